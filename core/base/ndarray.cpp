@@ -1,0 +1,181 @@
+#include "core/base/ndarray.hpp"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+namespace orrery {
+
+namespace {
+
+constexpr std::size_t kAlignment = 64; // a cache line, and the widest vector register in use
+
+/// Calls `f` with a value of the C++ type that stores `dtype` (half and bfloat as their bits).
+template <class F> auto with_storage(DType dtype, F&& f) {
+    switch (dtype) {
+    case DType::Bool: return f(std::uint8_t{});
+    case DType::I8: return f(std::int8_t{});
+    case DType::I16: return f(std::int16_t{});
+    case DType::I32: return f(std::int32_t{});
+    case DType::I64: return f(std::int64_t{});
+    case DType::U8: return f(std::uint8_t{});
+    case DType::U16: return f(std::uint16_t{});
+    case DType::U32: return f(std::uint32_t{});
+    case DType::U64: return f(std::uint64_t{});
+    case DType::F16:
+    case DType::BF16: return f(std::uint16_t{});
+    case DType::F32: return f(float{});
+    case DType::F64: return f(double{});
+    }
+    fail_internal("with_storage covers every dtype");
+}
+
+} // namespace
+
+std::int64_t element_count(std::span<const std::int64_t> shape) {
+    std::int64_t count = 1;
+    for (std::int64_t dim : shape) count *= dim;
+    return count;
+}
+
+Result<std::int64_t> checked_elements(std::span<const std::int64_t> shape, DType dtype, std::int64_t max_bytes) {
+    const std::int64_t limit = max_bytes / byte_size(dtype);
+    std::int64_t count = 1;
+    for (std::int64_t dim : shape) {
+        if (dim < 0)
+            return Diagnostic{Code::BadShape, "a dimension is negative: " + type_text(dtype, shape), {}, {}};
+        if (dim == 0) return std::int64_t{0};
+    }
+    for (std::int64_t dim : shape) {
+        if (count > limit / dim)
+            return Diagnostic{Code::LimitExceeded,
+                              type_text(dtype, shape) + " is larger than the limit of " + std::to_string(max_bytes) + " bytes",
+                              {},
+                              {}};
+        count *= dim;
+    }
+    return count;
+}
+
+std::string type_text(DType dtype, std::span<const std::int64_t> shape) {
+    std::string text(to_string(dtype));
+    text += '[';
+    for (std::size_t i = 0; i < shape.size(); ++i) text += (i ? "," : "") + std::to_string(shape[i]);
+    return text + ']';
+}
+
+NDArray NDArray::allocate(DType dtype, Shape shape) {
+    NDArray array;
+    array.dtype_ = dtype;
+    array.shape_ = std::move(shape);
+    const std::size_t rounded = (array.bytes() + kAlignment - 1) / kAlignment * kAlignment;
+    void* memory = std::aligned_alloc(kAlignment, rounded ? rounded : kAlignment);
+    if (!memory) throw std::bad_alloc();
+    array.owner_ = std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); });
+    array.data_ = memory;
+    return array;
+}
+
+NDArray NDArray::zeros(DType dtype, Shape shape) {
+    NDArray array = allocate(dtype, std::move(shape));
+    std::memset(array.mutable_data(), 0, array.bytes());
+    return array;
+}
+
+NDArray NDArray::copy_of(DType dtype, Shape shape, const void* data, std::size_t size) {
+    NDArray array = allocate(dtype, std::move(shape));
+    ORRERY_ASSERT(size == array.bytes(), type_text(dtype, array.shape_));
+    if (size) std::memcpy(array.mutable_data(), data, size);
+    return array;
+}
+
+NDArray NDArray::view(DType dtype, Shape shape, std::shared_ptr<const void> owner, const void* data) {
+    NDArray array;
+    array.dtype_ = dtype;
+    array.shape_ = std::move(shape);
+    array.owner_ = std::move(owner);
+    array.data_ = data;
+    return array;
+}
+
+std::size_t NDArray::bytes() const {
+    return static_cast<std::size_t>(size()) * static_cast<std::size_t>(byte_size(dtype_));
+}
+
+double NDArray::as_double(std::int64_t index) const {
+    return with_storage(dtype_, [&](auto zero) -> double {
+        const auto raw = static_cast<const decltype(zero)*>(data_)[index];
+        if (dtype_ == DType::F16) return half_to_float(static_cast<std::uint16_t>(raw));
+        if (dtype_ == DType::BF16) return bfloat_to_float(static_cast<std::uint16_t>(raw));
+        return static_cast<double>(raw);
+    });
+}
+
+std::int64_t NDArray::as_int(std::int64_t index) const {
+    if (is_float(dtype_)) return static_cast<std::int64_t>(as_double(index));
+    return with_storage(dtype_, [&](auto zero) -> std::int64_t {
+        return static_cast<std::int64_t>(static_cast<const decltype(zero)*>(data_)[index]);
+    });
+}
+
+std::vector<std::int64_t> NDArray::to_ints() const {
+    std::vector<std::int64_t> out(static_cast<std::size_t>(size()));
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = as_int(static_cast<std::int64_t>(i));
+    return out;
+}
+
+void NDArray::set(std::int64_t index, double value) {
+    with_storage(dtype_, [&](auto zero) {
+        using T = decltype(zero);
+        T& slot = static_cast<T*>(mutable_data())[index];
+        if (dtype_ == DType::F16) slot = static_cast<T>(float_to_half(static_cast<float>(value)));
+        else if (dtype_ == DType::BF16) slot = static_cast<T>(float_to_bfloat(static_cast<float>(value)));
+        else if (dtype_ == DType::Bool) slot = static_cast<T>(value != 0);
+        else slot = static_cast<T>(value);
+    });
+}
+
+void NDArray::set_int(std::int64_t index, std::int64_t value) {
+    if (is_float(dtype_) || dtype_ == DType::Bool) return set(index, static_cast<double>(value));
+    with_storage(dtype_, [&](auto zero) {
+        static_cast<decltype(zero)*>(mutable_data())[index] = static_cast<decltype(zero)>(value);
+    });
+}
+
+NDArray NDArray::reshaped(Shape shape) const {
+    ORRERY_ASSERT(element_count(shape) == size(), "a reshape keeps the element count");
+    NDArray array = *this;
+    array.shape_ = std::move(shape);
+    return array;
+}
+
+Hash NDArray::content_hash() const {
+    Hasher hasher;
+    hasher.add(static_cast<int>(dtype_)).add(std::span<const std::int64_t>(shape_)).bytes(data_, bytes());
+    return hasher.finish();
+}
+
+Difference compare(const NDArray& actual, const NDArray& expected) {
+    Difference d;
+    d.same_type = actual.dtype() == expected.dtype() && actual.shape() == expected.shape();
+    if (!d.same_type) return d;
+    double largest = 0;
+    for (std::int64_t i = 0; i < expected.size(); ++i) {
+        const double a = actual.as_double(i), e = expected.as_double(i);
+        if (std::isfinite(e)) largest = std::max(largest, std::abs(e));
+        if (a == e || (std::isnan(a) && std::isnan(e))) continue;
+        double difference = std::abs(a - e);
+        if (!std::isfinite(difference)) difference = std::numeric_limits<double>::infinity();
+        if (difference > d.max_abs || d.worst_index < 0) {
+            d.max_abs = difference;
+            d.worst_index = i;
+            d.actual = a;
+            d.expected = e;
+        }
+    }
+    d.max_rel = d.max_abs / (largest > 0 ? largest : 1.0);
+    return d;
+}
+
+} // namespace orrery

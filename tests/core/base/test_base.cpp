@@ -1,0 +1,132 @@
+#include "core/base/dtype.hpp"
+#include "core/base/file.hpp"
+#include "core/base/hash.hpp"
+#include "core/base/ndarray.hpp"
+#include "core/base/object.hpp"
+#include "core/base/origin.hpp"
+#include "core/base/result.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+using namespace orrery;
+
+namespace {
+
+struct Link : Object {
+    Ref<const Link> next;
+};
+
+} // namespace
+
+TEST_CASE("a chain of two million nodes is freed without recursion", "[base][object]") {
+    Ref<const Link> head;
+    for (int i = 0; i < 2'000'000; ++i) {
+        auto* node = new Link;
+        node->next = head;
+        head = Ref<const Link>(node);
+    }
+    REQUIRE(head.get() != nullptr);
+    head = nullptr;
+    REQUIRE(head.get() == nullptr);
+}
+
+TEST_CASE("origin sets unite, share and compare", "[base][origin]") {
+    const OriginSet a(std::vector<SourceId>{3, 1, 3}), b(SourceId{2});
+    REQUIRE(std::vector<SourceId>(a.ids().begin(), a.ids().end()) == std::vector<SourceId>{1, 3});
+    const OriginSet both = unite(a, b);
+    REQUIRE(both == OriginSet(std::vector<SourceId>{1, 2, 3}));
+    REQUIRE(unite(both, a).ids().data() == both.ids().data());
+    REQUIRE(both.intersects(b));
+    REQUIRE_FALSE(a.intersects(b));
+    REQUIRE(OriginSet().empty());
+    REQUIRE(unite(OriginSet(), b) == b);
+}
+
+TEST_CASE("half precision agrees with the IEEE values", "[base][dtype]") {
+    // IEEE 754-2008 binary16: 1 = 0x3c00, largest finite 65504 = 0x7bff, smallest subnormal 2^-24 = 0x0001.
+    REQUIRE(float_to_half(1.0f) == 0x3c00);
+    REQUIRE(float_to_half(65504.0f) == 0x7bff);
+    REQUIRE(float_to_half(65520.0f) == 0x7c00);
+    REQUIRE(float_to_half(std::ldexp(1.0f, -24)) == 0x0001);
+    REQUIRE(float_to_half(-2.0f) == 0xc000);
+    for (std::uint32_t bits = 0; bits < 0x10000; ++bits) {
+        const auto half = static_cast<std::uint16_t>(bits);
+        const float value = half_to_float(half);
+        if (std::isnan(value)) continue;
+        if (float_to_half(value) != half) FAIL("half " << bits << " does not round-trip");
+    }
+}
+
+TEST_CASE("bfloat rounds to nearest even", "[base][dtype]") {
+    REQUIRE(float_to_bfloat(1.0f) == 0x3f80);
+    REQUIRE(bfloat_to_float(0x4049) == Approx(3.140625f));
+    REQUIRE(float_to_bfloat(3.14159265f) == 0x4049);
+}
+
+TEST_CASE("dtype names round-trip", "[base][dtype]") {
+    for (int i = 0; i < kDTypeCount; ++i) {
+        const auto dtype = static_cast<DType>(i);
+        REQUIRE(parse_dtype(to_string(dtype)) == dtype);
+    }
+    REQUIRE_FALSE(parse_dtype("f31").has_value());
+}
+
+TEST_CASE("untrusted shapes are bounded before they are believed", "[base][ndarray]") {
+    const Shape negative{2, -1}, huge{1ll << 40, 1ll << 40}, empty{0, 1ll << 62, 1ll << 62}, good{2, 3};
+    REQUIRE(checked_elements(negative, DType::F32, 1 << 20).error().code == Code::BadShape);
+    REQUIRE(checked_elements(huge, DType::F32, 1 << 20).error().code == Code::LimitExceeded);
+    REQUIRE(checked_elements(empty, DType::F32, 1 << 20).value() == 0);
+    REQUIRE(checked_elements(good, DType::F32, 1 << 20).value() == 6);
+}
+
+TEST_CASE("arrays convert, compare and hash by content", "[base][ndarray]") {
+    const std::vector<float> values{1, 2, 4};
+    const NDArray a = NDArray::of<float>(DType::F32, {3}, values);
+    NDArray b = NDArray::zeros(DType::F32, {3});
+    for (int i = 0; i < 3; ++i) b.set(i, values[static_cast<std::size_t>(i)]);
+    REQUIRE(compare(b, a).max_abs == 0);
+    REQUIRE(a.content_hash() == b.content_hash());
+    b.set(1, 3);
+    const Difference d = compare(b, a);
+    REQUIRE(d.worst_index == 1);
+    REQUIRE(d.max_rel == Approx(0.25));
+    REQUIRE(a.content_hash() != b.content_hash());
+    REQUIRE(a.reshaped({1, 3}).content_hash() != a.content_hash());
+    b.set(0, std::numeric_limits<double>::quiet_NaN());
+    REQUIRE(std::isinf(compare(b, a).max_abs));
+}
+
+TEST_CASE("hashes separate their fields", "[base][hash]") {
+    Hasher a, b;
+    a.add("ab").add("c");
+    b.add("a").add("bc");
+    REQUIRE(a.finish() != b.finish());
+    REQUIRE(to_string(hash_bytes("", 0)).size() == 32);
+}
+
+TEST_CASE("files: missing is a value, writing is atomic", "[base][file]") {
+    const auto path = std::filesystem::temp_directory_path() / "orrery_test_base_file";
+    std::filesystem::remove(path);
+    REQUIRE(read_file(path).error().code == Code::FileMissing);
+    REQUIRE(write_file(path, "content").has_value());
+    REQUIRE(read_file(path).value() == "content");
+    REQUIRE(read_file(path, 3).error().code == Code::LimitExceeded);
+    REQUIRE(map_file(path).value().bytes.size() == 7);
+    REQUIRE(read_file(std::filesystem::temp_directory_path()).error().code == Code::FileUnreadable);
+    std::filesystem::remove(path);
+}
+
+TEST_CASE("results chain like std::expected", "[base][result]") {
+    const auto half = [](int x) -> Result<int> {
+        if (x % 2) return Diagnostic{Code::BadArgument, "odd", {}, {}};
+        return x / 2;
+    };
+    REQUIRE(Result<int>(8).and_then(half).value() == 4);
+    REQUIRE(Result<int>(7).and_then(half).error().code == Code::BadArgument);
+    REQUIRE(Result<int>(3).transform([](int x) { return x + 1; }).value() == 4);
+    REQUIRE_THROWS_AS(half(7).value(), InternalError);
+}
