@@ -1,0 +1,75 @@
+#pragma once
+// The interface every code generator stands behind.
+
+#include "core/base/progress.hpp"
+#include "core/base/result.hpp"
+#include "core/runtime/abi.h"
+#include "core/target/target.hpp"
+#include "core/tensor/node.hpp"
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace orrery {
+
+/// How to turn a tensor program into code; part of the recipe.
+struct BuildOptions {
+    int opt_level = 3;       ///< 0 to 3, the backend's own pipeline
+    bool contract = true;    ///< allow a*b+c to be rounded once
+    bool bounds_checks = false; ///< trap on an index outside its buffer
+
+    friend bool operator==(const BuildOptions&, const BuildOptions&) = default;
+    [[nodiscard]] Hash hash() const;
+};
+
+/// One compiled tensor program.
+struct KernelObject {
+    std::string symbol;             ///< the program's name
+    std::string object;             ///< relocatable object file
+    std::size_t workspace_bytes = 0; ///< see abi.h
+    double compile_ms = 0;
+};
+
+enum class ListingKind : std::uint8_t { BackendIr, OptimizedIr, Assembly };
+
+/// Generated text, line by line, each with the line of the printed tensor program (text.hpp) it came from.
+struct ListingLine {
+    std::string text;
+    int tensor_line = 0; ///< from 1; 0 when it has none
+};
+struct Listing {
+    std::vector<ListingLine> lines;
+};
+
+/// Code in this process's memory; lives while any kernel of it may run.
+class LoadedCode {
+  public:
+    virtual ~LoadedCode() = default;
+    /// Null when there is no such symbol.
+    [[nodiscard]] virtual orrery_kernel find(const std::string& symbol) const = 0;
+};
+
+enum class EmitKind : std::uint8_t { Object, Assembly, Ir };
+
+/// Thread: all calls may come from several threads at once.
+class Backend {
+  public:
+    virtual ~Backend() = default;
+    [[nodiscard]] virtual std::string name() const = 0;
+    /// The machine this process runs on.
+    [[nodiscard]] virtual Target host() const = 0;
+    /// Errors: NoTarget, UnsupportedFeature, Cancelled.
+    [[nodiscard]] virtual Result<KernelObject> compile(const tensor::Program& program, const Target& target,
+                                                       const BuildOptions& options, const Progress& progress) const = 0;
+    [[nodiscard]] virtual Result<Listing> list(const tensor::Program& program, const Target& target,
+                                               const BuildOptions& options, ListingKind kind) const = 0;
+    /// Links objects compiled for the host into this process.
+    [[nodiscard]] virtual Result<std::shared_ptr<const LoadedCode>> load(std::span<const KernelObject> objects) const = 0;
+    /// One file of several programs.
+    [[nodiscard]] virtual Result<std::string> emit(std::span<const tensor::Program> programs, const Target& target,
+                                                   const BuildOptions& options, EmitKind kind) const = 0;
+};
+
+} // namespace orrery

@@ -1,0 +1,35 @@
+#pragma once
+// What code is made for.
+
+#include "core/base/hash.hpp"
+#include "core/base/result.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace orrery {
+
+/// A machine as schedules and code generators see it.
+struct Target {
+    std::string backend = "llvm";
+    std::string triple;       ///< LLVM target triple; empty for the host's
+    std::string cpu;          ///< LLVM processor name
+    std::string features;     ///< LLVM feature list, "+avx2,-avx512f"
+    int vector_bits = 128;    ///< widest vector register worth using
+    int vector_registers = 16;
+    int cores = 1;            ///< threads a run may use
+    std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20; ///< data caches; per core, per core, shared
+
+    friend bool operator==(const Target&, const Target&) = default;
+    [[nodiscard]] Hash hash() const;
+    /// How many elements of a size fill a vector register; at least 1. Units: bytes.
+    [[nodiscard]] int lanes(int element_bytes) const;
+};
+
+/// "llvm -mcpu=znver4 -mattr=... -mtriple=... -threads=2 -vector-bits=512 ..."; parse_target(to_string(t)) equals t.
+[[nodiscard]] std::string to_string(const Target& target);
+/// The same notation; what is left out is taken from `base` (usually the host). Errors: BadArgument.
+[[nodiscard]] Result<Target> parse_target(std::string_view text, const Target& base);
+
+} // namespace orrery
