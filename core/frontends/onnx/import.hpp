@@ -1,0 +1,45 @@
+#pragma once
+// Reads ONNX models into the graph IR.
+
+#include "core/base/ndarray.hpp"
+#include "core/base/progress.hpp"
+#include "core/base/result.hpp"
+#include "core/graph/node.hpp"
+
+#include <cstddef>
+#include <filesystem>
+#include <map>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace orrery::onnx {
+
+struct ImportOptions {
+    std::map<std::string, Shape> shapes;        ///< fixes inputs' shapes; symbolic dimensions take their value from here
+    std::map<std::string, NDArray> constants;   ///< inputs to be taken as constants of that value
+    std::int64_t max_bytes = std::int64_t{8} << 30; ///< for all constants and any one intermediate type together
+};
+
+/// Reads a model file; initializers stored outside are read from beside it and nowhere else.
+/// Symbolic dimensions that no shape fixes become 1 where they are an input's first dimension; otherwise BadShape
+/// names the inputs and the option that binds them.
+/// Errors: FileMissing, FileUnreadable, MalformedModel, UnsupportedOperator (all of them at once, with their nodes),
+/// UnsupportedFeature, BadShape, BadType, BadAttribute, LimitExceeded, Cancelled.
+[[nodiscard]] Result<graph::Module> import_file(const std::filesystem::path& path, const ImportOptions& options = {},
+                                                const Progress& progress = {});
+/// The same from memory; `folder` is where external data lies (empty: none allowed).
+[[nodiscard]] Result<graph::Module> import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
+                                                 const ImportOptions& options = {}, const Progress& progress = {});
+
+/// ONNX operators served, with the first opset version each entry holds for.
+struct ServedOperator {
+    std::string name;
+    int since_opset = 1;
+};
+[[nodiscard]] std::vector<ServedOperator> served_operators();
+
+/// An ONNX TensorProto file's content as an array. Errors: MalformedModel, UnsupportedFeature, LimitExceeded.
+[[nodiscard]] Result<NDArray> parse_tensor(std::span<const std::byte> bytes);
+
+} // namespace orrery::onnx
