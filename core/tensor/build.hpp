@@ -29,6 +29,7 @@ namespace orrery::tensor {
 [[nodiscard]] Expr floor_mod(const Expr& a, const Expr& b);
 [[nodiscard]] Expr min(const Expr& a, const Expr& b);
 [[nodiscard]] Expr max(const Expr& a, const Expr& b);
+/// Careful: with these in scope, test handles with `== nullptr`, never with `!handle` or `handle && ...`.
 [[nodiscard]] Expr operator&&(const Expr& a, const Expr& b);
 [[nodiscard]] Expr operator||(const Expr& a, const Expr& b);
 [[nodiscard]] Expr operator!(const Expr& a);
