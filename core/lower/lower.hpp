@@ -1,0 +1,66 @@
+#pragma once
+// From a fused graph to tensor programs and the plan that calls them.
+
+#include "core/base/progress.hpp"
+#include "core/base/result.hpp"
+#include "core/graph/node.hpp"
+#include "core/runtime/plan.hpp"
+#include "core/tensor/node.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace orrery::lower {
+
+/// One distinct tensor program of a model.
+struct LoweredFunction {
+    std::string name;        ///< of the program and its symbol, unique in the model
+    Hash workload;           ///< structural hash of `program`
+    tensor::Program program; ///< schedule-free
+    graph::Function source;  ///< the primitive function it came from
+    std::size_t calls = 0;
+    OriginSet origin;        ///< union over its calls
+};
+
+/// A call of `functions[function]`: `args` and `results` are value ids.
+struct LoweredCall {
+    std::size_t function = 0;
+    std::vector<std::uint32_t> args, results;
+    OriginSet origin;
+    graph::Var var; ///< the binding it came from
+};
+
+/// A value of the model that lives in memory.
+struct LoweredValue {
+    std::string name;
+    DType dtype = DType::F32;
+    Shape shape;
+    runtime::Storage storage = runtime::Storage::Arena;
+    std::size_t index = 0; ///< of an input, output or constant
+    OriginSet origin;
+};
+
+/// A whole model as calls in order. Equal primitive functions (one workload) are lowered once.
+struct LoweredModel {
+    std::vector<LoweredFunction> functions;
+    std::vector<LoweredCall> calls;
+    std::vector<LoweredValue> values;
+    std::vector<NDArray> constants;
+    std::vector<std::uint32_t> inputs, outputs; ///< value ids
+};
+
+/// The tensor program of a primitive function: the stages of its operators, in order, named after them.
+/// Errors: UnsupportedFeature for a type that is not static or a construct that is not an operator call.
+[[nodiscard]] Result<tensor::Program> lower_function(const graph::Function& function, const std::string& name);
+
+/// Pre: main consists of constants, calls of primitive functions, tuples and projections (FuseOps makes it so).
+/// Errors: UnsupportedFeature with the binding's model nodes; Cancelled.
+[[nodiscard]] Result<LoweredModel> lower_module(const graph::Module& module, const Progress& progress = {});
+
+/// Places every arena value and workspace. `workspace_bytes` has one entry a function. Values that do not live at
+/// the same step may share memory; offsets are 64-byte aligned. The same input gives the same plan.
+/// Source: greedy by size, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020, section 5.
+[[nodiscard]] runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size_t>& workspace_bytes);
+
+} // namespace orrery::lower

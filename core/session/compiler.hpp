@@ -1,0 +1,65 @@
+#pragma once
+// Computes stages from a recipe, each cached under the hash of what it was computed from.
+
+#include "core/session/recipe.hpp"
+#include "core/session/stages.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace orrery::session {
+
+/// Thread: all calls may come from several threads at once; equal work is done once.
+class Compiler {
+  public:
+    struct Options {
+        std::filesystem::path disk_cache;  ///< folder for compiled kernels; empty for none
+        std::size_t memory_limit = std::size_t{2} << 30; ///< of cached stages. Units: bytes
+        int workers = 0;                   ///< threads that compile; 0 for all cores
+    };
+    Compiler(std::shared_ptr<const Backend> backend, Options options);
+    ~Compiler();
+
+    [[nodiscard]] const Backend& backend() const;
+    /// A recipe for that model with the default pipeline and the host as target.
+    [[nodiscard]] Recipe new_recipe(const std::filesystem::path& model) const;
+
+    using StepSink = std::function<void(std::shared_ptr<const GraphStep>)>;
+    /// Import and passes. `sink`, when given, sees each step as it is done. A pass that fails ends the list with its
+    /// error. Errors: those of the import.
+    [[nodiscard]] Result<std::vector<std::shared_ptr<const GraphStep>>>
+    graph_steps(const Recipe& recipe, const Progress& progress, const StepSink& sink = {});
+
+    /// Lowered and scheduled programs of a fused module.
+    struct Functions {
+        std::shared_ptr<const lower::LoweredModel> model;
+        std::vector<FunctionPtr> functions; ///< parallel to model->functions
+        double lower_ms = 0, schedule_ms = 0;
+    };
+    [[nodiscard]] Result<Functions> functions(const Recipe& recipe, const graph::Module& fused, const Progress& progress);
+
+    [[nodiscard]] Result<std::shared_ptr<const FunctionCode>> code(const Recipe& recipe, const FunctionPtr& function);
+    /// Everything, ready to run. Errors: those of every stage.
+    [[nodiscard]] Result<std::shared_ptr<const CompiledModel>> compile(const Recipe& recipe, const Progress& progress,
+                                                                       const StepSink& sink = {});
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+/// Inputs drawn from a seed: floats uniform in [-1, 1), integers 0 or 1, the same on every machine.
+[[nodiscard]] std::vector<NDArray> seeded_inputs(const runtime::Plan& plan, std::uint64_t seed);
+/// Runs once, timing each kernel. Errors: BadShape, BadType for inputs that do not fit; Cancelled.
+[[nodiscard]] Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
+                                    const Progress& progress);
+/// Runs each kernel of the model on the reference's values and compares. Tolerance is relative to the largest
+/// element of each result.
+[[nodiscard]] Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> inputs, double tolerance,
+                                        const Progress& progress);
+
+} // namespace orrery::session

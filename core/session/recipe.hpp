@@ -1,0 +1,52 @@
+#pragma once
+// A compilation as a small value: everything shown or produced is computed from it.
+
+#include "core/base/ndarray.hpp"
+#include "core/base/result.hpp"
+#include "core/schedule/trace.hpp"
+#include "core/target/backend.hpp"
+#include "core/target/target.hpp"
+#include "core/transform/passes.hpp"
+
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace orrery::session {
+
+/// Where a function's schedule comes from when the recipe has no trace for its workload.
+enum class ScheduleRule : std::uint8_t {
+    Default, ///< schedule::default_trace
+    None,    ///< the loop nests as lowered
+};
+
+/// All state a user can change. A session file is its JSON; undo and redo edit it; the command line runs it.
+struct Recipe {
+    static constexpr int kVersion = 1;
+    std::filesystem::path model;            ///< empty before one is opened
+    std::string builtin;                    ///< name of a built-in network when `model` is empty
+    std::uint64_t seed = 0;                 ///< of the built-in network's weights
+    Hash model_hash;                        ///< of the file's bytes; zero when unknown
+    std::map<std::string, Shape> shapes;
+    Target target;
+    std::vector<transform::PassStep> passes;
+    ScheduleRule rule = ScheduleRule::Default;
+    std::map<std::string, schedule::Trace> schedules; ///< by workload (hash in hexadecimal)
+    BuildOptions build;
+    int threads = 0;                        ///< of a run; 0 for the target's cores
+
+    friend bool operator==(const Recipe&, const Recipe&) = default;
+};
+
+/// The versioned JSON form; from_json(to_json(r)) equals r.
+[[nodiscard]] std::string to_json(const Recipe& recipe);
+/// What the text leaves out keeps its default; the target's gaps are filled from `host`.
+/// Errors: BadRecipe naming the key; a version newer than ours.
+[[nodiscard]] Result<Recipe> from_json(std::string_view text, const Target& host);
+/// Relative model paths are resolved against the recipe file's folder.
+[[nodiscard]] Result<Recipe> load_recipe(const std::filesystem::path& path, const Target& host);
+[[nodiscard]] Result<void> save_recipe(const Recipe& recipe, const std::filesystem::path& path);
+
+} // namespace orrery::session

@@ -1,0 +1,56 @@
+#pragma once
+// A recipe being edited: undo and redo, background work, snapshots. The only thing views talk to.
+
+#include "core/session/compiler.hpp"
+#include "core/session/snapshot.hpp"
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace orrery::session {
+
+/// Thread: commands come from one thread (the window's); the listener is called from worker threads.
+/// Commands return at once; their results arrive as snapshots. A newer edit replaces work an older one asked for.
+class Session {
+  public:
+    explicit Session(std::shared_ptr<Compiler> compiler);
+    ~Session(); ///< cancels and joins
+
+    using Listener = std::function<void(SnapshotPtr)>;
+    void set_listener(Listener listener);
+    [[nodiscard]] SnapshotPtr snapshot() const;
+
+    /// Opens a model or a recipe file (by content). Clears the history.
+    void open(const std::filesystem::path& path);
+    void open_builtin(const std::string& network, std::uint64_t seed = 0);
+    void open_recipe(Recipe recipe);
+    void close();
+
+    /// Changes the recipe, undoably. `label` is what Undo calls it.
+    void edit(std::string label, const std::function<void(Recipe&)>& change);
+    void undo();
+    void redo();
+    [[nodiscard]] const Recipe& recipe() const;
+
+    /// Asks for generated code of a function; it appears in `Snapshot::code`.
+    void want_code(const std::string& function);
+    /// Runs on inputs of that seed, compiling first when needed.
+    void run(std::uint64_t seed = 0);
+    /// Compares with the interpreter.
+    void check(std::uint64_t seed = 0);
+    /// Stops a job, or all when 0.
+    void cancel(std::uint64_t job = 0);
+    /// Reports a user error of the window's own (a file that cannot be dropped).
+    void report(Diagnostic problem);
+    void clear_problems();
+    /// Waits until no work is left. For tests and the command line.
+    void wait_idle();
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace orrery::session
