@@ -59,7 +59,8 @@ class ComputeBuilder {
 };
 
 /// The regions a statement reads and writes, as the least boxes in terms of `iters` (whole buffers where an index
-/// is not affine). Loads of buffers allocated inside are left out.
+/// is not affine). Loads of buffers allocated inside are left out. A guarded access counts as if always made, so a
+/// box may reach past the buffer's shape. What is both read and written (an accumulator) is in both lists.
 struct Accesses {
     std::vector<Region> reads, writes;
 };

@@ -1,0 +1,150 @@
+// The boxes a statement touches. Each index is written as a sum; variables of loops inside the statement are spread
+// over their range, lets and nested block iterators are replaced by what they stand for, and the rest is kept as it
+// is. Boxes of one buffer are then merged dimension by dimension.
+
+#include "core/tensor/affine.hpp"
+#include "core/tensor/analysis.hpp"
+#include "core/tensor/build.hpp"
+#include "core/tensor/compute.hpp"
+#include "core/tensor/visitor.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace orrery::tensor {
+
+namespace {
+
+/// Whether an expression depends on loads or on variables of a set.
+class Depends final : public Visitor {
+  public:
+    explicit Depends(const std::unordered_map<const Var*, std::optional<std::int64_t>>& vars) : vars_(vars) {}
+    bool found = false;
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const Var& node) override { found |= vars_.contains(&node); }
+    void visit_node(const Load&) override { found = true; }
+
+  private:
+    const std::unordered_map<const Var*, std::optional<std::int64_t>>& vars_;
+};
+
+struct Span {
+    Expr min, extent;
+};
+
+Span merge(const Span& a, const Span& b, const Span& whole) {
+    const auto offset = constant_difference(b.min, a.min);
+    const auto length_a = as_int(a.extent), length_b = as_int(b.extent);
+    if (!offset) return whole;
+    if (!length_a || !length_b) return *offset == 0 && structural_equal(a.extent, b.extent) ? a : whole;
+    const std::int64_t end = std::max(*length_a, *offset + *length_b);
+    if (*offset < 0) return {b.min, imm(end - *offset)};
+    return {a.min, end == *length_a ? a.extent : imm(end)};
+}
+
+class AccessFinder final : public Visitor {
+  public:
+    Accesses result;
+
+  protected:
+    using Visitor::visit_node;
+
+    void visit_node(const Load& node) override {
+        record(result.reads, node.buffer, node.indices);
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Store& node) override {
+        record(result.writes, node.buffer, node.indices);
+        Visitor::visit_node(node);
+    }
+    void visit_node(const For& node) override {
+        inner_[node.var.get()] = as_int(node.extent);
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Let& node) override {
+        stands_for_[node.var] = substitute(node.value, stands_for_);
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Alloc& node) override {
+        local_.insert(node.buffer.get());
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Block& node) override {
+        for (const BlockIter& iter : node.fields.iters) stands_for_[iter.var] = substitute(iter.binding, stands_for_);
+        for (const BlockIter& iter : node.fields.iters) visit(iter.binding);
+        if (node.fields.predicate) visit(node.fields.predicate);
+        if (node.fields.init) visit(node.fields.init);
+        visit(node.fields.body);
+    }
+
+  private:
+    void record(std::vector<Region>& regions, const Buffer& buffer, const std::vector<Expr>& indices) {
+        if (local_.contains(buffer.get())) return;
+        Region region{buffer, {}, {}};
+        for (std::size_t d = 0; d < indices.size(); ++d) {
+            Span span = span_of(indices[d], whole(buffer, d));
+            region.min.push_back(std::move(span.min));
+            region.extent.push_back(std::move(span.extent));
+        }
+        const auto known = std::find_if(regions.begin(), regions.end(), [&](const Region& r) { return r.buffer == buffer; });
+        if (known == regions.end()) return regions.push_back(std::move(region));
+        for (std::size_t d = 0; d < indices.size(); ++d) {
+            Span span = merge({known->min[d], known->extent[d]}, {region.min[d], region.extent[d]}, whole(buffer, d));
+            known->min[d] = std::move(span.min);
+            known->extent[d] = std::move(span.extent);
+        }
+    }
+
+    static Span whole(const Buffer& buffer, std::size_t dimension) { return {imm(0), buffer->shape[dimension]}; }
+
+    Span span_of(const Expr& original, const Span& whole) const {
+        const Expr index = substitute(original, stands_for_);
+        if (!depends(index)) return {index, imm(1)};
+        Affine rest;
+        std::int64_t below = 0, above = 0;
+        const Affine sum = affine_of(index);
+        rest.constant = sum.constant;
+        for (const Affine::Term& term : sum.terms) {
+            if (!depends(term.term)) {
+                rest.terms.push_back(term);
+                continue;
+            }
+            const auto loop = inner_.find(as<Var>(term.term));
+            if (loop == inner_.end() || !loop->second) return whole;
+            std::int64_t reach = 0;
+            if (__builtin_mul_overflow(term.coefficient, std::max<std::int64_t>(*loop->second - 1, 0), &reach) ||
+                __builtin_add_overflow(reach < 0 ? below : above, reach, reach < 0 ? &below : &above))
+                return whole;
+        }
+        std::int64_t extent = 0;
+        if (__builtin_sub_overflow(above, below, &extent) || __builtin_add_overflow(extent, 1, &extent) ||
+            __builtin_add_overflow(rest.constant, below, &rest.constant))
+            return whole;
+        return {to_expr(rest), imm(extent)};
+    }
+
+    [[nodiscard]] bool depends(const Expr& expr) const {
+        Depends search(inner_);
+        search.visit(expr);
+        return search.found;
+    }
+
+    std::unordered_map<const Var*, std::optional<std::int64_t>> inner_; ///< loops inside, with constant extents
+    VarMap stands_for_;
+    std::unordered_set<const BufferNode*> local_;
+};
+
+} // namespace
+
+// Variables that are neither iterators nor bound inside stay in the boxes as they are, so nothing has to be known of
+// the iterators here.
+Accesses find_accesses(const Stmt& stmt, const std::vector<BlockIter>&) {
+    AccessFinder finder;
+    finder.visit(stmt);
+    return std::move(finder.result);
+}
+
+} // namespace orrery::tensor
