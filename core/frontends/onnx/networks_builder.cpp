@@ -30,7 +30,8 @@ std::uint64_t name_hash(std::string_view text) {
 }
 
 float bell_value(std::uint64_t word) {
-    const auto sum = static_cast<std::int32_t>((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48));
+    const auto sum =
+        static_cast<std::int32_t>((word & 0xFFFF) + (word >> 16 & 0xFFFF) + (word >> 32 & 0xFFFF) + (word >> 48));
     return static_cast<float>(sum - 2 * 0xFFFF);
 }
 
@@ -82,7 +83,8 @@ void set_attribute(::onnx::AttributeProto& out, const char* name, const Attribut
 
 /// Tag and length of a length-delimited field.
 std::size_t field_head_size(int field, std::uint64_t length) {
-    return CodedOutputStream::VarintSize32(static_cast<std::uint32_t>(field) << 3) + CodedOutputStream::VarintSize64(length);
+    return CodedOutputStream::VarintSize32(static_cast<std::uint32_t>(field) << 3) +
+           CodedOutputStream::VarintSize64(length);
 }
 
 char* write_field_head(char* out, int field, std::uint64_t length) {
@@ -207,8 +209,8 @@ Value NetworkBuilder::conv(const Value& x, const std::string& path, const ConvOp
 Value NetworkBuilder::batch_norm(const Value& x, const std::string& path, double scale) {
     const std::vector<std::int64_t> shape{x.width};
     return op(path, "BatchNormalization",
-              {x, weight(path + ".weight", shape, Fill::near_one(scale)), weight(path + ".bias", shape, Fill::bell(0.05)),
-               weight(path + ".running_mean", shape, Fill::bell(0.05)),
+              {x, weight(path + ".weight", shape, Fill::near_one(scale)),
+               weight(path + ".bias", shape, Fill::bell(0.05)), weight(path + ".running_mean", shape, Fill::bell(0.05)),
                weight(path + ".running_var", shape, Fill::near_one())},
               {{"epsilon", 1e-5f}, {"momentum", 0.9f}});
 }

@@ -198,7 +198,8 @@ void build_vgg16(NetworkBuilder& b, const NetworkInfo& info) {
     x = b.flatten(x, "", 7 * 7);
     for (const char* layer : {"0", "3"}) {
         const std::string number(1, static_cast<char>(layer[0] + 2));
-        x = b.relu(b.linear(x, std::string("classifier.") + layer, 4096, kReluGain), std::string("classifier.") + layer);
+        x = b.relu(b.linear(x, std::string("classifier.") + layer, 4096, kReluGain),
+                   std::string("classifier.") + layer);
         x = b.op("classifier." + number, "Dropout", {x, b.scalar("classifier." + number, 0.5f)});
     }
     b.output(b.linear(x, "classifier.6", kClasses, kScoreGain), "logits", {1, kClasses});
@@ -224,7 +225,9 @@ void build_squeezenet(NetworkBuilder& b, const NetworkInfo& info) {
 }
 
 void build_mobilenet_v1(NetworkBuilder& b, const NetworkInfo& info) {
-    struct Separable { std::int64_t out, stride; };
+    struct Separable {
+        std::int64_t out, stride;
+    };
     constexpr Separable kLayers[] = {{64, 1},  {128, 2}, {128, 1}, {256, 2}, {256, 1},  {512, 2}, {512, 1},
                                      {512, 1}, {512, 1}, {512, 1}, {512, 1}, {1024, 2}, {1024, 1}};
     Value x = conv_bn_relu(b, b.input(info), "features.0", {.out = 32, .kernel = 3, .stride = 2});
@@ -239,7 +242,9 @@ void build_mobilenet_v1(NetworkBuilder& b, const NetworkInfo& info) {
 }
 
 void build_mobilenet_v2(NetworkBuilder& b, const NetworkInfo& info) {
-    struct Stage { std::int64_t expansion, out, count, stride; };
+    struct Stage {
+        std::int64_t expansion, out, count, stride;
+    };
     constexpr Stage kStages[] = {{1, 16, 1, 1}, {6, 24, 2, 2},  {6, 32, 3, 2}, {6, 64, 4, 2},
                                  {6, 96, 3, 1}, {6, 160, 3, 2}, {6, 320, 1, 1}};
     Value x = conv_bn_relu6(b, b.input(info), "features.0", {.out = 32, .kernel = 3, .stride = 2});

@@ -36,7 +36,8 @@ LstmResult lstm_layer(NetworkBuilder& b, const Value& x, const std::string& path
     auto& node = b.node(path, "LSTM", {x, w, r, bias}, {{"direction", "forward"}, {"hidden_size", hidden}});
     for (int i = 0; i < 3; ++i) node.add_output(node.name() + "_output_" + to_string(i));
     const Value sequence{node.output(0), hidden}, last{node.output(1), hidden};
-    return {b.op(path, "Squeeze", {sequence, b.integers(path, {1})}), b.op(path, "Squeeze", {last, b.integers(path, {0})})};
+    return {b.op(path, "Squeeze", {sequence, b.integers(path, {1})}),
+            b.op(path, "Squeeze", {last, b.integers(path, {0})})};
 }
 
 // ---- Transformer encoder: Vaswani et al., 2017, normalized after each residual as in BERT
@@ -113,7 +114,8 @@ void build_lstm(NetworkBuilder& b, const NetworkInfo& info) {
     x = b.op("lstm", "Transpose", {x}, {{"perm", std::vector<std::int64_t>{1, 0, 2}}});
     x = lstm_layer(b, x, "lstm.0", kHidden).sequence;
     x = lstm_layer(b, x, "lstm.1", kHidden).last;
-    softmax_output(b, b.linear(x, "classifier", kTopics, 4 * kScoreGain)); // an LSTM's state has about a quarter's spread
+    softmax_output(b,
+                   b.linear(x, "classifier", kTopics, 4 * kScoreGain)); // an LSTM's state has about a quarter's spread
 }
 
 void build_transformer(NetworkBuilder& b, const NetworkInfo& info) {

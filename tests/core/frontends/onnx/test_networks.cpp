@@ -130,7 +130,8 @@ TEST_CASE("the generator is splitmix64, bit for bit", "[frontends][networks]") {
     CHECK(out[0] == 74052.0f * step);
     CHECK(out[1] == -31502.0f * step);
     fill_weights(reinterpret_cast<char*>(out), 2, 1234567, Fill::near_one());
-    for (int i = 0; i < 2; ++i) CHECK(out[i] == (52429.0f + static_cast<float>((words[i] >> 32) * 26215 >> 32)) / 65536.0f);
+    for (int i = 0; i < 2; ++i)
+        CHECK(out[i] == (52429.0f + static_cast<float>((words[i] >> 32) * 26215 >> 32)) / 65536.0f);
 }
 
 TEST_CASE("weights keep the variance of activations", "[frontends][networks]") {
