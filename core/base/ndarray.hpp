@@ -47,6 +47,8 @@ class NDArray {
     [[nodiscard]] std::int64_t size() const { return element_count(shape_); } ///< Units: elements.
     [[nodiscard]] std::size_t bytes() const;                                  ///< Units: bytes.
     [[nodiscard]] const void* data() const { return data_; }
+    /// What keeps the bytes alive; shared by views of one storage.
+    [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
     /// Pre: not yet shared with anyone who reads it.
     [[nodiscard]] void* mutable_data() { return const_cast<void*>(data_); }
     template <class T> [[nodiscard]] std::span<const T> values() const {

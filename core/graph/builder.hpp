@@ -8,6 +8,7 @@
 #include "core/pass/record.hpp"
 
 #include <source_location>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,6 +34,8 @@ class FunctionBuilder {
     /// Value last bound to `var` in this builder, or null for a parameter.
     [[nodiscard]] Expr value_of(const Var& var) const;
     [[nodiscard]] OriginSet origin_of(const Var& var) const;
+    /// Unites the origin of the binding of `var` with `origin`; nothing for a parameter.
+    void add_origin(const Var& var, const OriginSet& origin);
     [[nodiscard]] Function finish(std::string name, const Var& result, Attrs attrs = {});
 
   private:
@@ -44,7 +47,8 @@ class FunctionBuilder {
 /// Goes over a function once, in order, handing each binding with operands already replaced to `rewrite_binding`.
 /// What that returns stands for the old variable from there on. New bindings emitted for a binding get its origin
 /// united with the origins of values they replace, and the recorder, when set, learns of each replacement, so that a
-/// pass author writes nothing for provenance. A function in which nothing changed is returned as the same handle.
+/// pass author writes nothing for provenance: an entry is from the variable that went to the one that stands for it.
+/// A function in which nothing changed is returned as the same handle.
 class Rewriter {
   public:
     explicit Rewriter(pass::Recorder* recorder = nullptr) : recorder_(recorder) {}
@@ -64,7 +68,7 @@ class Rewriter {
                 std::span<const Var> consumed = {}, std::source_location where = std::source_location::current());
     /// Emits a helper value with the origin of `binding`.
     Var emit(const Binding& binding, const Expr& value, std::string name = {});
-    /// Says that `binding` is already computed by `existing`, whose origin absorbs it when `merge_origin`.
+    /// Says that `binding` is already computed by `existing`, whose origin absorbs its own.
     Var alias(const Binding& binding, const Var& existing, const char* rule,
               std::source_location where = std::source_location::current());
 
@@ -78,14 +82,14 @@ class Rewriter {
     FunctionBuilder builder_;
     pass::Recorder* recorder_ = nullptr;
     std::unordered_map<Var, Var> replaced_;
-    bool changed_ = false;
+    const Binding* original_ = nullptr; ///< the binding being rewritten, as it stands in the function
 };
 
 /// How often each variable is used as an operand in the function (the result counts once).
 [[nodiscard]] std::unordered_map<Var, int> use_counts(const Function& function);
 
 /// Checks the invariants of node.hpp: bound before used, bound once, types as inferred, functions closed.
-/// Errors: BadType, BadShape, BadText-free; places name the binding.
+/// Errors: UnknownName for a variable that is unbound or bound twice, and those of infer_expr; places name the binding.
 [[nodiscard]] Result<void> verify(const Module& module);
 
 } // namespace orrery::graph

@@ -14,6 +14,7 @@
 #include "core/graph/type.hpp"
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -175,5 +176,7 @@ struct Module {
 /// The same on every run; cost linear in the program plus one pass over constants, cached by storage.
 [[nodiscard]] Hash structural_hash(const Function& function);
 [[nodiscard]] Hash structural_hash(const Module& module);
+/// NDArray::content_hash, computed once for each large storage that is alive. Thread: any.
+[[nodiscard]] Hash constant_hash(const NDArray& value);
 
 } // namespace orrery::graph
