@@ -1,0 +1,85 @@
+#include "core/lower/lower.hpp"
+#include "core/ops/ops.hpp"
+#include "core/tensor/build.hpp"
+#include "core/tensor/compute.hpp"
+
+#include <unordered_map>
+
+namespace orrery::lower {
+
+namespace {
+
+using graph::Var;
+using tensor::Buffer;
+
+/// Lowers the bindings of one primitive function into a builder.
+class FunctionLowering {
+  public:
+    Result<tensor::Program> run(const graph::Function& function, const std::string& name) {
+        std::vector<Buffer> inputs;
+        for (const Var& param : function->params) {
+            ORRERY_TRY(Buffer buffer, buffer_for(param->name, param->type));
+            values_[param] = {buffer};
+            inputs.push_back(std::move(buffer));
+        }
+        OriginSet origin;
+        for (const graph::Binding& binding : function->bindings) {
+            origin = unite(origin, binding.origin);
+            builder_.origin(binding.origin);
+            ORRERY_CHECK_OK(lower(binding));
+        }
+        return builder_.program(name, inputs, values_.at(function->result), origin);
+    }
+
+  private:
+    static Result<Buffer> buffer_for(const std::string& name, const graph::Type& type) {
+        const graph::TensorType* tensor = graph::as_tensor(type);
+        if (!tensor || !graph::is_static(*tensor))
+            return Diagnostic{Code::UnsupportedFeature,
+                              name + " has type " + graph::to_string(type) + "; tensor programs are made for static tensors",
+                              {},
+                              "bind every symbolic dimension with --shape"};
+        return tensor::make_buffer(name, tensor->dtype, graph::static_shape(*tensor));
+    }
+
+    Result<void> lower(const graph::Binding& binding) {
+        if (const auto* constant = graph::as<graph::Constant>(binding.value)) return lower_constant(binding.var, constant->value);
+        if (const auto* project = graph::as<graph::Project>(binding.value)) {
+            values_[binding.var] = {values_.at(project->tuple).at(project->index)};
+            return {};
+        }
+        if (const auto* tuple = graph::as<graph::Tuple>(binding.value)) {
+            std::vector<Buffer> fields;
+            for (const Var& field : tuple->fields) fields.push_back(values_.at(field).front());
+            values_[binding.var] = std::move(fields);
+            return {};
+        }
+        const auto* call = graph::as<graph::CallOp>(binding.value);
+        if (!call)
+            return Diagnostic{Code::UnsupportedFeature, "a kernel holds operator calls only", {}, "run FuseOps last"};
+        std::vector<Buffer> args;
+        for (const Var& arg : call->args) args.push_back(arg ? values_.at(arg).front() : Buffer{});
+        values_[binding.var] = ops::define(*call, args, binding.var->type, builder_);
+        return {};
+    }
+
+    Result<void> lower_constant(const Var& var, const NDArray& value) {
+        if (value.size() != 1)
+            return Diagnostic{Code::UnsupportedFeature, "a kernel holds constants of one element only", {}, "run FuseOps last"};
+        const tensor::Expr scalar = is_float(value.dtype()) ? tensor::constant(value.dtype(), value.as_double(0))
+                                                            : tensor::constant_int(value.dtype(), value.as_int(0));
+        values_[var] = {builder_.compute(var->name, value.dtype(), value.shape(), [&](const auto&) { return scalar; })};
+        return {};
+    }
+
+    tensor::ComputeBuilder builder_;
+    std::unordered_map<Var, std::vector<Buffer>> values_;
+};
+
+} // namespace
+
+Result<tensor::Program> lower_function(const graph::Function& function, const std::string& name) {
+    return FunctionLowering().run(function, name);
+}
+
+} // namespace orrery::lower

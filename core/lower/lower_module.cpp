@@ -1,0 +1,199 @@
+#include "core/lower/lower.hpp"
+#include "core/tensor/analysis.hpp"
+#include "core/tensor/compute.hpp"
+
+#include <unordered_map>
+#include <unordered_set>
+
+namespace orrery::lower {
+
+namespace {
+
+using graph::Binding;
+using graph::Var;
+
+class ModuleLowering {
+  public:
+    explicit ModuleLowering(const graph::Module& module) : module_(module) {}
+
+    Result<LoweredModel> run(const Progress& progress) {
+        const graph::Function& main = module_.main;
+        for (std::size_t i = 0; i < main->params.size(); ++i) {
+            ORRERY_TRY(const std::uint32_t id, add_value(main->params[i]->name, main->params[i]->type, {}));
+            model_.values[id].storage = runtime::Storage::Input;
+            model_.values[id].index = i;
+            model_.inputs.push_back(id);
+            ids_[main->params[i]] = {id};
+        }
+        for (std::size_t i = 0; i < main->bindings.size(); ++i) {
+            if (progress.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};
+            progress.tell("lowering", static_cast<double>(i) / static_cast<double>(main->bindings.size()));
+            if (Result<void> done = lower(main->bindings[i]); !done) return located(std::move(done.error()), main->bindings[i]);
+        }
+        ORRERY_CHECK_OK(place_outputs());
+        ORRERY_CHECK_OK(unite_origins());
+        return std::move(model_);
+    }
+
+  private:
+    Diagnostic located(Diagnostic error, const Binding& binding) const {
+        for (SourceId id : binding.origin.ids()) {
+            const graph::Source& source = module_.sources->at(id);
+            error.locations.push_back(ModelNode{source.name, source.op_type});
+        }
+        return error;
+    }
+
+    Result<std::uint32_t> add_value(const std::string& name, const graph::Type& type, const OriginSet& origin) {
+        const graph::TensorType* tensor = graph::as_tensor(type);
+        if (!tensor || !graph::is_static(*tensor))
+            return Diagnostic{Code::UnsupportedFeature,
+                              name + " has type " + graph::to_string(type) + "; compiled programs need static shapes",
+                              {},
+                              "bind every symbolic dimension with --shape"};
+        model_.values.push_back({name, tensor->dtype, graph::static_shape(*tensor), runtime::Storage::Arena, 0, origin});
+        return static_cast<std::uint32_t>(model_.values.size() - 1);
+    }
+
+    Result<void> lower(const Binding& binding) {
+        if (const auto* constant = graph::as<graph::Constant>(binding.value)) {
+            ORRERY_TRY(const std::uint32_t id, add_value(binding.var->name, binding.var->type, binding.origin));
+            model_.values[id].storage = runtime::Storage::Constant;
+            model_.values[id].index = model_.constants.size();
+            model_.constants.push_back(constant->value);
+            ids_[binding.var] = {id};
+            return {};
+        }
+        if (const auto* tuple = graph::as<graph::Tuple>(binding.value)) {
+            std::vector<std::uint32_t> fields;
+            for (const Var& field : tuple->fields) fields.push_back(ids_.at(field).front());
+            ids_[binding.var] = std::move(fields);
+            return {};
+        }
+        if (const auto* project = graph::as<graph::Project>(binding.value)) {
+            ids_[binding.var] = {ids_.at(project->tuple).at(project->index)};
+            return {};
+        }
+        const auto* call = graph::as<graph::CallFunction>(binding.value);
+        if (!call || !call->function->primitive())
+            return Diagnostic{Code::UnsupportedFeature,
+                              "only operators, constants and tuples are compiled; " + binding.var->name + " is neither",
+                              {},
+                              "run FuseOps last; control flow runs in the interpreter only"};
+        return lower_call(binding, *call);
+    }
+
+    Result<void> lower_call(const Binding& binding, const graph::CallFunction& call) {
+        ORRERY_TRY(const std::size_t function, function_for(call.function));
+        equals_[function].push_back(call.function);
+        LoweredCall lowered{function, {}, {}, binding.origin, binding.var};
+        for (const Var& arg : call.args) lowered.args.push_back(ids_.at(arg).front());
+        if (const graph::TupleType* tuple = graph::as_tuple(binding.var->type)) {
+            for (std::size_t i = 0; i < tuple->fields.size(); ++i) {
+                ORRERY_TRY(const std::uint32_t id,
+                           add_value(binding.var->name + "." + std::to_string(i), tuple->fields[i], binding.origin));
+                lowered.results.push_back(id);
+            }
+        } else {
+            ORRERY_TRY(const std::uint32_t id, add_value(binding.var->name, binding.var->type, binding.origin));
+            lowered.results.push_back(id);
+        }
+        add_call(binding.var, std::move(lowered));
+        return {};
+    }
+
+    void add_call(const Var& var, LoweredCall call) {
+        LoweredFunction& function = model_.functions[call.function];
+        ++function.calls;
+        function.origin = unite(function.origin, call.origin);
+        if (var) ids_[var] = call.results;
+        model_.calls.push_back(std::move(call));
+    }
+
+    std::string unique_name(const std::string& wanted) {
+        std::string clean;
+        for (char c : wanted.empty() ? std::string("kernel") : wanted) clean += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+        for (int n = 0;; ++n) {
+            std::string name = n == 0 ? clean : clean + "_" + std::to_string(n);
+            if (names_.insert(name).second) return name;
+        }
+    }
+
+    Result<std::size_t> function_for(const graph::Function& source) {
+        const Hash key = graph::structural_hash(source);
+        if (const auto it = by_source_.find(key); it != by_source_.end()) return it->second;
+        const std::string name = unique_name(source->name);
+        ORRERY_TRY(tensor::Program program, lower_function(source, name));
+        const std::size_t index = add_function(name, std::move(program), source);
+        by_source_.emplace(key, index);
+        return index;
+    }
+
+    std::size_t add_function(const std::string& name, tensor::Program program, const graph::Function& source) {
+        const Hash workload = tensor::structural_hash(program);
+        const auto [it, fresh] = by_workload_.emplace(workload, model_.functions.size());
+        if (fresh) model_.functions.push_back({name, workload, std::move(program), source, 0, {}});
+        else names_.erase(name);
+        return it->second;
+    }
+
+    /// A program shared by several calls carries the origins of all of them, statement by statement.
+    Result<void> unite_origins() {
+        for (const auto& [index, equals] : equals_) {
+            LoweredFunction& function = model_.functions[index];
+            std::vector<Binding> bindings = function.source->bindings;
+            bool wider = false;
+            for (const graph::Function& other : equals) {
+                if (other->bindings.size() != bindings.size()) continue;
+                for (std::size_t i = 0; i < bindings.size(); ++i) {
+                    const OriginSet both = unite(bindings[i].origin, other->bindings[i].origin);
+                    wider = wider || !(both == bindings[i].origin);
+                    bindings[i].origin = both;
+                }
+            }
+            if (!wider) continue;
+            const graph::Function& s = function.source;
+            function.source = graph::make_function(s->name, s->params, std::move(bindings), s->result, s->attrs);
+            ORRERY_TRY(function.program, lower_function(function.source, function.name));
+        }
+        return {};
+    }
+
+    /// An output needs memory of its own: a value that is also an input, a constant or an earlier output is copied.
+    Result<void> place_outputs() {
+        for (std::uint32_t id : ids_.at(module_.main->result)) {
+            if (model_.values[id].storage != runtime::Storage::Arena) id = copy_of(id);
+            LoweredValue& value = model_.values[id];
+            value.storage = runtime::Storage::Output;
+            value.index = model_.outputs.size();
+            model_.outputs.push_back(id);
+        }
+        return {};
+    }
+
+    std::uint32_t copy_of(std::uint32_t id) {
+        const LoweredValue source = model_.values[id];
+        const tensor::Buffer buffer = tensor::make_buffer("x", source.dtype, source.shape);
+        const std::string name = unique_name("copy");
+        const std::size_t function = add_function(name, tensor::ComputeBuilder().program(name, {buffer}, {buffer}), nullptr);
+        model_.values.push_back({source.name + ".copy", source.dtype, source.shape, runtime::Storage::Arena, 0, source.origin});
+        const auto copy = static_cast<std::uint32_t>(model_.values.size() - 1);
+        add_call(nullptr, {function, {id}, {copy}, source.origin, nullptr});
+        return copy;
+    }
+
+    const graph::Module& module_;
+    LoweredModel model_;
+    std::unordered_map<Var, std::vector<std::uint32_t>> ids_;
+    std::unordered_map<Hash, std::size_t> by_source_, by_workload_;
+    std::unordered_map<std::size_t, std::vector<graph::Function>> equals_; ///< by function: what its calls apply
+    std::unordered_set<std::string> names_;
+};
+
+} // namespace
+
+Result<LoweredModel> lower_module(const graph::Module& module, const Progress& progress) {
+    return ModuleLowering(module).run(progress);
+}
+
+} // namespace orrery::lower

@@ -1,0 +1,280 @@
+// Fusion in three steps.
+// 1. The dataflow graph of main: one node a binding, an edge to each user with the kind of access it makes.
+// 2. The post-dominator tree: the nearest node every path from a node to the result passes, with the widest kind
+//    of access on the way. Nodes used outside (the result) have none.
+// 3. Groups: going forward in two phases, a node joins the group of its post-dominator when the rules allow every
+//    node on the way in between. Elementwise work after convolutions is taken first, injective chains second.
+
+#include "core/graph/builder.hpp"
+#include "core/ops/ops.hpp"
+#include "core/transform/passes.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace orrery::transform {
+
+namespace {
+
+using graph::Binding;
+using graph::FusionKind;
+using graph::Var;
+
+constexpr std::ptrdiff_t kNone = -1;
+
+/// `var` read elementwise by a call whose result has its type, otherwise as the operator says.
+FusionKind edge_kind(const graph::CallOp& call, const Var& operand, const Var& result) {
+    if (call.op.fusion == FusionKind::Broadcast && graph::equal(operand->type, result->type)) return FusionKind::Elementwise;
+    return call.op.fusion;
+}
+
+struct Node {
+    FusionKind kind = FusionKind::Opaque;
+    bool call = false;     ///< an operator call, so it belongs to a group
+    bool escapes = false;  ///< the function's result
+    std::vector<std::pair<std::size_t, FusionKind>> users;
+    std::ptrdiff_t dominator = kNone;
+    int depth = 0;
+    FusionKind dominator_kind = FusionKind::Opaque; ///< widest access on the way to the dominator
+};
+
+class Partition {
+  public:
+    Partition(const graph::Function& function, std::size_t max_group) : max_group_(max_group) {
+        build(function);
+        dominate();
+        groups_.resize(nodes_.size());
+        for (std::size_t i = 0; i < nodes_.size(); ++i)
+            groups_[i] = {i, nodes_[i].kind, nodes_[i].kind == FusionKind::OutFusable || nodes_[i].kind == FusionKind::Reduction, 1, i};
+        for (int phase = 0; phase < 2; ++phase)
+            for (std::size_t i = 0; i < nodes_.size(); ++i) try_fuse(i, phase);
+    }
+
+    /// Index of the last binding of the group of binding `i`.
+    std::size_t sink(std::size_t i) { return groups_[root(i)].last; }
+    bool is_call(std::size_t i) const { return nodes_[i].call; }
+    FusionKind kind(std::size_t i) { return groups_[root(i)].kind; }
+
+  private:
+    struct Group {
+        std::size_t parent = 0;
+        FusionKind kind = FusionKind::Opaque;
+        bool anchored = false; ///< holds a convolution, matrix product or reduction: only one may
+        std::size_t size = 1;
+        std::size_t last = 0;
+    };
+
+    void build(const graph::Function& function) {
+        std::unordered_map<Var, std::size_t> index;
+        nodes_.resize(function->bindings.size());
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            const Binding& binding = function->bindings[i];
+            index.emplace(binding.var, i);
+            const auto* call = graph::as<graph::CallOp>(binding.value);
+            nodes_[i].call = call != nullptr;
+            if (call) nodes_[i].kind = graph::as_tensor(binding.var->type) ? call->op.fusion : FusionKind::Opaque;
+            for (const Var& operand : graph::operands(binding.value)) {
+                const auto it = operand ? index.find(operand) : index.end();
+                if (it == index.end()) continue;
+                nodes_[it->second].users.emplace_back(i, call ? edge_kind(*call, operand, binding.var) : FusionKind::Opaque);
+            }
+        }
+        if (const auto it = index.find(function->result); it != index.end()) nodes_[it->second].escapes = true;
+    }
+
+    void dominate() {
+        for (std::size_t k = nodes_.size(); k-- > 0;) {
+            Node& node = nodes_[k];
+            node.depth = 1;
+            if (node.escapes || node.users.empty()) continue;
+            std::ptrdiff_t common = static_cast<std::ptrdiff_t>(node.users.front().first);
+            FusionKind widest = node.users.front().second;
+            for (const auto& [user, kind] : node.users) {
+                widest = std::max(widest, kind);
+                common = meet(common, static_cast<std::ptrdiff_t>(user), widest);
+                if (common == kNone) break;
+            }
+            if (common == kNone) continue;
+            node.dominator = common;
+            node.dominator_kind = widest;
+            node.depth = nodes_[static_cast<std::size_t>(common)].depth + 1;
+        }
+    }
+
+    /// Nearest common post-dominator of two nodes, widening `widest` by what lies on the way.
+    std::ptrdiff_t meet(std::ptrdiff_t a, std::ptrdiff_t b, FusionKind& widest) const {
+        while (a != b) {
+            if (a == kNone || b == kNone) return kNone;
+            std::ptrdiff_t& deeper = nodes_[static_cast<std::size_t>(a)].depth >= nodes_[static_cast<std::size_t>(b)].depth ? a : b;
+            widest = std::max(widest, nodes_[static_cast<std::size_t>(deeper)].dominator_kind);
+            deeper = nodes_[static_cast<std::size_t>(deeper)].dominator;
+        }
+        return a;
+    }
+
+    std::size_t root(std::size_t i) {
+        while (groups_[i].parent != i) i = groups_[i].parent = groups_[groups_[i].parent].parent;
+        return i;
+    }
+
+    /// True when every node strictly between `from` and `to`, and `to` itself, belongs to a group of a kind that `allowed` takes.
+    template <class Allowed> bool path_allows(std::size_t from, std::size_t to, Allowed allowed) {
+        std::unordered_set<std::size_t> seen;
+        std::vector<std::size_t> todo;
+        for (const auto& user : nodes_[from].users) todo.push_back(user.first);
+        while (!todo.empty()) {
+            const std::size_t at = todo.back();
+            todo.pop_back();
+            if (!seen.insert(at).second) continue;
+            if (!nodes_[at].call || !allowed(groups_[root(at)].kind, at == to)) return false;
+            if (at == to) continue;
+            for (const auto& user : nodes_[at].users) todo.push_back(user.first);
+        }
+        return true;
+    }
+
+    /// Puts `from` and everything on the way into the group of `to`; false when that would hold two anchors or grow too large.
+    bool merge_path(std::size_t from, std::size_t to) {
+        std::unordered_set<std::size_t> roots{root(from), root(to)};
+        std::unordered_set<std::size_t> seen{to};
+        std::vector<std::size_t> todo{from};
+        while (!todo.empty()) {
+            const std::size_t at = todo.back();
+            todo.pop_back();
+            if (!seen.insert(at).second) continue;
+            roots.insert(root(at));
+            for (const auto& user : nodes_[at].users) todo.push_back(user.first);
+        }
+        std::size_t size = 0;
+        int anchors = 0;
+        Group merged = groups_[root(to)];
+        for (std::size_t r : roots) {
+            size += groups_[r].size;
+            anchors += groups_[r].anchored ? 1 : 0;
+            merged.kind = std::max(merged.kind, groups_[r].kind);
+            merged.last = std::max(merged.last, groups_[r].last);
+        }
+        if (anchors > 1 || size > max_group_) return false;
+        const std::size_t target = root(to);
+        for (std::size_t r : roots) groups_[r].parent = target;
+        groups_[target] = {target, merged.kind, anchors == 1, size, merged.last};
+        return true;
+    }
+
+    void try_fuse(std::size_t i, int phase) {
+        const Node& node = nodes_[i];
+        if (!node.call || node.kind == FusionKind::Opaque || node.dominator == kNone) return;
+        const auto to = static_cast<std::size_t>(node.dominator);
+        if (!nodes_[to].call || root(i) == root(to)) return;
+        const FusionKind kind = groups_[root(i)].kind;
+        if (kind == FusionKind::OutFusable) {
+            if (phase != 0 || node.dominator_kind != FusionKind::Elementwise) return;
+            if (path_allows(i, to, [](FusionKind k, bool) { return k <= FusionKind::Broadcast; })) merge_path(i, to);
+        } else if (kind <= FusionKind::Broadcast) {
+            if (node.dominator_kind > FusionKind::Reduction) return;
+            const auto allowed = [](FusionKind k, bool last) { return k <= FusionKind::Injective || (last && k == FusionKind::Reduction); };
+            if (path_allows(i, to, allowed)) merge_path(i, to);
+        } else if (kind == FusionKind::Injective) {
+            if (phase != 1 || node.dominator_kind > FusionKind::Injective) return;
+            if (path_allows(i, to, [](FusionKind k, bool) { return k <= FusionKind::Injective; })) merge_path(i, to);
+        }
+    }
+
+    std::vector<Node> nodes_;
+    std::vector<Group> groups_;
+    std::size_t max_group_;
+};
+
+/// A constant of one element is part of the kernel; larger ones are its parameters.
+bool belongs_inside(const graph::Expr& value) {
+    const auto* constant = graph::as<graph::Constant>(value);
+    return constant && constant->value.size() == 1;
+}
+
+/// The primitive function of one group and the variables it is applied to.
+struct Kernel {
+    graph::Function function;
+    std::vector<Var> args;
+    OriginSet origin;
+};
+
+Kernel make_kernel(const graph::Function& main, const std::vector<std::size_t>& members,
+                   const std::unordered_map<Var, const Binding*>& bound, FusionKind kind) {
+    graph::FunctionBuilder builder;
+    std::unordered_map<Var, Var> inside;
+    Kernel kernel;
+    std::string name;
+    std::unordered_set<Var> own;
+    for (std::size_t m : members) own.insert(main->bindings[m].var);
+    for (std::size_t m : members) {
+        const Binding& binding = main->bindings[m];
+        std::vector<Var> operands = graph::operands(binding.value);
+        for (Var& operand : operands) {
+            if (!operand) continue;
+            auto it = inside.find(operand);
+            if (it == inside.end()) {
+                const auto source = bound.find(operand);
+                const bool scalar = source != bound.end() && belongs_inside(source->second->value);
+                const Var var = scalar ? builder.emit(source->second->value, operand->name, source->second->origin)
+                                       : builder.param(operand->name, operand->type);
+                if (!scalar) kernel.args.push_back(operand);
+                it = inside.emplace(operand, var).first;
+            }
+            operand = it->second;
+        }
+        inside.emplace(binding.var, builder.emit(graph::with_operands(binding.value, operands), binding.var->name, binding.origin));
+        kernel.origin = unite(kernel.origin, binding.origin);
+        name += (name.empty() ? "" : "_") + graph::as<graph::CallOp>(binding.value)->op.name;
+    }
+    constexpr std::size_t kLongestName = 60;
+    if (name.size() > kLongestName) name = name.substr(0, name.find('_', kLongestName - 20)) + "_and_more";
+    graph::Attrs attrs{{"primitive", true}, {"kind", std::string(graph::to_string(kind))}};
+    kernel.function = builder.finish(name, inside.at(main->bindings[members.back()].var), attrs);
+    return kernel;
+}
+
+} // namespace
+
+Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context) {
+    const std::string depth_text = context.option("max_depth", "64");
+    std::size_t max_depth = 0;
+    const auto [end, code] = std::from_chars(depth_text.data(), depth_text.data() + depth_text.size(), max_depth);
+    if (code != std::errc{} || end != depth_text.data() + depth_text.size() || max_depth == 0)
+        return Diagnostic{Code::BadArgument, "max_depth is a positive number of operators, not \"" + depth_text + "\"", {}, {}};
+    if (context.option("fuse", "true") == "false") max_depth = 1;
+
+    const graph::Function& main = module.main;
+    const bool any_call = std::ranges::any_of(main->bindings, [](const Binding& b) { return b.value->kind == graph::ExprKind::CallOp; });
+    if (!any_call) return module;
+
+    Partition partition(main, max_depth);
+    std::unordered_map<Var, const Binding*> bound;
+    std::unordered_map<std::size_t, std::vector<std::size_t>> members;
+    for (std::size_t i = 0; i < main->bindings.size(); ++i) {
+        bound.emplace(main->bindings[i].var, &main->bindings[i]);
+        if (partition.is_call(i)) members[partition.sink(i)].push_back(i);
+    }
+    std::vector<Binding> bindings;
+    for (std::size_t i = 0; i < main->bindings.size(); ++i) {
+        const Binding& binding = main->bindings[i];
+        if (!partition.is_call(i)) {
+            bindings.push_back(binding);
+            continue;
+        }
+        if (partition.sink(i) != i) continue;
+        Kernel kernel = make_kernel(main, members[i], bound, partition.kind(i));
+        const graph::Expr call = make_ref<const graph::CallFunction>(kernel.function, kernel.args);
+        if (context.recorder)
+            for (std::size_t m : members[i]) context.recorder->add({main->bindings[m].value, call, "fuse", __FILE__, __LINE__});
+        bindings.push_back({binding.var, call, kernel.origin});
+    }
+    graph::Module out = module;
+    out.main = graph::make_function(main->name, main->params, std::move(bindings), main->result, main->attrs);
+    // Constants that went inside are no longer used here.
+    return dead_code(out, pass::Context{context.options, context.progress, nullptr});
+}
+
+} // namespace orrery::transform
