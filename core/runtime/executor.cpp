@@ -1,0 +1,96 @@
+#include "core/runtime/executor.hpp"
+
+#include "core/runtime/thread_pool.hpp"
+
+#include <cstdlib>
+#include <new>
+
+namespace orrery::runtime {
+
+namespace {
+
+struct Free {
+    void operator()(std::byte* memory) const { std::free(memory); }
+};
+using Memory = std::unique_ptr<std::byte, Free>;
+
+/// 64-byte aligned; null for 0 bytes.
+Memory allocate(std::size_t bytes) {
+    if (bytes == 0) return nullptr;
+    auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+    if (!memory) throw std::bad_alloc();
+    return Memory(memory);
+}
+
+/// A place in the argument arrays that is given anew each run.
+struct Patch {
+    std::size_t slot = 0;
+    std::size_t index = 0; ///< of the input or output
+};
+
+} // namespace
+
+struct Executor::State {
+    std::shared_ptr<const Executable> executable;
+    ThreadPool pool;
+    Memory arena;
+    std::vector<void*> args;            ///< of all steps, one after another
+    std::vector<std::size_t> first_arg; ///< of each step
+    std::vector<Patch> inputs, outputs;
+
+    State(std::shared_ptr<const Executable> e, int threads) : executable(std::move(e)), pool(threads) {
+        const Plan& plan = executable->plan;
+        arena = allocate(plan.arena_bytes);
+        for (const Step& step : plan.steps) {
+            first_arg.push_back(args.size());
+            for (std::uint32_t id : step.args) add_arg(plan.values[id]);
+            args.push_back(step.workspace_bytes == 0 ? nullptr : arena.get() + step.workspace_offset);
+        }
+    }
+
+    void add_arg(const Value& value) {
+        if (value.storage == Storage::Input) inputs.push_back({args.size(), value.index});
+        if (value.storage == Storage::Output) outputs.push_back({args.size(), value.index});
+        args.push_back(const_cast<void*>(fixed_data(value)));
+    }
+
+    /// Null for what is given by the caller of a run.
+    [[nodiscard]] const void* fixed_data(const Value& value) const {
+        if (value.storage == Storage::Constant) return executable->constants[value.index];
+        if (value.storage == Storage::Arena) return arena.get() + value.offset;
+        return nullptr;
+    }
+};
+
+Executor::Executor(std::shared_ptr<const Executable> executable, int threads)
+    : state_(std::make_unique<State>(std::move(executable), threads)) {}
+
+Executor::~Executor() = default;
+
+const Plan& Executor::plan() const { return state_->executable->plan; }
+
+bool Executor::run(std::span<const void* const> inputs, std::span<void* const> outputs, StepTimes* times,
+                   std::stop_token stop) {
+    State& s = *state_;
+    for (const Patch& patch : s.inputs) s.args[patch.slot] = const_cast<void*>(inputs[patch.index]);
+    for (const Patch& patch : s.outputs) s.args[patch.slot] = outputs[patch.index];
+    const std::vector<Step>& steps = s.executable->plan.steps;
+    if (times) times->resize(steps.size());
+    using Clock = std::chrono::steady_clock;
+    Clock::time_point before = times ? Clock::now() : Clock::time_point();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        if (stop.stop_requested()) return false;
+        s.executable->kernels[steps[i].kernel](s.args.data() + s.first_arg[i], s.pool.context());
+        if (!times) continue;
+        const Clock::time_point after = Clock::now();
+        (*times)[i] = std::chrono::duration_cast<std::chrono::nanoseconds>(after - before).count();
+        before = after;
+    }
+    return true;
+}
+
+const void* Executor::value_data(std::uint32_t value) const {
+    return state_->fixed_data(state_->executable->plan.values[value]);
+}
+
+} // namespace orrery::runtime

@@ -1,0 +1,82 @@
+#include "core/target/target.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <sstream>
+#include <string>
+
+namespace orrery {
+
+namespace {
+
+Diagnostic bad(const std::string& message) {
+    return {Code::BadArgument, message, {}, "a target reads like \"llvm -mcpu=znver4 -threads=2 -vector-bits=512\""};
+}
+
+template <class T> Result<void> read_number(std::string_view option, std::string_view text, T least, T& out) {
+    T value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value < least)
+        return bad("target option -" + std::string(option) + " takes a number from " + std::to_string(least) + ", not '" +
+                   std::string(text) + "'");
+    out = value;
+    return {};
+}
+
+Result<void> read_option(std::string_view name, std::string_view value, Target& out) {
+    constexpr std::int64_t kNoCache = 0;
+    if (name == "mtriple") return out.triple = value, Result<void>();
+    if (name == "mcpu") return out.cpu = value, Result<void>();
+    if (name == "mattr") return out.features = value, Result<void>();
+    if (name == "threads") return read_number(name, value, 1, out.cores);
+    if (name == "vector-registers") return read_number(name, value, 1, out.vector_registers);
+    if (name == "l1") return read_number(name, value, kNoCache, out.l1_bytes);
+    if (name == "l2") return read_number(name, value, kNoCache, out.l2_bytes);
+    if (name == "l3") return read_number(name, value, kNoCache, out.l3_bytes);
+    if (name == "vector-bits") {
+        ORRERY_CHECK_OK(read_number(name, value, 8, out.vector_bits));
+        if (out.vector_bits > 65536 || (out.vector_bits & (out.vector_bits - 1)) != 0)
+            return bad("target option -vector-bits takes a power of two from 8 to 65536, not '" + std::string(value) + "'");
+        return {};
+    }
+    return bad("unknown target option -" + std::string(name));
+}
+
+} // namespace
+
+Hash Target::hash() const {
+    Hasher h;
+    h.add(backend).add(triple).add(cpu).add(features).add(vector_bits).add(vector_registers).add(cores);
+    h.add(l1_bytes).add(l2_bytes).add(l3_bytes);
+    return h.finish();
+}
+
+int Target::lanes(int element_bytes) const { return std::max(1, vector_bits / 8 / std::max(element_bytes, 1)); }
+
+std::string to_string(const Target& t) {
+    std::ostringstream out;
+    out << t.backend << " -mtriple=" << t.triple << " -mcpu=" << t.cpu << " -mattr=" << t.features << " -threads=" << t.cores
+        << " -vector-bits=" << t.vector_bits << " -vector-registers=" << t.vector_registers << " -l1=" << t.l1_bytes
+        << " -l2=" << t.l2_bytes << " -l3=" << t.l3_bytes;
+    return out.str();
+}
+
+Result<Target> parse_target(std::string_view text, const Target& base) {
+    Target out = base;
+    std::istringstream words{std::string(text)};
+    bool first = true;
+    for (std::string word; words >> word; first = false) {
+        if (word[0] != '-') {
+            if (!first) return bad("stray word '" + word + "' in a target");
+            out.backend = word;
+            continue;
+        }
+        const std::size_t equals = word.find('=');
+        if (equals == std::string::npos) return bad("target option '" + word + "' has no value");
+        const std::string_view option(word);
+        ORRERY_CHECK_OK(read_option(option.substr(1, equals - 1), option.substr(equals + 1), out));
+    }
+    return out;
+}
+
+} // namespace orrery

@@ -1,0 +1,116 @@
+#include "core/runtime/thread_pool.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <atomic>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+using orrery::runtime::ThreadPool;
+
+namespace {
+
+struct Counts {
+    std::vector<std::atomic<int>> hits;
+    std::atomic<int> chunks{0};
+    explicit Counts(std::size_t size) : hits(size) {}
+};
+
+void count(std::int64_t begin, std::int64_t end, void* closure) {
+    auto& counts = *static_cast<Counts*>(closure);
+    ++counts.chunks;
+    for (std::int64_t i = begin; i < end; ++i) ++counts.hits[static_cast<std::size_t>(i)];
+}
+
+} // namespace
+
+TEST_CASE("every iteration runs exactly once, in one chunk a thread", "[runtime][pool]") {
+    for (int threads : {1, 2, 3, 7}) {
+        ThreadPool pool(threads);
+        CHECK(pool.size() == threads);
+        for (std::int64_t extent : {1, 2, 5, 7, 64, 1000}) {
+            Counts counts(static_cast<std::size_t>(extent));
+            pool.parallel_for(extent, count, &counts);
+            CHECK(counts.chunks == std::min<std::int64_t>(threads, extent));
+            for (const std::atomic<int>& hits : counts.hits) REQUIRE(hits == 1);
+        }
+    }
+}
+
+TEST_CASE("an empty loop runs nothing", "[runtime][pool]") {
+    ThreadPool pool(2);
+    Counts counts(1);
+    pool.parallel_for(0, count, &counts);
+    pool.parallel_for(-3, count, &counts);
+    CHECK(counts.chunks == 0);
+}
+
+TEST_CASE("a pool of no threads is the caller alone", "[runtime][pool]") { CHECK(ThreadPool(0).size() == 1); }
+
+TEST_CASE("many small loops in a row each finish before the next", "[runtime][pool]") {
+    ThreadPool pool(4);
+    std::vector<int> cells(16, 0);
+    for (int round = 1; round <= 20000; ++round) {
+        pool.parallel_for(
+            16,
+            [](std::int64_t begin, std::int64_t end, void* closure) {
+                auto& values = *static_cast<std::vector<int>*>(closure);
+                for (std::int64_t i = begin; i < end; ++i) ++values[static_cast<std::size_t>(i)]; // unsynchronized on purpose
+            },
+            &cells);
+    }
+    for (int cell : cells) REQUIRE(cell == 20000);
+}
+
+TEST_CASE("a loop inside a loop stays on its thread", "[runtime][pool]") {
+    struct Outer {
+        ThreadPool* pool;
+        std::atomic<int> inner{0}, strays{0};
+    };
+    ThreadPool pool(3);
+    Outer outer{&pool};
+    pool.parallel_for(
+        6,
+        [](std::int64_t begin, std::int64_t end, void* closure) {
+            auto& o = *static_cast<Outer*>(closure);
+            for (std::int64_t i = begin; i < end; ++i) {
+                struct Inner {
+                    Outer* outer;
+                    std::thread::id thread;
+                } inner{&o, std::this_thread::get_id()};
+                o.pool->parallel_for(
+                    10,
+                    [](std::int64_t b, std::int64_t e, void* c) {
+                        const auto& in = *static_cast<Inner*>(c);
+                        in.outer->inner += static_cast<int>(e - b);
+                        if (std::this_thread::get_id() != in.thread) ++in.outer->strays;
+                    },
+                    &inner);
+            }
+        },
+        &outer);
+    CHECK(outer.inner == 60);
+    CHECK(outer.strays == 0);
+    Counts after(9); // and the pool is parallel again afterwards
+    pool.parallel_for(9, count, &after);
+    CHECK(after.chunks == 3);
+}
+
+TEST_CASE("kernels reach the pool through its context", "[runtime][pool]") {
+    ThreadPool pool(2);
+    Counts counts(10);
+    orrery_context* context = pool.context();
+    context->parallel_for(context, 10, count, &counts);
+    CHECK(counts.chunks == 2);
+}
+
+TEST_CASE("an extent near the largest splits without overflow", "[runtime][pool]") {
+    struct Sum {
+        std::atomic<std::int64_t> total{0};
+    } sum;
+    ThreadPool pool(3);
+    pool.parallel_for(
+        INT64_MAX, [](std::int64_t b, std::int64_t e, void* c) { static_cast<Sum*>(c)->total += e - b; }, &sum);
+    CHECK(sum.total == INT64_MAX);
+}
