@@ -50,7 +50,7 @@ ONE_FILE = {"SQLite", }
 # Folders that link the standard library only, and what else they may include.
 STANDARD_ONLY = {"core/runtime": (), "vta-sim": ("nlohmann/json.hpp",)}
 # Names without a dot are C++'s own, these are the system's.
-SYSTEM_HEADERS = re.compile(r"(pthread|sched|unistd|dlfcn|fcntl|signal|errno|time|math|string|std\w+|\w*intrin|cpuid)\.h"
+SYSTEM_HEADERS = re.compile(r"(pthread|sched|link|unistd|dlfcn|fcntl|signal|errno|time|math|string|std\w+|\w*intrin|cpuid)\.h"
                             r"|(sys|linux)/\w+\.h")
 
 ROOTS = ("app", "core", "views", "backends", "vta-sim", "tests")

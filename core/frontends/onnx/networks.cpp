@@ -3,7 +3,7 @@
 #include "core/frontends/onnx/networks_builder.hpp"
 #include "core/frontends/onnx/networks_zoo.hpp"
 
-namespace orrery::frontends {
+namespace orrery::onnx {
 
 namespace {
 
@@ -59,4 +59,4 @@ Result<std::string> build_network(std::string_view name, std::uint64_t seed) {
         Code::UnknownName, "there is no built-in network named '" + std::string(name) + "'", {}, "one of: " + known};
 }
 
-} // namespace orrery::frontends
+} // namespace orrery::onnx

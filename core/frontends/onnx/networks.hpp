@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace orrery::frontends {
+namespace orrery::onnx {
 
 /// What a built-in network is, before it is built.
 struct NetworkInfo {
@@ -36,4 +36,4 @@ struct NetworkInfo {
 /// Thread: any; calls do not share state.
 [[nodiscard]] Result<std::string> build_network(std::string_view name, std::uint64_t seed);
 
-} // namespace orrery::frontends
+} // namespace orrery::onnx

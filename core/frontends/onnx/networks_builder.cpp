@@ -6,7 +6,7 @@
 #include <cstring>
 #include <google/protobuf/io/coded_stream.h>
 
-namespace orrery::frontends {
+namespace orrery::onnx {
 
 namespace {
 
@@ -271,4 +271,4 @@ std::string NetworkBuilder::finish() {
     return file;
 }
 
-} // namespace orrery::frontends
+} // namespace orrery::onnx

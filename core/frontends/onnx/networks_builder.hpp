@@ -11,7 +11,7 @@
 #include <variant>
 #include <vector>
 
-namespace orrery::frontends {
+namespace orrery::onnx {
 
 /// A tensor of the graph under construction.
 struct Value {
@@ -108,4 +108,4 @@ class NetworkBuilder {
     std::uint64_t seed_ = 0;
 };
 
-} // namespace orrery::frontends
+} // namespace orrery::onnx

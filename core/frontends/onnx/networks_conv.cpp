@@ -3,7 +3,7 @@
 #include "core/frontends/onnx/networks_builder.hpp"
 #include "core/frontends/onnx/networks_zoo.hpp"
 
-namespace orrery::frontends {
+namespace orrery::onnx {
 
 namespace {
 
@@ -297,4 +297,4 @@ void build_densenet121(NetworkBuilder& b, const NetworkInfo& info) {
     b.output(scores(b, x, "classifier"), "logits", {1, kClasses});
 }
 
-} // namespace orrery::frontends
+} // namespace orrery::onnx

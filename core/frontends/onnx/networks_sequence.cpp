@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-namespace orrery::frontends {
+namespace orrery::onnx {
 
 namespace {
 
@@ -133,4 +133,4 @@ void build_transformer(NetworkBuilder& b, const NetworkInfo& info) {
     b.output(pooled, "pooler_output", {1, e.width});
 }
 
-} // namespace orrery::frontends
+} // namespace orrery::onnx

@@ -1,7 +1,7 @@
 #pragma once
 // One function a built-in network: each adds its nodes, weights, input and outputs to an empty builder.
 
-namespace orrery::frontends {
+namespace orrery::onnx {
 
 class NetworkBuilder;
 struct NetworkInfo;
@@ -19,4 +19,4 @@ void build_densenet121(NetworkBuilder& b, const NetworkInfo& info);
 void build_lstm(NetworkBuilder& b, const NetworkInfo& info);
 void build_transformer(NetworkBuilder& b, const NetworkInfo& info);
 
-} // namespace orrery::frontends
+} // namespace orrery::onnx

@@ -8,7 +8,7 @@
 #include <set>
 
 using namespace orrery;
-using namespace orrery::frontends;
+using namespace orrery::onnx;
 
 namespace {
 

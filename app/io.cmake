@@ -1,0 +1,8 @@
+# Inputs and outputs of a run as files; a target of its own, so that tests need no window.
+find_library(ORRERY_STB_LIBRARY stb REQUIRED)
+orrery_library(app_io
+  io_image.cpp
+  io_npy.cpp
+  LINKS orrery::core_base
+  PRIVATE_LINKS ${ORRERY_STB_LIBRARY}
+)
