@@ -1,0 +1,352 @@
+#include "core/session/compiler.hpp"
+
+#include "core/base/file.hpp"
+#include "core/base/parallel.hpp"
+#include "core/frontends/onnx/import.hpp"
+#include "core/frontends/onnx/networks.hpp"
+#include "core/graph/builder.hpp"
+#include "core/schedule/rules.hpp"
+#include "core/session/kernel_cache.hpp"
+#include "core/session/stage_cache.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <cstring>
+
+namespace orrery::session {
+
+namespace {
+
+class Timer {
+  public:
+    [[nodiscard]] double milliseconds() const {
+        return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start_).count();
+    }
+
+  private:
+    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+std::size_t count_operators(const graph::Function& function) {
+    std::size_t count = 0;
+    for (const graph::Binding& binding : function->bindings) {
+        if (binding.value->kind == graph::ExprKind::CallOp) ++count;
+        for (const graph::Function& inner : graph::inner_functions(binding.value)) count += count_operators(inner);
+    }
+    return count;
+}
+
+std::size_t constant_bytes(const graph::Function& function) {
+    std::size_t bytes = 0;
+    for (const graph::Binding& binding : function->bindings)
+        if (const auto* constant = graph::as<graph::Constant>(binding.value)) bytes += constant->value.bytes();
+    return bytes;
+}
+
+Hash key_of(const char* stage, const void* identity, const Hash& extra) {
+    Hasher hasher;
+    hasher.add(stage).add(static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(identity))).add(extra);
+    return hasher.finish();
+}
+
+constexpr std::size_t kNodeBytes = 512; ///< rough cost of keeping a binding or statement; our choice, for the cache's account
+
+/// A constant as kernels need it: the ABI promises 64-byte alignment, a mapped model file does not.
+NDArray aligned(const NDArray& value) {
+    constexpr std::uintptr_t kAlignment = 64;
+    if (reinterpret_cast<std::uintptr_t>(value.data()) % kAlignment == 0) return value;
+    return NDArray::copy_of(value.dtype(), value.shape(), value.data(), value.bytes());
+}
+
+} // namespace
+
+struct Compiler::State {
+    std::shared_ptr<const Backend> backend;
+    Options options;
+    StageCache cache;
+    KernelCache kernels;
+
+    State(std::shared_ptr<const Backend> b, Options o)
+        : backend(std::move(b)), options(std::move(o)), cache(options.memory_limit), kernels(options.disk_cache) {}
+
+    Result<Hash> import_key(const Recipe& recipe) const {
+        Hasher hasher;
+        hasher.add("import").add(recipe.builtin).add(recipe.seed);
+        if (!recipe.model.empty()) {
+            ORRERY_TRY(const MappedFile file, map_file(recipe.model));
+            hasher.add(hash_bytes(file.bytes.data(), file.bytes.size())).add(recipe.model.parent_path().string());
+        }
+        for (const auto& [name, shape] : recipe.shapes) hasher.add(name).add(std::span<const std::int64_t>(shape));
+        return hasher.finish();
+    }
+
+    Result<graph::Module> import(const Recipe& recipe, const Progress& progress) const {
+        onnx::ImportOptions import_options;
+        import_options.shapes = recipe.shapes;
+        if (!recipe.model.empty()) return onnx::import_file(recipe.model, import_options, progress);
+        ORRERY_TRY(const std::string bytes, onnx::build_network(recipe.builtin, recipe.seed));
+        return onnx::import_bytes(std::as_bytes(std::span(bytes)), {}, import_options, progress);
+    }
+
+    Result<StageCache::Made<GraphStep>> make_import(const Recipe& recipe, const Progress& progress) const {
+        const Timer timer;
+        ORRERY_TRY(graph::Module module, import(recipe, progress));
+        ORRERY_CHECK_OK(graph::verify(module));
+        auto step = std::make_shared<GraphStep>();
+        step->name = "import";
+        step->changed = true;
+        step->operators = count_operators(module.main);
+        step->module = std::move(module);
+        step->milliseconds = timer.milliseconds();
+        const std::size_t bytes = constant_bytes(step->module.main) + kNodeBytes * step->module.main->bindings.size();
+        return StageCache::Made<GraphStep>{step, bytes};
+    }
+
+    Result<std::shared_ptr<const GraphStep>> pass_step(const transform::PassStep& row, const GraphStep& before, const Hash& key,
+                                                       pass::Invariants& holding, const Progress& progress) {
+        const transform::GraphPass* pass = transform::find_pass(row.name);
+        if (!pass)
+            return Diagnostic{Code::UnknownName, "there is no pass named \"" + row.name + "\"", {PassPlace{row.name}}, {}};
+        if (!row.enabled) {
+            auto step = std::make_shared<GraphStep>();
+            step->name = row.name;
+            step->module = before.module;
+            step->enabled = false;
+            step->operators = before.operators;
+            return std::shared_ptr<const GraphStep>(std::move(step));
+        }
+        const pass::Invariants at_start = holding;
+        ORRERY_TRY(const std::shared_ptr<const GraphStep> step,
+                   cache.get<GraphStep>(key, progress, [&]() -> Result<StageCache::Made<GraphStep>> {
+                       pass::Invariants local = at_start;
+                       ORRERY_TRY(pass::Step<graph::Module> done,
+                                  transform::manager().run(*pass, before.module, local, row.options, progress));
+                       auto made = std::make_shared<GraphStep>();
+                       made->name = row.name;
+                       made->changed = done.changed;
+                       made->milliseconds = done.milliseconds;
+                       made->operators = count_operators(done.after.main);
+                       made->module = std::move(done.after);
+                       made->rewrites = std::move(done.rewrites);
+                       return StageCache::Made<GraphStep>{made, kNodeBytes * (made->module.main->bindings.size() + made->rewrites.size())};
+                   }));
+        holding = (holding | pass->establishes) & ~(step->changed ? pass->breaks : 0u);
+        return step;
+    }
+
+    Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered, const Progress& progress) {
+        const auto own = recipe.schedules.find(to_string(lowered.workload));
+        Hasher extra;
+        extra.add(recipe.target.hash()).add(static_cast<int>(recipe.rule));
+        if (own != recipe.schedules.end()) extra.add(own->second.hash());
+        const Hash key = key_of("schedule", lowered.program.get(), extra.finish());
+        return cache.get<ScheduledFunction>(key, progress, [&]() -> Result<StageCache::Made<ScheduledFunction>> {
+            const Timer timer;
+            auto made = std::make_shared<ScheduledFunction>();
+            made->lowered = lowered;
+            made->trace_is_default = own == recipe.schedules.end();
+            if (!made->trace_is_default) made->trace = own->second;
+            else if (recipe.rule == ScheduleRule::Default) made->trace = schedule::default_trace(lowered.program, recipe.target);
+            Result<schedule::Replay> replay = schedule::replay(lowered.program, made->trace);
+            if (replay) {
+                made->replay = *std::move(replay);
+            } else {
+                made->error = std::move(replay.error());
+                made->replay.programs = {lowered.program};
+            }
+            made->printed = tensor::print_program(made->program());
+            made->cost = tensor::cost_of(lowered.program);
+            made->milliseconds = timer.milliseconds();
+            return StageCache::Made<ScheduledFunction>{made, kNodeBytes * made->printed.lines.size() * made->replay.programs.size()};
+        });
+    }
+
+    Result<KernelObject> kernel(const Recipe& recipe, const ScheduledFunction& function, const Progress& progress, bool& from_disk) {
+        Hasher hasher;
+        hasher.add("kernel").add(tensor::structural_hash(function.program())).add(function.program()->name);
+        hasher.add(recipe.target.hash()).add(recipe.build.hash());
+        const Hash key = hasher.finish();
+        ORRERY_TRY(const std::shared_ptr<const KernelObject> object,
+                   cache.get<KernelObject>(key, progress, [&]() -> Result<StageCache::Made<KernelObject>> {
+                       if (std::optional<KernelObject> kept = kernels.find(key)) {
+                           from_disk = true;
+                           auto shared = std::make_shared<KernelObject>(*std::move(kept));
+                           return StageCache::Made<KernelObject>{shared, shared->object.size()};
+                       }
+                       ORRERY_TRY(KernelObject fresh, backend->compile(function.program(), recipe.target, recipe.build, progress));
+                       kernels.put(key, fresh);
+                       auto shared = std::make_shared<KernelObject>(std::move(fresh));
+                       return StageCache::Made<KernelObject>{shared, shared->object.size()};
+                   }));
+        return *object;
+    }
+};
+
+Compiler::Compiler(std::shared_ptr<const Backend> backend, Options options)
+    : state_(std::make_unique<State>(std::move(backend), std::move(options))) {}
+Compiler::~Compiler() = default;
+
+const Backend& Compiler::backend() const { return *state_->backend; }
+
+Recipe Compiler::new_recipe(const std::filesystem::path& model) const {
+    Recipe recipe;
+    recipe.model = model;
+    recipe.target = state_->backend->host();
+    recipe.passes = transform::default_pipeline();
+    return recipe;
+}
+
+Result<std::vector<std::shared_ptr<const GraphStep>>> Compiler::graph_steps(const Recipe& recipe, const Progress& progress,
+                                                                            const StepSink& sink) {
+    std::vector<std::shared_ptr<const GraphStep>> steps;
+    progress.tell("reading the model", 0);
+    ORRERY_TRY(Hash key, state_->import_key(recipe));
+    ORRERY_TRY(std::shared_ptr<const GraphStep> current,
+               state_->cache.get<GraphStep>(key, progress, [&] { return state_->make_import(recipe, progress); }));
+    steps.push_back(current);
+    if (sink) sink(current);
+    pass::Invariants holding = transform::kTyped;
+    for (std::size_t i = 0; i < recipe.passes.size(); ++i) {
+        const transform::PassStep& row = recipe.passes[i];
+        progress.tell(row.name, static_cast<double>(i) / static_cast<double>(recipe.passes.size()));
+        if (row.enabled) {
+            Hasher next;
+            next.add(key).add(row.name);
+            for (const auto& [name, value] : row.options) next.add(name).add(value);
+            key = next.finish();
+        }
+        Result<std::shared_ptr<const GraphStep>> step = state_->pass_step(row, *current, key, holding, progress);
+        if (!step && step.error().code == Code::Cancelled) return std::move(step.error());
+        if (!step) {
+            auto failed = std::make_shared<GraphStep>();
+            failed->name = row.name;
+            failed->module = current->module;
+            failed->operators = current->operators;
+            failed->error = std::move(step.error());
+            steps.push_back(failed);
+            if (sink) sink(steps.back());
+            return steps;
+        }
+        current = *step;
+        steps.push_back(current);
+        if (sink) sink(current);
+    }
+    return steps;
+}
+
+Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const graph::Module& fused, const Progress& progress) {
+    struct Lowered {
+        graph::Function keep; ///< the key is its address
+        lower::LoweredModel model;
+        double milliseconds = 0;
+    };
+    ORRERY_TRY(const std::shared_ptr<const Lowered> lowered,
+               state_->cache.get<Lowered>(key_of("lower", fused.main.get(), {}), progress, [&]() -> Result<StageCache::Made<Lowered>> {
+                   const Timer timer;
+                   auto made = std::make_shared<Lowered>();
+                   made->keep = fused.main;
+                   ORRERY_TRY(made->model, lower::lower_module(fused, progress));
+                   made->milliseconds = timer.milliseconds();
+                   return StageCache::Made<Lowered>{made, kNodeBytes * made->model.values.size()};
+               }));
+    Functions out;
+    out.model = std::shared_ptr<const lower::LoweredModel>(lowered, &lowered->model);
+    out.lower_ms = lowered->milliseconds;
+    const Timer timer;
+    const std::size_t count = lowered->model.functions.size();
+    out.functions.resize(count);
+    std::vector<std::optional<Diagnostic>> errors(count);
+    parallel_for(count, state_->options.workers, [&](std::size_t i) {
+        Result<FunctionPtr> scheduled = state_->schedule_function(recipe, lowered->model.functions[i], progress);
+        if (scheduled) out.functions[i] = *std::move(scheduled);
+        else errors[i] = std::move(scheduled.error());
+    });
+    for (std::optional<Diagnostic>& error : errors)
+        if (error) return *std::move(error);
+    out.schedule_ms = timer.milliseconds();
+    return out;
+}
+
+Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe, const FunctionPtr& function) {
+    struct Kept {
+        FunctionPtr function; ///< the key is its address
+        FunctionCode code;
+    };
+    Hasher extra;
+    extra.add(recipe.target.hash()).add(recipe.build.hash());
+    ORRERY_TRY(const std::shared_ptr<const Kept> kept,
+               state_->cache.get<Kept>(key_of("code", function.get(), extra.finish()), {}, [&]() -> Result<StageCache::Made<Kept>> {
+                   auto made = std::make_shared<Kept>();
+                   made->function = function;
+                   const auto list = [&](ListingKind kind) { return backend().list(function->program(), recipe.target, recipe.build, kind); };
+                   ORRERY_TRY(made->code.ir, list(ListingKind::BackendIr));
+                   ORRERY_TRY(made->code.optimized_ir, list(ListingKind::OptimizedIr));
+                   ORRERY_TRY(made->code.assembly, list(ListingKind::Assembly));
+                   std::size_t bytes = 0;
+                   for (const Listing* listing : {&made->code.ir, &made->code.optimized_ir, &made->code.assembly})
+                       for (const ListingLine& line : listing->lines) bytes += sizeof line + line.text.size();
+                   return StageCache::Made<Kept>{made, bytes};
+               }));
+    return std::shared_ptr<const FunctionCode>(kept, &kept->code);
+}
+
+Result<std::shared_ptr<const CompiledModel>> Compiler::compile(const Recipe& recipe, const Progress& progress, const StepSink& sink) {
+    const Timer total;
+    ORRERY_TRY(const auto steps, graph_steps(recipe, progress, sink));
+    if (steps.back()->error) return *steps.back()->error;
+    auto compiled = std::make_shared<CompiledModel>();
+    double pass_ms = 0;
+    for (std::size_t i = 1; i < steps.size(); ++i) pass_ms += steps[i]->milliseconds;
+    ORRERY_TRY(Functions functions, this->functions(recipe, steps.back()->module, progress));
+    compiled->model = *functions.model;
+    compiled->functions = functions.functions;
+    compiled->output_names = steps.back()->module.outputs;
+    compiled->sources = steps.back()->module.sources;
+
+    const Timer codegen;
+    const std::size_t count = functions.functions.size();
+    compiled->objects.resize(count);
+    std::vector<std::optional<Diagnostic>> errors(count);
+    std::atomic<std::size_t> done{0}, from_disk{0};
+    parallel_for(count, state_->options.workers, [&](std::size_t i) {
+        bool disk = false;
+        Result<KernelObject> object = state_->kernel(recipe, *functions.functions[i], progress, disk);
+        if (object) compiled->objects[i] = *std::move(object);
+        else errors[i] = std::move(object.error());
+        from_disk += disk ? 1 : 0;
+        progress.tell(functions.functions[i]->lowered.name, static_cast<double>(++done) / static_cast<double>(count));
+    });
+    for (std::size_t i = 0; i < count; ++i)
+        if (errors[i]) {
+            errors[i]->locations.push_back(ProgramPlace{functions.functions[i]->lowered.name, "code generation"});
+            return *std::move(errors[i]);
+        }
+    compiled->functions_from_cache = from_disk;
+    const double codegen_ms = codegen.milliseconds();
+
+    const Timer link;
+    ORRERY_TRY(const std::shared_ptr<const LoadedCode> code, backend().load(compiled->objects));
+    auto executable = std::make_shared<runtime::Executable>();
+    std::vector<std::size_t> workspaces;
+    for (const KernelObject& object : compiled->objects) workspaces.push_back(object.workspace_bytes);
+    executable->plan = lower::plan_memory(compiled->model, workspaces);
+    for (const KernelObject& object : compiled->objects) {
+        const orrery_kernel kernel = code->find(object.symbol);
+        ORRERY_ASSERT(kernel != nullptr, object.symbol + " was linked");
+        executable->kernels.push_back(kernel);
+    }
+    executable->keep.push_back(code);
+    for (const NDArray& constant : compiled->model.constants) {
+        auto kept = std::make_shared<NDArray>(aligned(constant));
+        executable->constants.push_back(kept->data());
+        compiled->constant_bytes += kept->bytes();
+        executable->keep.push_back(std::move(kept));
+    }
+    compiled->executable = std::move(executable);
+    compiled->times = {{"import", steps.front()->milliseconds}, {"passes", pass_ms},      {"lower", functions.lower_ms},
+                       {"schedule", functions.schedule_ms},     {"codegen", codegen_ms},  {"link", link.milliseconds()},
+                       {"total", total.milliseconds()}};
+    return std::shared_ptr<const CompiledModel>(std::move(compiled));
+}
+
+} // namespace orrery::session

@@ -1,0 +1,393 @@
+#include "core/session/session.hpp"
+
+#include "core/base/file.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <mutex>
+#include <set>
+#include <thread>
+
+namespace orrery::session {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Edit {
+    std::string label;
+    Recipe recipe;
+};
+
+/// A background job and the thread that does it.
+struct Job {
+    std::uint64_t id = 0;
+    std::string tag;
+    JobStatus status;
+    Clock::time_point started = Clock::now();
+    std::jthread thread;
+    bool done = false;
+};
+
+constexpr auto kProgressInterval = std::chrono::milliseconds(50); ///< at most 20 progress pictures a second
+
+} // namespace
+
+struct Session::State {
+    std::shared_ptr<Compiler> compiler;
+    mutable std::mutex mutex;
+    std::condition_variable idle;
+    Listener listener;
+    SnapshotPtr published = std::make_shared<Snapshot>();
+    Snapshot draft; ///< the next picture; guarded by mutex
+    std::vector<Diagnostic> pipeline_problems, other_problems;
+    std::vector<Edit> past, future;
+    std::set<std::string> wanted;
+    std::vector<std::unique_ptr<Job>> jobs;
+    std::uint64_t next_job = 1;
+    std::uint64_t generation = 0; ///< of the recipe; results of older ones are dropped
+    Clock::time_point last_progress;
+
+    explicit State(std::shared_ptr<Compiler> c) : compiler(std::move(c)) {}
+
+    /// Hands a new picture to the listener. Pre: `lock` holds the mutex; it is released.
+    void publish(std::unique_lock<std::mutex>& lock) {
+        draft.revision = published->revision + 1;
+        draft.undo_label = past.empty() ? "" : past.back().label;
+        draft.redo_label = future.empty() ? "" : future.back().label;
+        draft.problems = pipeline_problems;
+        draft.problems.insert(draft.problems.end(), other_problems.begin(), other_problems.end());
+        draft.jobs.clear();
+        for (const auto& job : jobs) {
+            if (job->done) continue;
+            draft.jobs.push_back(job->status);
+            draft.jobs.back().seconds = std::chrono::duration<double>(Clock::now() - job->started).count();
+        }
+        published = std::make_shared<Snapshot>(draft);
+        const SnapshotPtr picture = published;
+        const Listener tell = listener;
+        lock.unlock();
+        if (tell) tell(picture);
+    }
+
+    /// Changes the draft under the lock and publishes, unless the recipe has moved on.
+    template <class F> void update(std::uint64_t of_generation, F&& change) {
+        std::unique_lock lock(mutex);
+        if (of_generation != generation) return;
+        change(draft);
+        publish(lock);
+    }
+
+    void progress(Job& job, std::string_view what, double fraction) {
+        std::unique_lock lock(mutex);
+        job.status.detail = what;
+        job.status.fraction = fraction;
+        if (Clock::now() - last_progress < kProgressInterval) return;
+        last_progress = Clock::now();
+        publish(lock);
+    }
+
+    using Work = std::function<Result<void>(const Progress&)>;
+
+    /// Starts a job; one of the same tag under way is asked to stop, and the new one begins when it has.
+    void start(const std::string& tag, const std::string& label, Work work) {
+        std::unique_lock lock(mutex);
+        auto owned = std::make_unique<Job>();
+        Job* job = owned.get();
+        job->id = job->status.id = next_job++;
+        job->tag = tag;
+        job->status.label = label;
+        job->status.fraction = -1;
+        std::vector<std::jthread> before;
+        for (const auto& other : jobs)
+            if (other->tag == tag && other->thread.joinable()) {
+                other->thread.request_stop();
+                before.push_back(std::move(other->thread));
+            }
+        // Finished threads are joined after the lock is gone: their listener may be asking for the snapshot.
+        std::vector<std::unique_ptr<Job>> finished;
+        for (auto& other : jobs)
+            if (other->done) finished.push_back(std::move(other));
+        std::erase(jobs, nullptr);
+        job->thread = std::jthread([this, job, work = std::move(work), before = std::move(before)](std::stop_token stop) mutable {
+            before.clear(); // joins
+            run(*job, work, stop);
+        });
+        jobs.push_back(std::move(owned));
+        publish(lock);
+    }
+
+    /// The body of a job's thread: one of the two places that catch InternalError.
+    void run(Job& job, const Work& work, const std::stop_token& stop) {
+        Result<void> outcome;
+        const Progress report{stop, [this, &job](std::string_view what, double fraction) { progress(job, what, fraction); }};
+        try {
+            outcome = stop.stop_requested() ? Result<void>(Diagnostic{Code::Cancelled, "cancelled", {}, {}}) : work(report);
+        } catch (const std::bad_alloc&) {
+            outcome = Diagnostic{Code::OutOfMemory, job.status.label + ": out of memory", {}, "close other models or use smaller shapes"};
+        } catch (const std::exception& bug) {
+            outcome = Diagnostic{Code::Internal, job.status.label + ": " + bug.what(), {}, "this is a fault of the program; the recipe is kept"};
+        }
+        std::unique_lock lock(mutex);
+        job.done = true;
+        if (!outcome && outcome.error().code != Code::Cancelled)
+            (job.tag == "pipeline" ? pipeline_problems : other_problems).push_back(std::move(outcome.error()));
+        publish(lock);
+        idle.notify_all();
+    }
+
+    /// The recipe is now `recipe`: forget what no longer belongs to it and compute anew.
+    void restart(Recipe recipe, const std::string& label, bool same_model) {
+        std::uint64_t current = 0;
+        {
+            const std::lock_guard lock(mutex);
+            current = ++generation;
+            draft.recipe = recipe;
+            draft.title = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
+            draft.run = nullptr;
+            draft.check = nullptr;
+            draft.compiled = nullptr;
+            pipeline_problems.clear();
+            if (!same_model) {
+                draft.steps.clear();
+                draft.functions.clear();
+                draft.code.clear();
+                wanted.clear();
+                other_problems.clear();
+            }
+        }
+        start("pipeline", label, [this, recipe, current](const Progress& progress) { return pipeline(recipe, current, progress); });
+    }
+
+    Result<void> pipeline(const Recipe& recipe, std::uint64_t current, const Progress& progress) {
+        const auto begin = Clock::now();
+        std::vector<std::shared_ptr<const GraphStep>> steps;
+        const auto sink = [&](std::shared_ptr<const GraphStep> step) {
+            steps.push_back(std::move(step));
+            update(current, [&](Snapshot& next) {
+                // Steps of the previous recipe stay on screen until theirs are replaced.
+                if (next.steps.size() < steps.size()) next.steps = steps;
+                else next.steps[steps.size() - 1] = steps.back();
+            });
+        };
+        ORRERY_TRY(const auto all, compiler->graph_steps(recipe, progress, sink));
+        update(current, [&](Snapshot& next) { next.steps = all; });
+        if (all.back()->error) {
+            update(current, [](Snapshot& next) { next.functions.clear(); });
+            return *all.back()->error;
+        }
+        ORRERY_TRY(const Compiler::Functions functions, compiler->functions(recipe, all.back()->module, progress));
+        std::size_t rebuilt = 0;
+        update(current, [&](Snapshot& next) {
+            std::set<FunctionPtr> before(next.functions.begin(), next.functions.end());
+            std::map<std::string, std::shared_ptr<const FunctionCode>> kept;
+            for (const FunctionPtr& function : functions.functions) {
+                if (!before.contains(function)) ++rebuilt;
+                else if (const auto it = next.code.find(function->lowered.name); it != next.code.end()) kept.insert(*it);
+            }
+            next.functions = functions.functions;
+            next.code = std::move(kept);
+            for (const FunctionPtr& function : functions.functions)
+                if (function->error) pipeline_problems.push_back(*function->error);
+        });
+        for (const std::string& name : wanted_now()) ORRERY_CHECK_OK(make_code(recipe, current, name));
+        ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
+        const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+        update(current, [&](Snapshot& next) {
+            next.compiled = compiled;
+            next.rebuilt_functions = rebuilt;
+            next.rebuild_ms = elapsed;
+        });
+        return {};
+    }
+
+    std::set<std::string> wanted_now() {
+        const std::lock_guard lock(mutex);
+        return wanted;
+    }
+
+    Result<void> make_code(const Recipe& recipe, std::uint64_t current, const std::string& name) {
+        FunctionPtr function;
+        {
+            const std::lock_guard lock(mutex);
+            const auto it = std::ranges::find_if(draft.functions, [&](const FunctionPtr& f) { return f->lowered.name == name; });
+            if (it == draft.functions.end() || draft.code.contains(name)) return {};
+            function = *it;
+        }
+        ORRERY_TRY(const std::shared_ptr<const FunctionCode> code, compiler->code(recipe, function));
+        update(current, [&](Snapshot& next) {
+            if (std::ranges::find(next.functions, function) != next.functions.end()) next.code[name] = code;
+        });
+        return {};
+    }
+
+    void apply(Edit edit, std::vector<Edit>& from, std::vector<Edit>& to) {
+        to.push_back({edit.label, draft_recipe()});
+        from.pop_back();
+        restart(std::move(edit.recipe), "compiling", true);
+    }
+
+    Recipe draft_recipe() const {
+        const std::lock_guard lock(mutex);
+        return draft.recipe;
+    }
+    std::uint64_t current_generation() const {
+        const std::lock_guard lock(mutex);
+        return generation;
+    }
+};
+
+Session::Session(std::shared_ptr<Compiler> compiler) : state_(std::make_unique<State>(std::move(compiler))) {
+    state_->draft.recipe = state_->compiler->new_recipe({});
+    state_->published = std::make_shared<Snapshot>(state_->draft);
+}
+
+Session::~Session() {
+    cancel();
+    std::vector<std::unique_ptr<Job>> jobs;
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->listener = {};
+        jobs = std::move(state_->jobs);
+        state_->jobs.clear();
+    }
+    jobs.clear(); // joins
+}
+
+void Session::set_listener(Listener listener) {
+    const std::lock_guard lock(state_->mutex);
+    state_->listener = std::move(listener);
+}
+
+SnapshotPtr Session::snapshot() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->published;
+}
+
+void Session::open(const std::filesystem::path& path) {
+    // A recipe is JSON text; no model format this program reads starts with a brace.
+    const Result<MappedFile> file = map_file(path);
+    if (file && !file->bytes.empty() && static_cast<char>(file->bytes.front()) == '{') {
+        Result<Recipe> recipe = load_recipe(path, state_->compiler->backend().host());
+        if (recipe) open_recipe(*std::move(recipe));
+        else report(std::move(recipe.error()));
+        return;
+    }
+    open_recipe(state_->compiler->new_recipe(std::filesystem::absolute(path)));
+}
+
+void Session::open_builtin(const std::string& network, std::uint64_t seed) {
+    Recipe recipe = state_->compiler->new_recipe({});
+    recipe.builtin = network;
+    recipe.seed = seed;
+    open_recipe(std::move(recipe));
+}
+
+void Session::open_recipe(Recipe recipe) {
+    state_->past.clear();
+    state_->future.clear();
+    const std::string name = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
+    state_->restart(std::move(recipe), "opening " + name, false);
+}
+
+void Session::close() {
+    cancel();
+    std::unique_lock lock(state_->mutex);
+    ++state_->generation;
+    state_->past.clear();
+    state_->future.clear();
+    state_->wanted.clear();
+    state_->pipeline_problems.clear();
+    state_->other_problems.clear();
+    const std::uint64_t revision = state_->draft.revision;
+    state_->draft = {};
+    state_->draft.revision = revision;
+    state_->draft.recipe = state_->compiler->new_recipe({});
+    state_->publish(lock);
+}
+
+void Session::edit(std::string label, const std::function<void(Recipe&)>& change) {
+    const Recipe before = state_->draft_recipe();
+    Recipe after = before;
+    change(after);
+    if (after == before) return;
+    const bool same_model = after.model == before.model && after.builtin == before.builtin;
+    state_->past.push_back({std::move(label), before});
+    state_->future.clear();
+    state_->restart(std::move(after), "compiling", same_model);
+}
+
+void Session::undo() {
+    if (!state_->past.empty()) state_->apply(state_->past.back(), state_->past, state_->future);
+}
+
+void Session::redo() {
+    if (!state_->future.empty()) state_->apply(state_->future.back(), state_->future, state_->past);
+}
+
+const Recipe& Session::recipe() const { return state_->draft.recipe; }
+
+void Session::want_code(const std::string& function) {
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->wanted = {function};
+        if (state_->draft.code.contains(function)) return;
+    }
+    const Recipe recipe = state_->draft_recipe();
+    const std::uint64_t current = state_->current_generation();
+    state_->start("code", "generating code of " + function,
+                  [state = state_.get(), recipe, current, function](const Progress&) { return state->make_code(recipe, current, function); });
+}
+
+void Session::run(std::uint64_t seed) {
+    const Recipe recipe = state_->draft_recipe();
+    const std::uint64_t current = state_->current_generation();
+    state_->start("run", "running", [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
+        ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
+        const int threads = recipe.threads > 0 ? recipe.threads : recipe.target.cores;
+        const std::vector<NDArray> inputs = seeded_inputs(model->executable->plan, seed);
+        // The first run touches memory for the first time; the second is the one whose times mean something.
+        ORRERY_TRY(RunResult result, session::run(*model, inputs, threads, progress));
+        ORRERY_TRY(result, session::run(*model, inputs, threads, progress));
+        state->update(current, [&](Snapshot& next) { next.run = std::make_shared<RunResult>(std::move(result)); });
+        return {};
+    });
+}
+
+void Session::check(std::uint64_t seed) {
+    const Recipe recipe = state_->draft_recipe();
+    const std::uint64_t current = state_->current_generation();
+    state_->start("check", "checking against the interpreter", [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
+        ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
+        constexpr double kTolerance = 1e-4; // of the largest element: float32 sums of some thousand terms, reordered
+        ORRERY_TRY(CheckResult result, session::check(*model, seeded_inputs(model->executable->plan, seed), kTolerance, progress));
+        state->update(current, [&](Snapshot& next) { next.check = std::make_shared<CheckResult>(std::move(result)); });
+        return {};
+    });
+}
+
+void Session::cancel(std::uint64_t job) {
+    const std::lock_guard lock(state_->mutex);
+    for (const auto& each : state_->jobs)
+        if (job == 0 || each->id == job) each->thread.request_stop();
+}
+
+void Session::report(Diagnostic problem) {
+    std::unique_lock lock(state_->mutex);
+    state_->other_problems.push_back(std::move(problem));
+    state_->publish(lock);
+}
+
+void Session::clear_problems() {
+    std::unique_lock lock(state_->mutex);
+    state_->other_problems.clear();
+    state_->publish(lock);
+}
+
+void Session::wait_idle() {
+    std::unique_lock lock(state_->mutex);
+    state_->idle.wait(lock, [this] { return std::ranges::all_of(state_->jobs, [](const auto& job) { return job->done; }); });
+}
+
+} // namespace orrery::session
