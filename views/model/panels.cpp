@@ -1,0 +1,104 @@
+#include "views/model/panels.hpp"
+
+#include "views/model/json.hpp"
+
+namespace orrery::views {
+namespace {
+
+const char* severity_name(Severity severity) {
+    switch (severity) {
+    case Severity::Note: return "note";
+    case Severity::Warning: return "warning";
+    case Severity::Error: return "error";
+    }
+    return "";
+}
+
+const char* tone_name(Tone tone) {
+    switch (tone) {
+    case Tone::Normal: return "normal";
+    case Tone::Dim: return "unknown";
+    case Tone::Good: return "good";
+    case Tone::Warning: return "warning";
+    case Tone::Bad: return "bad";
+    }
+    return "";
+}
+
+} // namespace
+
+ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics) {
+    ProblemsViewData data;
+    data.table.columns = {{"", Align::Left, 8}, {"Problem", Align::Left, 0}, {"Where", Align::Left, 34}, {"What to do", Align::Left, 40},
+                          {"Code", Align::Left, 20}};
+    data.table.empty_reason = "No problems.";
+    for (const Diagnostic& d : diagnostics) {
+        TableRow row;
+        std::string where;
+        for (const Location& location : d.locations) where += (where.empty() ? "" : ", ") + to_string(location);
+        row.cells = {{severity_name(d.severity), -static_cast<double>(d.severity), -1}, {d.message, 0, -1}, {where, 0, -1},
+                     {d.hint, 0, -1}, {code_name(d.code), 0, -1}};
+        row.tone = d.severity == Severity::Error ? Tone::Bad : d.severity == Severity::Warning ? Tone::Warning : Tone::Dim;
+        row.details = to_string(d);
+        data.errors += d.severity == Severity::Error ? 1 : 0;
+        data.warnings += d.severity == Severity::Warning ? 1 : 0;
+        data.table.rows.push_back(std::move(row));
+    }
+    return data;
+}
+
+std::string to_text(const InspectorViewData& data) {
+    if (data.title.empty()) return data.empty_reason + "\n";
+    std::string out = data.title + "\n";
+    if (!data.subtitle.empty()) out += data.subtitle + "\n";
+    for (const InspectorSection& section : data.sections) {
+        out += "\n" + section.title + "\n";
+        if (!section.body.empty()) out += "  " + section.body + "\n";
+        for (const InspectorField& field : section.fields) out += "  " + field.key + ": " + field.value + "\n";
+    }
+    return out;
+}
+
+std::string to_json(const InspectorViewData& data) {
+    Json sections = Json::array();
+    for (const InspectorSection& section : data.sections) {
+        Json fields = Json::object();
+        for (const InspectorField& field : section.fields) fields[field.key] = field.value;
+        sections.push_back(Json{{"title", section.title}, {"body", section.body}, {"fields", std::move(fields)}});
+    }
+    return dump(Json{{"view", "inspector"}, {"title", data.title}, {"subtitle", data.subtitle}, {"sections", std::move(sections)}});
+}
+
+std::string to_text(const RunViewData& data) {
+    if (data.summary.empty()) return data.empty_reason + "\n";
+    return data.summary + "\n" + data.agreement + "\n\n" + to_text(data.outputs) + "\n" + to_text(data.operators);
+}
+
+std::string to_json(const RunViewData& data) {
+    return dump(Json{{"view", "run"}, {"summary", data.summary}, {"agreement", data.agreement},
+                     {"agreement_state", tone_name(data.agreement_tone)}, {"outputs", json_of(data.outputs)},
+                     {"operators", json_of(data.operators)}});
+}
+
+std::string to_text(const ProblemsViewData& data) { return to_text(data.table); }
+
+std::string to_json(const ProblemsViewData& data) {
+    return dump(Json{{"view", "problems"}, {"errors", data.errors}, {"warnings", data.warnings}, {"table", json_of(data.table)}});
+}
+
+std::string to_text(const StartViewData& data) {
+    std::string out;
+    for (const StartSample& s : data.samples) out += s.name + "  " + s.title + "  " + s.figures + "\n";
+    for (const StartRecent& r : data.recents) out += r.path + "\n";
+    return out;
+}
+
+std::string to_json(const StartViewData& data) {
+    Json samples = Json::array(), recents = Json::array();
+    for (const StartSample& s : data.samples)
+        samples.push_back(Json{{"name", s.name}, {"title", s.title}, {"description", s.description}, {"figures", s.figures}});
+    for (const StartRecent& r : data.recents) recents.push_back(Json{{"path", r.path}, {"exists", r.exists}});
+    return dump(Json{{"view", "start"}, {"samples", std::move(samples)}, {"recents", std::move(recents)}});
+}
+
+} // namespace orrery::views

@@ -1,0 +1,78 @@
+#pragma once
+// View data of the smaller views: inspector, run, problems, start page, status line.
+
+#include "core/base/diagnostic.hpp"
+#include "views/model/table.hpp"
+
+#include <string>
+#include <vector>
+
+namespace orrery::views {
+
+struct InspectorField {
+    std::string key, value;
+    bool code = false; ///< set in the code typeface
+};
+struct InspectorSection {
+    std::string title;
+    std::string body; ///< prose; may be empty
+    std::vector<InspectorField> fields;
+};
+/// What the selected node is: attributes, types, documentation, constant values.
+struct InspectorViewData {
+    std::string title, subtitle;
+    std::vector<InspectorSection> sections;
+    std::string empty_reason = "Select a node, a line or a buffer to see what it is.";
+};
+
+/// The last run: outputs, time by operator, agreement with the reference.
+struct RunViewData {
+    std::string summary;       ///< "ResNet-18 13.4 ms on 2 threads, median of 10"
+    std::string agreement;     ///< "exact within 1.2e-6 of the reference"
+    Tone agreement_tone = Tone::Dim;
+    Table outputs;             ///< name, type, min, max, mean, first values
+    Table operators;           ///< operator, calls, time, share
+    std::string empty_reason = "Run the model (F5) to see its outputs and where the time goes.";
+};
+
+struct ProblemsViewData {
+    Table table; ///< severity, what, where, hint
+    int errors = 0, warnings = 0;
+};
+[[nodiscard]] ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics);
+
+struct StartSample {
+    std::string name, title, description; ///< "resnet18", "ResNet-18", one sentence
+    std::string figures;                  ///< "11.7 M weights · 1x3x224x224"
+    std::string family;                   ///< "vision", "sequence"
+};
+struct StartRecent {
+    std::string path, title, when;
+    bool exists = true;
+};
+struct StartViewData {
+    std::vector<StartSample> samples;
+    std::vector<StartRecent> recents;
+};
+
+/// The four answers of the status line: is it still right, what was rebuilt, how fast is it, what is running.
+struct StatusViewData {
+    std::string check;
+    Tone check_tone = Tone::Dim;
+    std::string rebuilt, speed;
+    std::string job;       ///< empty when nothing runs
+    double fraction = -1;  ///< of the job; negative when unknown
+    bool can_cancel = false;
+    friend bool operator==(const StatusViewData&, const StatusViewData&) = default;
+};
+
+[[nodiscard]] std::string to_text(const InspectorViewData& data);
+[[nodiscard]] std::string to_json(const InspectorViewData& data);
+[[nodiscard]] std::string to_text(const RunViewData& data);
+[[nodiscard]] std::string to_json(const RunViewData& data);
+[[nodiscard]] std::string to_text(const ProblemsViewData& data);
+[[nodiscard]] std::string to_json(const ProblemsViewData& data);
+[[nodiscard]] std::string to_text(const StartViewData& data);
+[[nodiscard]] std::string to_json(const StartViewData& data);
+
+} // namespace orrery::views

@@ -1,0 +1,38 @@
+#pragma once
+// Everything the window shows, as one immutable value.
+
+#include "views/model/graph_view.hpp"
+#include "views/model/memory_view.hpp"
+#include "views/model/panels.hpp"
+#include "views/model/selection.hpp"
+#include "views/model/stages_view.hpp"
+#include "views/model/text_view.hpp"
+
+#include <memory>
+
+namespace orrery::views {
+
+/// Parts are shared between screens: what did not change is the same object, which is how a view knows.
+/// No part is ever null.
+struct Screen {
+    std::shared_ptr<const StagesViewData> stages = std::make_shared<StagesViewData>();
+    std::shared_ptr<const GraphViewData> graph = std::make_shared<GraphViewData>();
+    std::shared_ptr<const TextViewData> tensor = std::make_shared<TextViewData>();
+    std::shared_ptr<const TextViewData> llvm = std::make_shared<TextViewData>();
+    std::shared_ptr<const TextViewData> assembly = std::make_shared<TextViewData>();
+    std::shared_ptr<const InspectorViewData> inspector = std::make_shared<InspectorViewData>();
+    std::shared_ptr<const MemoryViewData> memory = std::make_shared<MemoryViewData>();
+    std::shared_ptr<const RunViewData> run = std::make_shared<RunViewData>();
+    std::shared_ptr<const ProblemsViewData> problems = std::make_shared<ProblemsViewData>();
+    std::shared_ptr<const StartViewData> start = std::make_shared<StartViewData>();
+    StatusViewData status;
+    Selection selection;
+    bool has_model = false;
+    std::string model_title;  ///< "resnet18.onnx"
+    std::string target_title; ///< "llvm · native · 2 threads"
+    std::string undo_title, redo_title; ///< what would be undone, redone; empty when nothing
+    int threads = 1, max_threads = 1;
+    bool heat = false;                  ///< whether times are drawn over the graph
+};
+
+} // namespace orrery::views

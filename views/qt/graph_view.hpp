@@ -1,0 +1,115 @@
+#pragma once
+// The graph canvas: zoom, pan, select, search, minimap, all by mouse and by keyboard.
+
+#include "views/model/command.hpp"
+#include "views/model/graph_view.hpp"
+#include "views/qt/graph_painter.hpp"
+
+#include <QPixmap>
+#include <QVariantAnimation>
+#include <QWidget>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace orrery::qt {
+
+class FindBar;
+
+class GraphView : public QWidget {
+    Q_OBJECT
+  public:
+    explicit GraphView(QWidget* parent = nullptr);
+
+    /// Shows another graph. A node of the same name as the selected one (or the one in the middle) stays where it is
+    /// on screen; the first graph is fitted.
+    void set_data(std::shared_ptr<const views::GraphViewData> data);
+    [[nodiscard]] const views::GraphViewData& data() const { return *data_; }
+    void set_selection(const views::Selection& selection, bool reveal = true);
+    void set_heat(bool on);
+    void set_sink(views::CommandSink sink) { sink_ = std::move(sink); }
+    /// Motion is off when the system asks for it, and for tests.
+    void set_animated(bool on) { animated_ = on; }
+
+    [[nodiscard]] double scale() const { return scale_; }
+    [[nodiscard]] int active_node() const { return active_; }
+    [[nodiscard]] const std::vector<int>& linked() const { return linked_; }
+    [[nodiscard]] const std::vector<int>& found() const { return found_; }
+    [[nodiscard]] QRectF node_on_screen(int index) const;
+    [[nodiscard]] double last_paint_ms() const { return paint_ms_; }
+    [[nodiscard]] const GraphFrameStats& last_stats() const { return stats_; }
+
+  public slots:
+    void fit_all();
+    void fit_selection();
+    void zoom_by(double factor);
+    void reset_zoom();
+    void open_find();
+    void find_next(bool backwards);
+    void set_find(const QString& query);
+    void select_node(int index);
+    void toggle_group();
+    /// Selects the readers (or the inputs) of the active node.
+    void select_neighbours(bool readers);
+
+  signals:
+    void selection_requested(const orrery::views::Selection& selection);
+    void function_requested(const QString& function);
+    void zoom_changed(double scale);
+
+  protected:
+    void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void wheelEvent(QWheelEvent* event) override;
+    void mousePressEvent(QMouseEvent* event) override;
+    void mouseMoveEvent(QMouseEvent* event) override;
+    void mouseReleaseEvent(QMouseEvent* event) override;
+    void mouseDoubleClickEvent(QMouseEvent* event) override;
+    void leaveEvent(QEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void changeEvent(QEvent* event) override;
+    bool event(QEvent* event) override;
+    void contextMenuEvent(QContextMenuEvent* event) override;
+
+  private:
+    void send(const views::Command& command) { if (sink_) sink_(command); }
+    void set_view(double scale, QPointF origin, bool animate);
+    void apply_view(double scale, QPointF origin);
+    void fit_rect(const layout::Rect& rect, double most, bool animate);
+    void open_view();
+    void reveal(const std::vector<int>& nodes);
+    void zoom_at(QPointF point, double factor);
+    void keep_in_reach(double scale, QPointF& origin) const;
+    void step_to(int key);
+    void show_hit(std::size_t index);
+    void publish(int index);
+    [[nodiscard]] layout::Point to_graph(QPointF point) const;
+    [[nodiscard]] QRectF minimap_rect() const;
+    void paint_minimap(QPainter& painter);
+    void rebuild_minimap();
+    void move_by_minimap(QPointF point);
+    [[nodiscard]] const views::GraphFrame* frame_header_at(QPointF point) const;
+
+    std::shared_ptr<const views::GraphViewData> data_;
+    GraphPainter painter_;
+    views::CommandSink sink_;
+    views::Selection selection_;
+    std::vector<int> linked_, found_;
+    int active_ = -1, hovered_ = -1;
+    double scale_ = 1;
+    QPointF origin_;
+    bool fitted_ = false, heat_ = false, animated_ = true;
+    enum class Drag { None, Maybe, Pan, Minimap } drag_ = Drag::None;
+    QPointF pressed_, last_;
+    QVariantAnimation motion_;
+    double from_scale_ = 1, to_scale_ = 1;
+    QPointF from_origin_, to_origin_;
+    QPixmap minimap_;
+    FindBar* find_bar_ = nullptr;
+    std::size_t current_hit_ = 0;
+    double paint_ms_ = 0;
+    GraphFrameStats stats_;
+};
+
+} // namespace orrery::qt

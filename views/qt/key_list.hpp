@@ -1,0 +1,30 @@
+#pragma once
+// The list of keys behind "?": made from the same table as the actions.
+
+#include <QFrame>
+#include <QString>
+
+#include <vector>
+
+namespace orrery::qt {
+
+struct KeyRow {
+    QString section, keys, text;
+};
+
+class KeyList : public QFrame {
+    Q_OBJECT
+  public:
+    explicit KeyList(QWidget* window);
+    void open(const std::vector<KeyRow>& rows);
+
+  protected:
+    void keyPressEvent(QKeyEvent* event) override;
+    void focusOutEvent(QFocusEvent* event) override;
+    void paintEvent(QPaintEvent* event) override;
+
+  private:
+    std::vector<KeyRow> rows_;
+};
+
+} // namespace orrery::qt

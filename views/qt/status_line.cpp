@@ -1,0 +1,96 @@
+#include "views/qt/status_line.hpp"
+
+#include "views/qt/theme.hpp"
+
+#include <QEvent>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QPainter>
+#include <QProgressBar>
+#include <QToolButton>
+
+namespace orrery::qt {
+namespace {
+constexpr int kHeight = 28;
+QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
+} // namespace
+
+StatusLine::StatusLine(QWidget* parent) : QWidget(parent) {
+    setObjectName(QStringLiteral("statusline"));
+    setAccessibleName(tr("Status"));
+    setFixedHeight(kHeight);
+    auto* row = new QHBoxLayout(this);
+    row->setContentsMargins(12, 1, 8, 0);
+    row->setSpacing(6);
+    const auto label = [&](bool dim) {
+        auto* l = new QLabel(this);
+        if (dim) l->setObjectName(QStringLiteral("dim"));
+        l->setFont(theme().ui_small);
+        l->setMinimumWidth(0);
+        row->addWidget(l);
+        return l;
+    };
+    dot_ = label(false);
+    check_ = label(false);
+    row->addSpacing(12);
+    rebuilt_ = label(true);
+    row->addSpacing(12);
+    speed_ = label(true);
+    row->addSpacing(12);
+    hint_ = label(true);
+    row->addStretch(1);
+    job_ = label(true);
+    bar_ = new QProgressBar(this);
+    bar_->setAccessibleName(tr("Progress of the running job"));
+    bar_->setTextVisible(false);
+    bar_->setFixedWidth(120);
+    bar_->setRange(0, 1000);
+    row->addWidget(bar_);
+    cancel_ = new QToolButton(this);
+    cancel_->setObjectName(QStringLiteral("flat"));
+    cancel_->setText(tr("cancel"));
+    cancel_->setToolTip(tr("Cancel what is running (Ctrl+.)"));
+    cancel_->setAccessibleName(tr("Cancel the running job"));
+    row->addWidget(cancel_);
+    connect(cancel_, &QToolButton::clicked, this, [this] { if (sink_) sink_(views::CancelJobs{}); });
+    render();
+}
+
+void StatusLine::set_data(const views::StatusViewData& data) {
+    if (data == data_) return;
+    if (data.check != data_.check || data.speed != data_.speed || data.rebuilt != data_.rebuilt) hint_->clear();
+    data_ = data;
+    render();
+}
+
+void StatusLine::show_hint(const QString& text) { hint_->setText(text); }
+
+void StatusLine::render() {
+    const QString colour = theme().tone(data_.check_tone).name();
+    dot_->setText(data_.check.empty() ? QString() : QStringLiteral("●"));
+    dot_->setStyleSheet(QStringLiteral("color: %1; font-size: 10px").arg(colour));
+    check_->setText(text_of(data_.check));
+    check_->setStyleSheet(QStringLiteral("color: %1").arg(colour));
+    rebuilt_->setText(text_of(data_.rebuilt));
+    speed_->setText(text_of(data_.speed));
+    job_->setText(text_of(data_.job));
+    const bool running = !data_.job.empty();
+    bar_->setVisible(running);
+    cancel_->setVisible(running && data_.can_cancel);
+    if (!running) return;
+    bar_->setRange(0, data_.fraction < 0 ? 0 : 1000);
+    if (data_.fraction >= 0) bar_->setValue(static_cast<int>(data_.fraction * 1000));
+}
+
+void StatusLine::changeEvent(QEvent* event) {
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange) render();
+}
+
+void StatusLine::paintEvent(QPaintEvent*) {
+    QPainter painter(this);
+    painter.fillRect(rect(), theme().panel);
+    painter.fillRect(0, 0, width(), 1, theme().hairline);
+}
+
+} // namespace orrery::qt

@@ -1,0 +1,161 @@
+#include "views/qt/table_panel.hpp"
+
+#include "views/qt/theme.hpp"
+
+#include <QApplication>
+#include <QClipboard>
+#include <QContextMenuEvent>
+#include <QHeaderView>
+#include <QMenu>
+#include <QPainter>
+#include <QScrollBar>
+#include <QStyledItemDelegate>
+
+namespace orrery::qt {
+namespace {
+
+constexpr int kRowHeight = 24;
+
+/// Paints the share of a cell behind its text.
+class BarDelegate : public QStyledItemDelegate {
+  public:
+    using QStyledItemDelegate::QStyledItemDelegate;
+    void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
+        const float bar = index.data(TableModel::BarRole).toFloat();
+        if (bar > 0) {
+            QRectF box = QRectF(option.rect).adjusted(4, 4, -4, -4);
+            box.setWidth(std::max(2.0, box.width() * static_cast<double>(std::min(1.f, bar))));
+            painter->fillRect(box, theme().blue_fill);
+            painter->fillRect(QRectF(box.x(), box.bottom() - 2, box.width(), 2), theme().blue);
+        }
+        QStyledItemDelegate::paint(painter, option, index);
+    }
+};
+
+} // namespace
+
+TablePanel::TablePanel(const QString& name, QWidget* parent) : QTableView(parent) {
+    setAccessibleName(name);
+    model_ = new TableModel(this);
+    sorted_ = new QSortFilterProxyModel(this);
+    sorted_->setSourceModel(model_);
+    sorted_->setSortRole(TableModel::SortRole);
+    setModel(sorted_);
+    setItemDelegate(new BarDelegate(this));
+    setSelectionBehavior(QAbstractItemView::SelectRows);
+    setSelectionMode(QAbstractItemView::SingleSelection);
+    setEditTriggers(QAbstractItemView::NoEditTriggers);
+    setShowGrid(false);
+    setWordWrap(false);
+    setTabKeyNavigation(false);
+    setHorizontalScrollMode(QAbstractItemView::ScrollPerPixel);
+    verticalHeader()->hide();
+    verticalHeader()->setDefaultSectionSize(kRowHeight);
+    verticalHeader()->setMinimumSectionSize(kRowHeight);
+    horizontalHeader()->setHighlightSections(false);
+    horizontalHeader()->setStretchLastSection(true);
+    setSortingEnabled(true);
+    sorted_->sort(-1);
+    horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);
+    connect(this, &QTableView::activated, this, [this](const QModelIndex& index) { emit row_activated(sorted_->mapToSource(index).row()); });
+}
+
+void TablePanel::set_table(std::shared_ptr<const views::Table> table) {
+    const bool same = table->columns.size() == model_->table().columns.size();
+    quiet_ = true;
+    model_->set_table(std::move(table));
+    quiet_ = false;
+    if (!same) size_columns();
+    viewport()->update();
+}
+
+void TablePanel::size_columns() {
+    const auto& columns = model_->table().columns;
+    const int char_width = QFontMetrics(theme().ui).averageCharWidth();
+    int fixed = 0, open = -1;
+    for (int c = 0; c < static_cast<int>(columns.size()); ++c) {
+        const int width = columns[static_cast<std::size_t>(c)].width;
+        if (width == 0) open = c;
+        else setColumnWidth(c, width * char_width + 18), fixed += width * char_width + 18;
+    }
+    if (open >= 0) setColumnWidth(open, std::max(140, viewport()->width() - fixed));
+}
+
+void TablePanel::resizeEvent(QResizeEvent* event) {
+    QTableView::resizeEvent(event);
+    if (event->oldSize().width() != event->size().width()) size_columns();
+}
+
+void TablePanel::set_selection(const views::Selection& selection) {
+    if (selectionModel()->hasSelection()) {
+        const int row = sorted_->mapToSource(selectionModel()->selectedRows().front()).row();
+        if (model_->table().rows[static_cast<std::size_t>(row)].origins.intersects(selection.origins)) return;
+    }
+    int row = -1;
+    const auto& rows = model_->table().rows;
+    for (std::size_t i = 0; i < rows.size() && row < 0; ++i)
+        if (rows[i].origins.intersects(selection.origins)) row = static_cast<int>(i);
+    select_row(row);
+}
+
+void TablePanel::select_row(int row) {
+    quiet_ = true;
+    if (row < 0) {
+        clearSelection();
+    } else {
+        const QModelIndex index = sorted_->mapFromSource(model_->index(row, 0));
+        selectionModel()->setCurrentIndex(index, QItemSelectionModel::ClearAndSelect | QItemSelectionModel::Rows);
+        scrollTo(index);
+    }
+    quiet_ = false;
+}
+
+void TablePanel::selectionChanged(const QItemSelection& selected, const QItemSelection& deselected) {
+    QTableView::selectionChanged(selected, deselected);
+    if (quiet_ || selected.indexes().isEmpty()) return;
+    const int row = sorted_->mapToSource(selected.indexes().front()).row();
+    const OriginSet& origins = model_->table().rows[static_cast<std::size_t>(row)].origins;
+    if (!origins.empty()) emit selection_requested({origins, {}, {}});
+    emit row_activated(row);
+}
+
+void TablePanel::copy_rows() const {
+    const auto& rows = model_->table().rows;
+    QStringList lines;
+    const QModelIndexList chosen = selectionModel()->selectedRows();
+    const auto line_of = [&](int source) {
+        const views::TableRow& row = rows[static_cast<std::size_t>(source)];
+        if (!row.details.empty()) return QString::fromStdString(row.details);
+        QStringList cells;
+        for (const views::TableCell& cell : row.cells) cells << QString::fromStdString(cell.text);
+        return cells.join(u'\t');
+    };
+    if (chosen.isEmpty())
+        for (int r = 0; r < sorted_->rowCount(); ++r) lines << line_of(sorted_->mapToSource(sorted_->index(r, 0)).row());
+    else
+        for (const QModelIndex& index : chosen) lines << line_of(sorted_->mapToSource(index).row());
+    QApplication::clipboard()->setText(lines.join(u'\n'));
+}
+
+void TablePanel::keyPressEvent(QKeyEvent* event) {
+    if (event->matches(QKeySequence::Copy)) return copy_rows();
+    QTableView::keyPressEvent(event);
+}
+
+void TablePanel::contextMenuEvent(QContextMenuEvent* event) {
+    if (model_->rowCount() == 0) return;
+    QMenu menu(this);
+    menu.addAction(selectionModel()->hasSelection() ? tr("Copy the row") : tr("Copy all rows"), this, &TablePanel::copy_rows);
+    menu.exec(event->globalPos());
+}
+
+void TablePanel::paintEvent(QPaintEvent* event) {
+    QTableView::paintEvent(event);
+    if (model_->rowCount() > 0) return;
+    QPainter painter(viewport());
+    painter.setPen(theme().dim);
+    painter.drawText(viewport()->rect().adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap,
+                     QString::fromStdString(model_->table().empty_reason));
+}
+
+} // namespace orrery::qt

@@ -1,0 +1,44 @@
+#pragma once
+// A sortable table with bars in its cells, linked selection, copy, and a sentence when it is empty.
+
+#include "views/model/selection.hpp"
+#include "views/qt/table_model.hpp"
+
+#include <QSortFilterProxyModel>
+#include <QTableView>
+
+#include <memory>
+
+namespace orrery::qt {
+
+class TablePanel : public QTableView {
+    Q_OBJECT
+  public:
+    explicit TablePanel(const QString& name, QWidget* parent = nullptr);
+    void set_table(std::shared_ptr<const views::Table> table);
+    /// Highlights the rows that share an origin with the selection.
+    void set_selection(const views::Selection& selection);
+    /// Selects one row of the table, unsorted numbering; -1 for none.
+    void select_row(int row);
+    [[nodiscard]] TableModel* model_data() const { return model_; }
+
+  signals:
+    void selection_requested(const orrery::views::Selection& selection);
+    void row_activated(int row);
+
+  protected:
+    void paintEvent(QPaintEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void selectionChanged(const QItemSelection& selected, const QItemSelection& deselected) override;
+    void contextMenuEvent(QContextMenuEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+
+  private:
+    void copy_rows() const;
+    void size_columns();
+    TableModel* model_ = nullptr;
+    QSortFilterProxyModel* sorted_ = nullptr;
+    bool quiet_ = false; ///< a selection from outside is being shown
+};
+
+} // namespace orrery::qt
