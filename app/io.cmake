@@ -3,6 +3,7 @@ find_library(ORRERY_STB_LIBRARY stb REQUIRED)
 orrery_library(app_io
   io_image.cpp
   io_npy.cpp
+  io_pb.cpp
   LINKS orrery::core_base
-  PRIVATE_LINKS ${ORRERY_STB_LIBRARY}
+  PRIVATE_LINKS orrery::core_frontends_onnx_tensors ${ORRERY_STB_LIBRARY}
 )

@@ -181,15 +181,6 @@ void copy_fortran(const char* from, char* to, const Shape& shape, std::size_t el
     }
 }
 
-/// The element count, of a shape whose every product of dimensions is known to fit.
-Result<std::int64_t> bounded_elements(const Shape& shape, DType dtype) {
-    Shape without_zeros = shape;
-    std::replace(without_zeros.begin(), without_zeros.end(), std::int64_t{0}, std::int64_t{1});
-    const auto bound = checked_elements(without_zeros, dtype, kMaxBytes);
-    if (!bound) return bound.error();
-    return element_count(shape);
-}
-
 } // namespace
 
 Result<NDArray> parse_npy(std::span<const std::byte> bytes, const std::string& name) {
@@ -207,7 +198,7 @@ Result<NDArray> parse_npy(std::span<const std::byte> bytes, const std::string& n
                           "elements of NumPy type '" + header.descr + "' are not served",
                           {FileOffset{name, static_cast<std::int64_t>(start)}},
                           "convert with astype to bool, int8 to int64, uint8 to uint64, float16, float32 or float64"};
-    auto elements = bounded_elements(header.shape, *dtype);
+    const auto elements = checked_elements(header.shape, *dtype, kMaxBytes);
     if (!elements) return damaged(name, elements.error().message, start);
     const auto element = static_cast<std::size_t>(byte_size(*dtype));
     const std::size_t wanted = static_cast<std::size_t>(*elements) * element;

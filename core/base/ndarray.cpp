@@ -40,14 +40,18 @@ std::int64_t element_count(std::span<const std::int64_t> shape) {
 }
 
 Result<std::int64_t> checked_elements(std::span<const std::int64_t> shape, DType dtype, std::int64_t max_bytes) {
-    const std::int64_t limit = max_bytes / byte_size(dtype);
-    std::int64_t count = 1;
+    bool empty = false;
     for (std::int64_t dim : shape) {
         if (dim < 0)
             return Diagnostic{Code::BadShape, "a dimension is negative: " + type_text(dtype, shape), {}, {}};
-        if (dim == 0) return std::int64_t{0};
+        if (dim == 0) empty = true;
     }
+    // An empty array takes no bytes, but the product of its other dimensions must not overflow either.
+    const std::int64_t limit =
+        empty ? std::numeric_limits<std::int64_t>::max() / byte_size(dtype) : max_bytes / byte_size(dtype);
+    std::int64_t count = 1;
     for (std::int64_t dim : shape) {
+        if (dim == 0) continue;
         if (count > limit / dim)
             return Diagnostic{Code::LimitExceeded,
                               type_text(dtype, shape) + " is larger than the limit of " + std::to_string(max_bytes) + " bytes",
@@ -55,7 +59,7 @@ Result<std::int64_t> checked_elements(std::span<const std::int64_t> shape, DType
                               {}};
         count *= dim;
     }
-    return count;
+    return empty ? 0 : count;
 }
 
 std::string type_text(DType dtype, std::span<const std::int64_t> shape) {
