@@ -1,0 +1,58 @@
+#include "core/schedule/element_block.hpp"
+
+#include "core/tensor/visitor.hpp"
+
+namespace orrery::schedule {
+
+using namespace tensor; // every name here is a node of tensor IR
+
+namespace {
+
+class AllocDropper final : public Rewriter {
+  public:
+    explicit AllocDropper(const Buffer& buffer) : buffer_(buffer) {}
+
+  protected:
+    using Rewriter::rewrite_node;
+    Stmt rewrite_node(const Alloc& node) override {
+        if (node.buffer == buffer_) return rewrite(node.body);
+        return Rewriter::rewrite_node(node);
+    }
+
+  private:
+    const Buffer& buffer_;
+};
+
+} // namespace
+
+Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
+    const Store* store = as<Store>(block.fields.body);
+    if (!store) return refuse("it does more than store one element");
+    ElementBlock out{store->buffer, {}, store->value, block.fields.init != nullptr};
+    std::size_t spatial = 0;
+    for (const BlockIter& iter : block.fields.iters)
+        if (iter.kind == IterKind::Spatial) ++spatial;
+        else out.reduces = true;
+    for (const Expr& index : store->indices) {
+        const Var* var = as<Var>(index);
+        for (const BlockIter& iter : block.fields.iters)
+            if (var && iter.var.get() == var && iter.kind == IterKind::Spatial) out.iters.push_back(iter.var);
+    }
+    if (out.iters.size() != store->indices.size() || spatial != out.iters.size())
+        return refuse("it does not store at its own iterators, one a dimension");
+    return out;
+}
+
+Stmt nest_of(const BlockPlace& place) {
+    std::size_t at = place.path.size() - 1;
+    while (at > 0 && place.path[at - 1]->kind == NodeKind::For && blocks_of(place.path[at - 1]).size() == 1) --at;
+    return place.path[at];
+}
+
+Stmt remove_nest(const Stmt& in, const BlockPlace& place) { return replace_stmt(in, nest_of(place), nullptr); }
+
+Stmt drop_buffer(const Stmt& in, const Buffer& buffer) { return AllocDropper(buffer).rewrite(in); }
+
+Stmt rename_buffer(const Stmt& in, const Buffer& before, const Buffer& after) { return substitute_buffers(in, {{before, after}}); }
+
+} // namespace orrery::schedule

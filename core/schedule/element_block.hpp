@@ -1,0 +1,31 @@
+#pragma once
+// Internal to core/schedule: blocks that compute one element at their own spatial indices.
+
+#include "core/schedule/locate.hpp"
+#include "core/tensor/node.hpp"
+
+#include <vector>
+
+namespace orrery::schedule {
+
+/// buffer[iters...] = value: the shape of block that operators' tensor expressions lower to.
+struct ElementBlock {
+    tensor::Buffer buffer;
+    std::vector<tensor::VarRef> iters; ///< one a dimension, in order, all spatial
+    tensor::Expr value;                ///< of the store in the body
+    bool reduces = false;
+};
+
+/// Errors: the refusal, when the block is not of that shape.
+[[nodiscard]] Result<ElementBlock> element_block(const tensor::Block& block, const Refusal& refuse);
+
+/// The outermost statement that holds this block and no other.
+[[nodiscard]] tensor::Stmt nest_of(const BlockPlace& place);
+/// The statement without the block's nest.
+[[nodiscard]] tensor::Stmt remove_nest(const tensor::Stmt& in, const BlockPlace& place);
+/// The statement without the buffer's allocation; nobody may use it any more.
+[[nodiscard]] tensor::Stmt drop_buffer(const tensor::Stmt& in, const tensor::Buffer& buffer);
+/// Everywhere below, loads, stores, regions and allocations of one buffer name another of the same rank.
+[[nodiscard]] tensor::Stmt rename_buffer(const tensor::Stmt& in, const tensor::Buffer& before, const tensor::Buffer& after);
+
+} // namespace orrery::schedule

@@ -1,0 +1,177 @@
+// split, fuse, reorder.
+
+#include "core/schedule/locate.hpp"
+#include "core/schedule/primitives.hpp"
+#include "core/tensor/build.hpp"
+#include "core/tensor/visitor.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace orrery::schedule {
+
+using namespace tensor; // every name here is a node of tensor IR
+
+namespace {
+
+/// Rewrites bindings and predicates of the blocks below: variables replaced, a condition added, both simplified.
+class BlockRebinder final : public Rewriter {
+  public:
+    BlockRebinder(const VarMap& map, Expr condition, Bounds bounds)
+        : map_(map), condition_(std::move(condition)), bounds_(std::move(bounds)) {}
+    bool bare = false; ///< a statement outside any block was seen
+
+  protected:
+    using Rewriter::rewrite_node;
+    Stmt rewrite_node(const For& node) override {
+        if (const auto extent = as_int(node.extent)) bounds_[node.var] = {0, *extent - 1};
+        return Rewriter::rewrite_node(node);
+    }
+    Stmt rewrite_node(const Block& node) override {
+        Block::Fields fields = node.fields;
+        for (BlockIter& iter : fields.iters) iter.binding = simplify(substitute(iter.binding, map_), bounds_);
+        if (fields.predicate) fields.predicate = simplify(substitute(fields.predicate, map_), bounds_);
+        if (condition_) fields.predicate = fields.predicate ? fields.predicate && condition_ : condition_;
+        return Block::make(std::move(fields), node.origin);
+    }
+    Stmt rewrite_node(const Store& node) override {
+        bare = true;
+        return substitute(handle(node), map_);
+    }
+
+  private:
+    const VarMap& map_;
+    Expr condition_;
+    Bounds bounds_;
+};
+
+/// Names for the parts of a split loop.
+std::string part_name(const std::string& name, std::size_t part, std::size_t parts) {
+    if (parts == 2) return name + (part == 0 ? "_o" : "_i");
+    return name + "_" + std::to_string(part);
+}
+
+/// Fills in the factor -1 and checks the rest.
+Result<std::int64_t> complete(std::vector<std::int64_t>& factors, std::int64_t extent, const Refusal& refuse) {
+    std::ptrdiff_t open = -1;
+    std::int64_t product = 1;
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+        if (factors[i] == -1 && open < 0) {
+            open = static_cast<std::ptrdiff_t>(i);
+            continue;
+        }
+        if (factors[i] < 1 || factors[i] > std::max<std::int64_t>(extent, 1))
+            return refuse("factor " + std::to_string(factors[i]) + " is not between 1 and the extent " + std::to_string(extent));
+        product *= factors[i];
+        if (product > (std::int64_t{1} << 40)) return refuse("the factors multiply to more than 2^40");
+    }
+    if (open >= 0) {
+        factors[static_cast<std::size_t>(open)] = std::max<std::int64_t>(1, (extent + product - 1) / product);
+        product *= factors[static_cast<std::size_t>(open)];
+    }
+    if (product < extent)
+        return refuse("the factors cover " + std::to_string(product) + " of " + std::to_string(extent) + " iterations",
+                      "leave one factor open with -1");
+    return product;
+}
+
+Stmt same_loop(const For& loop, Stmt body) { return For::make(loop.var, loop.extent, loop.loop, std::move(body), loop.annotations); }
+
+} // namespace
+
+Result<Rewritten> split(const Program& program, const std::string& name, std::vector<std::int64_t> factors) {
+    ORRERY_TRY(const LoopPlace place, find_loop(program, name));
+    const Refusal refuse{"split", program, "loop " + name};
+    const For& loop = place.loop();
+    if (factors.size() < 2) return refuse("it takes at least two factors");
+    const auto extent = as_int(loop.extent);
+    if (!extent) return refuse("its extent is not a constant");
+    ORRERY_TRY(const std::int64_t product, complete(factors, *extent, refuse));
+
+    std::vector<VarRef> vars;
+    Bounds bounds = place.block.bounds();
+    Expr value = imm(0);
+    for (std::size_t i = 0; i < factors.size(); ++i) {
+        vars.push_back(Var::make(part_name(loop.var->name, i, factors.size())));
+        bounds[vars.back()] = {0, factors[i] - 1};
+        value = value * imm(factors[i]) + vars.back();
+    }
+    const Expr condition = product == *extent ? Expr() : lt(value, imm(*extent));
+    const VarMap map{{loop.var, value}};
+    BlockRebinder rebinder(map, condition, bounds);
+    Stmt body = rebinder.rewrite(loop.body);
+    if (rebinder.bare && condition) return refuse("a statement outside any block would need a guard", "split into factors that divide the extent");
+    for (std::size_t i = factors.size(); i-- > 0;) body = For::make(vars[i], imm(factors[i]), LoopKind::Serial, body);
+    return Rewritten{replace_stmt(program, place.block.path[place.at], body), {{loop.var, vars, "split"}}};
+}
+
+Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& names) {
+    if (names.size() < 2) return Diagnostic{Code::BadArgument, "fuse takes at least two loops", {ProgramPlace{program->name, "fuse"}}, {}};
+    ORRERY_TRY(const LoopPlace first, find_loop(program, names.front()));
+    const Refusal refuse{"fuse", program, "loop " + names.front()};
+    std::vector<const For*> loops{&first.loop()};
+    for (std::size_t i = 1; i < names.size(); ++i) {
+        ORRERY_TRY(const LoopPlace next, find_loop(program, names[i]));
+        if (loops.back()->body.get() != &next.loop())
+            return refuse("loop " + names[i] + " is not directly inside " + names[i - 1], "reorder the loops first");
+        loops.push_back(&next.loop());
+    }
+    std::int64_t extent = 1;
+    std::string fused_name;
+    for (const For* loop : loops) {
+        const auto own = as_int(loop->extent);
+        if (!own) return refuse("loop " + loop->var->name + " has no constant extent");
+        extent *= *own;
+        fused_name += (fused_name.empty() ? "" : "_") + loop->var->name;
+    }
+    const VarRef fused = Var::make(fused_name);
+    Bounds bounds = first.block.bounds();
+    bounds[fused] = {0, extent - 1};
+    VarMap map;
+    Expr rest = fused;
+    for (std::size_t i = loops.size(); i-- > 0;) {
+        const std::int64_t own = extent_of(loops[i]->extent);
+        map[loops[i]->var] = i == 0 ? rest : floor_mod(rest, imm(own));
+        rest = floor_div(rest, imm(own));
+    }
+    BlockRebinder rebinder(map, nullptr, bounds);
+    const Stmt body = rebinder.rewrite(loops.back()->body);
+    const Stmt made = For::make(fused, imm(extent), loops.front()->loop, body, loops.front()->annotations);
+    Rewritten out{replace_stmt(program, first.block.path[first.at], made), {}};
+    for (const For* loop : loops) out.forward.push_back({loop->var, {fused}, "fused into " + fused_name});
+    return out;
+}
+
+Result<Rewritten> reorder(const Program& program, const std::vector<std::string>& names) {
+    if (names.size() < 2) return Diagnostic{Code::BadArgument, "reorder takes at least two loops", {ProgramPlace{program->name, "reorder"}}, {}};
+    std::vector<LoopPlace> wanted;
+    for (const std::string& name : names) {
+        ORRERY_TRY(LoopPlace place, find_loop(program, name));
+        wanted.push_back(std::move(place));
+    }
+    const Refusal refuse{"reorder", program, "loop " + names.front()};
+    const auto [low, high] = std::ranges::minmax(wanted, {}, &LoopPlace::at);
+    const BlockPlace& block = wanted.front().block;
+    std::vector<std::size_t> positions;
+    for (const LoopPlace& place : wanted) {
+        if (place.block.block != block.block) return refuse("the loops are named by different blocks", "name all loops by one block");
+        if (std::ranges::find(positions, place.at) != positions.end()) return refuse("a loop is named twice");
+        positions.push_back(place.at);
+    }
+    for (std::size_t at = low.at; at < high.at; ++at)
+        if (!as<For>(block.path[at]) || static_cast<const For&>(*block.path[at]).body != block.path[at + 1])
+            return refuse("something other than a loop stands between the loops", "choose loops directly inside each other");
+    const For& outermost = static_cast<const For&>(*block.path[low.at]);
+    if (blocks_of(outermost.body).size() != 1) return refuse("several blocks are inside", "reorder before moving blocks together");
+
+    std::vector<const For*> chain;
+    for (std::size_t at = low.at; at <= high.at; ++at) chain.push_back(&static_cast<const For&>(*block.path[at]));
+    std::vector<std::size_t> slots = positions;
+    std::ranges::sort(slots);
+    for (std::size_t i = 0; i < slots.size(); ++i) chain[slots[i] - low.at] = &wanted[i].loop();
+    Stmt body = static_cast<const For&>(*block.path[high.at]).body;
+    for (std::size_t i = chain.size(); i-- > 0;) body = same_loop(*chain[i], body);
+    return Rewritten{replace_stmt(program, block.path[low.at], body), {}};
+}
+
+} // namespace orrery::schedule

@@ -1,0 +1,455 @@
+// How a default trace is written:
+// 1. Inline: blocks that compute an element from few others disappear into their readers when that repeats no
+//    costly work.
+// 2. Tile: a reduction (convolution, matrix product, pooling) whose last dimension can be vectors is computed in a
+//    tile of registers, U rows of another dimension by V lanes of the last, inside the loops of the block that uses
+//    it (bias, activation, sum) or of a copy to its result. The reduction runs around the tile, so each element is
+//    summed in the order of the original.
+// 3. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
+//    over its outer ones.
+
+#include "core/schedule/rules.hpp"
+
+#include "core/schedule/element_block.hpp"
+#include "core/schedule/locate.hpp"
+#include "core/tensor/affine.hpp"
+#include "core/tensor/build.hpp"
+#include "core/tensor/visitor.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+namespace orrery::schedule {
+
+using namespace tensor; // every name here is a node of tensor IR
+
+namespace {
+
+/// Below this many element operations a block runs on one thread. Source: our choice; waking a thread costs some
+/// microseconds, in which one core does about this much.
+constexpr double kParallelWork = 32768;
+constexpr std::int64_t kMostOuterLoops = 1 << 20;
+
+/// Counts what an expression costs to repeat.
+class ExprCost final : public Visitor {
+  public:
+    int loads = 0, operations = 0, selects = 0, transcendental = 0, divisions = 0;
+
+  protected:
+    void visit_node(const Load& node) override {
+        ++loads;
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Select& node) override {
+        ++selects;
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Binary& node) override {
+        if (is_float(node.a->dtype)) ++operations;
+        if (node.op == BinaryOp::FloorDiv || node.op == BinaryOp::FloorMod) ++divisions;
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Call& node) override {
+        ++operations;
+        if (node.intrinsic >= Intrinsic::Exp && node.intrinsic <= Intrinsic::Erf) ++transcendental;
+        if (node.intrinsic == Intrinsic::Pow || node.intrinsic == Intrinsic::Fmod) ++transcendental;
+        Visitor::visit_node(node);
+    }
+};
+
+ExprCost cost_of_expr(const Expr& expr) {
+    ExprCost cost;
+    cost.visit(expr);
+    return cost;
+}
+
+/// Loads of a block's value, with the coefficient of an iterator in each dimension.
+class LoadCollector final : public Visitor {
+  public:
+    std::vector<const Load*> loads;
+
+  protected:
+    void visit_node(const Load& node) override {
+        loads.push_back(&node);
+        Visitor::visit_node(node);
+    }
+};
+
+/// Coefficient of `var` in an index; nullopt when it stands in something that is no sum.
+std::optional<std::int64_t> coefficient(const Expr& index, const VarRef& var) {
+    std::int64_t found = 0;
+    for (const Affine::Term& term : affine_of(index).terms) {
+        if (term.term.get() == var.get()) found = term.coefficient;
+        else if (uses_var(term.term, var)) return std::nullopt;
+    }
+    return found;
+}
+
+/// True when a load along `var` touches the same element or elements at a small constant distance.
+bool vector_access(const std::vector<Expr>& indices, const VarRef& var) {
+    constexpr std::int64_t kFarthest = 4;
+    for (std::size_t d = 0; d < indices.size(); ++d) {
+        const auto c = coefficient(indices[d], var);
+        if (!c) return false;
+        if (d + 1 < indices.size() ? *c != 0 : std::abs(*c) > kFarthest) return false;
+    }
+    return true;
+}
+
+const Refusal kNoRefusal(const Program& program) { return {"rule", program, ""}; }
+
+class Scheduler {
+  public:
+    Scheduler(Program program, const Target& target) : program_(std::move(program)), target_(target) {}
+
+    Trace run() {
+        inline_blocks();
+        for (const std::string& name : block_names()) {
+            if (done_.contains(name)) continue;
+            const Block* block = find(name);
+            if (block && reduces(*block)) tile(name);
+        }
+        for (const std::string& name : block_names())
+            if (!done_.contains(name)) spread(name);
+        return std::move(trace_);
+    }
+
+  private:
+    /// Appends the step when it is legal.
+    bool step(const std::string& primitive, std::vector<Arg> args) {
+        TraceStep next{primitive, std::move(args)};
+        Result<Rewritten> done = apply_step(program_, next);
+        if (!done) return false;
+        program_ = std::move(done->program);
+        trace_.steps.push_back(std::move(next));
+        return true;
+    }
+
+    std::vector<std::string> block_names() const {
+        std::vector<std::string> names;
+        for (const Block* block : blocks_of(program_->body)) names.push_back(block->fields.name);
+        return names;
+    }
+    const Block* find(const std::string& name) const {
+        for (const Block* block : blocks_of(program_->body))
+            if (block->fields.name == name) return block;
+        return nullptr;
+    }
+    std::vector<std::string> loop_names(const std::string& block) const {
+        std::vector<std::string> names;
+        if (const Result<BlockPlace> place = find_block(program_, block))
+            for (const For* loop : place->loops()) names.push_back(loop->var->name);
+        return names;
+    }
+    std::vector<std::int64_t> loop_extents(const std::string& block) const {
+        std::vector<std::int64_t> extents;
+        if (const Result<BlockPlace> place = find_block(program_, block))
+            for (const For* loop : place->loops()) extents.push_back(extent_of(loop->extent));
+        return extents;
+    }
+    static bool reduces(const Block& block) {
+        return std::ranges::any_of(block.fields.iters, [](const BlockIter& i) { return i.kind == IterKind::Reduce; });
+    }
+    bool is_param(const Buffer& buffer) const { return std::ranges::find(program_->params, buffer) != program_->params.end(); }
+    std::optional<ElementBlock> element(const Block& block) const {
+        Result<ElementBlock> found = element_block(block, kNoRefusal(program_));
+        if (!found) return std::nullopt;
+        return *std::move(found);
+    }
+    std::vector<const Block*> readers_of(const Buffer& buffer, const Block& but) const {
+        std::vector<const Block*> out;
+        for (const Block* block : blocks_of(program_->body)) {
+            const std::vector<Buffer> read = buffers_read(block->fields.body);
+            if (block != &but && std::ranges::find(read, buffer) != read.end()) out.push_back(block);
+        }
+        return out;
+    }
+
+    // ------------------------------------------------------------------------------- inlining
+
+    bool worth_inlining(const Block& block, const ElementBlock& producer) const {
+        const ExprCost cost = cost_of_expr(producer.value);
+        if (cost.loads == 0 && cost.operations == 0 && cost.selects == 0) return true;
+        const std::vector<const Block*> readers = readers_of(producer.buffer, block);
+        const bool cheap = cost.selects == 0 && cost.transcendental == 0 && cost.operations <= 2;
+        for (const Block* reader : readers) {
+            const std::optional<ElementBlock> consumer = element(*reader);
+            if (!consumer) return false;
+            if (!consumer->reduces) {
+                if (!cheap && (readers.size() > 1 || times_read(*consumer, producer.buffer) > 1)) return false;
+                continue;
+            }
+            // In a reduction the work is repeated for every output that reads the element.
+            if (!cheap || cost.loads > 2 || cost.divisions > 0) return false;
+            if (cost.operations > 0 && repeats(*reader, *consumer, producer.buffer)) return false;
+        }
+        return !readers.empty();
+    }
+    static int times_read(const ElementBlock& consumer, const Buffer& buffer) {
+        LoadCollector collector;
+        collector.visit(consumer.value);
+        return static_cast<int>(std::ranges::count_if(collector.loads, [&](const Load* load) { return load->buffer == buffer; }));
+    }
+    /// True when some spatial iterator of the consumer does not choose the element read.
+    static bool repeats(const Block& block, const ElementBlock& consumer, const Buffer& buffer) {
+        LoadCollector collector;
+        collector.visit(consumer.value);
+        for (const Load* load : collector.loads) {
+            if (load->buffer != buffer) continue;
+            for (const BlockIter& iter : block.fields.iters) {
+                const bool used = std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
+                if (!used && extent_of(iter.extent) > 1) return true;
+            }
+        }
+        return false;
+    }
+    void inline_blocks() {
+        for (const std::string& name : block_names()) {
+            const Block* block = find(name);
+            const std::optional<ElementBlock> producer = block ? element(*block) : std::nullopt;
+            if (!producer || producer->reduces || is_param(producer->buffer)) continue;
+            if (worth_inlining(*block, *producer)) step("compute_inline", {name});
+        }
+    }
+
+    // --------------------------------------------------------------------------------- tiling
+
+    /// Lanes that divide `extent` and fill registers best, up to `most`; one register with a tail when none does well.
+    std::int64_t choose_lanes(std::int64_t extent, std::int64_t width, std::int64_t most) const {
+        if (extent <= 1) return 1;
+        std::int64_t best = 1;
+        double best_score = 0;
+        for (std::int64_t v = 1; v <= std::min(extent, most); ++v) {
+            if (extent % v != 0) continue;
+            const std::int64_t filled = v > width / 2 ? (v + width - 1) / width * width : std::bit_ceil(static_cast<std::uint64_t>(v));
+            // Narrow registers do the work of one instruction on fewer lanes.
+            const double score = static_cast<double>(v) / static_cast<double>(filled) * std::min(1.0, static_cast<double>(filled) / static_cast<double>(width) + 0.4);
+            if (score >= best_score) {
+                best_score = score;
+                best = v;
+            }
+        }
+        constexpr double kPoor = 0.6;
+        if (best_score >= kPoor || extent <= width) return best;
+        return width;
+    }
+
+    /// The largest divisor of `extent` up to `most`.
+    static std::int64_t choose_divisor(std::int64_t extent, std::int64_t most) {
+        for (std::int64_t u = std::min(extent, most); u > 1; --u)
+            if (extent % u == 0) return u;
+        return 1;
+    }
+
+    struct TileShape {
+        std::size_t vector_dim = 0;
+        std::ptrdiff_t row_dim = -1;
+        std::int64_t lanes = 1, rows = 1;
+    };
+
+    /// Which dimensions of a reduction make its tile; nullopt when its last one cannot be vectors.
+    std::optional<TileShape> tile_shape(const Block& block, const ElementBlock& reduction) const {
+        if (reduction.iters.empty()) return std::nullopt;
+        TileShape tile;
+        tile.vector_dim = reduction.iters.size() - 1;
+        const VarRef& lane = reduction.iters[tile.vector_dim];
+        LoadCollector collector;
+        collector.visit(reduction.value);
+        std::vector<const Load*> along;
+        for (const Load* load : collector.loads) {
+            if (load->buffer == reduction.buffer) continue;
+            if (!vector_access(load->indices, lane)) return std::nullopt;
+            if (std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, lane); })) along.push_back(load);
+        }
+        const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
+        if (along.empty() || shape[tile.vector_dim] < 2) return std::nullopt;
+        // Rows share what is loaded along the lanes: a dimension those loads do not use.
+        for (std::size_t d = tile.vector_dim; d-- > 0;) {
+            const bool shared = std::ranges::all_of(along, [&](const Load* load) {
+                return std::ranges::none_of(load->indices, [&](const Expr& e) { return uses_var(e, reduction.iters[d]); });
+            });
+            if (shared && shape[d] > 1 && tile.row_dim < 0) tile.row_dim = static_cast<std::ptrdiff_t>(d);
+        }
+        const std::int64_t width = target_.lanes(byte_size(reduction.buffer->dtype));
+        const std::int64_t budget = std::max(4, target_.vector_registers - 6);
+        const std::int64_t rows_there = tile.row_dim < 0 ? 1 : shape[static_cast<std::size_t>(tile.row_dim)];
+        const std::int64_t most_vectors = rows_there >= 4 ? 2 : 4;
+        tile.lanes = choose_lanes(shape[tile.vector_dim], width, width * most_vectors);
+        const std::int64_t vectors = (tile.lanes + width - 1) / width;
+        tile.rows = choose_divisor(rows_there, std::max<std::int64_t>(1, budget / vectors));
+        (void)block;
+        return tile;
+    }
+
+    /// The block that uses a reduction's result element by element, in a nest of its own; empty when there is none.
+    std::string epilogue_of(const Block& block, const ElementBlock& reduction) const {
+        const std::vector<const Block*> readers = readers_of(reduction.buffer, block);
+        if (readers.size() != 1) return {};
+        const std::optional<ElementBlock> consumer = element(*readers.front());
+        if (!consumer || consumer->reduces || consumer->buffer->static_shape() != reduction.buffer->static_shape()) return {};
+        LoadCollector collector;
+        collector.visit(consumer->value);
+        for (const Load* load : collector.loads) {
+            if (load->buffer == reduction.buffer)
+                for (std::size_t d = 0; d < load->indices.size(); ++d)
+                    if (load->indices[d].get() != consumer->iters[d].get()) return {};
+        }
+        return readers.front()->fields.name;
+    }
+
+    void tile(const std::string& name) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = element(*block);
+        if (!reduction) return;
+        const std::optional<TileShape> shape = tile_shape(*block, *reduction);
+        if (!shape || shape->lanes < 2) return;
+        std::string user = is_param(reduction->buffer) ? std::string() : epilogue_of(*block, *reduction);
+        if (user.empty()) {
+            if (!step("cache_write", {name, std::string("stack")})) return;
+            user = name + "_write";
+        }
+        const std::vector<std::string> loops = loop_names(user);
+        if (loops.size() != reduction->iters.size()) return;
+
+        // The user's loops: outer ones, the parts of the split dimensions, then rows and lanes.
+        const auto at = [&user](const std::string& loop) { return user + "." + loop; };
+        std::vector<std::string> outer, inner;
+        for (std::size_t d = 0; d < loops.size(); ++d) {
+            const bool row = static_cast<std::ptrdiff_t>(d) == shape->row_dim && shape->rows > 1;
+            const bool lane = d == shape->vector_dim;
+            if (!row && !lane) {
+                outer.push_back(at(loops[d]));
+                continue;
+            }
+            const std::int64_t size = row ? shape->rows : shape->lanes;
+            if (!step("split", {at(loops[d]), std::vector<std::int64_t>{-1, size}})) return;
+            outer.push_back(at(loops[d] + "_o"));
+            inner.push_back(at(loops[d] + "_i"));
+        }
+        std::vector<std::string> order = outer;
+        order.insert(order.end(), inner.begin(), inner.end());
+        if (order.size() > 1) step("reorder", {order});
+        if (!step("compute_at", {name, outer.back()})) return;
+        done_.insert({name, user, name + "_init"});
+        step("set_scope", {name, std::string("registers")});
+        finish_tile(name, *shape);
+        for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
+        spread_outer(user, outer.size(), work_of(name));
+    }
+
+    /// Inside a tile: the reduction around rows and lanes, the initial value apart.
+    void finish_tile(const std::string& name, const TileShape& shape) {
+        const Block* block = find(name);
+        const Result<BlockPlace> place = find_block(program_, name);
+        std::vector<std::string> reduction, spatial;
+        for (const For* loop : place->loops())
+            for (const BlockIter& iter : block->fields.iters) {
+                if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get()) reduction.push_back(name + "." + loop->var->name);
+            }
+        const std::size_t own = (shape.rows > 1 ? 1u : 0u) + 1u;
+        const std::vector<std::string> all = loop_names(name);
+        for (std::size_t i = all.size() - reduction.size() - own; i < all.size() - reduction.size(); ++i) spatial.push_back(name + "." + all[i]);
+        std::vector<std::string> order = reduction;
+        order.insert(order.end(), spatial.begin(), spatial.end());
+        if (reduction.empty()) return;
+        step("reorder", {order});
+        if (step("decompose_reduction", {name, reduction.front()})) {
+            const std::vector<std::string> init = loop_names(name + "_init");
+            for (std::size_t i = init.size() - std::min(own, init.size()); i < init.size(); ++i)
+                step(i + 1 == init.size() ? "vectorize" : "unroll", {name + "_init." + init[i]});
+        }
+        for (const std::string& loop : spatial) step(loop == spatial.back() ? "vectorize" : "unroll", {loop});
+    }
+
+    // ------------------------------------------------------------------------------ spreading
+
+    double work_of(const std::string& name) const {
+        double work = 1;
+        for (std::int64_t extent : loop_extents(name)) work *= static_cast<double>(extent);
+        return work;
+    }
+
+    /// Makes one parallel loop of the first `count` loops around a block, when there is enough to do.
+    void spread_outer(const std::string& name, std::size_t count, double work) {
+        if (work < kParallelWork || target_.cores < 2 || count == 0) return;
+        const std::vector<std::string> loops = loop_names(name);
+        const std::vector<std::int64_t> extents = loop_extents(name);
+        std::vector<std::string> together;
+        std::int64_t total = 1;
+        for (std::size_t i = 0; i < count && i < loops.size(); ++i) {
+            // Enough pieces for every core to get its share; further loops stay inside, where addresses are simple.
+            if (total >= std::int64_t{target_.cores} * 16 || total * extents[i] > kMostOuterLoops) break;
+            together.push_back(name + "." + loops[i]);
+            total *= extents[i];
+        }
+        if (total < 2) return;
+        if (together.size() > 1 && !step("fuse", {together})) return;
+        step("parallel", {name + "." + loop_names(name).front()});
+    }
+
+    void spread(const std::string& name) {
+        const Block* block = find(name);
+        if (!block || find_block(program_, name)->loops().empty()) return;
+        const double work = work_of(name) * (1 + 8 * cost_of_block(*block).transcendental);
+        const std::vector<std::string> loops = loop_names(name);
+        std::size_t outer = loops.size();
+        if (reduces(*block)) {
+            outer = spatial_prefix(*block);
+        } else {
+            vectorize_last(name, *block);
+            outer = loop_names(name).size() - 1;
+        }
+        if (const Block* now = find(name); now && owns_nest(name)) spread_outer(name, outer, work);
+    }
+    static ExprCost cost_of_block(const Block& block) {
+        ExprCost cost;
+        cost.visit(block.fields.body);
+        return cost;
+    }
+    /// Loops before the first one a reduction iterator is bound to.
+    std::size_t spatial_prefix(const Block& block) const {
+        const Result<BlockPlace> place = find_block(program_, block.fields.name);
+        std::size_t count = 0;
+        for (const For* loop : place->loops()) {
+            for (const BlockIter& iter : block.fields.iters)
+                if (iter.kind == IterKind::Reduce && uses_var(iter.binding, loop->var)) return count;
+            ++count;
+        }
+        return count;
+    }
+    bool owns_nest(const std::string& name) const {
+        const Result<BlockPlace> place = find_block(program_, name);
+        const std::vector<const For*> loops = place->loops();
+        return !loops.empty() && blocks_of(loops.front()->body).size() == 1;
+    }
+    void vectorize_last(const std::string& name, const Block& block) {
+        const std::optional<ElementBlock> store = element(block);
+        if (!store || store->iters.empty() || loop_names(name).size() != store->iters.size()) return;
+        LoadCollector collector;
+        collector.visit(store->value);
+        for (const Load* load : collector.loads)
+            if (!vector_access(load->indices, store->iters.back())) return;
+        const std::int64_t width = target_.lanes(byte_size(store->buffer->dtype));
+        const std::int64_t extent = loop_extents(name).back();
+        const std::int64_t lanes = choose_lanes(extent, width, width * 4);
+        if (lanes < 2) return;
+        const std::string last = name + "." + loop_names(name).back();
+        if (lanes == extent) {
+            step("vectorize", {last});
+        } else if (step("split", {last, std::vector<std::int64_t>{-1, lanes}})) {
+            step("vectorize", {last + "_i"});
+        }
+    }
+
+    Program program_;
+    const Target& target_;
+    Trace trace_;
+    std::set<std::string> done_;
+};
+
+} // namespace
+
+Trace default_trace(const Program& program, const Target& target) { return Scheduler(program, target).run(); }
+
+} // namespace orrery::schedule
