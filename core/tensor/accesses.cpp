@@ -2,6 +2,8 @@
 // over their range, lets and nested block iterators are replaced by what they stand for, and the rest is kept as it
 // is. Boxes of one buffer are then merged dimension by dimension.
 
+#include "core/tensor/accesses.hpp"
+
 #include "core/tensor/affine.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
@@ -35,6 +37,8 @@ struct Span {
     Expr min, extent;
 };
 
+Span whole(const Buffer& buffer, std::size_t dimension) { return {imm(0), buffer->shape[dimension]}; }
+
 Span merge(const Span& a, const Span& b, const Span& whole) {
     const auto offset = constant_difference(b.min, a.min);
     const auto length_a = as_int(a.extent), length_b = as_int(b.extent);
@@ -47,22 +51,42 @@ Span merge(const Span& a, const Span& b, const Span& whole) {
 
 class AccessFinder final : public Visitor {
   public:
-    Accesses result;
+    std::vector<AccessBox> found;
 
   protected:
     using Visitor::visit_node;
 
     void visit_node(const Load& node) override {
-        record(result.reads, node.buffer, node.indices);
+        record(false, node.buffer, node.indices);
         Visitor::visit_node(node);
     }
     void visit_node(const Store& node) override {
-        record(result.writes, node.buffer, node.indices);
+        record(true, node.buffer, node.indices);
         Visitor::visit_node(node);
     }
+    void visit_node(const Binary& node) override {
+        visit(node.a);
+        guarded(node.op == BinaryOp::And || node.op == BinaryOp::Or, [&] { visit(node.b); });
+    }
+    void visit_node(const Select& node) override {
+        visit(node.condition);
+        guarded(true, [&] {
+            visit(node.then_value);
+            visit(node.else_value);
+        });
+    }
+    void visit_node(const If& node) override {
+        visit(node.condition);
+        guarded(true, [&] {
+            visit(node.then_body);
+            if (node.else_body != nullptr) visit(node.else_body);
+        });
+    }
     void visit_node(const For& node) override {
-        inner_[node.var.get()] = as_int(node.extent);
-        Visitor::visit_node(node);
+        const std::optional<std::int64_t> extent = as_int(node.extent);
+        inner_[node.var.get()] = extent;
+        visit(node.extent);
+        guarded(!extent || *extent < 1, [&] { visit(node.body); });
     }
     void visit_node(const Let& node) override {
         stands_for_[node.var] = substitute(node.value, stands_for_);
@@ -73,36 +97,41 @@ class AccessFinder final : public Visitor {
         Visitor::visit_node(node);
     }
     void visit_node(const Block& node) override {
-        for (const BlockIter& iter : node.fields.iters) stands_for_[iter.var] = substitute(iter.binding, stands_for_);
         for (const BlockIter& iter : node.fields.iters) visit(iter.binding);
-        if (node.fields.predicate) visit(node.fields.predicate);
-        if (node.fields.init) visit(node.fields.init);
-        visit(node.fields.body);
+        VarMap bindings;
+        for (const BlockIter& iter : node.fields.iters) bindings[iter.var] = substitute(iter.binding, stands_for_);
+        stands_for_.merge(bindings);
+        if (node.fields.predicate != nullptr) visit(node.fields.predicate);
+        guarded(node.fields.predicate != nullptr, [&] {
+            if (node.fields.init != nullptr) guarded(true, [&] { visit(node.fields.init); });
+            visit(node.fields.body);
+        });
     }
 
   private:
-    void record(std::vector<Region>& regions, const Buffer& buffer, const std::vector<Expr>& indices) {
-        if (local_.contains(buffer.get())) return;
-        Region region{buffer, {}, {}};
-        for (std::size_t d = 0; d < indices.size(); ++d) {
-            Span span = span_of(indices[d], whole(buffer, d));
-            region.min.push_back(std::move(span.min));
-            region.extent.push_back(std::move(span.extent));
-        }
-        const auto known = std::find_if(regions.begin(), regions.end(), [&](const Region& r) { return r.buffer == buffer; });
-        if (known == regions.end()) return regions.push_back(std::move(region));
-        for (std::size_t d = 0; d < indices.size(); ++d) {
-            Span span = merge({known->min[d], known->extent[d]}, {region.min[d], region.extent[d]}, whole(buffer, d));
-            known->min[d] = std::move(span.min);
-            known->extent[d] = std::move(span.extent);
-        }
+    template <class F> void guarded(bool guard, const F& inside) {
+        guards_ += guard ? 1 : 0;
+        inside();
+        guards_ -= guard ? 1 : 0;
     }
 
-    static Span whole(const Buffer& buffer, std::size_t dimension) { return {imm(0), buffer->shape[dimension]}; }
+    void record(bool is_write, const Buffer& buffer, const std::vector<Expr>& indices) {
+        if (local_.contains(buffer.get())) return;
+        AccessBox box{{buffer, {}, {}}, is_write, guards_ == 0};
+        for (std::size_t d = 0; d < indices.size(); ++d) {
+            std::optional<Span> span = span_of(indices[d]);
+            box.certain &= span.has_value();
+            if (!span) span = whole(buffer, d);
+            box.region.min.push_back(std::move(span->min));
+            box.region.extent.push_back(std::move(span->extent));
+        }
+        found.push_back(std::move(box));
+    }
 
-    Span span_of(const Expr& original, const Span& whole) const {
+    /// Nothing when the index is not affine in the loops inside.
+    std::optional<Span> span_of(const Expr& original) const {
         const Expr index = substitute(original, stands_for_);
-        if (!depends(index)) return {index, imm(1)};
+        if (!depends(index)) return Span{index, imm(1)};
         Affine rest;
         std::int64_t below = 0, above = 0;
         const Affine sum = affine_of(index);
@@ -113,17 +142,17 @@ class AccessFinder final : public Visitor {
                 continue;
             }
             const auto loop = inner_.find(as<Var>(term.term));
-            if (loop == inner_.end() || !loop->second) return whole;
+            if (loop == inner_.end() || !loop->second) return std::nullopt;
             std::int64_t reach = 0;
             if (__builtin_mul_overflow(term.coefficient, std::max<std::int64_t>(*loop->second - 1, 0), &reach) ||
                 __builtin_add_overflow(reach < 0 ? below : above, reach, reach < 0 ? &below : &above))
-                return whole;
+                return std::nullopt;
         }
         std::int64_t extent = 0;
         if (__builtin_sub_overflow(above, below, &extent) || __builtin_add_overflow(extent, 1, &extent) ||
             __builtin_add_overflow(rest.constant, below, &rest.constant))
-            return whole;
-        return {to_expr(rest), imm(extent)};
+            return std::nullopt;
+        return Span{to_expr(rest), imm(extent)};
     }
 
     [[nodiscard]] bool depends(const Expr& expr) const {
@@ -135,16 +164,34 @@ class AccessFinder final : public Visitor {
     std::unordered_map<const Var*, std::optional<std::int64_t>> inner_; ///< loops inside, with constant extents
     VarMap stands_for_;
     std::unordered_set<const BufferNode*> local_;
+    int guards_ = 0;
 };
 
+/// Joins a box to the one of its buffer.
+void merge_into(std::vector<Region>& regions, const Region& region) {
+    const auto known = std::find_if(regions.begin(), regions.end(), [&](const Region& r) { return r.buffer == region.buffer; });
+    if (known == regions.end()) return regions.push_back(region);
+    for (std::size_t d = 0; d < region.min.size(); ++d) {
+        Span span = merge({known->min[d], known->extent[d]}, {region.min[d], region.extent[d]}, whole(region.buffer, d));
+        known->min[d] = std::move(span.min);
+        known->extent[d] = std::move(span.extent);
+    }
+}
+
 } // namespace
+
+std::vector<AccessBox> each_access(const Stmt& stmt) {
+    AccessFinder finder;
+    finder.visit(stmt);
+    return std::move(finder.found);
+}
 
 // Variables that are neither iterators nor bound inside stay in the boxes as they are, so nothing has to be known of
 // the iterators here.
 Accesses find_accesses(const Stmt& stmt, const std::vector<BlockIter>&) {
-    AccessFinder finder;
-    finder.visit(stmt);
-    return std::move(finder.result);
+    Accesses accesses;
+    for (const AccessBox& box : each_access(stmt)) merge_into(box.is_write ? accesses.writes : accesses.reads, box.region);
+    return accesses;
 }
 
 } // namespace orrery::tensor
