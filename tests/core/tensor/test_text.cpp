@@ -1,3 +1,4 @@
+#include "core/base/file.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/compute.hpp"
@@ -111,6 +112,18 @@ TEST_CASE("a convolution prints as people read it", "[tensor][text]") {
 )";
     CHECK(to_string(conv()) == expected);
     CHECK(structural_equal(round_trip(expected), conv()));
+}
+
+TEST_CASE("the program in the documentation is one, and prints as it stands there", "[tensor][text]") {
+    const Result<std::string> page = read_file(ORRERY_SOURCE_DIR "/docs/text-forms.md");
+    REQUIRE(page.has_value());
+    const std::size_t start = page->find("fn conv2d(", page->find("## Tensor IR"));
+    REQUIRE(start != std::string::npos);
+    const std::string text = page->substr(start, page->find("```", start) - start);
+    const Program program = round_trip(text);
+    CHECK(to_string(program) == text);
+    const Result<void> sound = verify(program);
+    if (!sound) FAIL(to_string(sound.error()));
 }
 
 TEST_CASE("lines carry their statement and origin", "[tensor][text]") {
