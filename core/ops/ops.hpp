@@ -7,12 +7,14 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace orrery::ops {
 
 /// What an operator's definition is given. All types are static tensors.
 struct DefineRequest {
+    std::string_view name;                                ///< the operator's: stages are named after it
     std::span<const tensor::Buffer> inputs;               ///< null where an optional operand is missing
     const graph::Attrs& attrs;
     std::span<const graph::TensorType> outputs;           ///< as the type relation says
