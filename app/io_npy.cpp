@@ -209,7 +209,7 @@ Result<NDArray> parse_npy(std::span<const std::byte> bytes, const std::string& n
                        start);
     NDArray array = NDArray::allocate(*dtype, header.shape);
     auto* to = static_cast<char*>(array.mutable_data());
-    if (header.fortran && header.shape.size() > 1)
+    if (wanted && header.fortran && header.shape.size() > 1)
         copy_fortran(text.data() + start, to, header.shape, element);
     else if (wanted)
         std::memcpy(to, text.data() + start, wanted);

@@ -1,5 +1,6 @@
 #include "core/base/ndarray.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -34,24 +35,22 @@ template <class F> auto with_storage(DType dtype, F&& f) {
 } // namespace
 
 std::int64_t element_count(std::span<const std::int64_t> shape) {
+    // Empty first: the other dimensions of an empty array may be beyond any product.
+    if (std::find(shape.begin(), shape.end(), std::int64_t{0}) != shape.end()) return 0;
     std::int64_t count = 1;
     for (std::int64_t dim : shape) count *= dim;
     return count;
 }
 
 Result<std::int64_t> checked_elements(std::span<const std::int64_t> shape, DType dtype, std::int64_t max_bytes) {
-    bool empty = false;
+    const std::int64_t limit = max_bytes / byte_size(dtype);
+    std::int64_t count = 1;
     for (std::int64_t dim : shape) {
         if (dim < 0)
             return Diagnostic{Code::BadShape, "a dimension is negative: " + type_text(dtype, shape), {}, {}};
-        if (dim == 0) empty = true;
+        if (dim == 0) return std::int64_t{0};
     }
-    // An empty array takes no bytes, but the product of its other dimensions must not overflow either.
-    const std::int64_t limit =
-        empty ? std::numeric_limits<std::int64_t>::max() / byte_size(dtype) : max_bytes / byte_size(dtype);
-    std::int64_t count = 1;
     for (std::int64_t dim : shape) {
-        if (dim == 0) continue;
         if (count > limit / dim)
             return Diagnostic{Code::LimitExceeded,
                               type_text(dtype, shape) + " is larger than the limit of " + std::to_string(max_bytes) + " bytes",
@@ -59,7 +58,7 @@ Result<std::int64_t> checked_elements(std::span<const std::int64_t> shape, DType
                               {}};
         count *= dim;
     }
-    return empty ? 0 : count;
+    return count;
 }
 
 std::string type_text(DType dtype, std::span<const std::int64_t> shape) {

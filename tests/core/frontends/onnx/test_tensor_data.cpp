@@ -107,14 +107,15 @@ TEST_CASE("data that does not fit its shape is refused", "[frontends][tensor]") 
 TEST_CASE("shapes that cannot be are refused before memory is taken", "[frontends][tensor]") {
     CHECK(code_of(proto(TensorProto::FLOAT, {-1})) == Code::BadShape);
     CHECK(code_of(proto(TensorProto::FLOAT, {1ll << 40, 1ll << 40})) == Code::LimitExceeded);
-    CHECK(code_of(proto(TensorProto::FLOAT, {1ll << 62, 1ll << 62, 0})) == Code::LimitExceeded);
     CHECK(code_of(proto(TensorProto::FLOAT, {1 << 30})) == Code::MalformedModel);
     TensorProto deep = proto(TensorProto::FLOAT, {});
     for (int i = 0; i < 65; ++i) deep.add_dims(1);
     CHECK(code_of(deep) == Code::LimitExceeded);
-    const auto empty = orrery::onnx::tensor_value(proto(TensorProto::FLOAT, {4, 0}));
-    REQUIRE(empty);
-    CHECK(empty->size() == 0);
+    for (const std::int64_t dim : {4ll, 1ll << 62}) {
+        const auto empty = orrery::onnx::tensor_value(proto(TensorProto::FLOAT, {dim, dim, 0}));
+        REQUIRE(empty);
+        CHECK(empty->size() == 0);
+    }
 }
 
 TEST_CASE("element types without a dtype are named", "[frontends][tensor]") {

@@ -1,0 +1,99 @@
+#pragma once
+// The command line as plain structs, one a subcommand; parsing in cli.cpp, doing in commands_*.cpp.
+
+#include "core/base/result.hpp"
+#include "core/session/compiler.hpp"
+#include "core/session/recipe.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace orrery::app {
+
+/// Exit statuses of every subcommand.
+enum ExitStatus : int { kDone = 0, kUserError = 1, kInternalError = 2 };
+
+/// What chooses a recipe, shared by most subcommands.
+struct ModelArguments {
+    std::string model;               ///< a model file, a recipe file, or a built-in network's name
+    std::vector<std::string> shapes; ///< "name=1,3,224,224"
+    std::string target;              ///< as parse_target reads it; empty for the host
+    int level = -1;                  ///< -O level of the pass pipeline; -1 for the recipe's own
+    std::string rule;                ///< "default", "none" or empty for the recipe's own
+    int threads = 0;
+    std::uint64_t seed = 0;
+    bool no_cache = false;           ///< leave the disk cache alone
+    bool json = false;
+};
+
+struct NewArguments {
+    std::string name, output;
+    std::uint64_t seed = 0;
+    bool json = false;
+};
+struct ShowArguments : ModelArguments {
+    std::string at = "graph", after, function;
+};
+struct RunArguments : ModelArguments {
+    std::vector<std::string> inputs; ///< "NAME=FILE", or FILE for the only input
+    std::string output;
+    int top = 0;
+    std::string labels;
+    std::vector<float> mean, deviation;
+    std::string layout = "NCHW", order = "RGB";
+};
+struct CheckArguments : RunArguments {
+    double tolerance = 1e-4;
+};
+struct BenchArguments : ModelArguments {
+    int runs = 20;
+};
+struct CompileArguments : ModelArguments {
+    std::string output;
+};
+struct ConformanceArguments {
+    std::string folder;
+    bool interpreter = false;
+    std::string filter;
+    bool json = false;
+};
+struct DumpArguments : ModelArguments {
+    std::string view, format = "text", function;
+};
+struct CaptureArguments : ModelArguments {
+    std::string layout = "Explore", output, size = "1600x1000", theme, function;
+};
+struct WindowArguments : ModelArguments {
+    std::string config;
+    bool no_config = false;
+};
+
+int command_new(const NewArguments& arguments);
+int command_show(const ShowArguments& arguments);
+int command_run(const RunArguments& arguments);
+int command_check(const CheckArguments& arguments);
+int command_bench(const BenchArguments& arguments);
+int command_compile(const CompileArguments& arguments);
+int command_conformance(const ConformanceArguments& arguments);
+int command_ops(const std::string& name, bool json);
+int command_dump(const DumpArguments& arguments);
+int command_capture(const CaptureArguments& arguments);
+int command_window(const WindowArguments& arguments);
+
+/// Parses and does one command line. Thread: main.
+int run_command_line(int argc, char** argv);
+
+// -------------------------------------------------------------------- shared by the commands
+
+/// A compiler for this machine with the disk cache the arguments ask for.
+[[nodiscard]] std::shared_ptr<session::Compiler> make_compiler(const ModelArguments& arguments);
+/// The recipe that the arguments describe. Errors: FileMissing, BadArgument, BadRecipe.
+[[nodiscard]] Result<session::Recipe> make_recipe(const ModelArguments& arguments, const session::Compiler& compiler);
+/// Arrays for the model's inputs: files given, the rest drawn from the seed.
+[[nodiscard]] Result<std::vector<NDArray>> make_inputs(const RunArguments& arguments, const session::CompiledModel& model);
+/// Writes the diagnostic to standard error, or as JSON to standard output; returns kUserError.
+int fail(const Diagnostic& error, bool json);
+
+} // namespace orrery::app

@@ -1,0 +1,139 @@
+// What the commands share: recipes, inputs, errors.
+
+#include "app/cli.hpp"
+#include "app/io_image.hpp"
+#include "app/io_npy.hpp"
+#include "app/io_pb.hpp"
+#include "backends/llvm/llvm_backend.hpp"
+#include "core/base/file.hpp"
+#include "core/frontends/onnx/networks.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace orrery::app {
+
+namespace {
+
+Diagnostic bad_argument(const std::string& what, const std::string& hint = {}) { return {Code::BadArgument, what, {}, hint}; }
+
+Result<std::pair<std::string, Shape>> parse_shape(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    const std::string hint = "write it as --shape NAME=1,3,224,224";
+    if (equals == std::string::npos || equals == 0) return bad_argument("\"" + text + "\" is no shape", hint);
+    Shape shape;
+    const char* at = text.data() + equals + 1;
+    const char* end = text.data() + text.size();
+    while (at < end) {
+        std::int64_t dim = 0;
+        const auto [next, code] = std::from_chars(at, end, dim);
+        if (code != std::errc{} || dim < 0) return bad_argument("\"" + text + "\" is no shape", hint);
+        shape.push_back(dim);
+        at = next;
+        if (at < end && *at++ != ',') return bad_argument("\"" + text + "\" is no shape", hint);
+    }
+    return std::pair{text.substr(0, equals), shape};
+}
+
+bool is_builtin(const std::string& name) {
+    return std::ranges::any_of(onnx::networks(), [&](const onnx::NetworkInfo& info) { return info.name == name; });
+}
+
+Result<ImageOptions> image_options(const RunArguments& a) {
+    ImageOptions options;
+    options.layout = a.layout == "NHWC" ? ImageLayout::NHWC : ImageLayout::NCHW;
+    options.order = a.order == "BGR" ? ChannelOrder::BGR : ChannelOrder::RGB;
+    const auto fill = [](const std::vector<float>& given, std::array<float, 3>& out) {
+        if (given.size() == 1) out.fill(given[0]);
+        else if (given.size() == 3) std::ranges::copy(given, out.begin());
+        return given.empty() || given.size() == 1 || given.size() == 3;
+    };
+    if (!fill(a.mean, options.mean) || !fill(a.deviation, options.deviation))
+        return bad_argument("--mean and --std take one number or three");
+    return options;
+}
+
+Result<NDArray> read_input(const std::filesystem::path& file, const Shape& shape, const RunArguments& a) {
+    std::string ending = file.extension().string();
+    std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (ending == ".npy") return read_npy(file);
+    if (ending == ".pb") return read_pb(file);
+    if (ending == ".png" || ending == ".jpg" || ending == ".jpeg" || ending == ".bmp") {
+        ORRERY_TRY(const ImageOptions asked, image_options(a));
+        ORRERY_TRY(const ImageOptions options, fit_to(shape, asked));
+        return read_image(file, options);
+    }
+    return bad_argument(file.string() + " is of no kind that is read", "give .npy, .pb, .png, .jpg or .bmp");
+}
+
+} // namespace
+
+std::shared_ptr<session::Compiler> make_compiler(const ModelArguments& arguments) {
+    session::Compiler::Options options;
+    if (!arguments.no_cache) options.disk_cache = cache_directory();
+    return std::make_shared<session::Compiler>(make_llvm_backend(), options);
+}
+
+Result<session::Recipe> make_recipe(const ModelArguments& a, const session::Compiler& compiler) {
+    session::Recipe recipe = compiler.new_recipe({});
+    std::error_code ignored;
+    if (!std::filesystem::exists(a.model, ignored) && is_builtin(a.model)) {
+        recipe.builtin = a.model;
+        recipe.seed = a.seed;
+    } else {
+        ORRERY_TRY(const MappedFile file, map_file(a.model));
+        if (!file.bytes.empty() && static_cast<char>(file.bytes.front()) == '{') {
+            ORRERY_TRY(recipe, session::load_recipe(a.model, compiler.backend().host()));
+        } else {
+            recipe.model = std::filesystem::absolute(a.model);
+        }
+    }
+    for (const std::string& text : a.shapes) {
+        ORRERY_TRY(auto shape, parse_shape(text));
+        recipe.shapes.insert_or_assign(shape.first, shape.second);
+    }
+    if (!a.target.empty()) {
+        ORRERY_TRY(recipe.target, parse_target(a.target, compiler.backend().host()));
+    }
+    if (a.level >= 0) recipe.passes = transform::default_pipeline(a.level);
+    if (!a.rule.empty()) recipe.rule = a.rule == "none" ? session::ScheduleRule::None : session::ScheduleRule::Default;
+    if (a.threads > 0) recipe.threads = a.threads;
+    return recipe;
+}
+
+Result<std::vector<NDArray>> make_inputs(const RunArguments& a, const session::CompiledModel& model) {
+    const runtime::Plan& plan = model.executable->plan;
+    std::vector<NDArray> inputs = session::seeded_inputs(plan, a.seed);
+    for (const std::string& text : a.inputs) {
+        std::size_t equals = text.find('=');
+        std::string name = equals == std::string::npos ? "" : text.substr(0, equals);
+        const auto named = [&](std::uint32_t id) { return plan.values[id].name == name; };
+        auto it = std::ranges::find_if(plan.inputs, named);
+        if (equals == std::string::npos && plan.inputs.size() == 1) it = plan.inputs.begin();
+        if (it == plan.inputs.end()) {
+            std::string names;
+            for (std::uint32_t id : plan.inputs) names += (names.empty() ? "" : ", ") + plan.values[id].name;
+            return bad_argument("\"" + text + "\" names no input", "write NAME=FILE; the model's inputs are " + names);
+        }
+        const std::string file = equals == std::string::npos ? text : text.substr(equals + 1);
+        ORRERY_TRY(inputs[static_cast<std::size_t>(it - plan.inputs.begin())], read_input(file, plan.values[*it].shape, a));
+    }
+    return inputs;
+}
+
+int fail(const Diagnostic& error, bool json) {
+    if (json) {
+        nlohmann::ordered_json places = nlohmann::ordered_json::array();
+        for (const Location& place : error.locations) places.push_back(to_string(place));
+        const nlohmann::ordered_json report{
+            {"error", {{"code", code_name(error.code)}, {"message", error.message}, {"where", places}, {"hint", error.hint}}}};
+        std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
+    } else {
+        std::fprintf(stderr, "orrery: %s\n", to_string(error).c_str());
+    }
+    return error.code == Code::Internal ? kInternalError : kUserError;
+}
+
+} // namespace orrery::app

@@ -1,0 +1,158 @@
+// new, show, compile, conformance, ops.
+
+#include "app/cli.hpp"
+#include "app/conformance.hpp"
+#include "backends/llvm/llvm_backend.hpp"
+#include "core/base/file.hpp"
+#include "core/frontends/onnx/networks.hpp"
+#include "core/graph/text.hpp"
+#include "core/ops/ops.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+namespace orrery::app {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+void print_text(const std::string& text, bool json) {
+    if (json) std::printf("%s\n", Json{{"text", text}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    else std::fwrite(text.data(), 1, text.size(), stdout);
+}
+
+std::string listing_text(const Listing& listing) {
+    std::string text;
+    for (const ListingLine& line : listing.lines) text += line.text + "\n";
+    return text;
+}
+
+/// The step `after` names: the last of that name.
+Result<std::size_t> find_step(const session::Steps& steps, const std::string& after) {
+    if (after.empty()) return steps.size() - 1;
+    std::string names;
+    for (std::size_t i = steps.size(); i-- > 0;) {
+        if (steps[i]->name == after) return i;
+        names = steps[i]->name + (names.empty() ? "" : ", ") + names;
+    }
+    return Diagnostic{Code::UnknownName, "the recipe has no step named " + after, {}, "its steps are " + names};
+}
+
+Result<std::string> show(const ShowArguments& a) {
+    const auto compiler = make_compiler(a);
+    ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
+    ORRERY_TRY(const session::Steps steps, compiler->graph_steps(recipe, {}));
+    if (steps.back()->error) return *steps.back()->error;
+    if (a.at == "graph") {
+        ORRERY_TRY(const std::size_t step, find_step(steps, a.after));
+        return graph::to_string(steps[step]->module);
+    }
+    if (!a.after.empty()) return Diagnostic{Code::BadArgument, "--after goes with --at graph", {}, {}};
+    ORRERY_TRY(const session::Compiler::Functions functions, compiler->functions(recipe, steps.back()->module, {}));
+    std::string text, names;
+    for (const session::FunctionPtr& function : functions.functions) {
+        names += (names.empty() ? "" : ", ") + function->lowered.name;
+        if (!a.function.empty() && function->lowered.name != a.function) continue;
+        if (function->error) return *function->error;
+        if (!text.empty()) text += "\n";
+        if (a.at == "tensor") {
+            text += function->printed.text();
+            continue;
+        }
+        ORRERY_TRY(const auto code, compiler->code(recipe, function));
+        text += listing_text(a.at == "llvm" ? code->optimized_ir : code->assembly);
+    }
+    if (text.empty()) return Diagnostic{Code::UnknownName, "the model has no function named " + a.function, {}, "its functions are " + names};
+    return text;
+}
+
+Result<void> compile(const CompileArguments& a) {
+    const std::string ending = std::filesystem::path(a.output).extension().string();
+    const auto compiler = make_compiler(a);
+    ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
+    if (ending == ".so") {
+        ORRERY_TRY(const auto model, compiler->compile(recipe, {}));
+        return link_module(model->objects, model->executable->plan, model->executable->constants, a.output);
+    }
+    if (ending != ".o" && ending != ".s" && ending != ".ll")
+        return Diagnostic{Code::BadArgument, "\"" + a.output + "\" does not say what to write", {}, "end it in .o, .s, .ll or .so"};
+    ORRERY_TRY(const session::Steps steps, compiler->graph_steps(recipe, {}));
+    if (steps.back()->error) return *steps.back()->error;
+    ORRERY_TRY(const session::Compiler::Functions functions, compiler->functions(recipe, steps.back()->module, {}));
+    std::vector<tensor::Program> programs;
+    for (const session::FunctionPtr& function : functions.functions) {
+        if (function->error) return *function->error;
+        programs.push_back(function->program());
+    }
+    const EmitKind kind = ending == ".o" ? EmitKind::Object : ending == ".s" ? EmitKind::Assembly : EmitKind::Ir;
+    ORRERY_TRY(const std::string content, compiler->backend().emit(programs, recipe.target, recipe.build, kind));
+    return write_file(a.output, content);
+}
+
+Json op_json(const graph::Op& op) {
+    Json operands = Json::array(), attrs = Json::array();
+    for (const graph::OperandSpec& operand : op.operands)
+        operands.push_back({{"name", operand.name}, {"doc", operand.doc}, {"optional", operand.optional}, {"variadic", operand.variadic}});
+    for (const graph::AttrSpec& attr : op.attrs) attrs.push_back({{"name", attr.name}, {"doc", attr.doc}, {"required", attr.required}});
+    return {{"name", op.name}, {"doc", op.doc}, {"fusion", graph::to_string(op.fusion)}, {"operands", operands}, {"attributes", attrs}, {"onnx", op.onnx_names}};
+}
+
+void print_op(const graph::Op& op) {
+    std::printf("%s (%s)\n  %s\n", op.name.c_str(), std::string(graph::to_string(op.fusion)).c_str(), op.doc.c_str());
+    for (const graph::OperandSpec& operand : op.operands)
+        std::printf("  operand %s%s%s: %s\n", operand.name.c_str(), operand.optional ? " (optional)" : "", operand.variadic ? " (any number)" : "", operand.doc.c_str());
+    for (const graph::AttrSpec& attr : op.attrs)
+        std::printf("  attribute %s%s: %s\n", attr.name.c_str(), attr.required ? "" : " (optional)", attr.doc.c_str());
+    std::string names;
+    for (const std::string& name : op.onnx_names) names += " " + name;
+    if (!names.empty()) std::printf("  ONNX:%s\n", names.c_str());
+}
+
+} // namespace
+
+int command_new(const NewArguments& a) {
+    const Result<std::string> bytes = onnx::build_network(a.name, a.seed);
+    if (!bytes) return fail(bytes.error(), a.json);
+    if (const Result<void> written = write_file(a.output, *bytes); !written) return fail(written.error(), a.json);
+    if (a.json) std::printf("%s\n", Json{{"name", a.name}, {"file", a.output}, {"bytes", bytes->size()}}.dump(2).c_str());
+    else std::printf("%s: %s, %.1f MB\n", a.output.c_str(), a.name.c_str(), static_cast<double>(bytes->size()) / 1e6);
+    return kDone;
+}
+
+int command_show(const ShowArguments& a) {
+    const Result<std::string> text = show(a);
+    if (!text) return fail(text.error(), a.json);
+    print_text(*text, a.json);
+    return kDone;
+}
+
+int command_compile(const CompileArguments& a) {
+    if (const Result<void> done = compile(a); !done) return fail(done.error(), a.json);
+    if (a.json) std::printf("%s\n", Json{{"file", a.output}}.dump(2).c_str());
+    else std::printf("%s\n", a.output.c_str());
+    return kDone;
+}
+
+int command_ops(const std::string& name, bool json) {
+    if (name.empty()) {
+        Json list = Json::array();
+        for (const graph::Op* op : ops::registry().all()) {
+            if (json) list.push_back(op_json(*op));
+            else std::printf("%-24s %s\n", op->name.c_str(), op->doc.substr(0, op->doc.find('\n')).c_str());
+        }
+        if (json) std::printf("%s\n", list.dump(2).c_str());
+        return kDone;
+    }
+    const graph::Op* op = ops::registry().find(name);
+    if (!op)
+        for (const graph::Op* each : ops::registry().all())
+            if (std::ranges::find(each->onnx_names, name) != each->onnx_names.end()) op = each;
+    if (!op) return fail({Code::UnknownName, "there is no operator named " + name, {}, "orrery ops lists them"}, json);
+    if (json) std::printf("%s\n", op_json(*op).dump(2).c_str());
+    else print_op(*op);
+    return kDone;
+}
+
+} // namespace orrery::app

@@ -1,0 +1,71 @@
+#pragma once
+// A Dear ImGui canvas inside a Qt window: its own OpenGL context, drawn on demand, Qt's input handed over.
+
+#include "views/imgui/canvas.hpp"
+
+#include <QElapsedTimer>
+#include <QImage>
+#include <QTimer>
+#include <QWidget>
+
+#include <functional>
+#include <memory>
+
+class QOffscreenSurface;
+class QOpenGLContext;
+class QOpenGLFramebufferObject;
+
+namespace orrery::app {
+
+/// Draws into a framebuffer of its own and shows the picture as a plain widget does: the window around it keeps Qt's
+/// raster painting, `grab` works, and a platform without OpenGL gets a sentence instead of a crash.
+class ImGuiHost : public QWidget {
+    Q_OBJECT
+  public:
+    using Draw = std::function<void(const imgui::Input&)>;
+    explicit ImGuiHost(const QString& name, QWidget* parent = nullptr);
+    ~ImGuiHost() override;
+    void set_draw(Draw draw) { draw_ = std::move(draw); }
+    /// Asks for a frame; several requests before the next paint are one.
+    void request_frame();
+    [[nodiscard]] bool has_gl();
+    [[nodiscard]] double last_frame_ms() const { return frame_ms_; }
+    [[nodiscard]] int frames() const { return frames_; }
+    [[nodiscard]] const imgui::Input& input() const { return input_; }
+
+  protected:
+    void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    void mousePressEvent(QMouseEvent* event) override;
+    void mouseReleaseEvent(QMouseEvent* event) override;
+    void mouseMoveEvent(QMouseEvent* event) override;
+    void mouseDoubleClickEvent(QMouseEvent* event) override;
+    void wheelEvent(QWheelEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+    void leaveEvent(QEvent* event) override;
+    void changeEvent(QEvent* event) override;
+
+  private:
+    enum class Gl { Unknown, Ready, Missing };
+    void start();
+    void render();
+    void run_frame();
+    void set_mouse(const QPointF& at);
+    void set_button(Qt::MouseButton button, bool down);
+
+    std::unique_ptr<imgui::Canvas> canvas_;
+    std::unique_ptr<QOffscreenSurface> surface_;
+    std::unique_ptr<QOpenGLContext> context_;
+    std::unique_ptr<QOpenGLFramebufferObject> target_;
+    QImage picture_;
+    Draw draw_;
+    imgui::Input input_;
+    Gl gl_ = Gl::Unknown;
+    bool dirty_ = true;
+    int settle_ = 0; ///< frames still to be drawn after the last input: ImGui answers one frame late
+    QElapsedTimer clock_;
+    double frame_ms_ = 0;
+    int frames_ = 0;
+};
+
+} // namespace orrery::app

@@ -1,0 +1,27 @@
+#pragma once
+// What stands behind the window: takes commands, gives screens.
+
+#include "views/model/command.hpp"
+#include "views/model/screen.hpp"
+
+#include <QObject>
+
+#include <memory>
+
+namespace orrery::app {
+
+/// Thread: the window's. `submit` returns at once; what comes of it arrives as a screen.
+class Workbench : public QObject {
+    Q_OBJECT
+  public:
+    using QObject::QObject;
+    virtual void submit(const views::Command& command) = 0;
+    [[nodiscard]] virtual std::shared_ptr<const views::Screen> screen() const = 0;
+    /// True when no work is under way and nothing is about to change by itself.
+    [[nodiscard]] virtual bool idle() const = 0;
+
+  signals:
+    void changed();
+};
+
+} // namespace orrery::app
