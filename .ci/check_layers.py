@@ -38,7 +38,7 @@ ISOLATED = {"views/qt", "views/imgui"}
 # Library: (pattern of its headers, pattern of the files that may include them). Tests may include all.
 FENCES = {
     "Qt": (r"(Q[A-Z]|Qt).*", r"(views/qt|app)/.*"),
-    "Dear ImGui": (r"(imgui/)?(imgui|imgui_impl_\w+|imgui_internal)\.h", r"views/imgui/.*|views/qt/imgui_\w+\.cpp"),
+    "Dear ImGui": (r"(imgui/)?(imgui|imgui_impl_\w+|imgui_internal)\.h", r"views/imgui/.*|app/window_imgui_host\.cpp"),
     "Graphviz": (r"(graphviz/.*|gvc\.h|cgraph\.h|gvplugin\w*\.h)", r"views/layout/.*"),
     "LLVM": (r"(llvm|llvm-c|lld)/.*", r"backends/llvm/[^/]*\.cpp"),
     "SQLite": (r"sqlite3\.h", r".*\.cpp"),
