@@ -32,6 +32,10 @@ struct ImportOptions {
 [[nodiscard]] Result<graph::Module> import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
                                                  const ImportOptions& options = {}, const Progress& progress = {});
 
+/// Names of a model's inputs that have no default value, in the file's order.
+/// Errors: FileMissing, FileUnreadable, MalformedModel, LimitExceeded.
+[[nodiscard]] Result<std::vector<std::string>> input_names(const std::filesystem::path& path);
+
 /// ONNX operators served, with the first opset version each entry holds for.
 struct ServedOperator {
     std::string name;

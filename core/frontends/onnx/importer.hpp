@@ -1,0 +1,110 @@
+#pragma once
+// The importer's parts: one import's state, names in scope, and how lists of nodes are converted.
+
+#include "core/frontends/onnx/converter.hpp"
+#include "core/frontends/onnx/import.hpp"
+#include "core/frontends/onnx/importer_values.hpp"
+#include "core/frontends/onnx/reader_model.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace orrery::onnx {
+
+using NodeList = google::protobuf::RepeatedPtrField<::onnx::NodeProto>;
+using Opsets = std::map<std::string, int, std::less<>>; ///< version of each domain; the default domain is ""
+/// Attributes of a call of a model's own function, by name: what `ref_attr_name` in its body refers to.
+using Arguments = std::unordered_map<std::string_view, const ::onnx::AttributeProto*>;
+
+/// Names of one graph or function body. A subgraph sees those around it.
+struct Scope {
+    Scope* outer = nullptr;
+    std::unordered_map<std::string_view, graph::Var> vars;                        ///< computed, null when not available
+    std::unordered_map<std::string_view, const ::onnx::TensorProto*> initializers; ///< bound at their first use
+    const Opsets* opsets = nullptr;
+    const Arguments* arguments = nullptr; ///< of the function call being expanded, or null
+    std::string path;                     ///< put before names of nodes: "" or "If_3/"
+    int depth = 0;
+
+    [[nodiscard]] int opset(std::string_view domain) const;
+    /// Whether the name is bound here or around.
+    [[nodiscard]] bool has(std::string_view name) const;
+};
+
+/// Where a node comes from: its place in the table of sources, and how diagnostics name it.
+struct NodePlace {
+    SourceId source = 0;
+    std::string name;
+    const ::onnx::NodeProto* proto = nullptr;
+};
+
+[[nodiscard]] inline std::string_view domain_of(const ::onnx::NodeProto& node) {
+    return node.domain() == "ai.onnx" ? std::string_view() : std::string_view(node.domain());
+}
+[[nodiscard]] ModelNode location_of(const ::onnx::NodeProto& node, const std::string& name);
+/// The row that serves an operator of the default domain, or null.
+[[nodiscard]] const ConverterRow* find_converter(std::string_view op_type, int opset);
+/// Operators the importer converts itself: those that hold graphs.
+[[nodiscard]] bool is_control_flow(std::string_view op_type);
+
+/// Nodes in an order in which everything is computed before it is used: the file's own when that is one.
+/// `known` says whether a name comes from outside the list.
+/// Errors: MalformedModel for names defined twice or not at all, and for cycles; places name the nodes.
+[[nodiscard]] Result<std::vector<int>> order_nodes(const NodeList& nodes, const std::function<bool(std::string_view)>& known);
+
+/// One import. Not for several threads.
+class Importer {
+  public:
+    Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options, const Progress& progress);
+    [[nodiscard]] Result<graph::Module> run();
+
+    // What converting one node needs.
+    graph::FunctionBuilder builder;
+    KnownValues known;
+    TensorReader tensors;
+    /// Binds a checked value with the node's origin. Errors: those of infer_expr, BadShape, LimitExceeded.
+    [[nodiscard]] Result<graph::Var> emit(const graph::Expr& value, const std::string& name, SourceId source);
+    /// The variable of a name; null when the model leaves it out. Errors: MalformedModel, UnsupportedFeature.
+    [[nodiscard]] Result<graph::Var> lookup(Scope& scope, std::string_view name, SourceId user);
+    [[nodiscard]] const ImportOptions& options() const { return options_; }
+
+  private:
+    Result<void> check_model();
+    Result<void> bind_inputs(Scope& scope);
+    Result<graph::Module> finish(Scope& scope);
+
+    Result<void> convert_nodes(const NodeList& nodes, Scope& scope);
+    Result<void> convert_node(const ::onnx::NodeProto& node, Scope& scope);
+    Result<std::vector<graph::Var>> convert_served(const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> inputs_of(const NodePlace& place, Scope& scope);
+    Result<NodePlace> place_of(const ::onnx::NodeProto& node, const Scope& scope);
+    Result<void> add_initializers(const ::onnx::GraphProto& graph, Scope& scope);
+
+    // importer_control.cpp
+    Result<std::vector<graph::Var>> expand_function(const ::onnx::FunctionProto& function, const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> convert_if(const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> convert_loop(const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> convert_subgraph(const ::onnx::GraphProto& graph, const std::vector<graph::Var>& inputs,
+                                                     const NodePlace& place, Scope& scope);
+    const ::onnx::FunctionProto* find_function(const ::onnx::NodeProto& node) const;
+
+    // importer_check.cpp
+    /// All operators that nothing serves, named at once.
+    Result<void> check_operators();
+
+    const ModelFile& file_;
+    const ImportOptions& options_;
+    const Progress& progress_;
+    Opsets opsets_;
+    std::map<std::pair<std::string_view, std::string_view>, const ::onnx::FunctionProto*> functions_; ///< domain, name
+    std::vector<graph::Source> sources_;
+    std::unordered_map<graph::Var, std::vector<SourceId>> constant_users_;
+    std::int64_t nodes_left_ = 0; ///< bounds what functions and loops expand to
+};
+
+} // namespace orrery::onnx

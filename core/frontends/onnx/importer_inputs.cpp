@@ -1,0 +1,163 @@
+// Inputs and their shapes: what the file declares, what the caller fixes, and what symbols stand for.
+
+#include "core/frontends/onnx/importer.hpp"
+
+#include "core/base/file.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace orrery::onnx {
+
+using graph::Var;
+
+Result<std::vector<std::string>> input_names(const std::filesystem::path& path) {
+    ORRERY_TRY(const MappedFile mapped, map_file(path));
+    ORRERY_TRY(const ModelFile file, parse_model(mapped.bytes, path.string()));
+    std::unordered_set<std::string_view> defaults;
+    for (const auto& tensor : file.model->graph().initializer()) defaults.insert(tensor.name());
+    std::vector<std::string> names;
+    for (const auto& input : file.model->graph().input())
+        if (!defaults.contains(input.name())) names.push_back(input.name());
+    return names;
+}
+
+namespace {
+
+struct InputDim {
+    std::int64_t value = -1; ///< -1 while open
+    std::string symbol;      ///< may be empty: open and shared with nothing
+};
+
+struct Input {
+    std::string name;
+    std::string_view key; ///< the name in the file's own storage, which outlives scopes
+    DType dtype = DType::F32;
+    bool ranked = false;
+    std::vector<InputDim> dims;
+};
+
+Diagnostic about(Code code, const std::string& input, const std::string& what, std::string hint = {}) {
+    return {code, "the input '" + input + "' " + what, {}, std::move(hint)};
+}
+
+Result<Input> read_input(const ::onnx::ValueInfoProto& info) {
+    Input input{info.name(), info.name(), DType::F32, false, {}};
+    if (info.name().empty()) return about(Code::MalformedModel, {}, "has no name");
+    if (!info.type().has_tensor_type())
+        return about(info.has_type() ? Code::UnsupportedFeature : Code::MalformedModel, info.name(),
+                     info.has_type() ? "is no tensor (a sequence, map or optional)" : "has no type");
+    const auto& tensor = info.type().tensor_type();
+    Result<DType> dtype = dtype_of(tensor.elem_type());
+    if (!dtype) return about(dtype.error().code, info.name(), "cannot be taken: " + dtype.error().message);
+    input.dtype = *dtype;
+    input.ranked = tensor.has_shape();
+    for (const auto& dim : tensor.shape().dim()) {
+        InputDim out;
+        if (dim.has_dim_value() && dim.dim_value() >= 0) out.value = dim.dim_value(); // exporters write -1 for an open one
+        else if (dim.has_dim_param()) out.symbol = dim.dim_param();
+        input.dims.push_back(std::move(out));
+    }
+    return input;
+}
+
+class ShapeBinder {
+  public:
+    /// Applies the caller's shape. Errors: BadShape.
+    Result<void> fix(Input& input, const Shape& shape) {
+        if (!input.ranked) {
+            input.ranked = true;
+            input.dims.resize(shape.size());
+        }
+        bool fits = input.dims.size() == shape.size();
+        for (std::size_t i = 0; fits && i < shape.size(); ++i) {
+            InputDim& dim = input.dims[i];
+            fits = shape[i] >= 0 && (dim.value < 0 || dim.value == shape[i]);
+            if (!fits || dim.value >= 0) continue;
+            dim.value = shape[i];
+            if (!dim.symbol.empty() && symbols_.emplace(dim.symbol, shape[i]).first->second != shape[i])
+                return about(Code::BadShape, input.name, "gets " + std::to_string(shape[i]) + " for " + dim.symbol + ", which is " +
+                                                             std::to_string(symbols_.at(dim.symbol)) + " elsewhere");
+        }
+        if (fits) return {};
+        return about(Code::BadShape, input.name, "is " + text(input) + " in the model, which " + type_text(input.dtype, shape) + " does not fit");
+    }
+
+    /// Fills open dimensions from symbols, and first dimensions with 1. Errors: BadShape naming every input still open.
+    Result<void> close(std::vector<Input>& inputs) {
+        for (Input& input : inputs)
+            if (!input.dims.empty() && input.dims[0].value < 0 && !symbols_.contains(input.dims[0].symbol)) {
+                if (input.dims[0].symbol.empty()) input.dims[0].value = 1;
+                else symbols_.emplace(input.dims[0].symbol, 1);
+            }
+        std::string open, hint;
+        for (Input& input : inputs) {
+            for (InputDim& dim : input.dims)
+                if (const auto it = symbols_.find(dim.symbol); dim.value < 0 && !dim.symbol.empty() && it != symbols_.end()) dim.value = it->second;
+            if (input.ranked && std::ranges::all_of(input.dims, [](const InputDim& d) { return d.value >= 0; })) continue;
+            open += (open.empty() ? "" : ", ") + input.name + ": " + text(input);
+            hint += " --shape " + input.name + "=...";
+        }
+        if (open.empty()) return {};
+        return Diagnostic{Code::BadShape, "inputs have open dimensions (" + open + ")", {}, "fix them with" + hint};
+    }
+
+  private:
+    static std::string text(const Input& input) {
+        if (!input.ranked) return std::string(to_string(input.dtype)) + "[...]";
+        std::vector<graph::Dim> dims;
+        for (const InputDim& dim : input.dims) dims.push_back(dim.value >= 0 ? graph::Dim(dim.value) : graph::Dim::named(dim.symbol.empty() ? "?" : dim.symbol));
+        return graph::to_string(graph::tensor_type(input.dtype, std::move(dims)));
+    }
+    std::map<std::string, std::int64_t> symbols_;
+};
+
+Result<void> check_names(const std::vector<std::string>& asked, const std::vector<Input>& inputs) {
+    for (const std::string& name : asked) {
+        if (std::ranges::find(inputs, name, &Input::name) != inputs.end()) continue;
+        std::string there;
+        for (const Input& input : inputs) there += (there.empty() ? "" : ", ") + input.name;
+        return Diagnostic{Code::BadArgument, "the model has no input '" + name + "'", {}, "its inputs are " + (there.empty() ? "none" : there)};
+    }
+    return {};
+}
+
+} // namespace
+
+Result<void> Importer::bind_inputs(Scope& scope) {
+    std::vector<Input> inputs;
+    for (const auto& info : file_.model->graph().input()) {
+        if (scope.initializers.contains(info.name())) continue; // a default value: taken as the constant it is
+        ORRERY_TRY(Input input, read_input(info));
+        inputs.push_back(std::move(input));
+    }
+    std::vector<std::string> asked;
+    for (const auto& [name, shape] : options_.shapes) asked.push_back(name);
+    for (const auto& [name, value] : options_.constants) asked.push_back(name);
+    ORRERY_CHECK_OK(check_names(asked, inputs));
+
+    ShapeBinder binder;
+    for (Input& input : inputs) {
+        if (const auto it = options_.shapes.find(input.name); it != options_.shapes.end()) ORRERY_CHECK_OK(binder.fix(input, it->second));
+        if (const auto it = options_.constants.find(input.name); it != options_.constants.end()) {
+            if (it->second.dtype() != input.dtype)
+                return about(Code::BadType, input.name, "is " + std::string(to_string(input.dtype)) + ", not " + std::string(to_string(it->second.dtype())));
+            ORRERY_CHECK_OK(binder.fix(input, it->second.shape()));
+        }
+    }
+    ORRERY_CHECK_OK(binder.close(inputs));
+    for (const Input& input : inputs) {
+        Shape shape;
+        for (const InputDim& dim : input.dims) shape.push_back(dim.value);
+        const Result<std::int64_t> count = checked_elements(shape, input.dtype, options_.max_bytes);
+        if (!count) return about(count.error().code, input.name, "cannot be taken: " + count.error().message);
+        const auto constant = options_.constants.find(input.name);
+        const Var var = constant == options_.constants.end() ? builder.param(input.name, graph::tensor_type(input.dtype, shape))
+                                                             : builder.constant(constant->second, {}, input.name);
+        known.note(var);
+        if (!scope.vars.emplace(input.key, var).second) return about(Code::MalformedModel, input.name, "is listed twice");
+    }
+    return {};
+}
+
+} // namespace orrery::onnx
