@@ -169,10 +169,12 @@ class AccessFinder final : public Visitor {
 
 /// Joins a box to the one of its buffer.
 void merge_into(std::vector<Region>& regions, const Region& region) {
-    const auto known = std::find_if(regions.begin(), regions.end(), [&](const Region& r) { return r.buffer == region.buffer; });
+    const auto known =
+        std::find_if(regions.begin(), regions.end(), [&](const Region& r) { return r.buffer == region.buffer; });
     if (known == regions.end()) return regions.push_back(region);
     for (std::size_t d = 0; d < region.min.size(); ++d) {
-        Span span = merge({known->min[d], known->extent[d]}, {region.min[d], region.extent[d]}, whole(region.buffer, d));
+        Span span =
+            merge({known->min[d], known->extent[d]}, {region.min[d], region.extent[d]}, whole(region.buffer, d));
         known->min[d] = std::move(span.min);
         known->extent[d] = std::move(span.extent);
     }
@@ -190,7 +192,8 @@ std::vector<AccessBox> each_access(const Stmt& stmt) {
 // the iterators here.
 Accesses find_accesses(const Stmt& stmt, const std::vector<BlockIter>&) {
     Accesses accesses;
-    for (const AccessBox& box : each_access(stmt)) merge_into(box.is_write ? accesses.writes : accesses.reads, box.region);
+    for (const AccessBox& box : each_access(stmt))
+        merge_into(box.is_write ? accesses.writes : accesses.reads, box.region);
     return accesses;
 }
 

@@ -158,8 +158,7 @@ Expr merge_constants(BinaryOp op, const Expr& a, std::int64_t c) {
         const DType type = a->dtype;
         const std::int64_t left = inner->op == BinaryOp::Add ? c1->value : fold_int(BinaryOp::Sub, type, 0, c1->value);
         const std::int64_t total = fold_int(op, type, left, c);
-        if (is_signed_int(type) && total < 0 && total != least_int(type))
-            return inner->a - constant_int(type, -total);
+        if (is_signed_int(type) && total < 0 && total != least_int(type)) return inner->a - constant_int(type, -total);
         return inner->a + constant_int(type, total);
     }
     if (op == BinaryOp::Mul && inner->op == BinaryOp::Mul)
@@ -365,8 +364,9 @@ Expr call(Intrinsic intrinsic, const Expr& a) {
     if (const IntImm* imm = as<IntImm>(a); imm && has_it && (a->dtype != DType::Bool || intrinsic == Intrinsic::Not))
         folded = fold_int_call(intrinsic, a->dtype, imm->value);
     if (const FloatImm* imm = as<FloatImm>(a)) folded = fold_float_call(intrinsic, a->dtype, imm->value);
-    if (const Call* inner = as<Call>(a); inner && inner->intrinsic == intrinsic &&
-                                         (intrinsic == Intrinsic::Not || intrinsic == Intrinsic::Neg || intrinsic == Intrinsic::BitNot))
+    if (const Call* inner = as<Call>(a);
+        inner && inner->intrinsic == intrinsic &&
+        (intrinsic == Intrinsic::Not || intrinsic == Intrinsic::Neg || intrinsic == Intrinsic::BitNot))
         folded = inner->args.front();
     return folded ? folded : Call::make(intrinsic, {a});
 }

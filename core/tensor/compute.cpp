@@ -70,7 +70,8 @@ class BlockNamer final : public Rewriter {
     using Rewriter::rewrite_node;
     Stmt rewrite_node(const Block& node) override {
         std::string name = node.fields.name;
-        for (int suffix = 1; !used_.insert(name).second; ++suffix) name = node.fields.name + "_" + std::to_string(suffix);
+        for (int suffix = 1; !used_.insert(name).second; ++suffix)
+            name = node.fields.name + "_" + std::to_string(suffix);
         const Stmt inside = Rewriter::rewrite_node(node);
         if (name == node.fields.name) return inside;
         Block::Fields fields = as<Block>(inside)->fields;
@@ -143,8 +144,8 @@ Buffer ComputeBuilder::reduce(const std::string& name, DType dtype, const std::v
     for (std::size_t d = 0; d < shape.size(); ++d)
         spatial.push_back(nest.add(axis_name(axis_names_, d), buffer->shape[d], IterKind::Spatial));
     for (std::size_t r = 0; r < reduction.extents.size(); ++r)
-        reduced.push_back(nest.add(reduction_name(reduction.names, r, reduction.extents.size()), imm(reduction.extents[r]),
-                                   IterKind::Reduce));
+        reduced.push_back(nest.add(reduction_name(reduction.names, r, reduction.extents.size()),
+                                   imm(reduction.extents[r]), IterKind::Reduce));
     const Expr value = cast(dtype, body(spatial, reduced));
     Stmt init = Store::make(buffer, spatial, start, origin_);
     Stmt update = Store::make(buffer, spatial, combine(reduction.combiner, load(buffer, spatial), value), origin_);

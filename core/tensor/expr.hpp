@@ -111,9 +111,11 @@ class Var final : public ExprNode {
 };
 using VarRef = Ref<const Var>;
 
+// clang-format off
 enum class BinaryOp : std::uint8_t {
     Add, Sub, Mul, Div, Rem, FloorDiv, FloorMod, Min, Max, And, Or, BitAnd, BitOr, BitXor, Shl, Shr, Eq, Ne, Lt, Le, Gt, Ge
 };
+// clang-format on
 [[nodiscard]] constexpr bool is_comparison(BinaryOp op) { return op >= BinaryOp::Eq; }
 
 class Binary final : public ExprNode {
@@ -129,12 +131,14 @@ class Binary final : public ExprNode {
     Binary(DType t, BinaryOp o, Expr x, Expr y) : ExprNode(kKind, t), op(o), a(std::move(x)), b(std::move(y)) {}
 };
 
+// clang-format off
 /// Functions of values. All take and return one dtype, except IsNan and IsInf (to Bool) and Not (Bool only);
 /// BitNot, CountOnes take integers. Round is to nearest even. Pow and Fmod take two operands.
 enum class Intrinsic : std::uint8_t {
     Neg, Not, BitNot, Abs, Sign, Sqrt, Exp, Log, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh, Atanh,
     Erf, Floor, Ceil, Round, Trunc, Pow, Fmod, IsNan, IsInf, CountOnes
 };
+// clang-format on
 [[nodiscard]] int arity(Intrinsic intrinsic);
 
 class Call final : public ExprNode {

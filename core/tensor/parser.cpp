@@ -13,8 +13,9 @@ namespace orrery::tensor {
 
 namespace {
 
-/// Nested braces, parentheses, brackets and prefixes. Source: our choice; 1,000 take under 1 MiB of stack.
-constexpr int kMaxNesting = 1000;
+/// Nested braces, parentheses, brackets and prefixes. Source: our choice; also under sanitizers they take less than
+/// half of a thread's 8 MiB of stack.
+constexpr int kMaxNesting = 500;
 /// Depth of an expression or statement tree, which others walk by recursion. Source: our choice, well above what
 /// schedules build.
 constexpr int kMaxDepth = 2000;
@@ -55,7 +56,9 @@ class Lexer {
     }
 
   private:
-    [[nodiscard]] char peek(std::size_t ahead) const { return pos_ + ahead < text_.size() ? text_[pos_ + ahead] : '\0'; }
+    [[nodiscard]] char peek(std::size_t ahead) const {
+        return pos_ + ahead < text_.size() ? text_[pos_ + ahead] : '\0';
+    }
 
     void skip_blanks() {
         for (;; ++pos_) {
@@ -191,7 +194,7 @@ class Parser {
     };
     Stmt braced();
     Stmt statements();
-    Stmt statement();
+    [[gnu::noinline]] Stmt statement(); ///< apart, so that the frames of a recursion stay small
     bool opened(std::vector<Opened>& out, std::size_t before);
     Stmt loop(LoopKind kind);
     Stmt conditional();
@@ -245,12 +248,15 @@ std::optional<std::string> Parser::quoted() {
             continue;
         }
         const char escape = body[++i];
-        if (escape == '"' || escape == '\\') out += escape;
-        else if (escape == 'n') out += '\n';
+        if (escape == '"' || escape == '\\')
+            out += escape;
+        else if (escape == 'n')
+            out += '\n';
         else if (escape == 'x' && i + 2 < body.size() && hex(body[i + 1]) >= 0 && hex(body[i + 2]) >= 0) {
             out += static_cast<char>(hex(body[i + 1]) * 16 + hex(body[i + 2]));
             i += 2;
-        } else return error_at(token_.at, "an escape is one of \\\" \\\\ \\n \\x00"), std::nullopt;
+        } else
+            return error_at(token_.at, "an escape is one of \\\" \\\\ \\n \\x00"), std::nullopt;
     }
     advance();
     return out;
@@ -562,7 +568,8 @@ Expr Parser::expression(DType wanted, std::string_view what) {
     const TextPosition at = token_.at;
     Expr value = expression();
     if (value == nullptr || value->dtype == wanted) return value;
-    error_at(at, std::string(what) + " is " + std::string(to_string(wanted)) + ", not " + std::string(to_string(value->dtype)));
+    error_at(at, std::string(what) + " is " + std::string(to_string(wanted)) + ", not " +
+                     std::string(to_string(value->dtype)));
     return nullptr;
 }
 
@@ -658,7 +665,8 @@ Expr Parser::function(std::string_view word, TextPosition at) {
 
 Expr Parser::apply(std::string_view word, std::vector<Expr> args, TextPosition at) {
     const auto takes = [&](std::size_t count) {
-        return args.size() == count || error_at(at, "`" + std::string(word) + "` takes " + std::to_string(count) + " operands");
+        return args.size() == count ||
+               error_at(at, "`" + std::string(word) + "` takes " + std::to_string(count) + " operands");
     };
     if (const auto type = parse_dtype(word)) return takes(1) ? Cast::make(*type, std::move(args.front())) : nullptr;
     if (word == "select") {

@@ -93,8 +93,10 @@ template <class T> void append_shortest(std::string& out, T value) {
     const T magnitude = std::fabs(value);
     const bool fixed = magnitude == 0 || (magnitude >= T(1e-4) && magnitude < T(1e7));
     const std::size_t start = out.size();
-    if (fixed) append_number(out, value, std::chars_format::fixed);
-    else append_number(out, value, std::chars_format::scientific);
+    if (fixed)
+        append_number(out, value, std::chars_format::fixed);
+    else
+        append_number(out, value, std::chars_format::scientific);
     if (out.find_first_of(".e", start) == std::string::npos) out += ".0";
 }
 
@@ -119,9 +121,12 @@ void append_float(std::string& out, DType dtype, double value) {
         if (dtype != DType::F32) out += to_string(dtype);
         return;
     }
-    if (dtype == DType::F64) append_shortest(out, value);
-    else if (dtype == DType::F32) append_shortest(out, static_cast<float>(value));
-    else append_narrow(out, dtype, static_cast<float>(value));
+    if (dtype == DType::F64)
+        append_shortest(out, value);
+    else if (dtype == DType::F32)
+        append_shortest(out, static_cast<float>(value));
+    else
+        append_narrow(out, dtype, static_cast<float>(value));
     if (dtype != DType::F32) out += to_string(dtype);
 }
 
@@ -130,17 +135,23 @@ void append_quoted(std::string& out, std::string_view text) {
     out += '"';
     for (char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') (out += '\\') += c;
-        else if (c == '\n') out += "\\n";
-        else if (byte < 0x20 || byte == 0x7f) ((out += "\\x") += kHex[byte >> 4]) += kHex[byte & 15];
-        else out += c;
+        if (c == '"' || c == '\\')
+            (out += '\\') += c;
+        else if (c == '\n')
+            out += "\\n";
+        else if (byte < 0x20 || byte == 0x7f)
+            ((out += "\\x") += kHex[byte >> 4]) += kHex[byte & 15];
+        else
+            out += c;
     }
     out += '"';
 }
 
 void append_name(std::string& out, std::string_view name) {
-    if (is_plain_name(name)) out += name;
-    else append_quoted(out, name);
+    if (is_plain_name(name))
+        out += name;
+    else
+        append_quoted(out, name);
 }
 
 /// Visits expressions with the least precedence their place allows, statements with their nesting depth.
@@ -164,8 +175,10 @@ class Printer final : public StrictVisitor<void, int> {
         while (pending_.size() > base) {
             const Piece piece = pending_.back();
             pending_.pop_back();
-            if (piece.node) dispatch(*piece.node, piece.precedence);
-            else text_ += piece.text;
+            if (piece.node)
+                dispatch(*piece.node, piece.precedence);
+            else
+                text_ += piece.text;
         }
     }
     void print(const Stmt& stmt) { dispatch(*stmt, 0); }
@@ -177,8 +190,10 @@ class Printer final : public StrictVisitor<void, int> {
             text_ += node.value ? "true" : "false";
             return;
         }
-        if (node.dtype == DType::U64) append_number(text_, static_cast<std::uint64_t>(node.value));
-        else append_number(text_, node.value);
+        if (node.dtype == DType::U64)
+            append_number(text_, static_cast<std::uint64_t>(node.value));
+        else
+            append_number(text_, node.value);
         if (node.dtype != DType::I64) text_ += to_string(node.dtype);
     }
     void visit_node(const FloatImm& node, int) override { append_float(text_, node.dtype, node.value); }
@@ -207,8 +222,10 @@ class Printer final : public StrictVisitor<void, int> {
         // `-3` is a constant; the negation of the constant 3 is `-(3)`.
         const Expr& arg = node.args.front();
         const bool constant = arg->kind == NodeKind::IntImm || arg->kind == NodeKind::FloatImm;
-        if (least > kUnary || constant) push_list("(", node.args, ")");
-        else push(arg, kUnary);
+        if (least > kUnary || constant)
+            push_list("(", node.args, ")");
+        else
+            push(arg, kUnary);
     }
     void visit_node(const Cast& node, int) override {
         text_ += to_string(node.dtype);
@@ -434,8 +451,10 @@ class Printer final : public StrictVisitor<void, int> {
             const Buffer& param = program.params[i];
             declare(param);
             if (param->scope != Scope::Global) (text_ += " scope ") += kScopes[static_cast<std::size_t>(param->scope)];
-            if (i + 1 == program.input_count) text_ += ") -> (";
-            else if (i + 1 < program.params.size()) text_ += ", ";
+            if (i + 1 == program.input_count)
+                text_ += ") -> (";
+            else if (i + 1 < program.params.size())
+                text_ += ", ";
         }
         pieces.push_back(std::exchange(text_, {}) + ") {");
         std::string line;

@@ -22,9 +22,11 @@ Stmt rebuilt(Stmt stmt, const Node& old) {
 
 Expr Rewriter::rewrite(const Expr& expr) {
     switch (expr->kind) {
+// clang-format off
 #define ORRERY_EXPR(Name)                                                                                              \
     case NodeKind::Name: return rewrite_node(static_cast<const Name&>(*expr));
 #include "core/tensor/tensor_nodes.def"
+        // clang-format on
     default: fail_internal("an expression has an expression's kind");
     }
 }
@@ -32,15 +34,18 @@ Expr Rewriter::rewrite(const Expr& expr) {
 Stmt Rewriter::rewrite(const Stmt& stmt) {
     const auto dispatch = [&]() -> Stmt {
         switch (stmt->kind) {
+// clang-format off
 #define ORRERY_STMT(Name)                                                                                              \
     case NodeKind::Name: return rewrite_node(static_cast<const Name&>(*stmt));
 #include "core/tensor/tensor_nodes.def"
+            // clang-format on
         default: fail_internal("a statement has a statement's kind");
         }
     };
     Stmt result = dispatch();
     ORRERY_ASSERT(result != nullptr, "a statement is removed by an empty sequence");
-    if (result != stmt && result->origin.empty() && !stmt->origin.empty()) result = stamp(std::move(result), stmt->origin);
+    if (result != stmt && result->origin.empty() && !stmt->origin.empty())
+        result = stamp(std::move(result), stmt->origin);
     return result;
 }
 
@@ -93,7 +98,8 @@ Expr Rewriter::rewrite_node(const Cast& node) {
 Expr Rewriter::rewrite_node(const Select& node) {
     Expr condition = rewrite(node.condition);
     Expr then_value = rewrite(node.then_value), else_value = rewrite(node.else_value);
-    if (condition == node.condition && then_value == node.then_value && else_value == node.else_value) return handle(node);
+    if (condition == node.condition && then_value == node.then_value && else_value == node.else_value)
+        return handle(node);
     return Select::make(std::move(condition), std::move(then_value), std::move(else_value));
 }
 
@@ -155,8 +161,8 @@ Stmt Rewriter::rewrite_node(const Block& node) {
     for (const Region& region : node.fields.writes) fields.writes.push_back(rewrite_region(region, changed));
     if (node.fields.init) fields.init = rewrite(node.fields.init);
     fields.body = rewrite(node.fields.body);
-    changed |= fields.predicate != node.fields.predicate || fields.init != node.fields.init ||
-               fields.body != node.fields.body;
+    changed |=
+        fields.predicate != node.fields.predicate || fields.init != node.fields.init || fields.body != node.fields.body;
     if (!changed) return handle(node);
     fields.name = node.fields.name;
     fields.annotations = node.fields.annotations;

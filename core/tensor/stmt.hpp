@@ -39,7 +39,8 @@ class For final : public StmtNode {
 
   private:
     For(VarRef v, Expr e, LoopKind l, Stmt b, Annotations a)
-        : StmtNode(kKind), var(std::move(v)), extent(std::move(e)), loop(l), body(std::move(b)), annotations(std::move(a)) {}
+        : StmtNode(kKind), var(std::move(v)), extent(std::move(e)), loop(l), body(std::move(b)),
+          annotations(std::move(a)) {}
 };
 
 class If final : public StmtNode {
@@ -50,7 +51,8 @@ class If final : public StmtNode {
     const Stmt then_body, else_body; ///< else_body may be null
 
   private:
-    If(Expr c, Stmt t, Stmt e) : StmtNode(kKind), condition(std::move(c)), then_body(std::move(t)), else_body(std::move(e)) {}
+    If(Expr c, Stmt t, Stmt e)
+        : StmtNode(kKind), condition(std::move(c)), then_body(std::move(t)), else_body(std::move(e)) {}
 };
 
 /// Binds `var` to the value of `value`, computed once, in `body`.

@@ -44,9 +44,7 @@ class Equality final : public StrictVisitor<bool, const Node&> {
   public:
     explicit Equality(Free free) : free_(free) {}
 
-    bool same(const Expr& a, const Expr& b) {
-        return a->kind == b->kind && a->dtype == b->dtype && dispatch(*a, *b);
-    }
+    bool same(const Expr& a, const Expr& b) { return a->kind == b->kind && a->dtype == b->dtype && dispatch(*a, *b); }
     bool same(const Stmt& a, const Stmt& b) { return a->kind == b->kind && dispatch(*a, *b); }
 
     bool same_definition(const Buffer& a, const Buffer& b) {
@@ -96,7 +94,8 @@ class Equality final : public StrictVisitor<bool, const Node&> {
     }
     bool visit_node(const If& a, const Node& other) override {
         const If& b = *as<If>(&other);
-        return same(a.condition, b.condition) && same(a.then_body, b.then_body) && same_or_null(a.else_body, b.else_body);
+        return same(a.condition, b.condition) && same(a.then_body, b.then_body) &&
+               same_or_null(a.else_body, b.else_body);
     }
     bool visit_node(const Let& a, const Node& other) override {
         const Let& b = *as<Let>(&other);
@@ -118,7 +117,8 @@ class Equality final : public StrictVisitor<bool, const Node&> {
                 return false;
         if (!same_or_null(a.predicate, b.predicate)) return false;
         for (std::size_t i = 0; i < a.iters.size(); ++i) vars_.bind(a.iters[i].var.get(), b.iters[i].var.get());
-        return same(a.reads, b.reads) && same(a.writes, b.writes) && same_or_null(a.init, b.init) && same(a.body, b.body);
+        return same(a.reads, b.reads) && same(a.writes, b.writes) && same_or_null(a.init, b.init) &&
+               same(a.body, b.body);
     }
     bool visit_node(const Seq& a, const Node& b) override { return same(a.stmts, as<Seq>(&b)->stmts); }
 
@@ -137,7 +137,8 @@ class Equality final : public StrictVisitor<bool, const Node&> {
         return same(a, b);
     }
     bool same_buffer(const Buffer& a, const Buffer& b) {
-        return buffers_.match(a.get(), b.get(), [&] { return free_ == Free::ByIdentity ? a == b : same_definition(a, b); });
+        return buffers_.match(a.get(), b.get(),
+                              [&] { return free_ == Free::ByIdentity ? a == b : same_definition(a, b); });
     }
 
     Free free_;

@@ -90,7 +90,9 @@ std::vector<VarMap> sample_points(const std::vector<BlockIter>& iters) {
     }
     std::mt19937_64 random(iters.size());
     for (int k = 0; k < kDrawnPoints; ++k)
-        add([&](std::size_t i) { return static_cast<std::int64_t>(random() % (static_cast<std::uint64_t>(last[i]) + 1)); });
+        add([&](std::size_t i) {
+            return static_cast<std::int64_t>(random() % (static_cast<std::uint64_t>(last[i]) + 1));
+        });
     return points;
 }
 
@@ -289,7 +291,8 @@ class Verifier final : public StrictVisitor<void> {
     void check_region(const Region& region, bool written) {
         check_known(region.buffer);
         const auto param = params_.find(region.buffer.get());
-        if (written && param != params_.end() && param->second) refuse("buffer " + region.buffer->name, "an input is written");
+        if (written && param != params_.end() && param->second)
+            refuse("buffer " + region.buffer->name, "an input is written");
         if (region.min.size() != region.buffer->rank() || region.extent.size() != region.min.size())
             refuse(place_, "a region has one range per dimension");
         visit_all(region.min);

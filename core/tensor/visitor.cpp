@@ -4,18 +4,22 @@ namespace orrery::tensor {
 
 void Visitor::visit(const Expr& expr) {
     switch (expr->kind) {
+// clang-format off
 #define ORRERY_EXPR(Name)                                                                                              \
     case NodeKind::Name: return visit_node(static_cast<const Name&>(*expr));
 #include "core/tensor/tensor_nodes.def"
+        // clang-format on
     default: fail_internal("an expression has an expression's kind");
     }
 }
 
 void Visitor::visit(const Stmt& stmt) {
     switch (stmt->kind) {
+// clang-format off
 #define ORRERY_STMT(Name)                                                                                              \
     case NodeKind::Name: return visit_node(static_cast<const Name&>(*stmt));
 #include "core/tensor/tensor_nodes.def"
+        // clang-format on
     default: fail_internal("a statement has a statement's kind");
     }
 }

@@ -13,9 +13,11 @@ class Visitor {
     void visit(const Stmt& stmt);
 
   protected:
+// clang-format off
 #define ORRERY_EXPR(Name) virtual void visit_node(const Name& node);
 #define ORRERY_STMT(Name) virtual void visit_node(const Name& node);
 #include "core/tensor/tensor_nodes.def"
+    // clang-format on
 };
 
 /// One pure function a kind: a client that must handle a new node fails to compile until it does.
@@ -24,19 +26,23 @@ template <class R, class... Args> class StrictVisitor {
     virtual ~StrictVisitor() = default;
     R dispatch(const Node& node, Args... args) {
         switch (node.kind) {
+// clang-format off
 #define ORRERY_EXPR(Name)                                                                                    \
     case NodeKind::Name: return visit_node(static_cast<const Name&>(node), args...);
 #define ORRERY_STMT(Name)                                                                                    \
     case NodeKind::Name: return visit_node(static_cast<const Name&>(node), args...);
 #include "core/tensor/tensor_nodes.def"
+            // clang-format on
         }
         fail_internal("dispatch covers every kind");
     }
 
   protected:
+// clang-format off
 #define ORRERY_EXPR(Name) virtual R visit_node(const Name& node, Args... args) = 0;
 #define ORRERY_STMT(Name) virtual R visit_node(const Name& node, Args... args) = 0;
 #include "core/tensor/tensor_nodes.def"
+    // clang-format on
 };
 
 /// Rebuilds bottom-up. A node none of whose children changed is returned as the same handle; a rebuilt
@@ -50,9 +56,11 @@ class Rewriter {
     Program rewrite(const Program& program);
 
   protected:
+// clang-format off
 #define ORRERY_EXPR(Name) virtual Expr rewrite_node(const Name& node);
 #define ORRERY_STMT(Name) virtual Stmt rewrite_node(const Name& node);
 #include "core/tensor/tensor_nodes.def"
+    // clang-format on
     /// Where buffers are mentioned (loads, stores, regions, allocations); returns `buffer` by default.
     virtual Buffer rewrite_buffer(const Buffer& buffer) { return buffer; }
     std::vector<Expr> rewrite_all(const std::vector<Expr>& exprs, bool& changed);

@@ -30,12 +30,7 @@ class ProgramGenerator {
             readable_.push_back(params.back());
         }
         const std::size_t inputs = params.size();
-        struct Stage {
-            Buffer buffer;
-            Stmt nest;
-            bool output;
-        };
-        std::vector<Stage> stages;
+        std::vector<std::pair<Buffer, Stmt>> stages; ///< the buffer is null where it is an output
         const int count = 1 + below(options_.max_stages);
         for (int i = 0; i < count; ++i) {
             Buffer buffer = make_buffer(pick<const char*>({"y", "acc", "pad", "max", "for"}), dtype(), shape());
@@ -43,12 +38,12 @@ class ProgramGenerator {
             const bool output = i + 1 == count || chance(30);
             if (output) params.push_back(buffer);
             readable_.push_back(buffer);
-            stages.push_back({buffer, nest, output});
+            stages.push_back({output ? nullptr : buffer, nest});
         }
         Stmt body = Seq::make({});
         for (std::size_t i = stages.size(); i-- > 0;) {
-            body = Seq::make({stages[i].nest, body});
-            if (!stages[i].output) body = Alloc::make(stages[i].buffer, body);
+            body = Seq::make({stages[i].second, body});
+            if (stages[i].first != nullptr) body = Alloc::make(stages[i].first, body);
         }
         return make_program("random", std::move(params), inputs, std::move(body), OriginSet(7));
     }
@@ -93,6 +88,9 @@ class ProgramGenerator {
     static Expr binary_of(BinaryOp op, Expr a, Expr b) { return Binary::make(op, std::move(a), std::move(b)); }
 
     // Values.
+    Expr drawn(BinaryOp op, DType dtype, int depth) {
+        return binary_of(op, value(dtype, depth - 1), value(dtype, depth - 1));
+    }
     Expr leaf(DType dtype) {
         if (chance(65) && !readable_.empty()) return load_of(dtype);
         if (dtype == DType::I64 && !axes_.empty() && chance(70)) return any_axis().var;
@@ -140,55 +138,57 @@ class ProgramGenerator {
     }
     Expr condition(int depth) {
         switch (below(5)) {
-        case 0: return binary_of(pick({BinaryOp::And, BinaryOp::Or}), value(DType::Bool, depth - 1), value(DType::Bool, depth - 1));
+        case 0: return drawn(pick({BinaryOp::And, BinaryOp::Or}), DType::Bool, depth);
         case 1: return Call::make(Intrinsic::Not, {value(DType::Bool, depth - 1)});
         case 2: {
-            const DType type = pick({DType::F32, DType::F64, DType::F16});
-            return Call::make(pick({Intrinsic::IsNan, Intrinsic::IsInf}), {value(options_.all_dtypes ? type : DType::F32, depth - 1)});
+            const DType type = options_.all_dtypes ? pick({DType::F32, DType::F64, DType::F16}) : DType::F32;
+            return Call::make(pick({Intrinsic::IsNan, Intrinsic::IsInf}), {value(type, depth - 1)});
         }
         default: {
             const DType type = dtype();
             const auto op = static_cast<BinaryOp>(static_cast<int>(BinaryOp::Eq) + below(type == DType::Bool ? 2 : 6));
-            return binary_of(op, value(type, depth - 1), value(type, depth - 1));
+            return drawn(op, type, depth);
         }
         }
     }
     Expr float_call(DType dtype, int depth) {
         if (!options_.library_math) {
-            const Intrinsic exact = pick({Intrinsic::Neg, Intrinsic::Abs, Intrinsic::Sign, Intrinsic::Sqrt, Intrinsic::Floor,
-                                          Intrinsic::Ceil, Intrinsic::Round, Intrinsic::Trunc});
+            const Intrinsic exact = pick({Intrinsic::Neg, Intrinsic::Abs, Intrinsic::Sign, Intrinsic::Sqrt,
+                                          Intrinsic::Floor, Intrinsic::Ceil, Intrinsic::Round, Intrinsic::Trunc});
             return Call::make(exact, {value(dtype, depth - 1)});
         }
         if (chance(10))
-            return Call::make(pick({Intrinsic::Pow, Intrinsic::Fmod}), {value(dtype, depth - 1), value(dtype, depth - 1)});
-        auto intrinsic = static_cast<Intrinsic>(static_cast<int>(Intrinsic::Abs) +
-                                                below(static_cast<int>(Intrinsic::Trunc) - static_cast<int>(Intrinsic::Abs) + 1));
-        if (chance(10)) intrinsic = Intrinsic::Neg;
-        return Call::make(intrinsic, {value(dtype, depth - 1)});
+            return Call::make(pick({Intrinsic::Pow, Intrinsic::Fmod}),
+                              {value(dtype, depth - 1), value(dtype, depth - 1)});
+        constexpr int kFirst = static_cast<int>(Intrinsic::Abs), kLast = static_cast<int>(Intrinsic::Trunc);
+        const auto unary = static_cast<Intrinsic>(kFirst + below(kLast - kFirst + 1));
+        return Call::make(chance(10) ? Intrinsic::Neg : unary, {value(dtype, depth - 1)});
     }
     Expr int_call(DType dtype, int depth) {
-        if (dtype == DType::I64) return Call::make(pick({Intrinsic::Neg, Intrinsic::Abs, Intrinsic::Sign}), {leaf(dtype)});
-        return Call::make(pick({Intrinsic::Neg, Intrinsic::Abs, Intrinsic::Sign, Intrinsic::BitNot, Intrinsic::CountOnes}),
-                          {value(dtype, depth - 1)});
+        if (dtype == DType::I64)
+            return Call::make(pick({Intrinsic::Neg, Intrinsic::Abs, Intrinsic::Sign}), {leaf(dtype)});
+        return Call::make(
+            pick({Intrinsic::Neg, Intrinsic::Abs, Intrinsic::Sign, Intrinsic::BitNot, Intrinsic::CountOnes}),
+            {value(dtype, depth - 1)});
     }
     Expr float_binary(DType dtype, int depth) {
-        const BinaryOp op = pick({BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Min, BinaryOp::Max});
-        return binary_of(op, value(dtype, depth - 1), value(dtype, depth - 1));
+        return drawn(pick({BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Min, BinaryOp::Max}),
+                     dtype, depth);
     }
     Expr int_binary(DType dtype, int depth) {
         // i64 must not overflow: its leaves are below 2^8 in magnitude, its products have two of them.
         if (dtype == DType::I64) {
-            const BinaryOp op = pick({BinaryOp::Add, BinaryOp::Sub, BinaryOp::Div, BinaryOp::Rem, BinaryOp::FloorDiv, BinaryOp::FloorMod,
-                                      BinaryOp::Min, BinaryOp::Max, BinaryOp::BitAnd, BinaryOp::BitOr, BinaryOp::BitXor});
+            const BinaryOp op = pick({BinaryOp::Add, BinaryOp::Sub, BinaryOp::Div, BinaryOp::Rem, BinaryOp::FloorDiv,
+                                      BinaryOp::FloorMod, BinaryOp::Min, BinaryOp::Max, BinaryOp::BitAnd,
+                                      BinaryOp::BitOr, BinaryOp::BitXor});
             if (chance(20)) return binary_of(BinaryOp::Mul, leaf(dtype), leaf(dtype));
-            return binary_of(op, value(dtype, depth - 1), value(dtype, depth - 1));
+            return drawn(op, dtype, depth);
         }
         const BinaryOp op = static_cast<BinaryOp>(below(static_cast<int>(BinaryOp::Max) + 1));
-        if (chance(30))
-            return binary_of(pick({BinaryOp::BitAnd, BinaryOp::BitOr, BinaryOp::BitXor}), value(dtype, depth - 1), value(dtype, depth - 1));
+        if (chance(30)) return drawn(pick({BinaryOp::BitAnd, BinaryOp::BitOr, BinaryOp::BitXor}), dtype, depth);
         if (chance(20))
-            return binary_of(pick({BinaryOp::Shl, BinaryOp::Shr}), value(dtype, depth - 1), constant_int(dtype, below(12)));
-        return binary_of(op, value(dtype, depth - 1), value(dtype, depth - 1));
+            return binary_of(pick({BinaryOp::Shl, BinaryOp::Shr}), leaf(dtype), constant_int(dtype, below(12)));
+        return drawn(op, dtype, depth);
     }
 
     // Statements.
@@ -198,7 +198,8 @@ class ProgramGenerator {
         LoopKind kind;
     };
     /// One loop for the axis, or two of which the inner is a split; the binding and, for a tail, a predicate.
-    Expr loops_for(const std::string& name, std::int64_t extent, bool reduce, std::vector<Loop>& loops, Expr& predicate) {
+    Expr loops_for(const std::string& name, std::int64_t extent, bool reduce, std::vector<Loop>& loops,
+                   Expr& predicate) {
         const auto kind = [&] {
             if (!options_.structure || chance(60)) return LoopKind::Serial;
             return reduce ? LoopKind::Unrolled : pick({LoopKind::Parallel, LoopKind::Vectorized, LoopKind::Unrolled});
@@ -239,7 +240,8 @@ class ProgramGenerator {
             fields.init = Store::make(out, spatial, constant_int(out->dtype, 0), OriginSet(1));
         }
         fields.body = body(out, spatial, reduce);
-        Accesses accesses = find_accesses(fields.init == nullptr ? fields.body : Seq::make({fields.init, fields.body}), fields.iters);
+        Accesses accesses =
+            find_accesses(fields.init == nullptr ? fields.body : Seq::make({fields.init, fields.body}), fields.iters);
         fields.reads = std::move(accesses.reads);
         fields.writes = std::move(accesses.writes);
         if (options_.structure && chance(20)) fields.annotations = {{"tile", "4 x \"8\""}, {"odd key\n", ""}};
@@ -257,7 +259,8 @@ class ProgramGenerator {
         const auto store = [&](Expr result) {
             if (reduce && type != DType::Bool && type != DType::I64)
                 result = binary_of(pick({BinaryOp::Add, BinaryOp::Max}), load(out, spatial), std::move(result));
-            else if (reduce && type == DType::I64) result = binary_of(BinaryOp::Max, load(out, spatial), std::move(result));
+            else if (reduce && type == DType::I64)
+                result = binary_of(BinaryOp::Max, load(out, spatial), std::move(result));
             return Store::make(out, spatial, std::move(result), OriginSet(2));
         };
         const auto drawn = [&] { return value(type, 1 + below(options_.max_depth)); };

@@ -33,7 +33,8 @@ std::string regions_text(const std::vector<Region>& regions) {
 
 /// The accesses of the only block's body in a program.
 Accesses accesses_of(const std::string& body) {
-    const auto program = parse_program("fn f(x: f32[64,64], k: i64[8]) -> (y: f32[64,64]) { block b(i = 0 in 8, j = 0 in 8) {" + body + "} }");
+    const auto program = parse_program(
+        "fn f(x: f32[64,64], k: i64[8]) -> (y: f32[64,64]) { block b(i = 0 in 8, j = 0 in 8) {" + body + "} }");
     if (!program) FAIL(to_string(program.error()));
     const Block* block = as<Block>((*program)->body);
     return find_accesses(block->fields.body, block->fields.iters);
@@ -49,9 +50,10 @@ TEST_CASE("stages become loop nests with one block each", "[tensor][compute]") {
     const Buffer scaled = builder.axes({"row", "col"}).compute("scaled", DType::F32, {4, 8}, [&](const Exprs& i) {
         return load(x, i) * constant(DType::F32, 2);
     });
-    const Buffer sum = builder.reduce("sum", DType::F64, {4}, {Combiner::Sum, {8}}, [&](const Exprs& i, const Exprs& r) {
-        return load(scaled, {i[0], r[0]});
-    });
+    const Buffer sum =
+        builder.reduce("sum", DType::F64, {4}, {Combiner::Sum, {8}}, [&](const Exprs& i, const Exprs& r) {
+            return load(scaled, {i[0], r[0]});
+        });
     check_program(builder.program("f", {x}, {sum}), R"(fn f(x: f32[4,8]) -> (sum: f64[4]) {
       alloc scaled: f32[4,8] scope global
       for row in 4 { for col in 8 {
@@ -70,15 +72,19 @@ TEST_CASE("stages become loop nests with one block each", "[tensor][compute]") {
 TEST_CASE("scalars, empty reductions and reductions over nothing", "[tensor][compute]") {
     const Buffer x = make_buffer("x", DType::F32, {}), empty = make_buffer("e", DType::F32, {3, 0});
     ComputeBuilder builder;
-    const Buffer y = builder.compute("y", DType::F32, {}, [&](const Exprs& i) { return load(x, i) + constant(DType::F32, 1); });
-    check_program(builder.program("f", {x}, {y}), "fn f(x: f32[]) -> (y: f32[]) { block y() { reads x[] writes y[] y[] = x[] + 1.0 } }");
+    const Buffer y =
+        builder.compute("y", DType::F32, {}, [&](const Exprs& i) { return load(x, i) + constant(DType::F32, 1); });
+    check_program(builder.program("f", {x}, {y}),
+                  "fn f(x: f32[]) -> (y: f32[]) { block y() { reads x[] writes y[] y[] = x[] + 1.0 } }");
 
     ComputeBuilder over_nothing;
-    const Buffer m = over_nothing.reduce("m", DType::F32, {3}, {Combiner::Max, {0}}, [&](const Exprs& i, const Exprs& r) {
-        return load(empty, {i[0], r[0]});
-    });
-    check_program(over_nothing.program("f", {empty}, {m}),
-                  "fn f(e: f32[3,0]) -> (m: f32[3]) { for i in 3 { block m(v = i in 3) { writes m[v] m[v] = -inf } } }");
+    const Buffer m =
+        over_nothing.reduce("m", DType::F32, {3}, {Combiner::Max, {0}}, [&](const Exprs& i, const Exprs& r) {
+            return load(empty, {i[0], r[0]});
+        });
+    check_program(
+        over_nothing.program("f", {empty}, {m}),
+        "fn f(e: f32[3,0]) -> (m: f32[3]) { for i in 3 { block m(v = i in 3) { writes m[v] m[v] = -inf } } }");
 }
 
 TEST_CASE("an output that is an input, or comes twice, is copied", "[tensor][compute]") {
@@ -100,7 +106,8 @@ TEST_CASE("block names are made unique", "[tensor][compute]") {
     const Buffer x = make_buffer("x", DType::F32, {2});
     ComputeBuilder builder;
     const auto next = [&](const Buffer& from) {
-        return builder.compute("relu", DType::F32, {2}, [&](const Exprs& i) { return max(load(from, i), constant(DType::F32, 0)); });
+        return builder.compute("relu", DType::F32, {2},
+                               [&](const Exprs& i) { return max(load(from, i), constant(DType::F32, 0)); });
     };
     const std::string text = to_string(builder.program("f", {x}, {next(next(next(x)))}));
     CHECK(text.find("block relu(") != std::string::npos);
@@ -112,8 +119,9 @@ TEST_CASE("a statement stage is one block without iterators", "[tensor][compute]
     const Buffer x = make_buffer("x", DType::F32, {8}), y = make_buffer("y", DType::F32, {8});
     const VarRef i = Var::make("i");
     ComputeBuilder builder;
-    const Stmt scan = Seq::make({Store::make(y, {imm(0)}, load(x, {imm(0)})),
-                                 For::make(i, imm(7), LoopKind::Serial, Store::make(y, {i + 1}, load(y, {i}) + load(x, {i + 1})))});
+    const Stmt scan =
+        Seq::make({Store::make(y, {imm(0)}, load(x, {imm(0)})),
+                   For::make(i, imm(7), LoopKind::Serial, Store::make(y, {i + 1}, load(y, {i}) + load(x, {i + 1})))});
     const auto outputs = builder.origin(OriginSet(2)).statement("scan", {y}, scan);
     REQUIRE(outputs == std::vector<Buffer>{y});
     const Program program = builder.program("f", {x}, outputs);

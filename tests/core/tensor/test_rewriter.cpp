@@ -68,13 +68,16 @@ TEST_CASE("a rebuilt statement keeps its origin unless it brings its own", "[ten
 
       protected:
         using Rewriter::rewrite_node;
-        Stmt rewrite_node(const Store& node) override { return Store::make(node.buffer, node.indices, constant(DType::F32, 9), origin_); }
+        Stmt rewrite_node(const Store& node) override {
+            return Store::make(node.buffer, node.indices, constant(DType::F32, 9), origin_);
+        }
 
       private:
         OriginSet origin_;
     };
     const Buffer y = make_buffer("y", DType::F32, {4});
-    const Stmt loop = For::make(Var::make("i"), imm(3), LoopKind::Serial, Store::make(y, {imm(0)}, constant(DType::F32, 1), OriginSet(2)));
+    const Stmt loop = For::make(Var::make("i"), imm(3), LoopKind::Serial,
+                                Store::make(y, {imm(0)}, constant(DType::F32, 1), OriginSet(2)));
     const Stmt kept = Replace({}).rewrite(loop);
     CHECK(as<For>(kept)->body->origin == OriginSet(2));
     CHECK(kept->origin == OriginSet(2));
@@ -116,5 +119,6 @@ TEST_CASE("buffers are substituted wherever they are mentioned", "[tensor][rewri
     CHECK(text.find("alloc fresh: f32[8] scope global") == 0);
     CHECK(text.find("reads x[v], fresh[v]") != std::string::npos);
     CHECK(text.find("fresh[v] = x[v] + fresh[v]") != std::string::npos);
-    CHECK_THROWS_AS(substitute_buffers((*program)->body, {{old, make_buffer("wrong", DType::F32, {2, 2})}}), InternalError);
+    CHECK_THROWS_AS(substitute_buffers((*program)->body, {{old, make_buffer("wrong", DType::F32, {2, 2})}}),
+                    InternalError);
 }

@@ -44,11 +44,14 @@ TEST_CASE("names of variables, buffers and programs do not matter", "[tensor][st
     std::string renamed = kBase;
     const auto rename = [&](char from, char to) {
         for (std::size_t i = 0; i < renamed.size(); ++i) {
-            const auto part_of_word = [&](std::size_t k) { return k < renamed.size() && (std::isalnum(renamed[k]) != 0); };
+            const auto part_of_word = [&](std::size_t k) {
+                return k < renamed.size() && (std::isalnum(renamed[k]) != 0);
+            };
             if (renamed[i] == from && !part_of_word(i + 1) && (i == 0 || !part_of_word(i - 1))) renamed[i] = to;
         }
     };
-    rename('x', 'm'), rename('y', 'o'), rename('t', 's'), rename('i', 'j'), rename('v', 'w'), rename('u', 'z'), rename('f', 'g');
+    rename('x', 'm'), rename('y', 'o'), rename('t', 's'), rename('i', 'j'), rename('v', 'w'), rename('u', 'z'),
+        rename('f', 'g');
     const Program a = parsed(kBase), b = parsed(renamed);
     CHECK(to_string(a) != to_string(b));
     CHECK(structural_equal(a, b));
@@ -57,14 +60,33 @@ TEST_CASE("names of variables, buffers and programs do not matter", "[tensor][st
 
 TEST_CASE("every difference but names is one", "[tensor][structural]") {
     const Program base = parsed(kBase);
-    const std::pair<const char*, const char*> changes[] = {
-        {"x: f32[8,8]", "x: f32[8,9]"}, {"t: f32[8]", "t: f16[8]"}, {"scope stack", "scope global"}, {"for i", "parallel i"},
-        {"in 8 @p", "in 9 @p"}, {"@p=\"q\"", "@p=\"r\""}, {"@p=\"q\"", ""}, {"block b", "block c"}, {"v = i in 8", "v = 0 in 8"},
-        {"v = i in 8", "v = i in 9"}, {"reduce k", "k"}, {" where i < 7", ""}, {"i < 7", "i <= 7"}, {"@c", "@d"},
-        {"reads x[v, k]", "reads x[v, k +: 2]"}, {"reads x[v, k], y[v]", "reads y[v], x[v, k]"}, {"init { y[v] = 0.0 }", ""},
-        {"= 0.0", "= -0.0"}, {"= 0.0", "= nan"}, {"x[v, k]\n      if", "x[k, v]\n      if"}, {"sqrt", "exp"}, {"k > 1", "v > 1"},
-        {"f32(k)", "f32(f16(k))"}, {"f32(k), u", "u, f32(k)"}, {" else { y[v] = select(k > 1, f32(k), u) }", ""}, {"v == 3", "v == 4"},
-        {"-> (y: f32[8])", "-> (y: f32[8], z: f32[8])"}};
+    const std::pair<const char*, const char*> changes[] = {{"x: f32[8,8]", "x: f32[8,9]"},
+                                                           {"t: f32[8]", "t: f16[8]"},
+                                                           {"scope stack", "scope global"},
+                                                           {"for i", "parallel i"},
+                                                           {"in 8 @p", "in 9 @p"},
+                                                           {"@p=\"q\"", "@p=\"r\""},
+                                                           {"@p=\"q\"", ""},
+                                                           {"block b", "block c"},
+                                                           {"v = i in 8", "v = 0 in 8"},
+                                                           {"v = i in 8", "v = i in 9"},
+                                                           {"reduce k", "k"},
+                                                           {" where i < 7", ""},
+                                                           {"i < 7", "i <= 7"},
+                                                           {"@c", "@d"},
+                                                           {"reads x[v, k]", "reads x[v, k +: 2]"},
+                                                           {"reads x[v, k], y[v]", "reads y[v], x[v, k]"},
+                                                           {"init { y[v] = 0.0 }", ""},
+                                                           {"= 0.0", "= -0.0"},
+                                                           {"= 0.0", "= nan"},
+                                                           {"x[v, k]\n      if", "x[k, v]\n      if"},
+                                                           {"sqrt", "exp"},
+                                                           {"k > 1", "v > 1"},
+                                                           {"f32(k)", "f32(f16(k))"},
+                                                           {"f32(k), u", "u, f32(k)"},
+                                                           {" else { y[v] = select(k > 1, f32(k), u) }", ""},
+                                                           {"v == 3", "v == 4"},
+                                                           {"-> (y: f32[8])", "-> (y: f32[8], z: f32[8])"}};
     for (const auto& [from, to] : changes) {
         INFO(from << " -> " << to);
         const Program other = parsed(replaced(from, to));

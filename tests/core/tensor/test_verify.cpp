@@ -41,7 +41,8 @@ Stmt store(const Expr& index) { return Store::make(kY, {index}, constant(DType::
 } // namespace
 
 TEST_CASE("sound programs pass", "[tensor][verify][property]") {
-    for (std::uint64_t i = 0; i < 200; ++i) check_sound(testing::ProgramGenerator(Catch::rngSeed() * 7919ull + i).program());
+    for (std::uint64_t i = 0; i < 200; ++i)
+        check_sound(testing::ProgramGenerator(Catch::rngSeed() * 7919ull + i).program());
     check_sound(parsed("fn f<n: i64>(x: f32[n]) -> (y: f32[n]) { for i in n { y[i] = x[n - 1 - i] } }"));
 }
 
