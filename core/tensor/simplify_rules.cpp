@@ -228,12 +228,10 @@ Expr select_truth(const Expr& expr, ExprSimplifier&) {
     return is_bool(node->then_value, false) && is_bool(node->else_value, true) ? !node->condition : nullptr;
 }
 
-/// f(f(x)): x for a function that undoes itself, f(x) for one that changes nothing the second time.
-Expr twice(const Expr& expr, Intrinsic intrinsic, bool undoes) {
+/// f(f(x)) for a function that changes nothing the second time.
+Expr twice(const Expr& expr, Intrinsic intrinsic) {
     const Call* node = call_of(expr, intrinsic);
-    const Call* inner = node ? call_of(node->args[0], intrinsic) : nullptr;
-    if (!inner) return nullptr;
-    return undoes ? inner->args[0] : node->args[0];
+    return node && call_of(node->args[0], intrinsic) ? node->args[0] : nullptr;
 }
 
 /// Whether `wide` holds every value of `narrow`.
@@ -257,7 +255,11 @@ bool holds_all(DType wide, DType narrow) {
 Expr cast_through_wider(const Expr& expr, ExprSimplifier&) {
     const Cast* node = as<Cast>(expr);
     const Cast* inner = node ? as<Cast>(node->value) : nullptr;
-    return inner && holds_all(inner->dtype, inner->value->dtype) ? cast(expr->dtype, inner->value) : nullptr;
+    if (!inner || !holds_all(inner->dtype, inner->value->dtype)) return nullptr;
+    // A float saturates on the way to an integer, an integer wraps: the same only where neither happens.
+    const DType from = inner->value->dtype;
+    if (is_float(inner->dtype) && !is_float(from) && is_int(expr->dtype) && !holds_all(expr->dtype, from)) return nullptr;
+    return cast(expr->dtype, inner->value);
 }
 
 /// A narrowing between integers that loses nothing under the bounds.
@@ -295,11 +297,9 @@ constexpr Rule kRules[] = {
     {"compare.same", same_compared},                                                               // x <= x -> true
     {"compare.truth", compared_to_truth},                                                          // p == true -> p
     {"compare.sums", sums_compared},                                                               // x + 3 < y + 5 -> x < y + 2
-    {"not.not", ORRERY_RULE(twice(e, Intrinsic::Not, true))},                                      // !!p -> p
     {"not.comparison", negated_comparison},                                                        // !(x < y) -> x >= y
-    {"neg.neg", ORRERY_RULE(twice(e, Intrinsic::Neg, true))},                                      // -(-x) -> x
-    {"abs.abs", ORRERY_RULE(twice(e, Intrinsic::Abs, false))},                                     // abs(abs(x)) -> abs(x)
-    {"floor.floor", ORRERY_RULE(twice(e, Intrinsic::Floor, false))},                               // floor(floor(x)) -> floor(x)
+    {"abs.abs", ORRERY_RULE(twice(e, Intrinsic::Abs))},                                     // abs(abs(x)) -> abs(x)
+    {"floor.floor", ORRERY_RULE(twice(e, Intrinsic::Floor))},                               // floor(floor(x)) -> floor(x)
     {"abs.nonnegative", nonnegative_abs},                                                          // abs(x) -> x if x >= 0
     {"select.same", select_same},                                                                  // select(p, x, x) -> x
     {"select.not", select_not},                                                                    // select(!p, x, y) -> select(p, y, x)

@@ -36,6 +36,37 @@ bool uses(const Stmt& stmt, const VarRef& var) {
     return finder.found;
 }
 
+class MentionFinder final : public Visitor {
+  public:
+    explicit MentionFinder(const BufferNode* buffer) : buffer_(buffer) {}
+    bool found = false;
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const Load& node) override {
+        found |= node.buffer.get() == buffer_;
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Store& node) override {
+        found |= node.buffer.get() == buffer_;
+        Visitor::visit_node(node);
+    }
+    void visit_node(const Block& node) override {
+        for (const std::vector<Region>* regions : {&node.fields.reads, &node.fields.writes})
+            for (const Region& region : *regions) found |= region.buffer.get() == buffer_;
+        Visitor::visit_node(node);
+    }
+
+  private:
+    const BufferNode* buffer_;
+};
+
+bool mentions(const Stmt& stmt, const Buffer& buffer) {
+    MentionFinder finder(buffer.get());
+    finder.visit(stmt);
+    return finder.found;
+}
+
 class StmtSimplifier final : public Rewriter {
   protected:
     using Rewriter::rewrite_node;
@@ -94,7 +125,7 @@ class StmtSimplifier final : public Rewriter {
 
     Stmt rewrite_node(const Alloc& node) override {
         const Stmt body = rewrite(node.body);
-        if (is_nothing(body)) return body;
+        if (is_nothing(body) || !mentions(body, node.buffer)) return body;
         return body == node.body ? Stmt(handle(node)) : kept(Alloc::make(node.buffer, body), node);
     }
 
