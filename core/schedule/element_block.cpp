@@ -43,6 +43,12 @@ Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
     return out;
 }
 
+std::string loop_name(const BlockIter& iter) {
+    if (const Var* loop = as<Var>(iter.binding)) return loop->name;
+    const std::string& name = iter.var->name;
+    return name.size() > 1 && name.front() == 'v' ? name.substr(1) : name;
+}
+
 Stmt nest_of(const BlockPlace& place) {
     std::size_t at = place.path.size() - 1;
     while (at > 0 && place.path[at - 1]->kind == NodeKind::For && blocks_of(place.path[at - 1]).size() == 1) --at;

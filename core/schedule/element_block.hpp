@@ -19,6 +19,9 @@ struct ElementBlock {
 /// Errors: the refusal, when the block is not of that shape.
 [[nodiscard]] Result<ElementBlock> element_block(const tensor::Block& block, const Refusal& refuse);
 
+/// The name of the loop an iterator is bound to, or was lowered for: iterators are named v and the loop's name.
+[[nodiscard]] std::string loop_name(const tensor::BlockIter& iter);
+
 /// The outermost statement that holds this block and no other.
 [[nodiscard]] tensor::Stmt nest_of(const BlockPlace& place);
 /// The statement without the block's nest.

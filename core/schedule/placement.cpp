@@ -169,7 +169,7 @@ Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vecto
         const auto iter = std::ranges::find(fields.iters, element.iters[d], &BlockIter::var);
         Expr at = needs[d].min;
         if (needs[d].extent > 1) {
-            const VarRef var = Var::make(iter->var->name);
+            const VarRef var = Var::make(loop_name(*iter));
             loops.emplace_back(var, needs[d].extent);
             bounds[var] = {0, needs[d].extent - 1};
             at = at + var;
@@ -182,7 +182,7 @@ Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vecto
     }
     for (BlockIter& iter : fields.iters) {
         if (iter.kind != IterKind::Reduce) continue;
-        const VarRef var = Var::make(iter.var->name);
+        const VarRef var = Var::make(loop_name(iter));
         loops.emplace_back(var, extent_of(iter.extent));
         iter.binding = var;
     }
@@ -254,7 +254,7 @@ Result<Rewritten> cache_write(const Program& program, const std::string& name, S
     std::vector<VarRef> loops;
     std::vector<Expr> indices;
     for (std::size_t d = 0; d < element.iters.size(); ++d) {
-        loops.push_back(Var::make(element.iters[d]->name));
+        loops.push_back(Var::make(loop_name(*std::ranges::find(place.block->fields.iters, element.iters[d], &BlockIter::var))));
         const VarRef iter = Var::make(element.iters[d]->name);
         fields.iters.push_back({iter, element.buffer->shape[d], IterKind::Spatial, loops.back()});
         indices.push_back(iter);

@@ -1,0 +1,163 @@
+#include "core/schedule/primitives.hpp"
+#include "core/schedule/rules.hpp"
+#include "core/schedule/trace.hpp"
+#include "core/tensor/text.hpp"
+#include "tests/core/schedule/programs.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace orrery;
+using namespace orrery::schedule;
+using namespace orrery::schedule::test;
+using tensor::Program;
+using tensor::Scope;
+
+namespace {
+
+Target wide_target() {
+    Target target;
+    target.vector_bits = 512;
+    target.vector_registers = 32;
+    target.cores = 2;
+    return target;
+}
+
+/// Applies the steps of a script, requiring each to be legal and to keep the numbers.
+Program apply(Program program, const std::string& script) {
+    const Program before = program;
+    const Result<Trace> trace = parse_trace(script);
+    REQUIRE(trace.has_value());
+    for (const TraceStep& step : trace->steps) {
+        INFO(to_string(step));
+        Result<Rewritten> next = apply_step(program, step);
+        if (!next) FAIL(to_string(next.error()));
+        INFO(tensor::to_string(next->program));
+        const Result<void> sound = tensor::verify(next->program);
+        if (!sound) FAIL(to_string(sound.error()));
+        program = next->program;
+        REQUIRE(difference(before, program) < 1e-5);
+    }
+    return program;
+}
+
+Code refusal(const Program& program, const std::string& script) {
+    const Result<Trace> trace = parse_trace(script);
+    REQUIRE(trace.has_value());
+    const Result<Replay> done = replay(program, *trace);
+    REQUIRE_FALSE(done.has_value());
+    REQUIRE_FALSE(done.error().locations.empty());
+    return done.error().code;
+}
+
+} // namespace
+
+TEST_CASE("split covers the extent, with a predicate for the tail", "[schedule][split]") {
+    const Program program = matmul(10, 7, 5);
+    apply(program, "split(matmul.m, [5, 2])");
+    const Program tail = apply(program, "split(matmul.m, [-1, 4])\nsplit(matmul.k, [-1, 2])");
+    REQUIRE(tensor::to_string(tail).find("where") != std::string::npos);
+    apply(program, "split(matmul.n, [2, -1, 2])");
+    REQUIRE(refusal(program, "split(matmul.m, [2, 2])") == Code::IllegalSchedule);
+    REQUIRE(refusal(program, "split(matmul.m, [0, 2])") == Code::IllegalSchedule);
+    REQUIRE(refusal(program, "split(matmul.m, [10])") == Code::IllegalSchedule);
+    REQUIRE(refusal(program, "split(matmul.z, [-1, 2])") == Code::UnknownName);
+    REQUIRE(refusal(program, "split(nobody.m, [-1, 2])") == Code::UnknownName);
+    REQUIRE(refusal(program, "split(matmul, [-1, 2])") == Code::BadArgument);
+}
+
+TEST_CASE("fuse and reorder rearrange loops around one block", "[schedule][fuse][reorder]") {
+    const Program program = matmul(6, 4, 5);
+    apply(program, "fuse([matmul.m, matmul.n])");
+    apply(program, "reorder([matmul.k, matmul.n, matmul.m])");
+    apply(program, "split(matmul.m, [3, 2])\nsplit(matmul.n, [2, 2])\nreorder([matmul.m_o, matmul.n_o, matmul.k, matmul.m_i, matmul.n_i])\n"
+                   "fuse([matmul.m_o, matmul.n_o])");
+    REQUIRE(refusal(program, "fuse([matmul.m, matmul.k])") == Code::IllegalSchedule);
+    REQUIRE(refusal(program, "reorder([matmul.m, matmul.m])") == Code::IllegalSchedule);
+    REQUIRE(refusal(program, "fuse([matmul.m])") == Code::BadArgument);
+}
+
+TEST_CASE("loops that carry a reduction are neither parallel nor vectors", "[schedule][parallel][vectorize]") {
+    const Program program = matmul(6, 8, 5);
+    apply(program, "parallel(matmul.m)");
+    apply(program, "reorder([matmul.k, matmul.n])\nvectorize(matmul.n)");
+    REQUIRE(refusal(program, "parallel(matmul.k)") == Code::IllegalSchedule);
+    REQUIRE(refusal(program, "vectorize(matmul.k)") == Code::IllegalSchedule);
+    REQUIRE(refusal(program, "vectorize(matmul.m)") == Code::IllegalSchedule);
+    REQUIRE(refusal(matmul(2, 2, 2000), "unroll(matmul.k)") == Code::IllegalSchedule);
+}
+
+TEST_CASE("inlining a block keeps the numbers and removes it", "[schedule][compute_inline]") {
+    const Program inlined = apply(conv_bias_relu(3, 4, 6), "compute_inline(bias)");
+    REQUIRE(tensor::to_string(inlined).find("block bias") == std::string::npos);
+    apply(conv_bias_relu(3, 4, 6), "compute_inline(pad)\ncompute_inline(bias)");
+    apply(softmax(3, 9), "compute_inline(power)");
+    REQUIRE(refusal(softmax(3, 9), "compute_inline(high)") == Code::IllegalSchedule);
+    REQUIRE(refusal(softmax(3, 9), "compute_inline(out)") == Code::IllegalSchedule);
+}
+
+TEST_CASE("a convolution is computed in a tile of registers", "[schedule][compute_at]") {
+    const std::string tile = "compute_inline(bias)\nsplit(relu.c, [-1, 4])\nsplit(relu.w, [-1, 4])\n"
+                             "reorder([relu.n, relu.c_o, relu.h, relu.w_o, relu.c_i, relu.w_i])\n"
+                             "compute_at(conv, relu.w_o)\nset_scope(conv, registers)\n"
+                             "reorder([conv.ic, conv.kh, conv.kw, conv.c, conv.w])\ndecompose_reduction(conv, conv.ic)\n"
+                             "unroll(conv.c)\nvectorize(conv.w)\nvectorize(relu.w_i)\nfuse([relu.n, relu.c_o, relu.h])\nparallel(relu.n_c_o_h)\n";
+    const Program tiled = apply(conv_bias_relu(3, 8, 8), tile);
+    REQUIRE(tensor::to_string(tiled).find("scope registers") != std::string::npos);
+    // A width that the tile does not divide: the producer is guarded, too.
+    apply(conv_bias_relu(2, 8, 7), tile);
+    REQUIRE(refusal(conv_bias_relu(3, 8, 8), "compute_at(relu, bias.h)") == Code::IllegalSchedule);
+    REQUIRE(refusal(conv_bias_relu(3, 8, 8), "compute_at(conv, relu.h)") == Code::IllegalSchedule);
+    REQUIRE(refusal(softmax(3, 9), "compute_at(power, out.c)") == Code::IllegalSchedule);
+}
+
+TEST_CASE("producers move into loops of their consumers", "[schedule][compute_at]") {
+    apply(conv_bias_relu(3, 4, 6), "compute_at(pad, conv.h)");
+    apply(conv_bias_relu(3, 4, 6), "compute_at(bias, relu.h)\ncompute_at(conv, bias.w)");
+    apply(pool_chain(4, 8), "compute_at(shifted, pool.w)");
+    apply(softmax(5, 9), "cache_write(sum, stack)\ncompute_at(sum, sum_write.r)");
+}
+
+TEST_CASE("a cached result is copied by a block of its own", "[schedule][cache_write]") {
+    const Program program = apply(matmul(6, 8, 5), "cache_write(matmul, stack)\ncompute_at(matmul, matmul_write.m)\ndecompose_reduction(matmul, matmul.k)");
+    REQUIRE(tensor::to_string(program).find("matmul_write") != std::string::npos);
+    REQUIRE(refusal(matmul(6, 8, 5), "cache_write(matmul, stack)\ncache_write(matmul, stack)") == Code::IllegalSchedule);
+    REQUIRE(refusal(matmul(6, 8, 5), "cache_write(matmul, cloud)") == Code::BadArgument);
+    REQUIRE(refusal(matmul(6, 8, 5), "set_scope(matmul, stack)") == Code::IllegalSchedule);
+    REQUIRE(refusal(matmul(6, 8, 5), "reorder([matmul.k, matmul.n])\ndecompose_reduction(matmul, matmul.n)") == Code::IllegalSchedule);
+}
+
+TEST_CASE("traces print and parse back, mistakes have a line", "[schedule][trace]") {
+    const std::string text = "split(conv.oc, [8, -1])\nfuse([a.i, a.j])\ncompute_inline(pad)\nset_scope(conv, registers)\n";
+    const Result<Trace> trace = parse_trace(text);
+    REQUIRE(trace.has_value());
+    REQUIRE(to_string(*trace) == text);
+    REQUIRE(parse_trace("# nothing\n\n").value().steps.empty());
+    for (const char* wrong : {"split(conv.oc, [8, 8]", "(a)", "split(a b)", "fuse([a, 1])", "split() x"}) {
+        const Result<Trace> bad = parse_trace(std::string("unroll(a.b)\n") + wrong);
+        REQUIRE_FALSE(bad.has_value());
+        REQUIRE(bad.error().code == Code::BadText);
+        REQUIRE(std::get<TextPosition>(bad.error().locations.at(0)).line == 2);
+    }
+    REQUIRE(refusal(matmul(2, 2, 2), "explode(matmul)") == Code::UnknownName);
+    REQUIRE(refusal(matmul(2, 2, 2), "unroll(matmul.m, 3)") == Code::BadArgument);
+}
+
+TEST_CASE("default traces are legal, deterministic and keep the numbers", "[schedule][rules]") {
+    const std::vector<Program> programs{conv_bias_relu(16, 32, 14), conv_bias_relu(3, 16, 7), conv_bias_relu(4, 6, 33), matmul(1, 100, 64),
+                                        matmul(64, 64, 64),         matmul(5, 1, 9),          softmax(12, 100),         pool_chain(8, 16)};
+    for (const Program& program : programs) {
+        const Trace trace = default_trace(program, wide_target());
+        REQUIRE(trace == default_trace(program, wide_target()));
+        INFO(to_string(trace));
+        const Result<Replay> done = replay(program, trace);
+        REQUIRE(done.has_value());
+        INFO(tensor::to_string(done->result()));
+        const Result<void> sound = tensor::verify(done->result());
+        if (!sound) FAIL(to_string(sound.error()));
+        REQUIRE(difference(program, done->result()) < 1e-5);
+    }
+    const std::string conv = to_string(default_trace(programs[0], wide_target()));
+    REQUIRE(conv.find("set_scope(conv, registers)") != std::string::npos);
+    REQUIRE(conv.find("parallel(") != std::string::npos);
+    REQUIRE(conv.find("vectorize(conv.w)") != std::string::npos);
+}
