@@ -74,7 +74,8 @@ class CostCounter final : public Visitor {
     void visit_node(const Alloc& node) override {
         if (node.buffer->scope == Scope::Global) {
             std::int64_t bytes = byte_size(node.buffer->dtype);
-            for (const Expr& extent : node.buffer->shape) bytes *= interval_of(extent, bounds_).value_or(Interval{1, 1}).max;
+            for (const Expr& extent : node.buffer->shape)
+                bytes *= interval_of(extent, bounds_).value_or(Interval{1, 1}).max;
             cost_.alloc_bytes += bytes;
         }
         visit(node.body);
@@ -86,10 +87,12 @@ class CostCounter final : public Visitor {
         const double outer = times_;
         double values = 1, reduced = 1;
         for (const BlockIter& iter : node.fields.iters) {
-            const std::int64_t extent = std::max<std::int64_t>(1, interval_of(iter.extent, bounds_).value_or(Interval{1, 1}).max);
+            const std::int64_t extent =
+                std::max<std::int64_t>(1, interval_of(iter.extent, bounds_).value_or(Interval{1, 1}).max);
             (iter.kind == IterKind::Reduce ? reduced : values) *= static_cast<double>(extent);
             const std::optional<Interval> binding = interval_of(iter.binding, bounds_);
-            bounds_[iter.var] = {binding ? std::max<std::int64_t>(0, binding->min) : 0, binding ? std::min(extent - 1, binding->max) : extent - 1};
+            bounds_[iter.var] = {binding ? std::max<std::int64_t>(0, binding->min) : 0,
+                                 binding ? std::min(extent - 1, binding->max) : extent - 1};
         }
         if (node.fields.predicate) times_ = std::min(times_, values * reduced);
         if (node.fields.init) {
@@ -120,11 +123,16 @@ class CostCounter final : public Visitor {
         Box& box = found->second;
         const bool first = box.dimensions.empty();
         for (std::size_t d = 0; d < indices.size(); ++d) {
-            const std::int64_t extent = std::max<std::int64_t>(1, interval_of(buffer->shape[d], bounds_).value_or(Interval{1, 1}).max);
+            const std::int64_t extent =
+                std::max<std::int64_t>(1, interval_of(buffer->shape[d], bounds_).value_or(Interval{1, 1}).max);
             Interval interval = interval_of(indices[d], bounds_).value_or(Interval{0, extent - 1});
-            interval = {std::clamp<std::int64_t>(interval.min, 0, extent - 1), std::clamp<std::int64_t>(interval.max, 0, extent - 1)};
-            if (first) box.dimensions.push_back(interval);
-            else box.dimensions[d] = {std::min(box.dimensions[d].min, interval.min), std::max(box.dimensions[d].max, interval.max)};
+            interval = {std::clamp<std::int64_t>(interval.min, 0, extent - 1),
+                        std::clamp<std::int64_t>(interval.max, 0, extent - 1)};
+            if (first)
+                box.dimensions.push_back(interval);
+            else
+                box.dimensions[d] = {std::min(box.dimensions[d].min, interval.min),
+                                     std::max(box.dimensions[d].max, interval.max)};
         }
         touched_.insert(buffer.get());
     }

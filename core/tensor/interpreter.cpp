@@ -1,3 +1,6 @@
+// Running a plan: control nodes, then a strip of a leaf (its code and its store), then the instructions, then memory
+// with its bounds; at the end, interpret() itself.
+
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/interpreter_plan.hpp"
@@ -43,7 +46,8 @@ class Machine {
         for (int r = 0; r < plan.register_count; ++r) own(r);
         slots_.resize(static_cast<std::size_t>(plan.slot_count));
         for (const PlannedBuffer& buffer : plan.buffers)
-            buffers_.push_back(buffer.parameter < 0 ? nullptr : args[static_cast<std::size_t>(buffer.parameter)].mutable_data());
+            buffers_.push_back(buffer.parameter < 0 ? nullptr
+                                                    : args[static_cast<std::size_t>(buffer.parameter)].mutable_data());
         allocated_.resize(plan.buffers.size());
         for (const Plan::Constant& constant : plan.constants) {
             std::uint64_t value = 0;
@@ -176,7 +180,8 @@ class Machine {
             FoldArgs args;
             args.term = value;
             set_starts(leaf, args, n, steps);
-            if (fast) args.pattern = to.pattern.data();
+            if (fast)
+                args.pattern = to.pattern.data();
             else {
                 args.offsets = offsets_.data();
                 if (args.starts == starts_.data()) mark_starts(leaf, args, 1);
@@ -259,9 +264,12 @@ class Machine {
 
     void select(const Instruction& i, int n) {
         const auto all = [&](int mask) { return mask >= 0 && lanes_on_[static_cast<std::size_t>(mask)] == n; };
-        if (all(i.mask)) registers_[static_cast<std::size_t>(i.dst)] = registers_[static_cast<std::size_t>(i.a)];
-        else if (all(i.index)) registers_[static_cast<std::size_t>(i.dst)] = registers_[static_cast<std::size_t>(i.b)];
-        else i.select(own(i.dst), static_cast<const std::uint8_t*>(reg(i.c)), reg(i.a), reg(i.b), n);
+        if (all(i.mask))
+            registers_[static_cast<std::size_t>(i.dst)] = registers_[static_cast<std::size_t>(i.a)];
+        else if (all(i.index))
+            registers_[static_cast<std::size_t>(i.dst)] = registers_[static_cast<std::size_t>(i.b)];
+        else
+            i.select(own(i.dst), static_cast<const std::uint8_t*>(reg(i.c)), reg(i.a), reg(i.b), n);
     }
 
     void affine(const Instruction& i, int n) {
@@ -272,8 +280,8 @@ class Machine {
         for (int lane = 0; lane < n; ++lane) out[lane] = base + static_cast<std::uint64_t>(pattern[lane]);
     }
 
-    template <class Test> static void compare_lanes(std::uint8_t* out, const LaneLinear& linear, std::array<std::int64_t, 3> range, int n,
-                                                    Test test) {
+    template <class Test> static void compare_lanes(std::uint8_t* out, const LaneLinear& linear,
+                                                    std::array<std::int64_t, 3> range, int n, Test test) {
         const auto [base, least, greatest] = range;
         // Each comparison with 0 is true for a whole range, or for none of it, when both ends say so and,
         // for = and !=, the range does not hold 0 inside.
@@ -321,7 +329,8 @@ class Machine {
     /// The element that lane 0 accesses. Pre: direct.
     std::byte* element(const Access& at) const {
         const auto buffer = static_cast<std::size_t>(at.buffer);
-        return static_cast<std::byte*>(buffers_[buffer]) + at.offset.index.at(slots_.data()) * byte_size(plan_.buffers[buffer].dtype);
+        return static_cast<std::byte*>(buffers_[buffer]) +
+               at.offset.index.at(slots_.data()) * byte_size(plan_.buffers[buffer].dtype);
     }
 
     /// Whether all lanes are in bounds, at the offsets of the pattern.
@@ -330,15 +339,19 @@ class Machine {
         if (at.proven) return true;
         for (const Access::Dimension& dimension : at.dimensions) {
             const std::int64_t base = dimension.index.index.at(slots_.data());
-            if (dimension.index.least(base, steps) < 0 || dimension.index.greatest(base, steps) >= dimension.extent) return false;
+            if (dimension.index.least(base, steps) < 0 || dimension.index.greatest(base, steps) >= dimension.extent)
+                return false;
         }
         return true;
     }
 
-    std::int64_t index_of(const LaneLinear& linear, const std::vector<LaneTerm>& extra, std::int64_t base, int lane_index) const {
-        auto sum = static_cast<std::uint64_t>(base) + static_cast<std::uint64_t>(linear.pattern[static_cast<std::size_t>(lane_index)]);
+    std::int64_t index_of(const LaneLinear& linear, const std::vector<LaneTerm>& extra, std::int64_t base,
+                          int lane_index) const {
+        auto sum = static_cast<std::uint64_t>(base) +
+                   static_cast<std::uint64_t>(linear.pattern[static_cast<std::size_t>(lane_index)]);
         for (const LaneTerm& term : extra)
-            sum += static_cast<std::uint64_t>(term.coefficient) * static_cast<std::uint64_t>(lane<std::int64_t>(term.reg, lane_index));
+            sum += static_cast<std::uint64_t>(term.coefficient) *
+                   static_cast<std::uint64_t>(lane<std::int64_t>(term.reg, lane_index));
         return static_cast<std::int64_t>(sum);
     }
 
@@ -374,11 +387,13 @@ class Machine {
         const Access& from = access(i.index);
         if (!direct(from, steps)) {
             offsets(from, n, i.mask);
-            return gather_at_kernel(i.dtype)(own(i.dst), buffers_[static_cast<std::size_t>(from.buffer)], offsets_.data(), n);
+            return gather_at_kernel(i.dtype)(own(i.dst), buffers_[static_cast<std::size_t>(from.buffer)],
+                                             offsets_.data(), n);
         }
         if (i.in_place && (from.stride == Access::Stride::Unit || n == 1))
             registers_[static_cast<std::size_t>(i.dst)] = element(from);
-        else i.gather(own(i.dst), element(from), from.pattern.data(), n);
+        else
+            i.gather(own(i.dst), element(from), from.pattern.data(), n);
     }
 
     const Plan& plan_;
@@ -405,13 +420,15 @@ Result<void> check_argument(const Program& program, const Buffer& buffer, const 
         return misfit(Code::BadType, program, buffer,
                       "is " + std::string(to_string(arg.dtype())) + ", not " + std::string(to_string(buffer->dtype)));
     if (arg.shape().size() != buffer->rank())
-        return misfit(Code::BadShape, program, buffer, "has rank " + std::to_string(arg.shape().size()) + ", not " + std::to_string(buffer->rank()));
+        return misfit(Code::BadShape, program, buffer,
+                      "has rank " + std::to_string(arg.shape().size()) + ", not " + std::to_string(buffer->rank()));
     for (std::size_t d = 0; d < buffer->rank(); ++d) {
         if (const Var* var = as<Var>(buffer->shape[d])) sizes.emplace(VarRef(var), arg.shape()[d]);
         const std::int64_t extent = extent_value(buffer->shape[d], sizes);
         if (arg.shape()[d] != extent)
             return misfit(Code::BadShape, program, buffer,
-                          "is " + type_text(arg.dtype(), arg.shape()) + ", but dimension " + std::to_string(d) + " is " + std::to_string(extent));
+                          "is " + type_text(arg.dtype(), arg.shape()) + ", but dimension " + std::to_string(d) +
+                              " is " + std::to_string(extent));
     }
     return {};
 }
@@ -421,8 +438,8 @@ Result<void> check_argument(const Program& program, const Buffer& buffer, const 
 Result<void> interpret(const Program& program, std::span<NDArray> args, const Progress& progress) {
     if (args.size() != program->params.size())
         return Diagnostic{Code::BadShape,
-                          "program " + program->name + " takes " + std::to_string(program->params.size()) + " arguments, not " +
-                              std::to_string(args.size()),
+                          "program " + program->name + " takes " + std::to_string(program->params.size()) +
+                              " arguments, not " + std::to_string(args.size()),
                           {ProgramPlace{program->name, {}}},
                           {}};
     SizeMap sizes;
@@ -433,7 +450,8 @@ Result<void> interpret(const Program& program, std::span<NDArray> args, const Pr
     }
     const Plan plan = plan_program(program, shapes);
     if (progress.cancelled() || !Machine(plan, args, progress).run(*plan.body))
-        return Diagnostic{Code::Cancelled, "running " + program->name + " was cancelled", {ProgramPlace{program->name, {}}}, {}};
+        return Diagnostic{
+            Code::Cancelled, "running " + program->name + " was cancelled", {ProgramPlace{program->name, {}}}, {}};
     return {};
 }
 

@@ -77,8 +77,8 @@ class LoadCounter {
 };
 
 bool is_combiner(BinaryOp op) {
-    return op == BinaryOp::Add || op == BinaryOp::Mul || op == BinaryOp::Min || op == BinaryOp::Max || op == BinaryOp::And ||
-           op == BinaryOp::Or;
+    return op == BinaryOp::Add || op == BinaryOp::Mul || op == BinaryOp::Min || op == BinaryOp::Max ||
+           op == BinaryOp::And || op == BinaryOp::Or;
 }
 
 class Planner {
@@ -107,8 +107,10 @@ class Planner {
 
     void bind(const VarRef& var, PlanState::Binding binding, std::optional<Interval> interval) {
         state_.vars[var.get()] = std::move(binding);
-        if (interval) state_.bounds[var] = *interval;
-        else state_.bounds.erase(var);
+        if (interval)
+            state_.bounds[var] = *interval;
+        else
+            state_.bounds.erase(var);
     }
     int bind_slot(const VarRef& var, std::optional<Interval> interval) {
         const int slot = state_.new_slot();
@@ -144,8 +146,9 @@ class Planner {
         case NodeKind::For: return compile_for(*as<For>(stmt));
         case NodeKind::If: {
             const If& node = *as<If>(stmt);
-            return branch(node.condition, [&] { return compile(node.then_body); },
-                          [&] { return node.else_body ? compile(node.else_body) : nullptr; });
+            return branch(
+                node.condition, [&] { return compile(node.then_body); },
+                [&] { return node.else_body ? compile(node.else_body) : nullptr; });
         }
         case NodeKind::Let: return compile_let(*as<Let>(stmt));
         case NodeKind::Alloc: {
@@ -203,7 +206,8 @@ class Planner {
     Control compile_block(const Block& node) {
         if (std::optional<Nest> nest = peel(node)) return compile_nest(*nest, 0);
         if (node.fields.predicate)
-            return branch(node.fields.predicate, [&] { return compile_bindings(node); }, [] { return Control(); });
+            return branch(
+                node.fields.predicate, [&] { return compile_bindings(node); }, [] { return Control(); });
         return compile_bindings(node);
     }
 
@@ -257,8 +261,10 @@ class Planner {
         while (const For* loop = as<For>(at)) {
             const std::optional<std::int64_t> extent = constant_extent(loop->extent);
             if (extent && *extent <= 0) return std::nullopt;
-            if (extent && *extent == 1) bind(loop->var, Linear{}, Interval{0, 0});
-            else nest.loops.push_back({loop, bind_slot(loop->var, loop_interval(loop->extent)), extent});
+            if (extent && *extent == 1)
+                bind(loop->var, Linear{}, Interval{0, 0});
+            else
+                nest.loops.push_back({loop, bind_slot(loop->var, loop_interval(loop->extent)), extent});
             at = loop->body.get();
         }
         if (!peel_leaf(at, nest) || !classify(nest)) return std::nullopt;
@@ -268,7 +274,8 @@ class Planner {
     bool peel_leaf(const Node* at, Nest& nest) {
         for (;;) {
             if (const Let* let = as<Let>(at)) {
-                bind(let->var, let->value, let->var->dtype == DType::I64 ? interval_of(let->value, state_.bounds) : std::nullopt);
+                bind(let->var, let->value,
+                     let->var->dtype == DType::I64 ? interval_of(let->value, state_.bounds) : std::nullopt);
                 nest.steps.push_back({let->value});
                 at = let->body.get();
             } else if (const If* node = as<If>(at)) {
@@ -336,7 +343,8 @@ class Planner {
         if (loads.count > 0) return false;
         // `old and term`: the term is not evaluated when the old element decides, and then may load from anywhere.
         const bool lazy = left && (node->op == BinaryOp::And || node->op == BinaryOp::Or);
-        return !lazy || std::all_of(loads.all.begin(), loads.all.end(), [this](const Load* load) { return in_bounds(*load); });
+        return !lazy ||
+               std::all_of(loads.all.begin(), loads.all.end(), [this](const Load* load) { return in_bounds(*load); });
     }
 
     bool in_bounds(const Load& load) {
@@ -418,8 +426,10 @@ class Planner {
         code.count_uses(value);
         if (nest.init) code.count_uses(nest.init->value);
         for (const Nest::Step& step : nest.steps) {
-            if (step.condition) code.restrict(step.expr);
-            else if (code.has_load(step.expr)) code.emit(step.expr);
+            if (step.condition)
+                code.restrict(step.expr);
+            else if (code.has_load(step.expr))
+                code.emit(step.expr);
         }
         leaf.store.dtype = store.buffer->dtype;
         leaf.store.access = code.access(store.buffer, store.indices);
@@ -485,7 +495,8 @@ class Planner {
             const int start = lane / leaf.run * leaf.run;
             bool later = lane == start;
             for (int linear : leaf.reduce_iters) {
-                const std::vector<std::int64_t>& pattern = state_.plan.linears[static_cast<std::size_t>(linear)].pattern;
+                const std::vector<std::int64_t>& pattern =
+                    state_.plan.linears[static_cast<std::size_t>(linear)].pattern;
                 later |= pattern[static_cast<std::size_t>(lane)] > pattern[static_cast<std::size_t>(start)];
             }
             leaf.starts_only &= later;

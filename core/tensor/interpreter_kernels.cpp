@@ -1,3 +1,6 @@
+// One value of each operation first, then loops over lanes: operations, casts, memory, folds; at the end, the tables
+// from operation and dtype to kernel.
+
 #include "core/tensor/interpreter_kernels.hpp"
 
 #include <bit>
@@ -31,9 +34,15 @@ template <class F> auto with_lane(DType dtype, F&& f) {
 
 // ------------------------------------------------------------------------------------- one value
 
-template <class T> T wrap_add(T a, T b) { return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b)); }
-template <class T> T wrap_sub(T a, T b) { return static_cast<T>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b)); }
-template <class T> T wrap_mul(T a, T b) { return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b)); }
+template <class T> T wrap_add(T a, T b) {
+    return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+template <class T> T wrap_sub(T a, T b) {
+    return static_cast<T>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+template <class T> T wrap_mul(T a, T b) {
+    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
 
 /// True where an integer division gives 0 by definition.
 template <class T> bool undivided(T a, T b) {
@@ -122,11 +131,11 @@ template <class T, class R, class F> void map1(void* dst, const void* a, int n, 
     for (int i = 0; i < n; ++i) out[i] = f(x[i]);
 }
 
-#define ORRERY_MAP2(R, expression)                                                                           \
-    [](void* dst, const void* pa, const void* pb, int n) {                                                   \
-        map2<T, R>(dst, pa, pb, n, [](T a, T b) { return static_cast<R>(expression); });                     \
+#define ORRERY_MAP2(R, expression)                                                                                     \
+    [](void* dst, const void* pa, const void* pb, int n) {                                                             \
+        map2<T, R>(dst, pa, pb, n, [](T a, T b) { return static_cast<R>(expression); });                               \
     }
-#define ORRERY_MAP1(R, expression)                                                                           \
+#define ORRERY_MAP1(R, expression)                                                                                     \
     [](void* dst, const void* pa, int n) { map1<T, R>(dst, pa, n, [](T a) { return static_cast<R>(expression); }); }
 
 /// Operations whose bits do not depend on the sign, for unsigned T.
@@ -241,9 +250,8 @@ template <class T> UnaryKernel integer_intrinsic(Intrinsic intrinsic) {
     case Intrinsic::Round:
     case Intrinsic::Trunc: return ORRERY_MAP1(T, a);
     case Intrinsic::IsNan:
-    case Intrinsic::IsInf: return [](void* dst, const void*, int n) {
-        std::fill_n(static_cast<std::uint8_t*>(dst), n, std::uint8_t{0});
-    };
+    case Intrinsic::IsInf:
+        return [](void* dst, const void*, int n) { std::fill_n(static_cast<std::uint8_t*>(dst), n, std::uint8_t{0}); };
     default: return nullptr;
     }
 }
@@ -264,8 +272,10 @@ template <class To, class From> To saturate(From value) {
 
 template <class From, class To> UnaryKernel convert() {
     using T = From;
-    if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) return ORRERY_MAP1(To, (saturate<To>(a)));
-    else return ORRERY_MAP1(To, a);
+    if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>)
+        return ORRERY_MAP1(To, (saturate<To>(a)));
+    else
+        return ORRERY_MAP1(To, a);
 }
 
 template <class T> UnaryKernel truth() { return ORRERY_MAP1(std::uint8_t, a != T{0}); }
@@ -324,8 +334,10 @@ template <class Form, class Index> void gather(void* dst, const void* buffer, co
     auto* out = static_cast<typename Form::Lane*>(dst);
     const auto* memory = static_cast<const typename Form::Memory*>(buffer);
     for (int i = 0; i < n; ++i) {
-        if constexpr (sizeof(Index) == 8) out[i] = at[i] < 0 ? typename Form::Lane{} : Form::widen(memory[at[i]]);
-        else out[i] = Form::widen(memory[at[i]]);
+        if constexpr (sizeof(Index) == 8)
+            out[i] = at[i] < 0 ? typename Form::Lane{} : Form::widen(memory[at[i]]);
+        else
+            out[i] = Form::widen(memory[at[i]]);
     }
 }
 
@@ -344,18 +356,27 @@ template <class Form, BinaryOp Op> typename Form::Lane combine_lanes(typename Fo
     using T = typename Form::Lane;
     constexpr bool floating = std::is_floating_point_v<T>;
     T result{};
-    if constexpr (Op == BinaryOp::Min) result = least(a, b);
-    else if constexpr (Op == BinaryOp::Max) result = most(a, b);
+    if constexpr (Op == BinaryOp::Min)
+        result = least(a, b);
+    else if constexpr (Op == BinaryOp::Max)
+        result = most(a, b);
     else if constexpr (Op == BinaryOp::Add) {
-        if constexpr (floating) result = a + b;
-        else if constexpr (std::is_same_v<Form, BoolForm>) result = static_cast<T>(a ^ b);
-        else result = wrap_add(a, b);
+        if constexpr (floating)
+            result = a + b;
+        else if constexpr (std::is_same_v<Form, BoolForm>)
+            result = static_cast<T>(a ^ b);
+        else
+            result = wrap_add(a, b);
     } else if constexpr (Op == BinaryOp::Mul) {
-        if constexpr (floating) result = a * b;
-        else result = wrap_mul(a, b);
+        if constexpr (floating)
+            result = a * b;
+        else
+            result = wrap_mul(a, b);
     }
-    if constexpr (sizeof(typename Form::Memory) != sizeof(T)) return Form::widen(Form::narrow(result));
-    else return result;
+    if constexpr (sizeof(typename Form::Memory) != sizeof(T))
+        return Form::widen(Form::narrow(result));
+    else
+        return result;
 }
 
 /// Runs of lanes that fold into one element keep it in a register in between.
@@ -412,8 +433,10 @@ BinaryKernel binary_kernel(BinaryOp op, DType dtype) {
     if (dtype == DType::Bool) op = on_bytes(op);
     const BinaryKernel kernel = with_lane(dtype, [op](auto zero) -> BinaryKernel {
         using T = decltype(zero);
-        if constexpr (std::is_floating_point_v<T>) return float_kernel<T>(op);
-        else return integer_kernel<T>(op);
+        if constexpr (std::is_floating_point_v<T>)
+            return float_kernel<T>(op);
+        else
+            return integer_kernel<T>(op);
     });
     ORRERY_ASSERT(kernel != nullptr, "the operation is defined for " + std::string(to_string(dtype)));
     return kernel;
@@ -427,8 +450,10 @@ UnaryKernel unary_kernel(Intrinsic intrinsic, DType dtype) {
     if (dtype == DType::Bool && intrinsic == Intrinsic::Neg) intrinsic = Intrinsic::Abs; // modulo 2
     const UnaryKernel kernel = with_lane(dtype, [intrinsic](auto zero) -> UnaryKernel {
         using T = decltype(zero);
-        if constexpr (std::is_floating_point_v<T>) return float_intrinsic<T>(intrinsic);
-        else return integer_intrinsic<T>(intrinsic);
+        if constexpr (std::is_floating_point_v<T>)
+            return float_intrinsic<T>(intrinsic);
+        else
+            return integer_intrinsic<T>(intrinsic);
     });
     ORRERY_ASSERT(kernel != nullptr, "the function is defined for " + std::string(to_string(dtype)));
     return kernel;
@@ -520,9 +545,12 @@ MacKernel mac_kernel(DType dtype) {
 void write_constant(const Expr& constant, void* lane) {
     with_lane(constant->dtype, [&](auto zero) {
         using T = decltype(zero);
-        if (const IntImm* integer = as<IntImm>(constant)) *static_cast<T*>(lane) = static_cast<T>(integer->value);
-        else if (const FloatImm* number = as<FloatImm>(constant)) *static_cast<T*>(lane) = static_cast<T>(number->value);
-        else fail_internal("a constant is an IntImm or FloatImm");
+        if (const IntImm* integer = as<IntImm>(constant))
+            *static_cast<T*>(lane) = static_cast<T>(integer->value);
+        else if (const FloatImm* number = as<FloatImm>(constant))
+            *static_cast<T*>(lane) = static_cast<T>(number->value);
+        else
+            fail_internal("a constant is an IntImm or FloatImm");
     });
 }
 

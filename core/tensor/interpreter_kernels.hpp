@@ -34,8 +34,8 @@ struct FoldArgs {
     const std::int32_t* pattern = nullptr; ///< element offsets of the lanes; equal within a run
     const std::int64_t* offsets = nullptr; ///< instead of `pattern`: any offsets, negative for lanes that are off
     const void* term = nullptr;
-    const void* initial = nullptr;             ///< what the element is set to first in lanes whose `starts` is 1
-    const std::uint8_t* starts = nullptr;      ///< per lane; null for none. With `pattern`, read at run starts only
+    const void* initial = nullptr;        ///< what the element is set to first in lanes whose `starts` is 1
+    const std::uint8_t* starts = nullptr; ///< per lane; null for none. With `pattern`, read at run starts only
     int n = 0, run = 1;
 };
 using FoldKernel = void (*)(const FoldArgs&);

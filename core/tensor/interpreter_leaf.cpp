@@ -1,3 +1,6 @@
+// Shared state; questions about expressions (what they load, whether they vary over the lanes, what sum they are);
+// indices and accesses; at the end, code.
+
 #include "core/tensor/interpreter_leaf.hpp"
 
 #include "core/tensor/build.hpp"
@@ -168,7 +171,8 @@ void LeafCompiler::add_to(Sum& sum, const Expr& given, std::int64_t factor) {
         return;
     }
     if (const Var* var = as<Var>(expr)) {
-        if (const Linear* linear = std::get_if<Linear>(&state_.vars.at(var))) return add_linear(sum.linear, *linear, factor);
+        if (const Linear* linear = std::get_if<Linear>(&state_.vars.at(var)))
+            return add_linear(sum.linear, *linear, factor);
     }
     if (const Binary* node = as<Binary>(expr)) {
         if (node->op == BinaryOp::Add || node->op == BinaryOp::Sub) {
@@ -176,8 +180,10 @@ void LeafCompiler::add_to(Sum& sum, const Expr& given, std::int64_t factor) {
             return add_to(sum, node->b, node->op == BinaryOp::Add ? factor : wrap_multiply(factor, -1));
         }
         if (node->op == BinaryOp::Mul) {
-            if (const IntImm* c = as<IntImm>(behind(node->b))) return add_to(sum, node->a, wrap_multiply(factor, c->value));
-            if (const IntImm* c = as<IntImm>(behind(node->a))) return add_to(sum, node->b, wrap_multiply(factor, c->value));
+            if (const IntImm* c = as<IntImm>(behind(node->b)))
+                return add_to(sum, node->a, wrap_multiply(factor, c->value));
+            if (const IntImm* c = as<IntImm>(behind(node->a)))
+                return add_to(sum, node->b, wrap_multiply(factor, c->value));
         }
     }
     for (auto& [term, coefficient] : sum.terms)
@@ -201,7 +207,8 @@ bool LeafCompiler::same_index(const std::vector<Expr>& a, const std::vector<Expr
         const Sum x = sum_of(a[d]), y = sum_of(b[d]);
         if (x.linear != y.linear || x.terms.size() != y.terms.size()) return false;
         for (std::size_t t = 0; t < x.terms.size(); ++t)
-            if (x.terms[t].second != y.terms[t].second || !structural_equal(x.terms[t].first, y.terms[t].first)) return false;
+            if (x.terms[t].second != y.terms[t].second || !structural_equal(x.terms[t].first, y.terms[t].first))
+                return false;
     }
     return true;
 }
@@ -216,10 +223,13 @@ LaneLinear LeafCompiler::over_lanes(Linear linear) const {
         for (const Linear::Term& term : linear.terms) {
             if (term.slot != loop.slot) continue;
             for (std::size_t lane = 0; lane < result.pattern.size(); ++lane)
-                result.pattern[lane] = wrap_add(result.pattern[lane], wrap_multiply(term.coefficient, lane_values_[l][lane]));
+                result.pattern[lane] =
+                    wrap_add(result.pattern[lane], wrap_multiply(term.coefficient, lane_values_[l][lane]));
             const std::int64_t last = wrap_multiply(term.coefficient, loop.extent - 1);
-            if (strip_.chunked && l == 0) result.chunk_step = term.coefficient;
-            else (last < 0 ? result.inner_min : result.inner_max) += last;
+            if (strip_.chunked && l == 0)
+                result.chunk_step = term.coefficient;
+            else
+                (last < 0 ? result.inner_min : result.inner_max) += last;
         }
     }
     result.index = std::move(linear);
@@ -282,7 +292,8 @@ int LeafCompiler::access(const Buffer& buffer, const std::vector<Expr>& indices)
         Access::Dimension dimension;
         resolve(sum_of(indices[d]), linear, dimension.extra);
         add_linear(offset, linear, stride);
-        for (const LaneTerm& term : dimension.extra) access.extra.push_back({term.reg, wrap_multiply(term.coefficient, stride)});
+        for (const LaneTerm& term : dimension.extra)
+            access.extra.push_back({term.reg, wrap_multiply(term.coefficient, stride)});
         dimension.index = over_lanes(std::move(linear));
         dimension.extent = shape[d];
         access.dimensions.insert(access.dimensions.begin(), std::move(dimension));
@@ -348,7 +359,8 @@ int LeafCompiler::emit(const Expr& given) {
 
 int LeafCompiler::emit_new(const Expr& expr) {
     if (expr->dtype == DType::I64) {
-        if (const std::optional<int> linear = lane_linear(expr)) return append({.code = OpCode::Affine, .index = *linear});
+        if (const std::optional<int> linear = lane_linear(expr))
+            return append({.code = OpCode::Affine, .index = *linear});
     }
     switch (expr->kind) {
     case NodeKind::Binary: return emit_binary(*as<Binary>(expr));
@@ -414,7 +426,8 @@ int LeafCompiler::emit_logical(const Binary& node) {
     const int a = emit(node.a);
     const Arm b = emit_arm(node.b, a, is_and ? OpCode::MaskAnd : OpCode::MaskAndNot);
     const int decided = state_.constant_register(boolean(!is_and));
-    Instruction instruction{.code = OpCode::Select, .a = is_and ? b.reg : decided, .b = is_and ? decided : b.reg, .c = a};
+    Instruction instruction{
+        .code = OpCode::Select, .a = is_and ? b.reg : decided, .b = is_and ? decided : b.reg, .c = a};
     instruction.dtype = DType::Bool;
     (is_and ? instruction.mask : instruction.index) = b.mask;
     instruction.select = select_kernel(DType::Bool);

@@ -46,8 +46,8 @@ struct Linear {
 /// A Linear over the lanes of a strip: lane i is index.at(slots at the strip's first iteration) + pattern[i].
 struct LaneLinear {
     Linear index;
-    std::vector<std::int64_t> pattern; ///< one element a lane of a full strip
-    std::int64_t chunk_step = 0;       ///< change from one iteration of the chunked loop to the next
+    std::vector<std::int64_t> pattern;         ///< one element a lane of a full strip
+    std::int64_t chunk_step = 0;               ///< change from one iteration of the chunked loop to the next
     std::int64_t inner_min = 0, inner_max = 0; ///< least and greatest change over the loops inside it
 
     /// Least and greatest value over a strip that takes `steps` iterations of the chunked loop.
@@ -74,7 +74,7 @@ struct Access {
         std::int64_t extent = 0;
     };
     int buffer = 0;
-    LaneLinear offset; ///< Units: elements
+    LaneLinear offset;                 ///< Units: elements
     std::vector<std::int32_t> pattern; ///< offset.pattern again; empty when it does not fit
     std::vector<LaneTerm> extra;
     Stride stride = Stride::Any;
@@ -83,22 +83,23 @@ struct Access {
 };
 
 enum class OpCode : std::uint8_t {
-    Unary, Binary,
-    Select,         ///< dst = c ? a : b; `mask`, `index`: registers that say that all lanes take a, b, or -1
+    Unary,
+    Binary,
+    Select, ///< dst = c ? a : b; `mask`, `index`: registers that say that all lanes take a, b, or -1
     Load,
-    Affine,         ///< dst = linears[index], i64
-    Compare,        ///< dst = linears[index] op 0, Bool; `a` is the BinaryOp
-    MaskAnd,        ///< dst = a and b; a or b < 0 is all lanes
-    MaskAndNot,     ///< dst = a and not b; a < 0 is all lanes
-    JumpIfNone,     ///< to instruction `index` when no lane of `a` is on; -1 leaves the leaf
-    ToSlot          ///< slots[index] = lane 0 of a
+    Affine,     ///< dst = linears[index], i64
+    Compare,    ///< dst = linears[index] op 0, Bool; `a` is the BinaryOp
+    MaskAnd,    ///< dst = a and b; a or b < 0 is all lanes
+    MaskAndNot, ///< dst = a and not b; a < 0 is all lanes
+    JumpIfNone, ///< to instruction `index` when no lane of `a` is on; -1 leaves the leaf
+    ToSlot      ///< slots[index] = lane 0 of a
 };
 
 struct Instruction {
     OpCode code{};
     int dst = -1, a = -1, b = -1, c = -1;
-    int mask = -1;  ///< Load: lanes that are on; -1 for all
-    int index = -1; ///< access, linear, jump target or slot
+    int mask = -1;         ///< Load: lanes that are on; -1 for all
+    int index = -1;        ///< access, linear, jump target or slot
     bool in_place = false; ///< Load: the register may be the buffer's own memory
     DType dtype{};         ///< Load, Select: of the result
     union {
@@ -145,19 +146,46 @@ struct Leaf {
 struct ControlNode;
 using Control = std::unique_ptr<ControlNode>;
 
-struct LoopControl { int slot; ScalarCode extent; Control body; };
-struct SequenceControl { std::vector<Control> children; };
+struct LoopControl {
+    int slot;
+    ScalarCode extent;
+    Control body;
+};
+struct SequenceControl {
+    std::vector<Control> children;
+};
 /// Runs `then` when lane 0 of `reg` is true.
-struct BranchControl { LaneCode code; int reg; Control then_body, else_body; };
+struct BranchControl {
+    LaneCode code;
+    int reg;
+    Control then_body, else_body;
+};
 /// Runs `body` when all are 0.
-struct ZeroControl { std::vector<Linear> values; Control body; };
-struct BindControl { int slot; ScalarCode value; Control body; };
+struct ZeroControl {
+    std::vector<Linear> values;
+    Control body;
+};
+struct BindControl {
+    int slot;
+    ScalarCode value;
+    Control body;
+};
 /// A bound value that is no i64: spread over all lanes of `reg`.
-struct SpreadControl { LaneCode code; int from, reg; UnaryKernel splat; Control body; };
-struct AllocControl { int buffer; Control body; };
+struct SpreadControl {
+    LaneCode code;
+    int from, reg;
+    UnaryKernel splat;
+    Control body;
+};
+struct AllocControl {
+    int buffer;
+    Control body;
+};
 
 struct ControlNode {
-    std::variant<LoopControl, SequenceControl, BranchControl, ZeroControl, BindControl, SpreadControl, AllocControl, Leaf> node;
+    std::variant<LoopControl, SequenceControl, BranchControl, ZeroControl, BindControl, SpreadControl, AllocControl,
+                 Leaf>
+        node;
 };
 
 struct PlannedBuffer {

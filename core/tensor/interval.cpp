@@ -39,7 +39,9 @@ Interval from_corners(const Interval& a, const Interval& b, std::int64_t (*f)(st
 
 /// Of a Div or FloorDiv.
 Maybe quotient(BinaryOp op, const Interval& a, const Interval& b) {
-    if (b.min >= 1) return from_corners(a, b, op == BinaryOp::FloorDiv ? divide_floor : [](std::int64_t x, std::int64_t y) { return x / y; });
+    if (b.min >= 1)
+        return from_corners(
+            a, b, op == BinaryOp::FloorDiv ? divide_floor : [](std::int64_t x, std::int64_t y) { return x / y; });
     if (a.min == kLeast) return std::nullopt;
     const std::int64_t magnitude = std::max(std::abs(a.min), std::abs(a.max));
     return Interval{-magnitude, magnitude};
@@ -105,7 +107,8 @@ Maybe range_of(DType dtype) {
     case DType::U8: return Interval{0, 255};
     case DType::I16: return Interval{-32768, 32767};
     case DType::U16: return Interval{0, 65535};
-    case DType::I32: return Interval{std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
+    case DType::I32:
+        return Interval{std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
     case DType::U32: return Interval{0, std::numeric_limits<std::uint32_t>::max()};
     default: return std::nullopt;
     }
@@ -149,7 +152,8 @@ Maybe Intervals::compute(const Expr& expr) {
     case NodeKind::Select: {
         const Select& node = *as<Select>(expr);
         const Maybe condition = of(node.condition);
-        if (condition && condition->min == condition->max) return of(condition->min ? node.then_value : node.else_value);
+        if (condition && condition->min == condition->max)
+            return of(condition->min ? node.then_value : node.else_value);
         const Maybe a = of(node.then_value), b = of(node.else_value);
         if (!a || !b) return std::nullopt;
         return Interval{std::min(a->min, b->min), std::max(a->max, b->max)};
@@ -170,7 +174,8 @@ Maybe Intervals::of_binary(const Binary& node, const Expr& expr) {
     if (node.op == BinaryOp::And && ((a && a->max == 0) || (b && b->max == 0))) return Interval{0, 0};
     if (node.op == BinaryOp::Or && ((a && a->min == 1) || (b && b->min == 1))) return Interval{1, 1};
     if (node.op == BinaryOp::FloorMod && b && b->min >= 1 && !a) return Interval{0, b->max - 1};
-    if (!a || !b || (node.dtype == DType::Bool && node.op != BinaryOp::And && node.op != BinaryOp::Or)) return std::nullopt;
+    if (!a || !b || (node.dtype == DType::Bool && node.op != BinaryOp::And && node.op != BinaryOp::Or))
+        return std::nullopt;
     switch (node.op) {
     case BinaryOp::Add: return within(node.dtype, Wide{a->min} + b->min, Wide{a->max} + b->max);
     case BinaryOp::Sub: return within(node.dtype, Wide{a->min} - b->max, Wide{a->max} - b->min);
@@ -222,7 +227,9 @@ Maybe Intervals::of_cast(const Cast& node) {
     const Maybe a = of(node.value);
     if (!a) return std::nullopt;
     if (node.dtype != DType::Bool) return within(node.dtype, a->min, a->max);
-    return truth(a->min == 0 && a->max == 0 ? std::optional(false) : a->min > 0 || a->max < 0 ? std::optional(true) : std::nullopt);
+    return truth(a->min == 0 && a->max == 0 ? std::optional(false)
+                 : a->min > 0 || a->max < 0 ? std::optional(true)
+                                            : std::nullopt);
 }
 
 Maybe interval_of(const Expr& expr, const Bounds& bounds) { return Intervals(bounds).of(expr); }

@@ -34,8 +34,10 @@ Expr ExprSimplifier::run(const Expr& expr) {
 }
 
 void ExprSimplifier::bind(const VarRef& var, std::optional<Interval> interval) {
-    if (interval) bounds_[var] = *interval;
-    else bounds_.erase(var);
+    if (interval)
+        bounds_[var] = *interval;
+    else
+        bounds_.erase(var);
     intervals_.forget();
     done_.clear();
 }
@@ -184,8 +186,10 @@ void ExprSimplifier::refine_sum(Bounds& bounds, const Affine& sum) {
         if (!interval || interval->min < -kTame) continue;
         Interval narrower = known->second;
         const std::int64_t most = -interval->min; // term.coefficient * var <= most
-        if (term.coefficient > 0) narrower.max = std::min(narrower.max, divide_floor(most, term.coefficient));
-        else narrower.min = std::max(narrower.min, -divide_floor(most, -term.coefficient));
+        if (term.coefficient > 0)
+            narrower.max = std::min(narrower.max, divide_floor(most, term.coefficient));
+        else
+            narrower.min = std::max(narrower.min, -divide_floor(most, -term.coefficient));
         if (narrower.min <= narrower.max) known->second = narrower;
     }
 }
@@ -203,9 +207,13 @@ void ExprSimplifier::merge_remainders(Affine& sum) {
         if (wanted.terms.size() != 1 || wanted.constant != 0) continue;
         const std::int64_t k = sum.terms[r].coefficient;
         std::int64_t product = 0;
-        if (__builtin_mul_overflow(k, *c, &product) || __builtin_mul_overflow(product, wanted.terms[0].coefficient, &product)) continue;
+        if (__builtin_mul_overflow(k, *c, &product) ||
+            __builtin_mul_overflow(product, wanted.terms[0].coefficient, &product))
+            continue;
         for (std::size_t q = 0; q < sum.terms.size(); ++q) {
-            if (q == r || sum.terms[q].coefficient != product || !structural_equal(sum.terms[q].term, wanted.terms[0].term)) continue;
+            if (q == r || sum.terms[q].coefficient != product ||
+                !structural_equal(sum.terms[q].term, wanted.terms[0].term))
+                continue;
             sum.terms[std::min(q, r)] = {mod->a * imm(k), 1}; // taken apart again below
             sum.terms.erase(sum.terms.begin() + static_cast<std::ptrdiff_t>(std::max(q, r)));
             sum = affine_of(to_expr(sum));
@@ -217,12 +225,14 @@ void ExprSimplifier::merge_remainders(Affine& sum) {
 Expr ExprSimplifier::canonical(Affine sum) {
     if (!sum.terms.empty()) sum = affine_of(to_expr(sum)); // like terms, and terms that are sums
     merge_remainders(sum);
-    std::stable_partition(sum.terms.begin(), sum.terms.end(), [](const Affine::Term& term) { return term.coefficient > 0; });
+    std::stable_partition(sum.terms.begin(), sum.terms.end(),
+                          [](const Affine::Term& term) { return term.coefficient > 0; });
     const bool negative = !sum.terms.empty() && sum.terms[0].coefficient < 0;
     if (!negative || sum.constant <= 0) return to_expr(sum);
     Expr result = imm(sum.constant);
     for (const Affine::Term& term : sum.terms)
-        result = term.coefficient == INT64_MIN ? result + term.term * imm(INT64_MIN) : result - term.term * imm(-term.coefficient);
+        result = term.coefficient == INT64_MIN ? result + term.term * imm(INT64_MIN)
+                                               : result - term.term * imm(-term.coefficient);
     return result;
 }
 

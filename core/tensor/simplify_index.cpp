@@ -18,8 +18,8 @@ constexpr std::int64_t kTame = std::int64_t{1} << 31;
 
 bool is_tame(const Affine& sum) {
     const auto tame = [](std::int64_t value) { return value > -kTame && value < kTame; };
-    return tame(sum.constant) &&
-           std::all_of(sum.terms.begin(), sum.terms.end(), [&](const Affine::Term& term) { return tame(term.coefficient); });
+    return tame(sum.constant) && std::all_of(sum.terms.begin(), sum.terms.end(),
+                                             [&](const Affine::Term& term) { return tame(term.coefficient); });
 }
 
 /// Of the terms whose coefficient `g` divides, divided by it, and all else. `constant` goes to the rest.
@@ -31,8 +31,10 @@ Cut cut(const Affine& sum, std::int64_t g) {
     Cut parts;
     parts.rest.constant = sum.constant;
     for (const Affine::Term& term : sum.terms) {
-        if (term.coefficient % g == 0) parts.multiple.terms.push_back({term.term, term.coefficient / g});
-        else parts.rest.terms.push_back(term);
+        if (term.coefficient % g == 0)
+            parts.multiple.terms.push_back({term.term, term.coefficient / g});
+        else
+            parts.rest.terms.push_back(term);
     }
     return parts;
 }
@@ -157,7 +159,8 @@ Expr divide_sum(const Expr& a, std::int64_t c, ExprSimplifier& under) {
         const std::optional<std::int64_t> m = multiple_of(inner.rest, g, under);
         if (!m) continue;
         inner.multiple.constant = *m;
-        return under.canonical(std::move(parts.multiple)) + floor_div(under.canonical(std::move(inner.multiple)), imm(c / g));
+        return under.canonical(std::move(parts.multiple)) +
+               floor_div(under.canonical(std::move(inner.multiple)), imm(c / g));
     }
     const bool whole = parts.rest.constant >= c || parts.rest.constant <= -c;
     if (!parts.multiple.terms.empty() || whole) {
@@ -186,7 +189,8 @@ Expr reduce_sum(const Expr& a, std::int64_t c, ExprSimplifier& under) {
         if (!m) continue;
         inner.multiple.constant = *m;
         inner.rest.constant -= *m * g;
-        return floor_mod(under.canonical(std::move(inner.multiple)), imm(c / g)) * imm(g) + under.canonical(std::move(inner.rest));
+        return floor_mod(under.canonical(std::move(inner.multiple)), imm(c / g)) * imm(g) +
+               under.canonical(std::move(inner.rest));
     }
     return changed ? floor_mod(under.canonical(std::move(rest)), imm(c)) : nullptr;
 }
@@ -212,8 +216,10 @@ Expr compare_sums(const Binary& node, ExprSimplifier& under) {
         op = mirrored(op);
         constant = -constant;
     }
-    if (right.terms.empty() || constant < 0) right.constant = -constant;
-    else left.constant = constant;
+    if (right.terms.empty() || constant < 0)
+        right.constant = -constant;
+    else
+        left.constant = constant;
     Expr a = under.canonical(std::move(left)), b = under.canonical(std::move(right));
     if (op == node.op && structural_equal(a, node.a) && structural_equal(b, node.b)) return nullptr;
     return binary(op, a, b);

@@ -45,7 +45,8 @@ Expr same_operands(const Expr& expr, ExprSimplifier&) {
     case BinaryOp::BitAnd:
     case BinaryOp::BitOr: return same(node->a, node->b) ? node->a : nullptr;
     case BinaryOp::Sub:
-    case BinaryOp::BitXor: return !is_float(expr->dtype) && same(node->a, node->b) ? constant_int(expr->dtype, 0) : nullptr;
+    case BinaryOp::BitXor:
+        return !is_float(expr->dtype) && same(node->a, node->b) ? constant_int(expr->dtype, 0) : nullptr;
     default: return nullptr;
     }
 }
@@ -200,7 +201,8 @@ Expr negated_comparison(const Expr& expr, ExprSimplifier&) {
 /// b == true, b != false are b; the other two are !b.
 Expr compared_to_truth(const Expr& expr, ExprSimplifier&) {
     const Binary* node = as<Binary>(expr);
-    if (!node || (node->op != BinaryOp::Eq && node->op != BinaryOp::Ne) || node->a->dtype != DType::Bool) return nullptr;
+    if (!node || (node->op != BinaryOp::Eq && node->op != BinaryOp::Ne) || node->a->dtype != DType::Bool)
+        return nullptr;
     const IntImm* right = as<IntImm>(node->b);
     const IntImm* truth = right ? right : as<IntImm>(node->a);
     if (!truth) return nullptr;
@@ -240,7 +242,8 @@ bool holds_all(DType wide, DType narrow) {
     if (is_float(narrow)) return wide == DType::F64 || (wide == DType::F32 && narrow != DType::F64);
     if (is_float(wide)) {
         const int bits = narrow == DType::Bool ? 1 : byte_size(narrow) * 8 - is_signed_int(narrow);
-        // Precision of each format, IEEE 754-2008 table 3.1; bfloat16 has 8 bits. The exponents suffice at these widths.
+        // Precision of each format, IEEE 754-2008 table 3.1; bfloat16 has 8 bits. The exponents suffice at these
+        // widths.
         const int precision = wide == DType::F64 ? 53 : wide == DType::F32 ? 24 : wide == DType::F16 ? 11 : 8;
         return bits <= precision;
     }
@@ -258,7 +261,8 @@ Expr cast_through_wider(const Expr& expr, ExprSimplifier&) {
     if (!inner || !holds_all(inner->dtype, inner->value->dtype)) return nullptr;
     // A float saturates on the way to an integer, an integer wraps: the same only where neither happens.
     const DType from = inner->value->dtype;
-    if (is_float(inner->dtype) && !is_float(from) && is_int(expr->dtype) && !holds_all(expr->dtype, from)) return nullptr;
+    if (is_float(inner->dtype) && !is_float(from) && is_int(expr->dtype) && !holds_all(expr->dtype, from))
+        return nullptr;
     return cast(expr->dtype, inner->value);
 }
 
@@ -274,39 +278,41 @@ Expr cast_within_bounds(const Expr& expr, ExprSimplifier& under) {
 
 #define ORRERY_RULE(expression) [](const Expr& e, [[maybe_unused]] ExprSimplifier& under) -> Expr { return expression; }
 
+// clang-format off
 constexpr Rule kRules[] = {
-    {"value.single", single_value},                                                                // x -> 3 if 3 <= x <= 3
-    {"operands.same", same_operands},                                                              // min(x, x) -> x; x - x -> 0
-    {"operands.constant_right", constant_right},                                                   // min(3, x) -> min(x, 3)
-    {"sum.canonical", sum},                                                                        // x + y*2 + x -> x*2 + y*2
-    {"mul.constant_out", constant_out},                                                            // (x*2) * y -> (x*y) * 2
-    {"floor_div.sum", floor_div_sum},                                                              // (x*4 + y) // 4 -> x if 0 <= y < 4
-    {"floor_mod.sum", floor_mod_sum},                                                              // (x*4 + y) % 4 -> y if 0 <= y < 4
-    {"div.nonnegative", ORRERY_RULE(nonnegative_as(e, BinaryOp::Div, BinaryOp::FloorDiv, under))}, // div(x, y) -> x // y
+    {"value.single", single_value}, // x -> 3 if 3 <= x <= 3
+    {"operands.same", same_operands}, // min(x, x) -> x; x - x -> 0
+    {"operands.constant_right", constant_right}, // min(3, x) -> min(x, 3)
+    {"sum.canonical", sum}, // x + y*2 + x -> x*2 + y*2
+    {"mul.constant_out", constant_out}, // (x*2) * y -> (x*y) * 2
+    {"floor_div.sum", floor_div_sum}, // (x*4 + y) // 4 -> x if 0 <= y < 4
+    {"floor_mod.sum", floor_mod_sum}, // (x*4 + y) % 4 -> y if 0 <= y < 4
+    {"div.nonnegative", ORRERY_RULE(nonnegative_as(e, BinaryOp::Div, BinaryOp::FloorDiv, under))}, // x / y -> x // y
     {"rem.nonnegative", ORRERY_RULE(nonnegative_as(e, BinaryOp::Rem, BinaryOp::FloorMod, under))}, // rem(x, y) -> x % y
-    {"min.decided", ORRERY_RULE(decided_extreme(e, BinaryOp::Min, under))},                        // min(x, x + 2) -> x
-    {"max.decided", ORRERY_RULE(decided_extreme(e, BinaryOp::Max, under))},                        // max(x, x + 2) -> x + 2
-    {"min.nested", ORRERY_RULE(nested_extreme(e, BinaryOp::Min))},                                 // min(min(x, 5), 3) -> min(x, 3)
-    {"max.nested", ORRERY_RULE(nested_extreme(e, BinaryOp::Max))},                                 // max(max(x, 5), 3) -> max(x, 5)
-    {"min.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::Min, BinaryOp::Max))},                       // min(x, max(x, y)) -> x
-    {"max.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::Max, BinaryOp::Min))},                       // max(x, min(x, y)) -> x
-    {"and.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::And, BinaryOp::Or))},                        // p && (p || q) -> p
-    {"or.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::Or, BinaryOp::And))},                         // p || (p && q) -> p
-    {"and.opposites", ORRERY_RULE(opposites(e, BinaryOp::And))},                                   // p && !p -> false
-    {"or.opposites", ORRERY_RULE(opposites(e, BinaryOp::Or))},                                     // p || !p -> true
-    {"compare.same", same_compared},                                                               // x <= x -> true
-    {"compare.truth", compared_to_truth},                                                          // p == true -> p
-    {"compare.sums", sums_compared},                                                               // x + 3 < y + 5 -> x < y + 2
-    {"not.comparison", negated_comparison},                                                        // !(x < y) -> x >= y
-    {"abs.abs", ORRERY_RULE(twice(e, Intrinsic::Abs))},                                     // abs(abs(x)) -> abs(x)
-    {"floor.floor", ORRERY_RULE(twice(e, Intrinsic::Floor))},                               // floor(floor(x)) -> floor(x)
-    {"abs.nonnegative", nonnegative_abs},                                                          // abs(x) -> x if x >= 0
-    {"select.same", select_same},                                                                  // select(p, x, x) -> x
-    {"select.not", select_not},                                                                    // select(!p, x, y) -> select(p, y, x)
-    {"select.truth", select_truth},                                                                // select(p, true, false) -> p
-    {"cast.through_wider", cast_through_wider},                                                    // i8(i32(x: u8)) -> i8(x)
-    {"cast.within_bounds", cast_within_bounds},                                                    // i64(i32(x)) -> x if it fits i32
+    {"min.decided", ORRERY_RULE(decided_extreme(e, BinaryOp::Min, under))}, // min(x, x + 2) -> x
+    {"max.decided", ORRERY_RULE(decided_extreme(e, BinaryOp::Max, under))}, // max(x, x + 2) -> x + 2
+    {"min.nested", ORRERY_RULE(nested_extreme(e, BinaryOp::Min))}, // min(min(x, 5), 3) -> min(x, 3)
+    {"max.nested", ORRERY_RULE(nested_extreme(e, BinaryOp::Max))}, // max(max(x, 5), 3) -> max(x, 5)
+    {"min.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::Min, BinaryOp::Max))}, // min(x, max(x, y)) -> x
+    {"max.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::Max, BinaryOp::Min))}, // max(x, min(x, y)) -> x
+    {"and.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::And, BinaryOp::Or))}, // p && (p || q) -> p
+    {"or.absorbs", ORRERY_RULE(absorbed(e, BinaryOp::Or, BinaryOp::And))}, // p || (p && q) -> p
+    {"and.opposites", ORRERY_RULE(opposites(e, BinaryOp::And))}, // p && !p -> false
+    {"or.opposites", ORRERY_RULE(opposites(e, BinaryOp::Or))}, // p || !p -> true
+    {"compare.same", same_compared}, // x <= x -> true
+    {"compare.truth", compared_to_truth}, // p == true -> p
+    {"compare.sums", sums_compared}, // x + 3 < y + 5 -> x < y + 2
+    {"not.comparison", negated_comparison}, // !(x < y) -> x >= y
+    {"abs.abs", ORRERY_RULE(twice(e, Intrinsic::Abs))}, // abs(abs(x)) -> abs(x)
+    {"floor.floor", ORRERY_RULE(twice(e, Intrinsic::Floor))}, // floor(floor(x)) -> floor(x)
+    {"abs.nonnegative", nonnegative_abs}, // abs(x) -> x if x >= 0
+    {"select.same", select_same}, // select(p, x, x) -> x
+    {"select.not", select_not}, // select(!p, x, y) -> select(p, y, x)
+    {"select.truth", select_truth}, // select(p, true, false) -> p
+    {"cast.through_wider", cast_through_wider}, // i8(i32(x: u8)) -> i8(x)
+    {"cast.within_bounds", cast_within_bounds}, // i64(i32(x)) -> x if it fits i32
 };
+// clang-format on
 
 #undef ORRERY_RULE
 

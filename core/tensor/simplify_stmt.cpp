@@ -84,7 +84,8 @@ class StmtSimplifier final : public Rewriter {
             return rewrite(node.body);
         }
         const std::optional<Interval> interval = exprs_.interval(extent);
-        exprs_.bind(node.var, interval && interval->max >= 1 ? std::optional(Interval{0, interval->max - 1}) : std::nullopt);
+        exprs_.bind(node.var,
+                    interval && interval->max >= 1 ? std::optional(Interval{0, interval->max - 1}) : std::nullopt);
         const Stmt body = rewrite(node.body);
         exprs_.bind(node.var, std::nullopt);
         if (is_nothing(body)) return nothing();
@@ -105,7 +106,8 @@ class StmtSimplifier final : public Rewriter {
             if (!else_body) return nothing();
             return kept(If::make(exprs_.run(!condition), else_body), node);
         }
-        if (condition == node.condition && then_body == node.then_body && else_body == node.else_body) return handle(node);
+        if (condition == node.condition && then_body == node.then_body && else_body == node.else_body)
+            return handle(node);
         return kept(If::make(condition, then_body, else_body), node);
     }
 

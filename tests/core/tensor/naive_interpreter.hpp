@@ -54,8 +54,10 @@ class NaiveInterpreter {
         return IntImm::make(array.dtype(), array.as_int(i));
     }
     static void put(NDArray& array, std::int64_t i, const Expr& value) {
-        if (const FloatImm* number = as<FloatImm>(value)) array.set(i, number->value);
-        else array.set_int(i, as_int(value).value());
+        if (const FloatImm* number = as<FloatImm>(value))
+            array.set(i, number->value);
+        else
+            array.set_int(i, as_int(value).value());
     }
 
     Expr eval_binary(const Binary& node) {
@@ -102,8 +104,10 @@ class NaiveInterpreter {
                 run(loop->body);
             }
         } else if (const If* branch = as<If>(stmt)) {
-            if (truth(branch->condition)) run(branch->then_body);
-            else if (branch->else_body) run(branch->else_body);
+            if (truth(branch->condition))
+                run(branch->then_body);
+            else if (branch->else_body)
+                run(branch->else_body);
         } else if (const Let* let = as<Let>(stmt)) {
             set(let->var, eval(let->value));
             run(let->body);

@@ -28,11 +28,14 @@ class IndexGenerator {
     }
 
     Expr index(int depth) {
-        if (depth <= 0 || chance(12)) return chance(75) ? Expr(vars_[static_cast<std::size_t>(below(3))]) : imm(below(30) - 8);
+        if (depth <= 0 || chance(12))
+            return chance(75) ? Expr(vars_[static_cast<std::size_t>(below(3))]) : imm(below(30) - 8);
         switch (below(12)) {
-        case 0: case 1: return Binary::make(BinaryOp::Add, index(depth - 1), index(depth - 1));
+        case 0:
+        case 1: return Binary::make(BinaryOp::Add, index(depth - 1), index(depth - 1));
         case 2: return Binary::make(BinaryOp::Sub, index(depth - 1), index(depth - 1));
-        case 3: case 4: return Binary::make(BinaryOp::Mul, index(depth - 1), imm(factor()));
+        case 3:
+        case 4: return Binary::make(BinaryOp::Mul, index(depth - 1), imm(factor()));
         case 5: return Binary::make(BinaryOp::FloorDiv, index(depth - 1), imm(divisor()));
         case 6: return Binary::make(BinaryOp::FloorMod, index(depth - 1), imm(divisor()));
         case 7: return Binary::make(pick({BinaryOp::Min, BinaryOp::Max}), index(depth - 1), index(depth - 1));
@@ -57,7 +60,9 @@ class IndexGenerator {
     bool chance(int percent) { return below(100) < percent; }
 
   private:
-    template <class T> T pick(std::initializer_list<T> items) { return *(items.begin() + below(static_cast<int>(items.size()))); }
+    template <class T> T pick(std::initializer_list<T> items) {
+        return *(items.begin() + below(static_cast<int>(items.size())));
+    }
     std::int64_t factor() { return pick({2, 3, 4, 4, 8, 12, -1, -4, 1, 0}); }
     std::int64_t divisor() { return pick({2, 3, 4, 4, 8, 12, 6, 5, 1, -3, 0}); }
     Expr compared(int depth) {
@@ -66,21 +71,26 @@ class IndexGenerator {
     }
     /// (x * c + y) / d: what splitting and fusing loops makes.
     Expr split() {
-        const Expr sum = Binary::make(BinaryOp::Add, Binary::make(BinaryOp::Mul, vars_[0], imm(factor())), vars_[static_cast<std::size_t>(below(3))]);
+        const Expr sum = Binary::make(BinaryOp::Add, Binary::make(BinaryOp::Mul, vars_[0], imm(factor())),
+                                      vars_[static_cast<std::size_t>(below(3))]);
         return Binary::make(pick({BinaryOp::FloorDiv, BinaryOp::FloorMod}), sum, imm(divisor()));
     }
     /// Less usual: products of variables, bits, narrow types.
     Expr odd(int depth) {
         switch (below(6)) {
         case 0: return Binary::make(BinaryOp::Mul, vars_[0], Binary::make(BinaryOp::Mul, vars_[1], imm(factor())));
-        case 1: return Binary::make(pick({BinaryOp::BitAnd, BinaryOp::BitOr, BinaryOp::BitXor}), index(depth - 1), index(depth - 1));
+        case 1:
+            return Binary::make(pick({BinaryOp::BitAnd, BinaryOp::BitOr, BinaryOp::BitXor}), index(depth - 1),
+                                index(depth - 1));
         case 2: return Call::make(pick({Intrinsic::Abs, Intrinsic::Neg, Intrinsic::Sign}), {index(depth - 1)});
         case 3: return Binary::make(pick({BinaryOp::Shl, BinaryOp::Shr}), vars_[1], imm(below(8)));
         case 4: return Binary::make(BinaryOp::FloorDiv, index(depth - 1), vars_[2]);
         default: {
             const DType narrow = pick({DType::I8, DType::U8, DType::I32, DType::U16});
             Expr value = Cast::make(narrow, index(depth - 1));
-            if (chance(50)) value = Binary::make(pick({BinaryOp::Add, BinaryOp::Mul, BinaryOp::Min}), value, constant_int(narrow, below(100)));
+            if (chance(50))
+                value = Binary::make(pick({BinaryOp::Add, BinaryOp::Mul, BinaryOp::Min}), value,
+                                     constant_int(narrow, below(100)));
             return Cast::make(DType::I64, value);
         }
         }

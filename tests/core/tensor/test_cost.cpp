@@ -26,9 +26,10 @@ TEST_CASE("a convolution costs two operations a product", "[tensor][cost]") {
         const Expr inside = ge(i[2], imm(1)) && lt(i[2], imm(57)) && ge(i[3], imm(1)) && lt(i[3], imm(57));
         return select(inside, load(x, {i[0], i[1], i[2] - 1, i[3] - 1}), constant(DType::F32, 0));
     });
-    const Buffer y = builder.reduce("y", DType::F32, {1, 32, 56, 56}, {Combiner::Sum, {64, 3, 3}, {}}, [&](const E& i, const E& r) {
-        return load(pad, {i[0], r[0], i[2] + r[1], i[3] + r[2]}) * load(w, {i[1], r[0], r[1], r[2]});
-    });
+    const Buffer y =
+        builder.reduce("y", DType::F32, {1, 32, 56, 56}, {Combiner::Sum, {64, 3, 3}, {}}, [&](const E& i, const E& r) {
+            return load(pad, {i[0], r[0], i[2] + r[1], i[3] + r[2]}) * load(w, {i[1], r[0], r[1], r[2]});
+        });
     const Cost c = cost_of(builder.program("conv", {x, w}, {y}));
     CHECK(c.flops == 2.0 * 32 * 56 * 56 * 64 * 9);
     CHECK(c.bytes_read == 4.0 * (64 * 56 * 56 + 32 * 64 * 9));

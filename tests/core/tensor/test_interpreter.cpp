@@ -33,9 +33,12 @@ std::vector<NDArray> arguments(const Program& program, std::uint64_t seed = 1) {
         args.push_back(NDArray::zeros(param->dtype, param->static_shape()));
         for (std::int64_t i = 0; i < args.back().size(); ++i) {
             const auto draw = static_cast<std::int64_t>(random() % 2001) - 1000;
-            if (is_float(param->dtype)) args.back().set(i, static_cast<double>(draw) / 64.0);
-            else if (param->dtype == DType::Bool) args.back().set_int(i, draw & 1);
-            else args.back().set_int(i, is_unsigned_int(param->dtype) ? std::abs(draw) % 200 : draw % 100);
+            if (is_float(param->dtype))
+                args.back().set(i, static_cast<double>(draw) / 64.0);
+            else if (param->dtype == DType::Bool)
+                args.back().set_int(i, draw & 1);
+            else
+                args.back().set_int(i, is_unsigned_int(param->dtype) ? std::abs(draw) % 200 : draw % 100);
         }
     }
     return args;
@@ -73,8 +76,10 @@ template <class Make> Expr computed(const std::vector<Expr>& operands, const Mak
     for (const Expr& operand : operands) {
         params.push_back(make_buffer("x", operand->dtype, {1}));
         args.push_back(NDArray::zeros(operand->dtype, {1}));
-        if (const FloatImm* number = as<FloatImm>(operand)) args.back().set(0, number->value);
-        else args.back().set_int(0, as<IntImm>(operand)->value);
+        if (const FloatImm* number = as<FloatImm>(operand))
+            args.back().set(0, number->value);
+        else
+            args.back().set_int(0, as<IntImm>(operand)->value);
         loads.push_back(load(params.back(), {imm(0)}));
     }
     const Expr value = make(loads);
@@ -123,8 +128,9 @@ TEST_CASE("random programs give the numbers of a plain interpreter", "[tensor][i
         for (std::size_t p = 0; p < args.size(); ++p) {
             const std::int64_t at = first_difference(args[p], expected[p]);
             if (at >= 0)
-                FAIL("seed " << program_seed << ", " << program->params[p]->name << " element " << at << ": " << args[p].as_double(at)
-                             << " instead of " << expected[p].as_double(at) << "\n" << to_string(program));
+                FAIL("seed " << program_seed << ", " << program->params[p]->name << " element " << at << ": "
+                             << args[p].as_double(at) << " instead of " << expected[p].as_double(at) << "\n"
+                             << to_string(program));
         }
     }
     SUCCEED();
@@ -134,8 +140,9 @@ TEST_CASE("a matrix product is a sum in order", "[tensor][interpreter]") {
     const int n = 5, k = 600, m = 7; // k is two full strips and a rest
     const Buffer a = make_buffer("a", DType::F32, {n, k}), b = make_buffer("b", DType::F32, {k, m});
     ComputeBuilder builder;
-    const Buffer c = builder.reduce("c", DType::F32, {n, m}, {Combiner::Sum, {k}, {}},
-                                    [&](const E& i, const E& r) { return load(a, {i[0], r[0]}) * load(b, {r[0], i[1]}); });
+    const Buffer c = builder.reduce("c", DType::F32, {n, m}, {Combiner::Sum, {k}, {}}, [&](const E& i, const E& r) {
+        return load(a, {i[0], r[0]}) * load(b, {r[0], i[1]});
+    });
     const Program program = builder.program("matmul", {a, b}, {c});
     std::vector<NDArray> args = arguments(program);
     run(program, args);
@@ -144,7 +151,8 @@ TEST_CASE("a matrix product is a sum in order", "[tensor][interpreter]") {
         for (int j = 0; j < m; ++j) {
             volatile float sum = 0;
             for (int r = 0; r < k; ++r) {
-                volatile const float product = x[static_cast<std::size_t>(i * k + r)] * y[static_cast<std::size_t>(r * m + j)];
+                volatile const float product =
+                    x[static_cast<std::size_t>(i * k + r)] * y[static_cast<std::size_t>(r * m + j)];
                 sum = sum + product;
             }
             if (z[static_cast<std::size_t>(i * m + j)] != sum) FAIL("element " << i << ", " << j);
@@ -174,7 +182,8 @@ TEST_CASE("the order of loops is the order of sums, not their meaning", "[tensor
         const Program program = parsed("fn f(a: f32[6,40], b: f32[40,9]) -> (c: f32[6,9]) {" + nest + "}");
         std::vector<NDArray> args = arguments(program);
         for (std::size_t p = 0; p < 2; ++p)
-            for (std::int64_t i = 0; i < args[p].size(); ++i) args[p].set(i, static_cast<double>((i * 7 + static_cast<std::int64_t>(p)) % 11 - 5));
+            for (std::int64_t i = 0; i < args[p].size(); ++i)
+                args[p].set(i, static_cast<double>((i * 7 + static_cast<std::int64_t>(p)) % 11 - 5));
         run(program, args);
         const auto values = args[2].values<float>();
         if (first.empty()) first.assign(values.begin(), values.end());
@@ -192,10 +201,11 @@ TEST_CASE("a convolution reads its padding only where a select chooses it", "[te
     const Buffer x = make_buffer("x", DType::F32, {1, channels, size, size});
     const Buffer w = make_buffer("w", DType::F32, {filters, channels, 3, 3});
     ComputeBuilder builder;
-    const Buffer y = builder.reduce("y", DType::F32, {1, filters, out_size, out_size}, {Combiner::Sum, {channels, 3, 3}, {}},
-                                    [&](const E& i, const E& r) {
+    const Buffer y = builder.reduce("y", DType::F32, {1, filters, out_size, out_size},
+                                    {Combiner::Sum, {channels, 3, 3}, {}}, [&](const E& i, const E& r) {
                                         const Expr h = i[2] * stride + r[1] - 1, v = i[3] * stride + r[2] - 1;
-                                        const Expr inside = ge(h, imm(0)) && lt(h, imm(size)) && ge(v, imm(0)) && lt(v, imm(size));
+                                        const Expr inside =
+                                            ge(h, imm(0)) && lt(h, imm(size)) && ge(v, imm(0)) && lt(v, imm(size));
                                         return select(inside, load(x, {i[0], r[0], h, v}), constant(DType::F32, 0)) *
                                                load(w, {i[1], r[0], r[1], r[2]});
                                     });
@@ -204,7 +214,8 @@ TEST_CASE("a convolution reads its padding only where a select chooses it", "[te
     run(program, args);
     const auto in = args[0].values<float>(), weight = args[1].values<float>(), out = args[2].values<float>();
     const auto at = [&](int c, int h, int v) {
-        return h < 0 || v < 0 || h >= size || v >= size ? 0.0f : in[static_cast<std::size_t>((c * size + h) * size + v)];
+        return h < 0 || v < 0 || h >= size || v >= size ? 0.0f
+                                                        : in[static_cast<std::size_t>((c * size + h) * size + v)];
     };
     for (int f = 0; f < filters; ++f)
         for (int h = 0; h < out_size; ++h)
@@ -213,11 +224,13 @@ TEST_CASE("a convolution reads its padding only where a select chooses it", "[te
                 for (int c = 0; c < channels; ++c)
                     for (int kh = 0; kh < 3; ++kh)
                         for (int kv = 0; kv < 3; ++kv) {
-                            volatile const float product = at(c, h * stride + kh - 1, v * stride + kv - 1) *
-                                                           weight[static_cast<std::size_t>(((f * channels + c) * 3 + kh) * 3 + kv)];
+                            volatile const float product =
+                                at(c, h * stride + kh - 1, v * stride + kv - 1) *
+                                weight[static_cast<std::size_t>(((f * channels + c) * 3 + kh) * 3 + kv)];
                             sum = sum + product;
                         }
-                if (out[static_cast<std::size_t>((f * out_size + h) * out_size + v)] != sum) FAIL("element " << f << ", " << h << ", " << v);
+                if (out[static_cast<std::size_t>((f * out_size + h) * out_size + v)] != sum)
+                    FAIL("element " << f << ", " << h << ", " << v);
             }
     SUCCEED();
 }
@@ -226,13 +239,19 @@ TEST_CASE("a softmax of four stages", "[tensor][interpreter]") {
     const int rows = 3, columns = 300;
     const Buffer x = make_buffer("x", DType::F32, {rows, columns});
     ComputeBuilder builder;
-    const Buffer most = builder.reduce("most", DType::F32, {rows}, {Combiner::Max, {columns}, {}},
-                                       [&](const E& i, const E& r) { return load(x, {i[0], r[0]}); });
-    const Buffer power = builder.compute("power", DType::F32, {rows, columns},
-                                         [&](const E& i) { return call(Intrinsic::Exp, load(x, i) - load(most, {i[0]})); });
-    const Buffer sum = builder.reduce("sum", DType::F32, {rows}, {Combiner::Sum, {columns}, {}},
-                                      [&](const E& i, const E& r) { return load(power, {i[0], r[0]}); });
-    const Buffer out = builder.compute("out", DType::F32, {rows, columns}, [&](const E& i) { return load(power, i) / load(sum, {i[0]}); });
+    const Buffer most =
+        builder.reduce("most", DType::F32, {rows}, {Combiner::Max, {columns}, {}}, [&](const E& i, const E& r) {
+            return load(x, {i[0], r[0]});
+        });
+    const Buffer power = builder.compute("power", DType::F32, {rows, columns}, [&](const E& i) {
+        return call(Intrinsic::Exp, load(x, i) - load(most, {i[0]}));
+    });
+    const Buffer sum =
+        builder.reduce("sum", DType::F32, {rows}, {Combiner::Sum, {columns}, {}}, [&](const E& i, const E& r) {
+            return load(power, {i[0], r[0]});
+        });
+    const Buffer out = builder.compute("out", DType::F32, {rows, columns},
+                                       [&](const E& i) { return load(power, i) / load(sum, {i[0]}); });
     const Program program = builder.program("softmax", {x}, {out});
     std::vector<NDArray> args = arguments(program);
     run(program, args);
@@ -243,7 +262,8 @@ TEST_CASE("a softmax of four stages", "[tensor][interpreter]") {
         float total = 0;
         for (float value : line) total += std::exp(value - peak);
         for (std::size_t column = 0; column < columns; ++column)
-            if (result[row * columns + column] != std::exp(line[column] - peak) / total) FAIL("element " << row << ", " << column);
+            if (result[row * columns + column] != std::exp(line[column] - peak) / total)
+                FAIL("element " << row << ", " << column);
     }
     SUCCEED();
 }
@@ -256,7 +276,8 @@ TEST_CASE("integers wrap, divide and shift as the IR says", "[tensor][interprete
     CHECK(int_op(B::Mul, DType::I16, 300, 300) == 90000 - 65536);
     CHECK(int_op(B::Mul, DType::U16, 65535, 65535) == 1);
     CHECK(int_op(B::Sub, DType::U8, 0, 1) == 255);
-    CHECK(int_op(B::Add, DType::I32, std::numeric_limits<std::int32_t>::max(), 1) == std::numeric_limits<std::int32_t>::min());
+    CHECK(int_op(B::Add, DType::I32, std::numeric_limits<std::int32_t>::max(), 1) ==
+          std::numeric_limits<std::int32_t>::min());
     CHECK(int_op(B::FloorDiv, DType::I64, -7, 2) == -4);
     CHECK(int_op(B::FloorMod, DType::I64, -7, 2) == 1);
     CHECK(int_op(B::FloorMod, DType::I64, 7, -2) == -1);
@@ -292,9 +313,11 @@ TEST_CASE("integers wrap, divide and shift as the IR says", "[tensor][interprete
     CHECK(called(Intrinsic::CountOnes, DType::I8, -1) == 8);
     CHECK(called(Intrinsic::Not, DType::Bool, 1) == 0);
     const auto power = [](std::int64_t a, std::int64_t b) {
-        return as<IntImm>(computed({constant_int(DType::I32, a), constant_int(DType::I32, b)}, [](const E& x) {
-                   return Call::make(Intrinsic::Pow, {x[0], x[1]});
-               }))->value;
+        return as<IntImm>(computed({constant_int(DType::I32, a), constant_int(DType::I32, b)},
+                                   [](const E& x) {
+                                       return Call::make(Intrinsic::Pow, {x[0], x[1]});
+                                   }))
+            ->value;
     };
     CHECK(power(-3, 5) == -243);
     CHECK(power(2, 40) == 0);
@@ -321,12 +344,16 @@ TEST_CASE("floats are rounded after every operation, in their own format", "[ten
     };
     for (const BinaryOp op : {B::Eq, B::Lt, B::Le, B::Gt, B::Ge}) CHECK(compared(op, kNan, kNan) == 0);
     CHECK(compared(B::Ne, kNan, kNan) == 1);
-    const auto rounded = [](double a) { return as<FloatImm>(computed({f32(a)}, [](const E& x) { return Call::make(Intrinsic::Round, {x[0]}); }))->value; };
+    const auto rounded = [](double a) {
+        return as<FloatImm>(computed({f32(a)}, [](const E& x) { return Call::make(Intrinsic::Round, {x[0]}); }))->value;
+    };
     CHECK(rounded(2.5) == 2);
     CHECK(rounded(-3.5) == -4);
-    // A product and a sum are two roundings: (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 exactly, but the product rounds it off.
+    // A product and a sum are two roundings: (1 + 2^-12)^2 - (1 + 2^-11) is 2^-24 exactly, but the product rounds it
+    // off.
     const double near_one = 1 + std::ldexp(1.0, -12);
-    const Expr sum = computed({f32(near_one), f32(-1 - std::ldexp(1.0, -11))}, [](const E& x) { return x[0] * x[0] + x[1]; });
+    const Expr sum =
+        computed({f32(near_one), f32(-1 - std::ldexp(1.0, -11))}, [](const E& x) { return x[0] * x[0] + x[1]; });
     CHECK(as<FloatImm>(sum)->value == 0);
 }
 
@@ -335,7 +362,8 @@ TEST_CASE("a sum of half floats rounds at every step", "[tensor][interpreter]") 
     for (const DType dtype : {DType::F16, DType::BF16}) {
         const Buffer x = make_buffer("x", dtype, {n});
         ComputeBuilder builder;
-        const Buffer y = builder.reduce("y", dtype, {}, {Combiner::Sum, {n}, {}}, [&](const E&, const E& r) { return load(x, {r[0]}); });
+        const Buffer y = builder.reduce("y", dtype, {}, {Combiner::Sum, {n}, {}},
+                                        [&](const E&, const E& r) { return load(x, {r[0]}); });
         const Program program = builder.program("sum", {x}, {y});
         std::vector<NDArray> args = arguments(program);
         for (std::int64_t i = 0; i < n; ++i) args[0].set(i, 1);
@@ -381,7 +409,8 @@ TEST_CASE("what is not evaluated may be out of bounds", "[tensor][interpreter]")
     for (std::size_t i = 0; i < 600; ++i) {
         const float expected = i >= 100 && i < 104 ? x[i - 100] : i == 7 ? x[0] + x[3] : -1.0f;
         if (y[i] != expected) FAIL("y element " << i);
-        const bool truth = i < 4 ? args[1].as_int(static_cast<std::int64_t>(i)) : i > 595 && args[1].as_int(static_cast<std::int64_t>(i) - 596);
+        const bool truth = i < 4 ? args[1].as_int(static_cast<std::int64_t>(i))
+                                 : i > 595 && args[1].as_int(static_cast<std::int64_t>(i) - 596);
         if (args[3].as_int(static_cast<std::int64_t>(i)) != truth) FAIL("z element " << i);
     }
     SUCCEED();
@@ -404,18 +433,20 @@ TEST_CASE("an access outside its buffer is a broken invariant that says where", 
         std::vector<NDArray> args = arguments(program);
         try {
             (void)interpret(program, args);
-        } catch (const InternalError& error) {
-            return error.what();
-        }
+        } catch (const InternalError& error) { return error.what(); }
         return "none";
     };
     using Catch::Matchers::Contains;
-    CHECK_THAT(failure("fn f(x: f32[4,5]) -> (y: f32[9]) { for i in 9 { y[i] = x[2, i] } }"), Contains("x[2, 5]") && Contains("f32[4,5]"));
+    CHECK_THAT(failure("fn f(x: f32[4,5]) -> (y: f32[9]) { for i in 9 { y[i] = x[2, i] } }"),
+               Contains("x[2, 5]") && Contains("f32[4,5]"));
     CHECK_THAT(failure("fn f(x: f32[9]) -> (y: f32[9]) { for i in 9 { y[i - 1] = x[i] } }"), Contains("y[-1]"));
     CHECK_THAT(failure("fn f(x: i64[9]) -> (y: i64[9]) { for i in 9 { y[i] = x[x[i] + 1000] } }"), Contains("x["));
-    CHECK_THAT(failure("fn f(x: f32[9]) -> (y: f32[]) { y[] = 0.0 for i in 500 { y[] = y[] + x[i] } }"), Contains("x[9]"));
-    CHECK_THAT(failure("fn f(x: f32[9]) -> (y: f32[]) { y[] = 0.0 for i in 500 { if i < 10 { y[] = y[] + x[i] } } }"), Contains("x[9]"));
-    CHECK(failure("fn f(x: f32[9]) -> (y: f32[]) { y[] = 0.0 for i in 500 { if i < 9 { y[] = y[] + x[i] } } }") == "none");
+    CHECK_THAT(failure("fn f(x: f32[9]) -> (y: f32[]) { y[] = 0.0 for i in 500 { y[] = y[] + x[i] } }"),
+               Contains("x[9]"));
+    CHECK_THAT(failure("fn f(x: f32[9]) -> (y: f32[]) { y[] = 0.0 for i in 500 { if i < 10 { y[] = y[] + x[i] } } }"),
+               Contains("x[9]"));
+    CHECK(failure("fn f(x: f32[9]) -> (y: f32[]) { y[] = 0.0 for i in 500 { if i < 9 { y[] = y[] + x[i] } } }") ==
+          "none");
 }
 
 // ------------------------------------------------------------------------------------- statements
@@ -500,7 +531,8 @@ TEST_CASE("values shared by many expressions are computed once", "[tensor][inter
     const VarRef i = Var::make("i");
     Expr value = load(x, {i});
     for (int k = 0; k < 200; ++k) value = (value + value) * constant(DType::F32, 0.5); // 2^200 nodes as a tree
-    const Program program = make_program("f", {x, y}, 1, For::make(i, imm(4), LoopKind::Serial, Store::make(y, {i}, value)));
+    const Program program =
+        make_program("f", {x, y}, 1, For::make(i, imm(4), LoopKind::Serial, Store::make(y, {i}, value)));
     std::vector<NDArray> args = arguments(program);
     REQUIRE(interpret(program, args).has_value());
     CHECK(first_difference(args[0], args[1]) == -1);
@@ -529,7 +561,8 @@ TEST_CASE("a size parameter takes the argument's extent", "[tensor][interpreter]
     const VarRef n = Var::make("n"), i = Var::make("i");
     const Buffer x = make_ref<const BufferNode>("x", DType::F32, E{n, imm(2)}, Scope::Global);
     const Buffer y = make_ref<const BufferNode>("y", DType::F32, E{n * imm(2)}, Scope::Global);
-    const Stmt body = For::make(i, n * imm(2), LoopKind::Serial, Store::make(y, {i}, load(x, {floor_div(i, imm(2)), floor_mod(i, imm(2))})));
+    const Stmt body = For::make(i, n * imm(2), LoopKind::Serial,
+                                Store::make(y, {i}, load(x, {floor_div(i, imm(2)), floor_mod(i, imm(2))})));
     const Program program = make_program("f", {x, y}, 1, body);
     std::vector<NDArray> args{floats({3, 2}, {1, 2, 3, 4, 5, 6}), NDArray::zeros(DType::F32, {6})};
     REQUIRE(interpret(program, args).has_value());

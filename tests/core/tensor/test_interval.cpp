@@ -79,8 +79,8 @@ TEST_CASE("an interval holds every value the expression takes", "[tensor][interv
             for (const VarRef& var : generator.vars()) naive.set(var, imm(generator.draw(var)));
             const std::int64_t value = naive.integer(expr);
             if (value < interval->min || value > interval->max)
-                FAIL("seed " << seed * 10'000 + i << ": " << to_string(expr) << " is " << value << ", not in [" << interval->min << ", "
-                             << interval->max << "]");
+                FAIL("seed " << seed * 10'000 + i << ": " << to_string(expr) << " is " << value << ", not in ["
+                             << interval->min << ", " << interval->max << "]");
         }
     }
     CHECK(known > 1900);

@@ -22,9 +22,11 @@ Expr raw(BinaryOp op, const Expr& a, const Expr& b) { return Binary::make(op, a,
 Expr negation(const Expr& p) { return Call::make(Intrinsic::Not, {p}); }
 
 struct World {
-    VarRef x = Var::make("x"), y = Var::make("y"), z = Var::make("z"), big = Var::make("big"), three = Var::make("three");
+    VarRef x = Var::make("x"), y = Var::make("y"), z = Var::make("z"), big = Var::make("big"),
+           three = Var::make("three");
     VarRef p = Var::make("p", DType::Bool), q = Var::make("q", DType::Bool);
-    VarRef f = Var::make("f", DType::F32), g = Var::make("g", DType::F32), u = Var::make("u", DType::U8), i = Var::make("i", DType::I32);
+    VarRef f = Var::make("f", DType::F32), g = Var::make("g", DType::F32), u = Var::make("u", DType::U8),
+           i = Var::make("i", DType::I32);
     Bounds bounds{{x, {0, 99}}, {y, {0, 3}}, {z, {0, 11}}, {big, {-1000, 1000}}, {three, {3, 3}}};
 };
 
@@ -40,7 +42,8 @@ std::vector<RuleCase> arithmetic_cases(const World& w) {
     return {
         {"value.single", w.three, "3"},
         {"value.single", raw(B::FloorDiv, y, imm(4)), "0"},
-        {"operands.same", raw(B::Sub, Expr(w.i) + constant_int(DType::I32, 1), Expr(w.i) + constant_int(DType::I32, 1)), "0i32"},
+        {"operands.same", raw(B::Sub, Expr(w.i) + constant_int(DType::I32, 1), Expr(w.i) + constant_int(DType::I32, 1)),
+         "0i32"},
         {"operands.same", raw(B::Min, Expr(w.f) + Expr(w.g), Expr(w.f) + Expr(w.g)), "f + g"},
         {"operands.constant_right", raw(B::Max, imm(5), x), "max(x, 5)"},
         {"sum.canonical", raw(B::Add, x + y * 2, x), "x * 2 + y * 2"},
@@ -50,7 +53,8 @@ std::vector<RuleCase> arithmetic_cases(const World& w) {
         {"", raw(B::Sub, imm(5), x), "5 - x"},
         {"sum.canonical", raw(B::Add, Call::make(Intrinsic::Neg, {x}), y), "y - x"},
         {"sum.canonical", raw(B::Add, floor_div(x, imm(4)) * 4, floor_mod(x, imm(4))), "x"},
-        {"sum.canonical", floor_div(x, imm(12)) * 12 + floor_mod(floor_div(x, imm(4)), imm(3)) * 4 + floor_mod(x, imm(4)), "x"},
+        {"sum.canonical",
+         floor_div(x, imm(12)) * 12 + floor_mod(floor_div(x, imm(4)), imm(3)) * 4 + floor_mod(x, imm(4)), "x"},
         {"mul.constant_out", raw(B::Mul, x * 2, y), "x * y * 2"},
         {"floor_div.sum", floor_div(x * 4 + y, imm(4)), "x"},
         {"floor_div.sum", floor_div(x * 4 + y + 8, imm(4)), "x + 2"},
@@ -134,8 +138,10 @@ void check_cases(const World& w, const std::vector<RuleCase>& cases, std::set<st
         const Expr after = simplifier.run(c.before);
         INFO(to_string(c.before));
         CHECK(to_string(after) == c.after);
-        if (c.rule.empty()) CHECK(fired.empty());
-        else CHECK(fired.count(c.rule) == 1);
+        if (c.rule.empty())
+            CHECK(fired.empty());
+        else
+            CHECK(fired.count(c.rule) == 1);
         seen.insert(fired.begin(), fired.end());
     }
 }
@@ -169,8 +175,9 @@ TEST_CASE("what is simple already comes back as the same handle", "[tensor][simp
     const World w;
     const Expr x = w.x, z = w.z, f = w.f;
     const Buffer b = make_buffer("b", DType::F32, {100, 12});
-    for (const Expr& expr : {x * 4 + z, min(x, z), floor_div(x, imm(7)), floor_mod(x * 3 + z, imm(8)), lt(x, z + 2), load(b, {x, z}) * f,
-                             select(lt(x, z), f, constant(DType::F32, 0)), x - z, imm(5) - x, cast(DType::F32, x), floor_div(Expr(w.big) - 1, imm(4))})
+    for (const Expr& expr : {x * 4 + z, min(x, z), floor_div(x, imm(7)), floor_mod(x * 3 + z, imm(8)), lt(x, z + 2),
+                             load(b, {x, z}) * f, select(lt(x, z), f, constant(DType::F32, 0)), x - z, imm(5) - x,
+                             cast(DType::F32, x), floor_div(Expr(w.big) - 1, imm(4))})
         CHECK(simplify(expr, w.bounds) == expr);
 }
 
@@ -178,11 +185,11 @@ TEST_CASE("floats keep every bit", "[tensor][simplify]") {
     const World w;
     const Expr f = w.f, zero = constant(DType::F32, 0);
     const auto untouched = [&](const Expr& expr) { return simplify(expr, w.bounds) == expr; };
-    CHECK(untouched(raw(BinaryOp::Mul, f, zero)));          // -0, NaN
-    CHECK(untouched(raw(BinaryOp::Add, f, zero)));          // -0 + 0 is 0
-    CHECK(untouched(raw(BinaryOp::Sub, f, f)));             // NaN, infinity
-    CHECK(untouched(raw(BinaryOp::Eq, f, f)));              // NaN
-    CHECK(untouched(raw(BinaryOp::Min, f, max(f, w.g))));   // NaN
+    CHECK(untouched(raw(BinaryOp::Mul, f, zero)));        // -0, NaN
+    CHECK(untouched(raw(BinaryOp::Add, f, zero)));        // -0 + 0 is 0
+    CHECK(untouched(raw(BinaryOp::Sub, f, f)));           // NaN, infinity
+    CHECK(untouched(raw(BinaryOp::Eq, f, f)));            // NaN
+    CHECK(untouched(raw(BinaryOp::Min, f, max(f, w.g)))); // NaN
     CHECK(untouched(raw(BinaryOp::Add, raw(BinaryOp::Add, f, constant(DType::F32, 1)), constant(DType::F32, 2))));
     CHECK(untouched(raw(BinaryOp::Div, f, constant(DType::F32, 3))));
     CHECK(simplify(raw(BinaryOp::Add, f, constant(DType::F32, -0.0)), w.bounds) == f);
@@ -206,7 +213,9 @@ TEST_CASE("simplified expressions keep their value", "[tensor][simplify][propert
         testing::IndexGenerator generator(seed * 10'000 + i);
         const Expr before = generator.chance(25) ? generator.truth(3) : generator.index(4);
         const Expr after = simplify(before, generator.bounds());
-        const auto place = [&] { return "seed " + std::to_string(seed * 10'000 + i) + ": " + to_string(before) + " -> " + to_string(after); };
+        const auto place = [&] {
+            return "seed " + std::to_string(seed * 10'000 + i) + ": " + to_string(before) + " -> " + to_string(after);
+        };
         for (int point = 0; point < 12; ++point) {
             testing::NaiveInterpreter naive;
             for (const VarRef& var : generator.vars()) naive.set(var, imm(generator.draw(var)));
@@ -242,7 +251,8 @@ TEST_CASE("a split that fits loses its predicate, one that does not keeps it", "
     const std::string fits = R"(fn f(x: f32[56]) -> (y: f32[56]) { for o in 14 { for i in 4 {
         block y(v = o * 4 + i in 56)PREDICATE { reads x[v] writes y[v] y[v] = x[v] } } } })";
     std::string before = fits, after = fits;
-    check_program(before.replace(before.find("PREDICATE"), 9, " where o * 4 + i < 56"), after.replace(after.find("PREDICATE"), 9, ""));
+    check_program(before.replace(before.find("PREDICATE"), 9, " where o * 4 + i < 56"),
+                  after.replace(after.find("PREDICATE"), 9, ""));
     const Program tail = parsed(R"(fn f(x: f32[55]) -> (y: f32[55]) { for o in 14 { for i in 4 {
         block y(v = o * 4 + i in 55) where o * 4 + i < 55 { reads x[v] writes y[v] y[v] = x[v] } } } })");
     CHECK(simplify(tail) == tail);
@@ -266,12 +276,16 @@ TEST_CASE("simplified programs give the same numbers", "[tensor][simplify][prope
     for (std::uint64_t i = 0; i < 200; ++i) {
         const Program program = testing::ProgramGenerator(seed * 1000 + i).program();
         const Program simpler = simplify(program);
-        if (simplify(simpler) != simpler) FAIL("seed " << seed * 1000 + i << " is simplified twice\n" << to_string(simpler));
+        if (simplify(simpler) != simpler)
+            FAIL("seed " << seed * 1000 + i << " is simplified twice\n" << to_string(simpler));
         std::vector<NDArray> before, after;
         for (const Buffer& param : program->params) {
             before.push_back(NDArray::zeros(param->dtype, param->static_shape()));
-            for (std::int64_t e = 0; e < before.back().size(); ++e) before.back().set_int(e, (e * 7 + static_cast<std::int64_t>(i)) % 13 - (is_unsigned_int(param->dtype) ? 0 : 6));
-            after.push_back(NDArray::copy_of(param->dtype, param->static_shape(), before.back().data(), before.back().bytes()));
+            for (std::int64_t e = 0; e < before.back().size(); ++e)
+                before.back().set_int(e, (e * 7 + static_cast<std::int64_t>(i)) % 13 -
+                                             (is_unsigned_int(param->dtype) ? 0 : 6));
+            after.push_back(
+                NDArray::copy_of(param->dtype, param->static_shape(), before.back().data(), before.back().bytes()));
         }
         REQUIRE(interpret(program, before).has_value());
         REQUIRE(interpret(simpler, after).has_value());
@@ -279,7 +293,8 @@ TEST_CASE("simplified programs give the same numbers", "[tensor][simplify][prope
             for (std::int64_t e = 0; e < before[p].size(); ++e) {
                 const double x = before[p].as_double(e), y = after[p].as_double(e);
                 if (!(std::isnan(x) && std::isnan(y)) && std::memcmp(&x, &y, sizeof x) != 0)
-                    FAIL("seed " << seed * 1000 + i << ": " << x << " became " << y << "\n" << to_string(program) << to_string(simpler));
+                    FAIL("seed " << seed * 1000 + i << ": " << x << " became " << y << "\n"
+                                 << to_string(program) << to_string(simpler));
             }
     }
     SUCCEED();
