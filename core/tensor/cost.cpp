@@ -28,15 +28,18 @@ class CostCounter final : public Visitor {
     using Visitor::visit;
 
     void visit_node(const Binary& node) override {
+        if (!counted_.insert(&node).second) return;
         if (is_float(node.dtype)) cost_.flops += times_;
         Visitor::visit_node(node);
     }
     void visit_node(const Call& node) override {
+        if (!counted_.insert(&node).second) return;
         if (is_float(node.dtype)) cost_.flops += times_;
         Visitor::visit_node(node);
     }
     /// Only one arm runs: the dearer one counts.
     void visit_node(const Select& node) override {
+        if (!counted_.insert(&node).second) return;
         visit(node.condition);
         dearer([&] { visit(node.then_value); }, [&] { visit(node.else_value); });
     }
@@ -45,6 +48,7 @@ class CostCounter final : public Visitor {
         Visitor::visit_node(node);
     }
     void visit_node(const Store& node) override {
+        counted_.clear();
         touch(written_, node.buffer, node.indices);
         Visitor::visit_node(node);
     }
@@ -61,6 +65,7 @@ class CostCounter final : public Visitor {
         bounds_.erase(node.var);
     }
     void visit_node(const If& node) override {
+        counted_.clear();
         visit(node.condition);
         dearer([&] { visit(node.then_body); },
                [&] {
@@ -68,6 +73,7 @@ class CostCounter final : public Visitor {
                });
     }
     void visit_node(const Let& node) override {
+        counted_.clear();
         if (const std::optional<Interval> interval = interval_of(node.value, bounds_)) bounds_[node.var] = *interval;
         Visitor::visit_node(node);
     }
@@ -149,6 +155,7 @@ class CostCounter final : public Visitor {
     Bounds bounds_;
     Boxes read_, written_;
     std::set<const BufferNode*> touched_;
+    std::set<const ExprNode*> counted_; ///< of one statement: a value used twice is computed once
 };
 
 } // namespace

@@ -174,7 +174,8 @@ void LeafCompiler::add_to(Sum& sum, const Expr& given, std::int64_t factor) {
         if (const Linear* linear = std::get_if<Linear>(&state_.vars.at(var)))
             return add_linear(sum.linear, *linear, factor);
     }
-    if (const Binary* node = as<Binary>(expr)) {
+    // Sums of loaded values are data, computed once however often they are used.
+    if (const Binary* node = as<Binary>(expr); node && !has_load(expr)) {
         if (node->op == BinaryOp::Add || node->op == BinaryOp::Sub) {
             add_to(sum, node->a, factor);
             return add_to(sum, node->b, node->op == BinaryOp::Add ? factor : wrap_multiply(factor, -1));

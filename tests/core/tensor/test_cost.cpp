@@ -61,3 +61,12 @@ TEST_CASE("only what is touched is read, only what runs is counted", "[tensor][c
     CHECK(tail.flops == 55 * 7 + 55);
     CHECK(tail.bytes_read == 4 * 55 * 7);
 }
+
+TEST_CASE("a value used twice is computed once", "[tensor][cost]") {
+    const Buffer x = make_buffer("x", DType::F32, {4}), y = make_buffer("y", DType::F32, {4});
+    const VarRef i = Var::make("i");
+    Expr value = load(x, {i});
+    for (int k = 0; k < 100; ++k) value = value + value; // 2^100 additions as a tree
+    const Stmt body = For::make(i, imm(4), LoopKind::Serial, Store::make(y, {i}, value));
+    CHECK(cost_of(make_program("f", {x, y}, 1, body)).flops == 4 * 100);
+}

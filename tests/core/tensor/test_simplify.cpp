@@ -228,6 +228,15 @@ TEST_CASE("simplified expressions keep their value", "[tensor][simplify][propert
     SUCCEED();
 }
 
+TEST_CASE("values shared by many expressions are simplified once", "[tensor][simplify]") {
+    const World w;
+    Expr value = w.f;
+    for (int k = 0; k < 100; ++k) value = min(value * value, Select::make(w.p, value, value + value));
+    CHECK(simplify(value, w.bounds) == value);
+    const Expr zero = raw(BinaryOp::Mul, w.i, constant_int(DType::I32, 0));
+    CHECK(simplify(zero, w.bounds)->kind == NodeKind::IntImm);
+}
+
 TEST_CASE("loops of one iteration, dead branches and empty statements go", "[tensor][simplify]") {
     check_program(R"(fn f(x: f32[8,4]) -> (y: f32[8,4]) {
       alloc unused: f32[4]
