@@ -1,0 +1,57 @@
+#pragma once
+// One tensor-IR operation on values of one dtype, as LLVM IR with the meaning core/tensor/node.hpp gives it.
+// Operands are scalars, or vectors of equal length.
+//
+// In registers a Bool is i1, and f16 and bf16 are floats that hold a value of theirs exactly; in memory a Bool is a
+// byte and f16 and bf16 are 16 bits.
+
+#include "core/tensor/node.hpp"
+
+namespace llvm {
+class IRBuilderBase;
+class LLVMContext;
+class Type;
+class Value;
+} // namespace llvm
+
+namespace orrery::codegen {
+
+[[nodiscard]] llvm::Type* register_type(llvm::LLVMContext& context, DType dtype);
+[[nodiscard]] llvm::Type* memory_type(llvm::LLVMContext& context, DType dtype);
+
+class Arithmetic {
+  public:
+    /// `native_half`: the machine converts between f16 and f32.
+    Arithmetic(llvm::IRBuilderBase& builder, bool native_half) : b_(builder), native_half_(native_half) {}
+
+    [[nodiscard]] llvm::Value* from_memory(DType dtype, llvm::Value* value);
+    [[nodiscard]] llvm::Value* to_memory(DType dtype, llvm::Value* value);
+    [[nodiscard]] llvm::Value* constant(DType dtype, double value);
+    /// `dtype` is the operands'. And and Or evaluate both sides.
+    [[nodiscard]] llvm::Value* binary(tensor::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y);
+    /// `y` for Pow and Fmod.
+    [[nodiscard]] llvm::Value* intrinsic(tensor::Intrinsic intrinsic, DType dtype, llvm::Value* x, llvm::Value* y);
+    [[nodiscard]] llvm::Value* cast(DType to, DType from, llvm::Value* value);
+
+  private:
+    llvm::Value* rounded(DType dtype, llvm::Value* value);
+    llvm::Value* to_half(llvm::Value* value);
+    llvm::Value* from_half(llvm::Value* bits);
+    llvm::Value* to_bfloat(llvm::Value* value);
+    llvm::Value* from_bfloat(llvm::Value* bits);
+    llvm::Value* compare(tensor::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y);
+    llvm::Value* float_extreme(bool least, llvm::Value* x, llvm::Value* y);
+    llvm::Value* float_binary(tensor::BinaryOp op, llvm::Value* x, llvm::Value* y);
+    llvm::Value* int_binary(tensor::BinaryOp op, bool is_signed, llvm::Value* x, llvm::Value* y);
+    llvm::Value* divide(tensor::BinaryOp op, bool is_signed, llvm::Value* x, llvm::Value* y);
+    llvm::Value* shift(tensor::BinaryOp op, bool is_signed, llvm::Value* x, llvm::Value* y);
+    llvm::Value* float_intrinsic(tensor::Intrinsic intrinsic, llvm::Value* x, llvm::Value* y);
+    llvm::Value* int_intrinsic(tensor::Intrinsic intrinsic, DType dtype, llvm::Value* x, llvm::Value* y);
+    llvm::Value* float_power(llvm::Value* x, llvm::Value* y);
+    llvm::Value* int_power(bool is_signed, llvm::Value* x, llvm::Value* y);
+
+    llvm::IRBuilderBase& b_;
+    bool native_half_;
+};
+
+} // namespace orrery::codegen

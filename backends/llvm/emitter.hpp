@@ -1,0 +1,194 @@
+#pragma once
+// Tensor program to LLVM IR. One Emitter writes one program into a module.
+//
+// A kernel `f` becomes f(args, context), which loads the buffers' addresses and calls f.body, whose parameters are
+// declared not to alias. A parallel loop becomes f.parallel.<var>(begin, end, closure) and its own body in the same way.
+// A vectorized loop is emitted in chunks of the machine's width: expressions that depend on the loop variable become
+// vectors, conditions that do become masks. What cannot be widened is taken back and emitted as scalar iterations.
+
+#include "backends/llvm/arithmetic.hpp"
+#include "backends/llvm/index.hpp"
+#include "backends/llvm/workspace.hpp"
+#include "core/target/backend.hpp"
+
+#include <deque>
+#include <unordered_map>
+
+namespace llvm {
+class AllocaInst;
+class BasicBlock;
+class DISubprogram;
+class Function;
+class FunctionType;
+class Instruction;
+class Module;
+class PHINode;
+} // namespace llvm
+
+namespace orrery::codegen {
+
+class DebugLines;
+
+/// What the machine that code is made for can do.
+struct Machine {
+    int vector_bits = 128;
+    bool native_half = false;    ///< converts f16 in hardware
+    bool masked_memory = false;  ///< loads and stores vectors under a mask in hardware
+};
+
+class Emitter {
+  public:
+    /// `lines` may be null: no debug locations. Everything outlives the emitter.
+    Emitter(llvm::Module& module, llvm::IRBuilderBase& builder, const Machine& machine, const BuildOptions& options,
+            DebugLines* lines);
+    /// Pre: find_unsupported(program) found nothing.
+    void emit(const tensor::Program& program, const WorkspacePlan& workspace);
+
+  private:
+    /// A variable's value: an index for i64, an IR value otherwise.
+    struct Bound {
+        Index index;
+        llvm::Value* value = nullptr;
+    };
+    /// A buffer's memory.
+    struct Place {
+        llvm::Value* pointer = nullptr;
+        std::vector<std::int64_t> shape, strides; ///< Units: elements
+        int copies = 0;                           ///< one a lane, innermost, when not 0
+        bool on_stack = false;
+        bool is_input = false;
+    };
+    /// The function being written.
+    struct Frame {
+        llvm::Function* function = nullptr;
+        llvm::DISubprogram* scope = nullptr;
+        std::unordered_map<const tensor::Node*, Bound> vars;
+        std::unordered_map<const tensor::BufferNode*, Place> places;
+        llvm::Value* context = nullptr;    ///< null in a parallel body
+        llvm::Value* workspace = nullptr;  ///< base of the workspace
+        const tensor::For* parallel = nullptr; ///< the loop whose body this is
+        const Atom* slot = nullptr;        ///< its iteration
+        llvm::BasicBlock* trap = nullptr;
+    };
+    /// The vector being written; count 0 in scalar code.
+    struct Lanes {
+        int count = 0;
+        llvm::Value* mask = nullptr; ///< null for all lanes
+        int prefix = 0;              ///< the mask is exactly the first `prefix` lanes, when not 0
+        bool failed = false;
+    };
+    /// An element or a vector of elements of a buffer.
+    struct Access {
+        const tensor::Buffer& buffer;
+        const Place& place;
+        Index flat;
+        bool inside = false; ///< for every lane, active or not
+    };
+    struct Checkpoint {
+        llvm::BasicBlock *block = nullptr, *last_block = nullptr, *trap = nullptr;
+        llvm::Instruction* last = nullptr;
+    };
+    struct Captures;
+
+    // emit_program.cpp
+    void emit_entry(const tensor::Program& program, llvm::Function* body);
+    llvm::Function* make_function(llvm::FunctionType* type, const std::string& name, bool external);
+    void describe_buffer_param(unsigned index, const tensor::Buffer& buffer, bool is_input);
+    Place place_of(const tensor::Buffer& buffer, llvm::Value* pointer) const;
+    void emit_parallel(const tensor::For& loop, const Index& extent);
+    Captures find_captures(const tensor::For& loop) const;
+    llvm::Function* emit_parallel_entry(const std::string& name, llvm::Function* body, const Captures& captures);
+    void emit_parallel_body(const tensor::For& loop, llvm::Function* body, const Captures& captures);
+
+    // emit_stmt.cpp
+    void emit(const tensor::Stmt& stmt);
+    void emit_kind(const tensor::Stmt& stmt);
+    void emit_store(const tensor::Store& store);
+    void emit_if(const tensor::If& branch);
+    void emit_let(const tensor::Let& let);
+    void emit_alloc(const tensor::Alloc& alloc);
+    void emit_block(const tensor::Block& block);
+    void emit_init(const tensor::Block& block);
+    /// `then_emit` where `condition` (i1, or one a lane) holds, `else_emit` where not.
+    template <class Then, class Else> void emit_where(llvm::Value* condition, Then&& then_emit, Else&& else_emit);
+    void emit_for(const tensor::For& loop);
+    void emit_serial(const tensor::For& loop, const Index& extent);
+    void emit_counted(const tensor::For& loop, llvm::Value* begin, llvm::Value* end, Range range);
+    void emit_unrolled(const tensor::For& loop, std::int64_t extent);
+    void emit_vectorized(const tensor::For& loop, std::int64_t extent);
+    void emit_chunk(const tensor::For& loop, const Index& first, int count, int prefix);
+    void emit_chunk_loop(const tensor::For& loop, std::int64_t chunks, int width);
+    void emit_tail(const tensor::For& loop, std::int64_t first, int left);
+    Checkpoint checkpoint();
+    void roll_back(const Checkpoint& to);
+    void fail_lanes() { lanes_.failed = true; }
+
+    // emit_expr.cpp
+    /// A scalar where the value is the same for all lanes, a vector otherwise.
+    llvm::Value* value(const tensor::Expr& expr);
+    llvm::Value* emit_binary(const tensor::Binary& node);
+    llvm::Value* emit_logical(const tensor::Binary& node);
+    llvm::Value* emit_call(const tensor::Call& node);
+    llvm::Value* emit_select(const tensor::Select& node);
+    llvm::Value* emit_choice(llvm::Value* condition, const tensor::Select& node);
+    llvm::Value* constant(DType dtype, std::int64_t bits);
+    /// May evaluating it where it is not asked for go wrong, or cost much?
+    bool needs_guard(const tensor::Expr& expr) const;
+    void widen_pair(llvm::Value*& a, llvm::Value*& b);
+    llvm::Value* widen(llvm::Value* v);
+    llvm::Value* both(llvm::Value* a, llvm::Value* b); ///< conjunction; null is true
+
+    // emit_index.cpp
+    Index index(const tensor::Expr& expr);
+    Index index_binary(const tensor::Binary& node);
+    Index index_division(tensor::BinaryOp op, const Index& a, const Index& b);
+    Index index_extreme(tensor::BinaryOp op, const Index& a, const Index& b);
+    Index plus(const Index& a, const Index& b, std::int64_t scale = 1);
+    /// An IR value as an index, of values within `range`.
+    Index wrap(llvm::Value* v, Range range = {});
+    const Atom& make_atom(llvm::Value* v, Range range);
+    llvm::Value* compare(tensor::BinaryOp op, const Index& a, const Index& b);
+    llvm::Value* materialize(const Index& i);
+    /// The uniform part as a scalar; `address`: it is a position inside a buffer, so that sums cannot overflow.
+    llvm::Value* scalar(const Index& i, bool address = false);
+    llvm::Value* lane_numbers(std::int64_t scale, unsigned bits = 64);
+    Range expr_range(const tensor::Expr& expr) const;
+    Range range(const Index& i) const;
+
+    // emit_access.cpp
+    Access locate(const tensor::Buffer& buffer, const std::vector<tensor::Expr>& indices);
+    void check_bounds(const Place& place, const std::vector<Index>& indices);
+    llvm::Value* load(const tensor::Load& node);
+    llvm::Value* load_uniform(const Access& access);
+    llvm::Value* load_contiguous(const Access& access);
+    llvm::Value* load_strided(const Access& access);
+    llvm::Value* load_gathered(const Access& access);
+    void store(const Access& access, llvm::Value* v);
+    void store_contiguous(const Access& access, llvm::Value* v);
+    void store_scattered(const Access& access, llvm::Value* v);
+    /// `inside`: the address is that of an element of the buffer.
+    llvm::Value* address(const Access& access, const Index& flat, bool inside = true);
+    llvm::Value* lane_addresses(const Access& access);
+    unsigned alignment(const Access& access, const Index& flat) const;
+    llvm::Type* element(const Access& access) const;
+    llvm::Value* resize(llvm::Value* vector, unsigned count);
+    bool may_skip_mask(const Access& access) const { return !lanes_.mask || access.inside; }
+
+    llvm::AllocaInst* make_alloca(llvm::Type* type, std::int64_t count, const std::string& name);
+    llvm::BasicBlock* new_block(const std::string& name);
+
+    llvm::Module& module_;
+    llvm::IRBuilderBase& b_;
+    const Machine machine_;
+    const BuildOptions options_;
+    DebugLines* lines_;
+    Arithmetic arithmetic_;
+    const WorkspacePlan* plan_ = nullptr;
+    std::string symbol_;
+    Frame frame_;
+    Lanes lanes_;
+    std::deque<Atom> atoms_;
+    std::int64_t emitted_ = 0; ///< statements so far: unrolling stops when there are too many
+};
+
+} // namespace orrery::codegen

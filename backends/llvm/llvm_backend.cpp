@@ -1,0 +1,126 @@
+#include "backends/llvm/llvm_backend.hpp"
+
+#include "backends/llvm/debug_lines.hpp"
+#include "backends/llvm/emitter.hpp"
+#include "backends/llvm/jit.hpp"
+#include "backends/llvm/listing.hpp"
+#include "backends/llvm/machine.hpp"
+#include "backends/llvm/pipeline.hpp"
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+#include <llvm/Target/TargetMachine.h>
+
+#include <chrono>
+
+namespace orrery {
+
+namespace {
+
+using codegen::TargetMachinePtr;
+
+/// A module being made: context first, since everything else lives in it.
+struct Unit {
+    llvm::LLVMContext context;
+    std::unique_ptr<llvm::Module> module;
+    TargetMachinePtr machine;
+    std::size_t workspace_bytes = 0; ///< of the last program written
+};
+
+enum class Lines { Without, With };
+
+Result<std::unique_ptr<Unit>> start(const std::string& name, const Target& target, const BuildOptions& options) {
+    auto unit = std::make_unique<Unit>();
+    ORRERY_TRY(unit->machine, codegen::make_target_machine(target, options.opt_level));
+    unit->module = std::make_unique<llvm::Module>(name, unit->context);
+    unit->module->setTargetTriple(unit->machine->getTargetTriple().str());
+    unit->module->setDataLayout(unit->machine->createDataLayout());
+    return unit;
+}
+
+Result<void> write(Unit& unit, const tensor::Program& program, const Target& target, const BuildOptions& options, Lines lines) {
+    ORRERY_CHECK_OK(codegen::find_unsupported(program));
+    const codegen::WorkspacePlan plan = codegen::plan_workspace(program);
+    std::optional<codegen::DebugLines> debug;
+    if (lines == Lines::With) debug.emplace(*unit.module, program);
+    llvm::IRBuilder<> builder(unit.context);
+    codegen::Emitter emitter(*unit.module, builder, codegen::describe(*unit.machine, target), options, debug ? &*debug : nullptr);
+    emitter.emit(program, plan);
+    if (debug) debug->finish();
+    unit.workspace_bytes = plan.bytes;
+    return {};
+}
+
+void require_well_formed(const Unit& unit) {
+    const std::string error = codegen::find_ir_error(*unit.module);
+    if (!error.empty()) fail_internal("generated IR is well-formed", error);
+}
+
+std::string text_of(const llvm::Module& module) {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    module.print(out, nullptr);
+    return out.str();
+}
+
+Diagnostic cancelled() { return {Code::Cancelled, "compilation was cancelled", {}, ""}; }
+
+class LlvmBackend final : public Backend {
+  public:
+    [[nodiscard]] std::string name() const override { return "llvm"; }
+    [[nodiscard]] Target host() const override { return codegen::host_target(); }
+
+    [[nodiscard]] Result<KernelObject> compile(const tensor::Program& program, const Target& target, const BuildOptions& options,
+                                               const Progress& progress) const override {
+        const auto begin = std::chrono::steady_clock::now();
+        if (progress.cancelled()) return cancelled();
+        ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
+        unit->context.setDiscardValueNames(true);
+        ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::Without));
+        require_well_formed(*unit);
+        if (progress.cancelled()) return cancelled();
+        codegen::optimize(*unit->module, *unit->machine, options.opt_level);
+        if (progress.cancelled()) return cancelled();
+        KernelObject out{program->name, codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Object),
+                         unit->workspace_bytes, 0};
+        out.compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
+        return out;
+    }
+
+    [[nodiscard]] Result<Listing> list(const tensor::Program& program, const Target& target, const BuildOptions& options,
+                                       ListingKind kind) const override {
+        ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
+        ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
+        require_well_formed(*unit);
+        if (kind == ListingKind::BackendIr) return codegen::read_ir(text_of(*unit->module));
+        codegen::optimize(*unit->module, *unit->machine, options.opt_level);
+        if (kind == ListingKind::OptimizedIr) return codegen::read_ir(text_of(*unit->module));
+        return codegen::read_assembly(codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly));
+    }
+
+    [[nodiscard]] Result<std::shared_ptr<const LoadedCode>> load(std::span<const KernelObject> objects) const override {
+        return codegen::load_objects(objects);
+    }
+
+    [[nodiscard]] Result<std::string> emit(std::span<const tensor::Program> programs, const Target& target,
+                                           const BuildOptions& options, EmitKind kind) const override {
+        ORRERY_TRY(const std::unique_ptr<Unit> unit, start("orrery", target, options));
+        for (const tensor::Program& program : programs)
+            ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
+        require_well_formed(*unit);
+        codegen::optimize(*unit->module, *unit->machine, options.opt_level);
+        switch (kind) {
+        case EmitKind::Ir: return text_of(*unit->module);
+        case EmitKind::Assembly: return codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly);
+        case EmitKind::Object: return codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Object);
+        }
+        fail_internal("emit covers every kind");
+    }
+};
+
+} // namespace
+
+std::unique_ptr<Backend> make_llvm_backend() { return std::make_unique<LlvmBackend>(); }
+
+} // namespace orrery

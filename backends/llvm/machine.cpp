@@ -1,0 +1,133 @@
+#include "backends/llvm/machine.hpp"
+
+#include <llvm/MC/MCSubtargetInfo.h>
+#include <llvm/MC/TargetRegistry.h>
+#include <llvm/Support/CommandLine.h>
+#include <llvm/Support/TargetSelect.h>
+#include <llvm/Target/TargetMachine.h>
+#include <llvm/TargetParser/Host.h>
+#include <llvm/TargetParser/Triple.h>
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <mutex>
+
+namespace orrery::codegen {
+
+namespace {
+
+/// LLVM 19 chooses the assembler's dialect by a command line option only.
+void choose_intel_syntax() {
+    auto& options = llvm::cl::getRegisteredOptions();
+    const auto found = options.find("x86-asm-syntax");
+    if (found != options.end()) found->second->addOccurrence(1, "x86-asm-syntax", "intel");
+}
+
+void initialize_native() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        llvm::InitializeNativeTarget();
+        llvm::InitializeNativeTargetAsmPrinter();
+        choose_intel_syntax();
+    });
+}
+
+void initialize_all() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        llvm::InitializeAllTargetInfos();
+        llvm::InitializeAllTargets();
+        llvm::InitializeAllTargetMCs();
+        llvm::InitializeAllAsmPrinters();
+    });
+}
+
+std::string triple_of(const Target& target) {
+    return llvm::Triple::normalize(target.triple.empty() ? llvm::sys::getDefaultTargetTriple() : target.triple);
+}
+
+std::string host_features() {
+    std::vector<std::string> names;
+    for (const auto& feature : llvm::sys::getHostCPUFeatures())
+        names.push_back((feature.second ? "+" : "-") + feature.first().str());
+    std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) { return a.substr(1) < b.substr(1); });
+    std::string out;
+    for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
+    return out;
+}
+
+std::int64_t cache_bytes(int name, std::int64_t otherwise) {
+    const long bytes = sysconf(name);
+    return bytes > 0 ? bytes : otherwise;
+}
+
+int usable_cores() {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+    return std::max(1, CPU_COUNT(&set));
+}
+
+} // namespace
+
+void DeleteMachine::operator()(llvm::TargetMachine* machine) const { delete machine; }
+
+Result<TargetMachinePtr> make_target_machine(const Target& target, int opt_level) {
+    initialize_native();
+    const std::string triple = triple_of(target);
+    if (llvm::Triple(triple).getArch() != llvm::Triple(llvm::sys::getDefaultTargetTriple()).getArch()) initialize_all();
+    std::string why;
+    const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, why);
+    if (!found) return Diagnostic{Code::NoTarget, "no code can be made for " + triple + ": " + why, {}, "see `llc-19 --version`"};
+    const bool host = target.cpu.empty() && target.triple.empty();
+    const std::string cpu = host ? llvm::sys::getHostCPUName().str() : target.cpu;
+    const std::string features = host && target.features.empty() ? host_features() : target.features;
+    std::unique_ptr<llvm::MCSubtargetInfo> info(found->createMCSubtargetInfo(triple, "", ""));
+    if (!info || (!cpu.empty() && !info->isCPUStringValid(cpu)))
+        return Diagnostic{Code::NoTarget, triple + " has no processor '" + cpu + "'", {}, "see `llc-19 -mcpu=help`"};
+    constexpr std::array<llvm::CodeGenOptLevel, 4> kLevels = {llvm::CodeGenOptLevel::None, llvm::CodeGenOptLevel::Less,
+                                                              llvm::CodeGenOptLevel::Default, llvm::CodeGenOptLevel::Default};
+    const llvm::CodeGenOptLevel level = kLevels[static_cast<std::size_t>(std::clamp(opt_level, 0, 3))];
+    llvm::TargetOptions options;
+    options.MCOptions.AsmVerbose = false;
+    TargetMachinePtr machine(
+        found->createTargetMachine(triple, cpu, features, options, llvm::Reloc::PIC_, std::nullopt, level));
+    if (!machine) return Diagnostic{Code::NoTarget, "LLVM was built without code generation for " + triple, {}, ""};
+    return machine;
+}
+
+Machine describe(const llvm::TargetMachine& machine, const Target& target) {
+    const llvm::MCSubtargetInfo& info = *machine.getMCSubtargetInfo();
+    const llvm::Triple& triple = machine.getTargetTriple();
+    Machine out;
+    out.vector_bits = target.vector_bits;
+    if (triple.isX86()) {
+        out.native_half = info.checkFeatures("+f16c") || info.checkFeatures("+avx512f");
+        out.masked_memory = target.vector_bits >= 512 ? info.checkFeatures("+avx512f") : info.checkFeatures("+avx2");
+    } else {
+        out.native_half = triple.isAArch64();
+    }
+    return out;
+}
+
+Target host_target() {
+    initialize_native();
+    Target out;
+    out.backend = "llvm";
+    out.triple = llvm::Triple::normalize(llvm::sys::getDefaultTargetTriple());
+    out.cpu = llvm::sys::getHostCPUName().str();
+    out.features = host_features();
+    const auto features = llvm::sys::getHostCPUFeatures();
+    const auto has = [&features](const char* name) { return features.lookup(name); };
+    out.vector_bits = has("avx512f") ? 512 : has("avx2") ? 256 : 128;
+    out.vector_registers = has("avx512f") || llvm::Triple(out.triple).isAArch64() ? 32 : 16;
+    out.cores = usable_cores();
+    out.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, out.l1_bytes);
+    out.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, out.l2_bytes);
+    out.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, out.l3_bytes);
+    return out;
+}
+
+} // namespace orrery::codegen

@@ -1,0 +1,28 @@
+#pragma once
+// Targets as LLVM knows them.
+
+#include "backends/llvm/emitter.hpp"
+#include "core/base/result.hpp"
+#include "core/target/target.hpp"
+
+#include <memory>
+
+namespace llvm {
+class TargetMachine;
+} // namespace llvm
+
+namespace orrery::codegen {
+
+struct DeleteMachine {
+    void operator()(llvm::TargetMachine* machine) const;
+};
+using TargetMachinePtr = std::unique_ptr<llvm::TargetMachine, DeleteMachine>;
+
+/// Initializes what LLVM needs for the target, once. Errors: NoTarget for what it has no code for.
+[[nodiscard]] Result<TargetMachinePtr> make_target_machine(const Target& target, int opt_level);
+/// Pre: `machine` was made for `target`.
+[[nodiscard]] Machine describe(const llvm::TargetMachine& machine, const Target& target);
+/// The machine this process runs on, and the cores it may use.
+[[nodiscard]] Target host_target();
+
+} // namespace orrery::codegen

@@ -1,0 +1,71 @@
+#include "backends/llvm/pipeline.hpp"
+
+#include <llvm/Analysis/AliasAnalysis.h>
+#include <llvm/IR/LegacyPassManager.h>
+#include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Passes/PassBuilder.h>
+#include <llvm/Support/SmallVectorMemoryBuffer.h>
+#include <llvm/Target/TargetMachine.h>
+#include <llvm/Transforms/InstCombine/InstCombine.h>
+#include <llvm/Transforms/Scalar/DeadStoreElimination.h>
+#include <llvm/Transforms/Scalar/EarlyCSE.h>
+#include <llvm/Transforms/Scalar/LICM.h>
+#include <llvm/Transforms/Scalar/LoopPassManager.h>
+#include <llvm/Transforms/Scalar/SROA.h>
+#include <llvm/Transforms/Scalar/SimplifyCFG.h>
+
+namespace orrery::codegen {
+
+namespace {
+
+llvm::FunctionPassManager make_passes(int level) {
+    llvm::FunctionPassManager passes;
+    passes.addPass(llvm::SROAPass(llvm::SROAOptions::PreserveCFG)); // accumulators of register tiles
+    passes.addPass(llvm::EarlyCSEPass(true));                       // index arithmetic of unrolled copies
+    if (level >= 2) passes.addPass(llvm::InstCombinePass());
+    passes.addPass(llvm::SimplifyCFGPass());
+    llvm::LoopPassManager loops;
+    loops.addPass(llvm::LICMPass(llvm::LICMOptions())); // invariants, and accumulators in memory
+    passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
+    if (level >= 2) passes.addPass(llvm::EarlyCSEPass(true));
+    return passes;
+}
+
+} // namespace
+
+void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level) {
+    if (level <= 0) return;
+    llvm::PassBuilder builder(&machine);
+    llvm::LoopAnalysisManager loops;
+    llvm::FunctionAnalysisManager functions;
+    llvm::CGSCCAnalysisManager sccs;
+    llvm::ModuleAnalysisManager modules;
+    functions.registerPass([&] { return builder.buildDefaultAAPipeline(); });
+    builder.registerModuleAnalyses(modules);
+    builder.registerCGSCCAnalyses(sccs);
+    builder.registerFunctionAnalyses(functions);
+    builder.registerLoopAnalyses(loops);
+    builder.crossRegisterProxies(loops, functions, sccs, modules);
+    llvm::FunctionPassManager passes = make_passes(level);
+    for (llvm::Function& function : module)
+        if (!function.isDeclaration()) passes.run(function, functions);
+}
+
+std::string generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind) {
+    llvm::SmallVector<char, 0> bytes;
+    llvm::raw_svector_ostream out(bytes);
+    llvm::legacy::PassManager passes;
+    const auto type = kind == FileKind::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
+    if (machine.addPassesToEmitFile(passes, out, nullptr, type)) return {};
+    passes.run(module);
+    return std::string(bytes.data(), bytes.size());
+}
+
+std::string find_ir_error(const llvm::Module& module) {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    return llvm::verifyModule(module, &out) ? out.str() : std::string();
+}
+
+} // namespace orrery::codegen

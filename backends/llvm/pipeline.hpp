@@ -1,0 +1,24 @@
+#pragma once
+// What happens to a module after it is written: LLVM's passes, and machine code.
+
+#include <string>
+
+namespace llvm {
+class Module;
+class TargetMachine;
+} // namespace llvm
+
+namespace orrery::codegen {
+
+/// Passes chosen for kernels whose loops the schedule has already shaped: buffers in registers are promoted, common
+/// and invariant code is shared and hoisted; loops are neither vectorized nor unrolled again. Level 0 does nothing.
+void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level);
+
+enum class FileKind { Object, Assembly };
+/// The module as a file; changes the module.
+[[nodiscard]] std::string generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind);
+
+/// LLVM's complaint about a module; empty when it is well-formed.
+[[nodiscard]] std::string find_ir_error(const llvm::Module& module);
+
+} // namespace orrery::codegen
