@@ -18,6 +18,14 @@ class Simplifier final : public graph::Rewriter {
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
+        const Var var = rewritten(binding);
+        // Whoever used the old variable uses this one now.
+        if (var != binding.var) uses_[var] += uses_[binding.var];
+        return var;
+    }
+
+  private:
+    Var rewritten(const Binding& binding) {
         const auto* call = graph::as<graph::CallOp>(binding.value);
         if (!call) return keep(binding);
         const std::string& name = call->op.name;
@@ -26,7 +34,6 @@ class Simplifier final : public graph::Rewriter {
         return keep(binding);
     }
 
-  private:
     Var forward_identity(const Binding& binding, const graph::CallOp& call) {
         if (!graph::equal(binding.var->type, call.args[0]->type)) return keep(binding);
         return alias(binding, call.args[0], "an identity at inference");
