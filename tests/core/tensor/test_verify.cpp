@@ -34,9 +34,13 @@ void check_refused(const Program& program, const std::string& place) {
 std::string with_body(const std::string& body) {
     return "fn f(x: f32[8]) -> (y: f32[8]) { for i in 8 { " + body + " } }";
 }
-const Buffer kX = make_buffer("x", DType::F32, {8}), kY = make_buffer("y", DType::F32, {8});
-Program program_of(Stmt body) { return make_program("f", {kX, kY}, 1, std::move(body)); }
-Stmt store(const Expr& index) { return Store::make(kY, {index}, constant(DType::F32, 1)); }
+
+/// Small programs put together from nodes, where no text says what is wrong with them.
+struct Pieces {
+    Buffer x = make_buffer("x", DType::F32, {8}), y = make_buffer("y", DType::F32, {8});
+    Program program(Stmt body) const { return make_program("f", {x, y}, 1, std::move(body)); }
+    Stmt store(const Expr& index) const { return Store::make(y, {index}, constant(DType::F32, 1)); }
+};
 
 } // namespace
 
@@ -46,14 +50,14 @@ TEST_CASE("sound programs pass", "[tensor][verify][property]") {
     check_sound(parsed("fn f<n: i64>(x: f32[n]) -> (y: f32[n]) { for i in n { y[i] = x[n - 1 - i] } }"));
 }
 
-TEST_CASE("variables are bound once and used in scope", "[tensor][verify]") {
+TEST_CASE_METHOD(Pieces, "variables are bound once and used in scope", "[tensor][verify]") {
     const VarRef i = Var::make("i"), j = Var::make("j");
-    check_refused(program_of(store(i)), "body");
-    check_refused(program_of(Seq::make({For::make(i, imm(8), LoopKind::Serial, store(i)), store(i)})), "body");
+    check_refused(program(store(i)), "body");
+    check_refused(program(Seq::make({For::make(i, imm(8), LoopKind::Serial, store(i)), store(i)})), "body");
     const Stmt loop = For::make(i, imm(8), LoopKind::Serial, store(i));
-    check_refused(program_of(Seq::make({loop, loop})), "loop i");
-    check_refused(program_of(For::make(j, imm(8), LoopKind::Serial, Let::make(j, imm(1), store(j)))), "loop j");
-    check_refused(program_of(For::make(i, i, LoopKind::Serial, store(i))), "body");
+    check_refused(program(Seq::make({loop, loop})), "loop i");
+    check_refused(program(For::make(j, imm(8), LoopKind::Serial, Let::make(j, imm(1), store(j)))), "loop j");
+    check_refused(program(For::make(i, i, LoopKind::Serial, store(i))), "body");
 }
 
 TEST_CASE("a block is blind to the loops around it", "[tensor][verify]") {
@@ -68,17 +72,17 @@ TEST_CASE("block names are unique", "[tensor][verify]") {
     check_refused(parsed(with_body(block + block)), "block b");
 }
 
-TEST_CASE("buffers are parameters or allocated around their use", "[tensor][verify]") {
+TEST_CASE_METHOD(Pieces, "buffers are parameters or allocated around their use", "[tensor][verify]") {
     const Buffer t = make_buffer("t", DType::F32, {8});
     const Stmt store_t = Store::make(t, {imm(0)}, constant(DType::F32, 1));
-    check_sound(program_of(Alloc::make(t, store_t)));
-    check_refused(program_of(store_t), "buffer t");
-    check_refused(program_of(Seq::make({Alloc::make(t, store_t), store_t})), "buffer t");
-    check_refused(program_of(Alloc::make(t, Alloc::make(t, store_t))), "buffer t");
-    check_refused(program_of(Alloc::make(kY, store_t)), "buffer y");
-    check_refused(program_of(Store::make(kY, {imm(0)}, load(t, {imm(0)}))), "buffer t");
-    check_refused(make_program("f", {kX, kX}, 1, Seq::make({})), "buffer x");
-    check_refused(program_of(Alloc::make(make_buffer("n", DType::F32, {-1}), Seq::make({}))), "buffer n");
+    check_sound(program(Alloc::make(t, store_t)));
+    check_refused(program(store_t), "buffer t");
+    check_refused(program(Seq::make({Alloc::make(t, store_t), store_t})), "buffer t");
+    check_refused(program(Alloc::make(t, Alloc::make(t, store_t))), "buffer t");
+    check_refused(program(Alloc::make(y, store_t)), "buffer y");
+    check_refused(program(Store::make(y, {imm(0)}, load(t, {imm(0)}))), "buffer t");
+    check_refused(make_program("f", {x, x}, 1, Seq::make({})), "buffer x");
+    check_refused(program(Alloc::make(make_buffer("n", DType::F32, {-1}), Seq::make({}))), "buffer n");
 }
 
 TEST_CASE("inputs are never written", "[tensor][verify]") {
