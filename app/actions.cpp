@@ -3,6 +3,8 @@
 #include <QCoreApplication>
 #include <QWidget>
 
+#include <algorithm>
+
 namespace orrery::app {
 namespace {
 
@@ -98,6 +100,12 @@ void Actions::enable(ActionId id, bool on, const QString& why_not) {
     action->setEnabled(on);
     action->setStatusTip(on ? QString() : why_not);
     action->setToolTip(on || why_not.isEmpty() ? action->text() : action->text() + QStringLiteral("\n") + why_not);
+}
+
+std::vector<QAction*> Actions::all() const {
+    std::vector<QAction*> found;
+    for (const ActionRow& row : kRows) found.push_back((*this)[row.id]);
+    return found;
 }
 
 std::vector<qt::PaletteEntry> Actions::palette() const {

@@ -48,6 +48,7 @@ class Actions {
     void on_toggled(ActionId id, std::function<void(bool)> run);
     /// Enables, or disables with the reason that the palette and tooltips give.
     void enable(ActionId id, bool on, const QString& why_not = {});
+    [[nodiscard]] std::vector<QAction*> all() const;
     [[nodiscard]] std::vector<qt::PaletteEntry> palette() const;
     [[nodiscard]] std::vector<qt::KeyRow> keys() const;
 

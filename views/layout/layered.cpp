@@ -328,6 +328,26 @@ void box_groups(const Input& input, Result& result) {
     }
 }
 
+/// Extra height above and below each row, where groups open and close.
+std::pair<std::vector<float>, std::vector<float>> frame_room(const Input& input, const Grid& grid) {
+    std::vector<float> above(grid.rows.size(), 0), below(grid.rows.size(), 0);
+    std::vector<std::pair<int, int>> reach(input.groups.size(), {static_cast<int>(grid.rows.size()), -1});
+    const auto include = [&](int group, int first, int last) {
+        auto& [top, bottom] = reach[static_cast<std::size_t>(group)];
+        top = std::min(top, first), bottom = std::max(bottom, last);
+    };
+    for (std::size_t i = 0; i < input.nodes.size(); ++i)
+        if (input.nodes[i].group >= 0) include(input.nodes[i].group, grid.cells[i].row, grid.cells[i].row);
+    for (std::size_t g = input.groups.size(); g-- > 0;) {
+        const auto [top, bottom] = reach[g];
+        if (bottom < 0) continue;
+        if (input.groups[g].parent >= 0) include(input.groups[g].parent, top, bottom);
+        above[static_cast<std::size_t>(top)] += input.group_pad + input.groups[g].header;
+        below[static_cast<std::size_t>(bottom)] += input.group_pad;
+    }
+    return {above, below};
+}
+
 /// Moves everything so that the picture starts at (0, 0), and sets its size.
 void normalize(const Input& input, Result& result) {
     float left = 0, top = 0, right = 0, bottom = 0;
@@ -365,16 +385,16 @@ Result layered(const Input& input) {
     first_order(grid);
     order_rows(grid);
     place_rows(grid, input.node_gap);
-    // Rows where a group opens or closes are spread to make room for its frame.
-    const float frame = input.groups.empty() ? 0 : input.group_pad;
+    const auto [above, below] = frame_room(input, grid);
     std::vector<Rect> spans(grid.rows.size());
     float y = 0;
     for (std::size_t r = 0; r < grid.rows.size(); ++r) {
         float height = 0;
         for (const std::uint32_t cell : grid.rows[r])
             if (cell < input.nodes.size()) height = std::max(height, input.nodes[cell].height);
+        y += above[r];
         spans[r] = {0, y, 0, height};
-        y += height + input.rank_gap + frame;
+        y += height + below[r] + input.rank_gap;
     }
     result.centers.resize(input.nodes.size());
     for (std::size_t i = 0; i < input.nodes.size(); ++i) {

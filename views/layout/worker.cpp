@@ -61,7 +61,8 @@ Drawing build(const layout::Input& input) {
         const layout::Group& g = input.groups[i];
         Agraph_t* parent = g.parent < 0 ? d.graph : d.groups[static_cast<std::size_t>(g.parent)];
         Agraph_t* group = agsubg(parent, const_cast<char*>(("cluster" + std::to_string(i)).c_str()), 1);
-        set(group, "margin", std::to_string(static_cast<int>(input.group_pad)));
+        // dot knows no title line: half of it is kept on every side, so that the title fits between the frame and its members.
+        set(group, "margin", std::to_string(static_cast<int>(input.group_pad + g.header / 2)));
         d.groups.push_back(group);
     }
     for (std::size_t i = 0; i < input.nodes.size(); ++i) {
@@ -82,7 +83,7 @@ Drawing build(const layout::Input& input) {
     return d;
 }
 
-layout::Result read_back(const Drawing& d, const layout::Input& input) {
+layout::Result read_back(const Drawing& d) {
     layout::Result result;
     result.engine = layout::Engine::Graphviz;
     const boxf bounds = GD_bb(d.graph);
@@ -94,7 +95,6 @@ layout::Result read_back(const Drawing& d, const layout::Input& input) {
         const boxf box = GD_bb(d.groups[i]);
         const layout::Point corner = place({box.LL.x, box.UR.y});
         layout::Rect rect{corner.x, corner.y, static_cast<float>(box.UR.x - box.LL.x), static_cast<float>(box.UR.y - box.LL.y)};
-        rect.y -= input.groups[i].header, rect.height += input.groups[i].header;
         result.groups.push_back(rect);
     }
     result.edge_first.push_back(0);
@@ -124,6 +124,6 @@ int main() {
     GVC_t* context = gvContext();
     const Drawing drawing = build(*input);
     if (gvLayout(context, drawing.graph, "dot") != 0) return 1;
-    const bool written = write_all(layout::encode(read_back(drawing, *input)));
+    const bool written = write_all(layout::encode(read_back(drawing)));
     ::_exit(written ? 0 : 1); // the process ends here: nothing to be gained from freeing dot's structures
 }

@@ -26,6 +26,7 @@ struct SetThreads { int count = 1; };
 struct RunModel {};
 struct CheckModel {};
 struct ExportCode { std::string path; }; ///< .o, .s or .ll
+struct SaveRecipe { std::string path; };
 struct CancelJobs {};
 struct Undo {};
 struct Redo {};
@@ -33,7 +34,7 @@ struct ClearProblems {};
 
 using Command = std::variant<OpenFile, OpenSample, CloseModel, Reload, SelectStage, SelectFunction, Select, ToggleGroup,
                              OpenAllGroups, GroupRepeats, ShowConstants, ShowHeat, EnablePass, SetThreads, RunModel, CheckModel,
-                             ExportCode, CancelJobs, Undo, Redo, ClearProblems>;
+                             ExportCode, SaveRecipe, CancelJobs, Undo, Redo, ClearProblems>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

@@ -32,7 +32,7 @@ struct RunViewData {
     Tone agreement_tone = Tone::Dim;
     Table outputs;             ///< name, type, min, max, mean, first values
     Table operators;           ///< operator, calls, time, share
-    std::string empty_reason = "Run the model (F5) to see its outputs and where the time goes.";
+    std::string empty_reason = "Run the model (Ctrl+R) to see its outputs and where the time goes.";
 };
 
 struct ProblemsViewData {

@@ -9,6 +9,8 @@
 #include "views/model/text_view.hpp"
 
 #include <memory>
+#include <string>
+#include <vector>
 
 namespace orrery::views {
 
@@ -26,6 +28,7 @@ struct Screen {
     std::shared_ptr<const ProblemsViewData> problems = std::make_shared<ProblemsViewData>();
     std::shared_ptr<const StartViewData> start = std::make_shared<StartViewData>();
     StatusViewData status;
+    std::vector<std::string> functions; ///< names of all tensor programs, in order of execution
     Selection selection;
     bool has_model = false;
     std::string model_title;  ///< "resnet18.onnx"

@@ -67,7 +67,7 @@ int palette_score(const QString& query, const QString& text) {
         }
         if (!found) return -1;
     }
-    return score * 8 - static_cast<int>(text.size()) / 8;
+    return std::max(0, score * 8 - static_cast<int>(text.size()) / 8);
 }
 
 void PaletteModel::set_entries(std::vector<PaletteEntry> entries) {

@@ -21,7 +21,7 @@
 namespace orrery::qt {
 namespace {
 
-constexpr double kMinScale = 0.002, kMaxScale = 4;
+constexpr double kMinScale = 0.0004, kMaxScale = 4;
 constexpr double kReadable = 0.7;   // text of 9 px: the zoom a picture opens at when it cannot be fitted
 constexpr double kMargin = 28;
 constexpr int kMotionMs = 120;      // WINDOW.md: under 150 ms
@@ -89,7 +89,7 @@ void GraphView::set_data(std::shared_ptr<const views::GraphViewData> data) {
         before = old->nodes[static_cast<std::size_t>(anchor)].box;
     }
     if (data_->nodes.empty()) {
-        fitted_ = false;
+        fitted_ = touched_ = false;
     } else if (kept >= 0 && fitted_) {
         const layout::Rect& after = data_->nodes[static_cast<std::size_t>(kept)].box;
         const QPointF shift((before.x + before.width / 2 - after.x - after.width / 2) * scale_,
@@ -131,6 +131,7 @@ void GraphView::publish(int index) {
 void GraphView::select_node(int index) {
     if (index < 0 || index >= static_cast<int>(data_->nodes.size())) return;
     active_ = index;
+    touched_ = true;
     publish(index);
     reveal({index});
 }
@@ -176,7 +177,10 @@ void GraphView::fit_rect(const layout::Rect& r, double most, bool animate) {
     set_view(scale, {width() / 2.0 - (r.x + r.width / 2) * scale, height() / 2.0 - (r.y + r.height / 2) * scale}, animate);
 }
 
-void GraphView::fit_all() { fit_rect({0, 0, data_->width, data_->height}, 1, true); }
+void GraphView::fit_all() {
+    touched_ = true;
+    fit_rect({0, 0, data_->width, data_->height}, 1, true);
+}
 
 void GraphView::fit_selection() {
     if (linked_.empty() && active_ < 0) return fit_all();
@@ -210,6 +214,7 @@ void GraphView::open_view() {
 }
 
 void GraphView::zoom_at(QPointF point, double factor) {
+    touched_ = true;
     const double scale = std::clamp(scale_ * factor, kMinScale, kMaxScale);
     const QPointF origin = point - (point - origin_) * (scale / scale_);
     motion_.stop();
@@ -317,7 +322,9 @@ void GraphView::move_by_minimap(QPointF point) {
 void GraphView::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
     find_bar_->move(std::max(4, width() - find_bar_->width() - 12), 8);
-    if (!fitted_ && !data_->nodes.empty()) open_view();
+    if (data_->nodes.empty()) return;
+    if (!fitted_ || !touched_) open_view();
+    else origin_ += QPointF((width() - event->oldSize().width()) / 2.0, 0);
 }
 
 void GraphView::changeEvent(QEvent* event) {
@@ -347,6 +354,7 @@ const views::GraphFrame* GraphView::frame_header_at(QPointF point) const {
 }
 
 void GraphView::mousePressEvent(QMouseEvent* event) {
+    touched_ = true;
     pressed_ = last_ = event->position();
     motion_.stop();
     if (event->button() == Qt::LeftButton && minimap_rect().contains(event->position())) {

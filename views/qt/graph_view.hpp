@@ -100,6 +100,7 @@ class GraphView : public QWidget {
     double scale_ = 1;
     QPointF origin_;
     bool fitted_ = false, heat_ = false, animated_ = true;
+    bool touched_ = false; ///< the user has zoomed, panned or selected since the picture was opened
     enum class Drag { None, Maybe, Pan, Minimap } drag_ = Drag::None;
     QPointF pressed_, last_;
     QVariantAnimation motion_;

@@ -2,12 +2,13 @@
 
 #include "views/qt/theme.hpp"
 
-#include <QButtonGroup>
+#include <QEvent>
 #include <QHBoxLayout>
-#include <QLabel>
 #include <QPainter>
 #include <QToolButton>
 #include <QVBoxLayout>
+
+#include <algorithm>
 
 namespace orrery::qt {
 namespace {
@@ -18,57 +19,34 @@ PaneHeader::PaneHeader(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("header"));
     setFixedHeight(kHeaderHeight);
     row_ = new QHBoxLayout(this);
-    row_->setContentsMargins(12, 0, 8, 1);
-    row_->setSpacing(6);
-    title_ = new QLabel(this);
-    title_->setObjectName(QStringLiteral("title"));
-    title_->hide();
-    subject_ = new QLabel(this);
-    subject_->setMinimumWidth(0);
-    note_ = new QLabel(this);
-    note_->setObjectName(QStringLiteral("dim"));
-    note_->setAlignment(Qt::AlignRight | Qt::AlignVCenter);
-    row_->addWidget(title_);
-    row_->addSpacing(4);
-    row_->addWidget(subject_);
+    row_->setContentsMargins(8, 0, 8, 1);
+    row_->setSpacing(4);
     row_->addStretch(1);
-    row_->addWidget(note_);
 }
 
+QSize PaneHeader::sizeHint() const { return {120, kHeaderHeight}; }
+
 void PaneHeader::set_title(const QString& title) {
-    title_->setText(title);
-    title_->setVisible(!title.isEmpty());
+    title_ = title;
+    speak();
 }
 
 void PaneHeader::set_subject(const QString& subject) {
-    full_subject_ = subject;
-    subject_->setToolTip(subject);
-    refit();
+    subject_ = subject;
+    speak();
 }
 
 void PaneHeader::set_note(const QString& note) {
-    full_note_ = note;
-    note_->setToolTip(note);
-    refit();
+    note_ = note;
+    speak();
 }
 
-void PaneHeader::refit() {
-    int taken = 40;
-    if (title_->isVisibleTo(this)) taken += title_->sizeHint().width() + 16;
-    for (const QToolButton* tab : tabs_) taken += tab->sizeHint().width() + 6;
-    for (const QToolButton* b : findChildren<QToolButton*>(QStringLiteral("flat"))) taken += b->sizeHint().width() + 6;
-    const QFontMetrics metrics(font());
-    const int room = std::max(0, width() - taken);
-    const int subject = std::min(room, metrics.horizontalAdvance(full_subject_) + 4);
-    subject_->setText(metrics.elidedText(full_subject_, Qt::ElideMiddle, subject));
-    const int note = room - subject - 12;
-    // A cut sentence says nothing: below a useful width the note is left to the tooltip.
-    note_->setText(note < 60 ? QString() : metrics.elidedText(full_note_, Qt::ElideRight, note));
-}
-
-void PaneHeader::resizeEvent(QResizeEvent* event) {
-    QWidget::resizeEvent(event);
-    refit();
+void PaneHeader::speak() {
+    QStringList parts{title_, subject_, note_};
+    parts.removeAll(QString());
+    setAccessibleName(parts.join(QStringLiteral(", ")));
+    setToolTip(parts.join(u'\n'));
+    update();
 }
 
 int PaneHeader::add_tab(const QString& text) {
@@ -89,7 +67,6 @@ int PaneHeader::add_tab(const QString& text) {
 
 void PaneHeader::set_tab_text(int index, const QString& text) {
     tabs_[static_cast<std::size_t>(index)]->setText(text);
-    refit();
 }
 
 void PaneHeader::select_tab(int index) {
@@ -113,13 +90,37 @@ QToolButton* PaneHeader::add_button(const QString& text, const QString& tooltip,
     button->setCheckable(checkable);
     button->setFocusPolicy(Qt::TabFocus);
     row_->addWidget(button);
+    buttons_.push_back(button);
     return button;
 }
 
+bool PaneHeader::event(QEvent* event) {
+    if (event->type() == QEvent::LayoutRequest) update(); // a tab or button grew: the texts move
+    return QWidget::event(event);
+}
+
 void PaneHeader::paintEvent(QPaintEvent*) {
+    const Theme& t = theme();
     QPainter painter(this);
-    painter.fillRect(rect(), theme().panel);
-    painter.fillRect(0, height() - 1, width(), 1, theme().hairline);
+    painter.fillRect(rect(), t.panel);
+    painter.fillRect(0, height() - 1, width(), 1, t.hairline);
+    int left = 12, right = width() - 12;
+    for (const QToolButton* tab : tabs_)
+        if (tab->isVisible()) left = std::max(left, tab->geometry().right() + 12);
+    for (const QToolButton* button : buttons_)
+        if (button->isVisible()) right = std::min(right, button->geometry().left() - 8);
+    const auto draw = [&](const QFont& font, const QColor& colour, const QString& text, int room, int align) {
+        painter.setFont(font);
+        painter.setPen(colour);
+        const QString shown = painter.fontMetrics().elidedText(text, Qt::ElideMiddle, room);
+        painter.drawText(QRect(left, 0, right - left, height() - 1), align | Qt::AlignVCenter, shown);
+        return painter.fontMetrics().horizontalAdvance(shown);
+    };
+    if (!title_.isEmpty()) left += draw(t.ui_bold, t.text, title_, right - left, Qt::AlignLeft) + 12;
+    if (!subject_.isEmpty() && right - left > 40) left += draw(t.ui, t.text, subject_, right - left, Qt::AlignLeft) + 16;
+    // A cut sentence says nothing: without room for most of it the note is left to the tooltip.
+    if (!note_.isEmpty() && right - left >= std::min(160, QFontMetrics(t.ui).horizontalAdvance(note_)))
+        draw(t.ui, t.dim, note_, right - left, Qt::AlignRight);
 }
 
 Pane::Pane(PaneHeader* header, QWidget* content, QWidget* parent) : QWidget(parent), header_(header) {

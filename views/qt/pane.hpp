@@ -3,10 +3,10 @@
 
 #include <QWidget>
 
+#include <vector>
+
 class QHBoxLayout;
-class QLabel;
 class QToolButton;
-class QVBoxLayout;
 
 namespace orrery::qt {
 
@@ -18,6 +18,7 @@ class PaneHeader : public QWidget {
     /// What the pane shows, beside the title.
     void set_subject(const QString& subject);
     void set_note(const QString& note);
+    [[nodiscard]] QSize sizeHint() const override;
     /// Adds a tab; the first is checked. Returns its index.
     int add_tab(const QString& text);
     void set_tab_text(int index, const QString& text);
@@ -31,16 +32,13 @@ class PaneHeader : public QWidget {
 
   protected:
     void paintEvent(QPaintEvent* event) override;
-    void resizeEvent(QResizeEvent* event) override;
+    bool event(QEvent* event) override;
 
   private:
-    void refit();
+    void speak();
     QHBoxLayout* row_ = nullptr;
-    QLabel* title_ = nullptr;
-    QLabel* subject_ = nullptr;
-    QLabel* note_ = nullptr;
-    QString full_note_, full_subject_;
-    std::vector<QToolButton*> tabs_;
+    QString title_, subject_, note_;
+    std::vector<QToolButton*> tabs_, buttons_;
 };
 
 /// Header and content, stacked.

@@ -173,6 +173,7 @@ void StageStrip::rebuild() {
     }
     row->addStretch(1);
     setWidget(content);
+    content->setAutoFillBackground(false);
     show_selected();
 }
 

@@ -7,14 +7,18 @@
 #include <QClipboard>
 #include <QContextMenuEvent>
 #include <QElapsedTimer>
+#include <QGlyphRun>
 #include <QHelpEvent>
 #include <QMenu>
 #include <QMouseEvent>
 #include <QPainter>
+#include <QRawFont>
 #include <QScrollBar>
 #include <QToolTip>
 
 #include <algorithm>
+#include <array>
+#include <tuple>
 
 // Outline: lines as painted; rows and folds; painting; mouse; keys; find.
 
@@ -30,6 +34,12 @@ int digits(int value) {
     int count = 1;
     while (value >= 10) value /= 10, ++count;
     return count;
+}
+
+/// Assembly is set in columns: label, mnemonic, operands.
+int tab_stop(int column, views::TextLanguage language) {
+    if (language != views::TextLanguage::Assembly) return column + kTabWidth - column % kTabWidth;
+    return column < 4 ? 4 : column < 17 ? 18 : column + 2;
 }
 
 bool is_word(QChar c) { return c.isLetterOrNumber() || c == u'_' || c == u'.' || c == u'%'; }
@@ -91,6 +101,7 @@ void TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
 
 void TextView::set_selection(const views::Selection& selection, bool reveal) {
     linked_ = views::linked_lines(*data_, selection);
+    by_line_ = !selection.tensor_lines.empty();
     if (reveal && !linked_.empty()) {
         const int first = verticalScrollBar()->value(), last = first + visible_rows() - 1;
         const bool seen = std::any_of(linked_.begin(), linked_.end(), [&](int line) {
@@ -118,6 +129,7 @@ void TextView::update_metrics() {
     char_width_ = metrics.horizontalAdvance(QStringLiteral("MMMMMMMMMM")) / 10;
     line_height_ = std::max(static_cast<int>(metrics.height()) + 2, font_.pixelSize() * 19 / 12); // WINDOW.md: 12 px on 19 px lines
     ascent_ = static_cast<int>((line_height_ - metrics.height()) / 2 + metrics.ascent());
+    ink_.reset();
     update_bars();
     viewport()->update();
 }
@@ -230,7 +242,7 @@ TextView::Display TextView::display_of(int line) const {
         length = std::min(length, bytes.size() - i);
         const int column = static_cast<int>(shown.text.size());
         for (std::size_t k = 0; k < length; ++k) shown.column_of_byte.push_back(column);
-        if (lead == '\t') shown.text += QString(kTabWidth - column % kTabWidth, u' ');
+        if (lead == '\t') shown.text += QString(tab_stop(column, data_->language) - column, u' ');
         else if (lead < ' ') shown.text += QChar(0x2400 + lead); // control pictures
         else shown.text += QString::fromUtf8(bytes.data() + i, static_cast<qsizetype>(length));
         i += length;
@@ -240,6 +252,49 @@ TextView::Display TextView::display_of(int line) const {
 }
 
 // ------------------------------------------------------------------------------------------ painting
+
+/// Text is painted as one run of glyphs a colour and frame: no shaping, a few calls instead of hundreds.
+struct TextView::Ink {
+    struct Run {
+        QVector<quint32> glyphs;
+        QVector<QPointF> places;
+    };
+    QRawFont font;
+    std::array<quint32, 128> ascii{};
+    std::array<Run, 9> runs;
+    std::vector<std::tuple<QPointF, QChar, views::SpanKind>> others; ///< characters the typeface lacks
+
+    explicit Ink(const QFont& from) : font(QRawFont::fromFont(from)) {
+        for (char c = ' '; c < 127; ++c) {
+            const auto glyph = font.glyphIndexesForString(QString(QLatin1Char(c)));
+            ascii[static_cast<std::size_t>(c)] = glyph.isEmpty() ? 0 : glyph[0];
+        }
+    }
+    void add(QChar c, QPointF at, views::SpanKind kind) {
+        if (c == u' ') return;
+        quint32 glyph = c.unicode() < 128 ? ascii[c.unicode()] : 0;
+        if (glyph == 0 && font.supportsCharacter(c)) glyph = font.glyphIndexesForString(QString(c)).value(0);
+        if (glyph == 0) return others.emplace_back(at, c, kind), void();
+        Run& run = runs[static_cast<std::size_t>(kind)];
+        run.glyphs.push_back(glyph);
+        run.places.push_back(at);
+    }
+    void paint(QPainter& painter) const {
+        for (std::size_t k = 0; k < runs.size(); ++k) {
+            if (runs[k].glyphs.isEmpty()) continue;
+            QGlyphRun run;
+            run.setRawFont(font);
+            run.setGlyphIndexes(runs[k].glyphs);
+            run.setPositions(runs[k].places);
+            painter.setPen(theme().code[k]);
+            painter.drawGlyphRun(QPointF(0, 0), run);
+        }
+        for (const auto& [at, c, kind] : others) {
+            painter.setPen(theme().code[static_cast<std::size_t>(kind)]);
+            painter.drawText(at, QString(c));
+        }
+    }
+};
 
 void TextView::paintEvent(QPaintEvent*) {
     QElapsedTimer timer;
@@ -256,36 +311,42 @@ void TextView::paintEvent(QPaintEvent*) {
     }
     painter.setFont(font_);
     const int first = verticalScrollBar()->value();
-    const int count = viewport()->height() / line_height_ + 2;
-    for (int k = 0; k < count && first + k < row_count(); ++k) paint_row(painter, line_of_row(first + k), k * line_height_);
+    const int count = std::min(viewport()->height() / line_height_ + 2, row_count() - first);
+    if (!ink_) ink_ = std::make_unique<Ink>(font_);
+    Ink ink = *ink_;
+    for (int k = 0; k < count; ++k) {
+        const int line = line_of_row(first + k), y = k * line_height_;
+        const Display shown = display_of(line);
+        paint_ground(painter, line, y, shown);
+        ink_line(ink, y, shown, data_->line(line));
+        if (!is_folded(line)) continue;
+        const views::FoldRange* fold = fold_at(line);
+        const QString more = tr("… %1 lines").arg(fold != nullptr ? fold->last - fold->first : 0);
+        const double left = gutter_width() + kTextPad - horizontalScrollBar()->value() + char_width_ * (static_cast<double>(shown.text.size()) + 1);
+        for (int i = 0; i < more.size(); ++i) ink.add(more[i], {left + i * char_width_, static_cast<double>(y + ascent_)}, views::SpanKind::Comment);
+    }
+    painter.save();
+    painter.setClipRect(gutter_width(), 0, viewport()->width() - gutter_width(), viewport()->height());
+    ink.paint(painter);
+    painter.restore();
+    for (int k = 0; k < count; ++k) paint_gutter(painter, line_of_row(first + k), k * line_height_);
     paint_ms_ = static_cast<double>(timer.nsecsElapsed()) / 1e6;
 }
 
-void TextView::paint_row(QPainter& painter, int line, int y) {
+void TextView::paint_ground(QPainter& painter, int line, int y, const Display& shown) {
     const Theme& t = theme();
     const int width = viewport()->width();
     const auto index = static_cast<std::size_t>(line);
     const bool selected = std::binary_search(linked_.begin(), linked_.end(), line);
     const int tint = index < data_->links.size() ? data_->links[index].tint : -1;
-    if (selected) painter.fillRect(0, y, width, line_height_, t.accent_fill);
+    if (selected && by_line_) painter.fillRect(0, y, width, line_height_, t.accent_fill);
     else if (tint >= 0) painter.fillRect(0, y, width, line_height_, t.tints[static_cast<std::size_t>(tint)]);
-    if (!selected && std::binary_search(hover_.begin(), hover_.end(), line)) painter.fillRect(0, y, width, line_height_, t.hover);
-    const Display shown = display_of(line);
+    if (!(selected && by_line_) && std::binary_search(hover_.begin(), hover_.end(), line)) painter.fillRect(0, y, width, line_height_, t.hover);
     paint_marks(painter, line, y, shown);
-    painter.save();
-    painter.setClipRect(gutter_width(), y, width - gutter_width(), line_height_);
-    paint_spans(painter, y, shown, data_->line(line));
-    if (is_folded(line)) {
-        const double x = gutter_width() + kTextPad - horizontalScrollBar()->value() + char_width_ * (static_cast<double>(shown.text.size()) + 1);
-        const views::FoldRange* fold = fold_at(line);
-        painter.setPen(t.quiet);
-        painter.drawText(QPointF(x, y + ascent_), tr("… %1 lines").arg(fold != nullptr ? fold->last - fold->first : 0));
-    }
-    painter.restore();
-    paint_gutter(painter, line, y);
     if (selected) painter.fillRect(0, y, kBarWidth, line_height_, t.accent);
     if (line == caret_.line && hasFocus()) {
         painter.setPen(t.faint);
+        painter.setBrush(Qt::NoBrush);
         painter.drawRect(0, y, width - 1, line_height_ - 1);
     }
 }
@@ -335,16 +396,15 @@ void TextView::paint_marks(QPainter& painter, int line, int y, const Display& sh
     }
 }
 
-void TextView::paint_spans(QPainter& painter, int y, const Display& shown, std::string_view text) {
+void TextView::ink_line(Ink& ink, int y, const Display& shown, std::string_view text) {
     const double left = gutter_width() + kTextPad - horizontalScrollBar()->value();
-    // Only the columns in sight are handed to the painter: a line may be very long.
+    // Only the columns in sight are looked at: a line may be very long.
     const int first = std::max(0, static_cast<int>(horizontalScrollBar()->value() / char_width_) - 1);
     const int last = first + static_cast<int>(viewport()->width() / char_width_) + 2;
     const auto draw = [&](int begin, int end, views::SpanKind kind) {
-        begin = std::max(begin, first), end = std::min({end, last, static_cast<int>(shown.text.size())});
-        if (begin >= end) return;
-        painter.setPen(theme().code[static_cast<std::size_t>(kind)]);
-        painter.drawText(QPointF(left + begin * char_width_, y + ascent_), shown.text.mid(begin, end - begin));
+        end = std::min({end, last, static_cast<int>(shown.text.size())});
+        for (int i = std::max(begin, first); i < end; ++i)
+            ink.add(shown.text[i], {left + i * char_width_, static_cast<double>(y + ascent_)}, kind);
     };
     int at = 0;
     constexpr std::size_t kColouredBytes = 4096; // beyond this a line is data, not code

@@ -89,10 +89,11 @@ class TextView : public QAbstractScrollArea {
     [[nodiscard]] Place place_at(const QPoint& point) const;
     [[nodiscard]] Display display_of(int line) const;
     [[nodiscard]] int gutter_width() const;
-    void paint_row(QPainter& painter, int line, int y);
+    struct Ink; ///< the glyphs of a frame, by colour
+    void paint_ground(QPainter& painter, int line, int y, const Display& shown);
     void paint_gutter(QPainter& painter, int line, int y);
     void paint_marks(QPainter& painter, int line, int y, const Display& shown);
-    void paint_spans(QPainter& painter, int y, const Display& shown, std::string_view text);
+    void ink_line(Ink& ink, int y, const Display& shown, std::string_view text);
     void move_caret(int line, bool publish);
     void unfold_to(int line);
     void publish(int line, bool block);
@@ -105,6 +106,7 @@ class TextView : public QAbstractScrollArea {
     std::vector<int> rows_;      ///< lines shown, when something is folded; empty: all
     std::vector<int> folded_;    ///< first lines of closed folds, sorted
     std::vector<int> linked_, hover_;
+    bool by_line_ = false;       ///< the selection names lines, so they are filled; else only marked at the edge
     Place caret_, anchor_;
     bool dragging_ = false, dragged_ = false;
     int hover_line_ = -1;
@@ -112,6 +114,7 @@ class TextView : public QAbstractScrollArea {
     int line_height_ = 19, ascent_ = 14, longest_ = 0;
     int font_pixels_ = 0;
     QFont font_;
+    std::unique_ptr<Ink> ink_; ///< empty, with the glyphs of the typeface looked up
     FindBar* find_bar_ = nullptr;
     std::unique_ptr<views::TextSearch> search_;
     bool search_running_ = false;

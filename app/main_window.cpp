@@ -1,0 +1,396 @@
+#include "app/main_window.hpp"
+
+#include "views/qt/theme.hpp"
+
+#include <QApplication>
+#include <QCloseEvent>
+#include <QDragEnterEvent>
+#include <QFileDialog>
+#include <QFileInfo>
+#include <QMenu>
+#include <QMimeData>
+#include <QShortcut>
+#include <QStackedWidget>
+#include <QVBoxLayout>
+
+// Outline: building; actions; screens; selection; opening and saving; palette.
+
+namespace orrery::app {
+namespace {
+
+constexpr int kFrameMs = 15;
+constexpr std::size_t kMaxTrail = 200;
+
+QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
+
+} // namespace
+
+MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
+    : workbench_(workbench), settings_(settings), screen_(std::make_shared<views::Screen>()) {
+    setWindowTitle(QStringLiteral("Orrery"));
+    setAcceptDrops(true);
+    setMinimumSize(760, 480);
+    resize(1400, 880);
+    set_theme(settings_.flag(QStringLiteral("dark"), true), settings_.flag(QStringLiteral("colour_blind"), false));
+    build();
+    connect_file_actions();
+    connect_go_actions();
+    connect_view_actions();
+    pending_.setSingleShot(true);
+    pending_.setInterval(kFrameMs);
+    connect(&pending_, &QTimer::timeout, this, &MainWindow::show_screen);
+    connect(&workbench_, &Workbench::changed, this, [this] { if (!pending_.isActive()) pending_.start(); });
+    if (const QByteArray geometry = settings_.bytes(QStringLiteral("geometry")); !geometry.isEmpty()) restoreGeometry(geometry);
+    workspace_->arrange(arrangement_named(settings_.text(QStringLiteral("arrangement"), QStringLiteral("Schedule"))));
+    show_screen();
+    update_start();
+    start_->setFocus();
+}
+
+MainWindow::~MainWindow() {
+    // Docks report that they are hidden while they are destroyed, when the actions are gone.
+    disconnect(workspace_, nullptr, this, nullptr);
+}
+
+void MainWindow::build() {
+    actions_ = std::make_unique<Actions>(this);
+    auto* page = new QWidget(this);
+    auto* column = new QVBoxLayout(page);
+    column->setContentsMargins(0, 0, 0, 0);
+    column->setSpacing(0);
+    toolbar_ = new Toolbar(*actions_, page);
+    strip_ = new qt::StageStrip(page);
+    stack_ = new QStackedWidget(page);
+    start_ = new qt::StartPage(stack_);
+    workspace_ = new Workspace(settings_, stack_);
+    status_ = new qt::StatusLine(page);
+    stack_->addWidget(start_);
+    stack_->addWidget(workspace_);
+    for (QWidget* part : std::initializer_list<QWidget*>{toolbar_, strip_, stack_, status_}) column->addWidget(part, part == stack_ ? 1 : 0);
+    setCentralWidget(page);
+    palette_ = new qt::CommandPalette(this);
+    keys_ = new qt::KeyList(this);
+    const views::CommandSink sink = [this](const views::Command& command) {
+        if (const auto* open = std::get_if<views::OpenFile>(&command)) return open_path(text_of(open->path));
+        submit(command);
+    };
+    strip_->set_sink(sink);
+    start_->set_sink(sink);
+    status_->set_sink(sink);
+    workspace_->set_sink(sink);
+    connect(start_, &qt::StartPage::open_requested, this, &MainWindow::open_dialog);
+    connect(toolbar_, &Toolbar::threads_requested, this, [this](int count) { submit(views::SetThreads{count}); });
+    connect(workspace_, &Workspace::selection_requested, this, [this](const views::Selection& s, QObject* source) { select(s, source); });
+    connect(workspace_, &Workspace::function_requested, this, [this](const QString& name) { submit(views::SelectFunction{name.toStdString()}); });
+    connect(workspace_, &Workspace::function_list_requested, this, [this] { open_go_to(true); });
+    connect(workspace_, &Workspace::heat_requested, this, [this](bool on) { submit(views::ShowHeat{on}); });
+}
+
+// ------------------------------------------------------------------------------------------ actions
+
+void MainWindow::connect_file_actions() {
+    Actions& a = *actions_;
+    a.on(ActionId::Open, [this] { open_dialog(); });
+    a.on(ActionId::Reload, [this] { submit(views::Reload{}); });
+    a.on(ActionId::SaveRecipe, [this] { save_dialog(true); });
+    a.on(ActionId::Export, [this] { save_dialog(false); });
+    a.on(ActionId::CloseModel, [this] { submit(views::CloseModel{}); });
+    a.on(ActionId::Quit, [this] { close(); });
+    a.on(ActionId::Undo, [this] { submit(views::Undo{}); });
+    a.on(ActionId::Redo, [this] { submit(views::Redo{}); });
+    a.on(ActionId::Run, [this] {
+        submit(views::RunModel{});
+        workspace_->show_bottom_tab(Workspace::RunTab);
+    });
+    a.on(ActionId::Check, [this] { submit(views::CheckModel{}); });
+    a.on(ActionId::Cancel, [this] { submit(views::CancelJobs{}); });
+    for (int i = 0; i < 9; ++i) {
+        auto* shortcut = new QShortcut(QKeySequence(QStringLiteral("Ctrl+%1").arg(i + 1)), this);
+        connect(shortcut, &QShortcut::activated, this, [this, i] {
+            const QStringList recents = settings_.recents();
+            if (i < recents.size()) open_path(recents[i]);
+        });
+    }
+}
+
+void MainWindow::connect_go_actions() {
+    Actions& a = *actions_;
+    a.on(ActionId::Find, [this] {
+        if (workspace_->graph()->hasFocus()) workspace_->graph()->open_find();
+        else workspace_->current_text()->open_find();
+    });
+    const auto next = [this](bool backwards) {
+        if (workspace_->graph()->hasFocus() || workspace_->graph()->isAncestorOf(QApplication::focusWidget())) workspace_->graph()->find_next(backwards);
+        else workspace_->current_text()->find_next(backwards);
+    };
+    a.on(ActionId::FindNext, [next] { next(false); });
+    a.on(ActionId::FindPrevious, [next] { next(true); });
+    a.on(ActionId::GoTo, [this] { open_go_to(false); });
+    a.on(ActionId::GoToFunction, [this] { open_go_to(true); });
+    a.on(ActionId::Palette, [this] { open_palette(); });
+    a.on(ActionId::Keys, [this] { keys_->open(actions_->keys()); });
+    a.on(ActionId::Back, [this] { travel(-1); });
+    a.on(ActionId::Forward, [this] { travel(1); });
+    a.on(ActionId::NextStage, [this] { strip_->step(true, false); });
+    a.on(ActionId::PreviousStage, [this] { strip_->step(false, false); });
+    a.on(ActionId::NextChanged, [this] { strip_->step(true, true); });
+    a.on(ActionId::PreviousChanged, [this] { strip_->step(false, true); });
+    a.on(ActionId::NextPane, [this] { workspace_->cycle_focus(true); });
+    a.on(ActionId::PreviousPane, [this] { workspace_->cycle_focus(false); });
+    for (const auto& [id, pane] : {std::pair(ActionId::FocusGraph, PaneId::Graph), {ActionId::FocusTensor, PaneId::Tensor},
+                                   {ActionId::FocusCode, PaneId::Code}, {ActionId::FocusBottom, PaneId::Bottom},
+                                   {ActionId::FocusInspector, PaneId::Inspector}})
+        a.on(id, [this, pane = pane] { workspace_->focus_pane(pane); });
+}
+
+void MainWindow::connect_view_actions() {
+    Actions& a = *actions_;
+    qt::GraphView* graph = workspace_->graph();
+    a.on(ActionId::FitAll, [graph] { graph->fit_all(); });
+    a.on(ActionId::FitSelection, [graph] { graph->fit_selection(); });
+    a.on(ActionId::ZoomIn, [graph] { graph->zoom_by(1.25); });
+    a.on(ActionId::ZoomOut, [graph] { graph->zoom_by(0.8); });
+    a.on(ActionId::ZoomReset, [graph] { graph->reset_zoom(); });
+    a.on(ActionId::Inputs, [graph] { graph->select_neighbours(false); });
+    a.on(ActionId::Readers, [graph] { graph->select_neighbours(true); });
+    a.on(ActionId::ToggleGroup, [graph] { graph->toggle_group(); });
+    a.on(ActionId::OpenGroups, [this] { submit(views::OpenAllGroups{true}); });
+    a.on(ActionId::CloseGroups, [this] { submit(views::OpenAllGroups{false}); });
+    a[ActionId::GroupRepeats]->setChecked(true);
+    a.on_toggled(ActionId::GroupRepeats, [this](bool on) { submit(views::GroupRepeats{on}); });
+    a.on_toggled(ActionId::ShowConstants, [this](bool on) { submit(views::ShowConstants{on}); });
+    a.on(ActionId::Heat, [this] { submit(views::ShowHeat{!screen_->heat}); });
+    a.on(ActionId::FoldAll, [this] { workspace_->current_text()->fold_all(true); });
+    a.on(ActionId::UnfoldAll, [this] { workspace_->current_text()->fold_all(false); });
+    a.on_toggled(ActionId::ExpandStages, [this](bool on) { strip_->set_expanded(on); });
+    for (const auto& [id, arrangement] : {std::pair(ActionId::LayoutExplore, Arrangement::Explore), {ActionId::LayoutPasses, Arrangement::Passes},
+                                          {ActionId::LayoutSchedule, Arrangement::Schedule}, {ActionId::LayoutRun, Arrangement::Run}})
+        a.on(id, [this, arrangement = arrangement] {
+            workspace_->keep_arrangement();
+            workspace_->arrange(arrangement);
+        });
+    a.on(ActionId::ResetLayout, [this] { workspace_->reset_arrangement(); });
+    const auto panes = {std::pair(ActionId::ShowGraph, PaneId::Graph), {ActionId::ShowCode, PaneId::Code},
+                        {ActionId::ShowBottom, PaneId::Bottom}, {ActionId::ShowInspector, PaneId::Inspector}};
+    for (const auto& [id, pane] : panes) a.on(id, [this, id = id, pane = pane] { workspace_->show_pane(pane, (*actions_)[id]->isChecked()); });
+    connect(workspace_, &Workspace::panes_changed, this, [this, panes = std::vector(panes)] {
+        for (const auto& [id, pane] : panes) (*actions_)[id]->setChecked(workspace_->pane_shown(pane));
+    });
+    a[ActionId::DarkTheme]->setChecked(qt::theme().choice.dark);
+    a[ActionId::ColourBlind]->setChecked(qt::theme().choice.colour_blind);
+    const auto retheme = [this](bool) { set_theme((*actions_)[ActionId::DarkTheme]->isChecked(), (*actions_)[ActionId::ColourBlind]->isChecked()); };
+    a.on_toggled(ActionId::DarkTheme, retheme);
+    a.on_toggled(ActionId::ColourBlind, retheme);
+    const auto resize_code = [this](int step) {
+        const int pixels = std::clamp(settings_.number(QStringLiteral("code_pixels"), qt::theme().mono.pixelSize()) + step, 8, 28);
+        settings_.set(QStringLiteral("code_pixels"), pixels);
+        for (qt::TextView* text : {workspace_->tensor(), workspace_->llvm(), workspace_->assembly()}) text->set_font_pixels(pixels);
+    };
+    a.on(ActionId::LargerCode, [resize_code] { resize_code(1); });
+    a.on(ActionId::SmallerCode, [resize_code] { resize_code(-1); });
+    resize_code(0);
+}
+
+void MainWindow::set_theme(bool dark, bool colour_blind) {
+    settings_.set(QStringLiteral("dark"), dark);
+    settings_.set(QStringLiteral("colour_blind"), colour_blind);
+    qt::apply_theme(*qApp, {dark, colour_blind});
+}
+
+// ------------------------------------------------------------------------------------------ screens
+
+void MainWindow::show_screen() {
+    const auto before = std::exchange(screen_, workbench_.screen());
+    const views::Screen& next = *screen_;
+    const bool other_model = before->model_title != next.model_title || before->has_model != next.has_model;
+    if (other_model) {
+        selection_ = {};
+        trail_.clear();
+        trail_at_ = 0;
+    }
+    toolbar_->set_screen(next);
+    strip_->set_data(next.stages);
+    strip_->setVisible(next.has_model);
+    workspace_->show_screen(*before, next);
+    start_->set_data(next.start);
+    status_->set_data(next.status);
+    stack_->setCurrentWidget(next.has_model ? static_cast<QWidget*>(workspace_) : start_);
+    if (before->has_model != next.has_model) next.has_model ? workspace_->graph()->setFocus() : start_->setFocus();
+    if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm || next.assembly != before->assembly ||
+        next.memory != before->memory || next.run != before->run)
+        workspace_->show_selection(selection_, nullptr);
+    if (next.problems->errors > errors_seen_) {
+        if (next.has_model) workspace_->show_bottom_tab(Workspace::ProblemsTab);
+        status_->show_hint(tr("A problem was found: see Problems"));
+    }
+    errors_seen_ = next.problems->errors;
+    setWindowTitle(next.has_model ? text_of(next.model_title) + QStringLiteral(" · Orrery") : QStringLiteral("Orrery"));
+    update_actions(next);
+    if (next.start != before->start) update_start();
+}
+
+void MainWindow::update_actions(const views::Screen& screen) {
+    Actions& a = *actions_;
+    const QString no_model = tr("open a model first");
+    for (const ActionId id : {ActionId::Reload, ActionId::SaveRecipe, ActionId::Export, ActionId::CloseModel, ActionId::Run, ActionId::Check,
+                              ActionId::NextStage, ActionId::PreviousStage, ActionId::NextChanged, ActionId::PreviousChanged,
+                              ActionId::FitAll, ActionId::FitSelection, ActionId::ToggleGroup, ActionId::OpenGroups, ActionId::CloseGroups,
+                              ActionId::GoTo, ActionId::GoToFunction, ActionId::Find})
+        a.enable(id, screen.has_model, no_model);
+    a.enable(ActionId::Undo, !screen.undo_title.empty(), tr("nothing to undo"));
+    a.enable(ActionId::Redo, !screen.redo_title.empty(), tr("nothing to redo"));
+    a[ActionId::Undo]->setText(screen.undo_title.empty() ? tr("Undo") : tr("Undo: %1").arg(text_of(screen.undo_title)));
+    a[ActionId::Redo]->setText(screen.redo_title.empty() ? tr("Redo") : tr("Redo: %1").arg(text_of(screen.redo_title)));
+    a.enable(ActionId::Cancel, screen.status.can_cancel, tr("nothing is running"));
+    a.enable(ActionId::Heat, screen.graph->has_times, tr("run the model first"));
+    a[ActionId::Heat]->setChecked(screen.heat);
+    a.enable(ActionId::Back, trail_at_ > 0, tr("nowhere to go back to"));
+    a.enable(ActionId::Forward, trail_at_ + 1 < trail_.size(), tr("nowhere to go forward to"));
+}
+
+void MainWindow::update_start() {
+    auto data = std::make_shared<views::StartViewData>(*screen_->start);
+    data->recents.clear();
+    for (const QString& path : settings_.recents()) {
+        const QFileInfo info(path);
+        data->recents.push_back({path.toStdString(), info.fileName().toStdString(), info.exists() ? info.lastModified().toString(QStringLiteral("d MMM yyyy")).toStdString() : tr("gone").toStdString(),
+                                 info.exists()});
+    }
+    start_->set_data(data);
+    update_model_menu();
+}
+
+void MainWindow::update_model_menu() {
+    QMenu* menu = toolbar_->model_menu();
+    menu->clear();
+    menu->addAction((*actions_)[ActionId::Open]);
+    const QStringList recents = settings_.recents();
+    if (!recents.isEmpty()) menu->addSeparator();
+    for (int i = 0; i < recents.size(); ++i) {
+        QAction* action = menu->addAction(QFileInfo(recents[i]).fileName(), this, [this, path = recents[i]] { open_path(path); });
+        action->setToolTip(recents[i]);
+        action->setEnabled(QFileInfo::exists(recents[i]));
+        action->setText(action->text() + QStringLiteral("\tCtrl+%1").arg(i + 1));
+    }
+    menu->addSeparator();
+    QMenu* samples = menu->addMenu(tr("Built-in networks"));
+    for (const views::StartSample& sample : screen_->start->samples)
+        samples->addAction(text_of(sample.title), this, [this, name = sample.name] { submit(views::OpenSample{name}); });
+    menu->addSeparator();
+    menu->addAction((*actions_)[ActionId::CloseModel]);
+}
+
+// ---------------------------------------------------------------------------------------- selection
+
+void MainWindow::select(const views::Selection& selection, QObject* source, bool remember) {
+    if (remember && !selection.empty() && (trail_.empty() || !(trail_[trail_at_] == selection))) {
+        if (!trail_.empty()) trail_.resize(trail_at_ + 1);
+        trail_.push_back(selection);
+        if (trail_.size() > kMaxTrail) trail_.erase(trail_.begin());
+        trail_at_ = trail_.size() - 1;
+    }
+    selection_ = selection;
+    workspace_->show_selection(selection, source);
+    submit(views::Select{selection});
+    update_actions(*screen_);
+}
+
+void MainWindow::travel(int direction) {
+    const std::size_t to = trail_at_ + static_cast<std::size_t>(direction);
+    if (trail_.empty() || to >= trail_.size()) return;
+    trail_at_ = to;
+    const views::Selection selection = trail_[to];
+    if (!selection.function.empty()) submit(views::SelectFunction{selection.function});
+    select(selection, nullptr, false);
+}
+
+// ------------------------------------------------------------------------------- opening and saving
+
+void MainWindow::open_path(const QString& path) {
+    const QString absolute = QFileInfo(path).absoluteFilePath();
+    if (QFileInfo::exists(absolute)) {
+        settings_.add_recent(absolute);
+        update_start();
+    }
+    submit(views::OpenFile{absolute.toStdString()});
+}
+
+void MainWindow::open_dialog() {
+    const QString path = QFileDialog::getOpenFileName(this, tr("Open a model or recipe"), {}, tr("Models and recipes (*.onnx *.json *.recipe);;All files (*)"));
+    if (!path.isEmpty()) open_path(path);
+}
+
+void MainWindow::save_dialog(bool recipe) {
+    const QString path = recipe ? QFileDialog::getSaveFileName(this, tr("Save the recipe"), QStringLiteral("session.json"), tr("Recipe (*.json)"))
+                                : QFileDialog::getSaveFileName(this, tr("Export code"), QStringLiteral("model.o"),
+                                                               tr("Object file (*.o);;Assembly (*.s);;LLVM IR (*.ll)"));
+    if (path.isEmpty()) return;
+    if (recipe) submit(views::SaveRecipe{path.toStdString()});
+    else submit(views::ExportCode{path.toStdString()});
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
+    if (!event->mimeData()->hasUrls() || !event->mimeData()->urls().front().isLocalFile()) return;
+    event->acceptProposedAction();
+    start_->set_drop_hint(true);
+}
+
+void MainWindow::dragLeaveEvent(QDragLeaveEvent*) { start_->set_drop_hint(false); }
+
+void MainWindow::dropEvent(QDropEvent* event) {
+    start_->set_drop_hint(false);
+    event->acceptProposedAction();
+    open_path(event->mimeData()->urls().front().toLocalFile());
+}
+
+void MainWindow::keyPressEvent(QKeyEvent* event) {
+    // Reached by single letters only when the focused widget had no use for them: canvases and text panes.
+    const bool shift = (event->modifiers() & Qt::ShiftModifier) != 0;
+    const bool plain = (event->modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier)) == 0;
+    if (plain && screen_->has_model && event->key() == Qt::Key_N) return strip_->step(true, shift);
+    if (plain && screen_->has_model && event->key() == Qt::Key_B) return strip_->step(false, shift);
+    if (event->key() == Qt::Key_Escape && screen_->status.can_cancel) return submit(views::CancelJobs{});
+    QMainWindow::keyPressEvent(event);
+}
+
+void MainWindow::closeEvent(QCloseEvent* event) {
+    settings_.set(QStringLiteral("geometry"), saveGeometry());
+    settings_.set(QStringLiteral("arrangement"), arrangement_name(workspace_->arrangement()));
+    if (screen_->has_model) workspace_->keep_arrangement();
+    submit(views::CancelJobs{});
+    QMainWindow::closeEvent(event);
+}
+
+// ------------------------------------------------------------------------------------------ palette
+
+void MainWindow::open_palette() {
+    auto entries = actions_->palette();
+    for (const QString& path : settings_.recents())
+        entries.push_back({tr("Open %1").arg(QFileInfo(path).fileName()), path, {}, true, [this, path] { open_path(path); }});
+    for (const views::StartSample& sample : screen_->start->samples)
+        entries.push_back({tr("Open built-in %1").arg(text_of(sample.title)), tr("built-in network"), {}, true,
+                           [this, name = sample.name] { submit(views::OpenSample{name}); }});
+    palette_->open(std::move(entries), tr("Type an action"));
+}
+
+void MainWindow::open_go_to(bool functions_only) {
+    std::vector<qt::PaletteEntry> entries;
+    const auto data = screen_->graph;
+    for (const std::string& name : screen_->functions)
+        entries.push_back({text_of(name), tr("tensor program"), {}, true, [this, name] { submit(views::SelectFunction{name}); }});
+    if (!functions_only) {
+        for (std::size_t i = 0; i < data->nodes.size(); ++i) {
+            const views::GraphNode& n = data->nodes[i];
+            entries.push_back({text_of(n.title), text_of(n.name + "  " + n.subtitle), {}, true, [this, i, data] {
+                                   if (workspace_->graph()->isVisible() && screen_->graph == data) workspace_->graph()->select_node(static_cast<int>(i));
+                               }});
+        }
+        for (const views::StageSection& section : screen_->stages->sections)
+            for (const views::StageStep& step : section.steps)
+                entries.push_back({text_of(step.name), tr("stage of %1").arg(text_of(section.title)), {}, true,
+                                   [this, id = step.id] { submit(views::SelectStage{id}); }});
+    }
+    palette_->open(std::move(entries), functions_only ? tr("Type the name of a tensor program") : tr("Type a node, a tensor program, a stage"));
+}
+
+} // namespace orrery::app

@@ -1,0 +1,89 @@
+#pragma once
+// The main window: toolbar, stages, panes, status line, and what ties them together.
+
+#include "app/actions.hpp"
+#include "app/window_settings.hpp"
+#include "app/window_toolbar.hpp"
+#include "app/window_workbench.hpp"
+#include "app/window_workspace.hpp"
+#include "views/qt/command_palette.hpp"
+#include "views/qt/key_list.hpp"
+#include "views/qt/stage_strip.hpp"
+#include "views/qt/start_page.hpp"
+#include "views/qt/status_line.hpp"
+
+#include <QMainWindow>
+#include <QTimer>
+
+#include <memory>
+#include <vector>
+
+class QStackedWidget;
+
+namespace orrery::app {
+
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+  public:
+    /// `workbench` outlives the window.
+    MainWindow(Workbench& workbench, const SettingsOptions& settings);
+    ~MainWindow() override;
+
+    void open_path(const QString& path);
+    [[nodiscard]] Workspace* workspace() const { return workspace_; }
+    [[nodiscard]] qt::StageStrip* strip() const { return strip_; }
+    [[nodiscard]] qt::StartPage* start_page() const { return start_; }
+    [[nodiscard]] qt::StatusLine* status() const { return status_; }
+    [[nodiscard]] qt::CommandPalette* palette_popup() const { return palette_; }
+    [[nodiscard]] qt::KeyList* key_list() const { return keys_; }
+    [[nodiscard]] Toolbar* toolbar() const { return toolbar_; }
+    [[nodiscard]] const Actions& actions() const { return *actions_; }
+    [[nodiscard]] const views::Selection& selection() const { return selection_; }
+    /// True when the last screen of the workbench is shown.
+    [[nodiscard]] bool up_to_date() const { return !pending_.isActive(); }
+
+  protected:
+    void closeEvent(QCloseEvent* event) override;
+    void dragEnterEvent(QDragEnterEvent* event) override;
+    void dragLeaveEvent(QDragLeaveEvent* event) override;
+    void dropEvent(QDropEvent* event) override;
+    void keyPressEvent(QKeyEvent* event) override;
+
+  private:
+    void build();
+    void connect_file_actions();
+    void connect_go_actions();
+    void connect_view_actions();
+    void show_screen();
+    void update_actions(const views::Screen& screen);
+    void update_start();
+    void update_model_menu();
+    void submit(const views::Command& command) { workbench_.submit(command); }
+    void select(const views::Selection& selection, QObject* source, bool remember = true);
+    void travel(int direction);
+    void open_dialog();
+    void save_dialog(bool recipe);
+    void open_palette();
+    void open_go_to(bool functions_only);
+    void set_theme(bool dark, bool colour_blind);
+
+    Workbench& workbench_;
+    Settings settings_;
+    std::unique_ptr<Actions> actions_;
+    Toolbar* toolbar_ = nullptr;
+    qt::StageStrip* strip_ = nullptr;
+    QStackedWidget* stack_ = nullptr;
+    qt::StartPage* start_ = nullptr;
+    Workspace* workspace_ = nullptr;
+    qt::StatusLine* status_ = nullptr;
+    qt::CommandPalette* palette_ = nullptr;
+    qt::KeyList* keys_ = nullptr;
+    std::shared_ptr<const views::Screen> screen_;
+    views::Selection selection_;
+    std::vector<views::Selection> trail_; ///< selections visited, for back and forward
+    std::size_t trail_at_ = 0;
+    QTimer pending_; ///< one update a frame, however many screens arrive
+    int errors_seen_ = 0;
+};
+
+} // namespace orrery::app

@@ -1,0 +1,19 @@
+# The window: everything of app/ that needs Qt. Included by app/CMakeLists.txt.
+if(ORRERY_GUI)
+  find_package(Qt6 6.4 REQUIRED COMPONENTS Widgets OpenGL)
+  orrery_library(app_window
+    actions.cpp
+    main_window.cpp
+    window_imgui_host.cpp
+    window_memory_panel.cpp
+    window_settings.cpp
+    window_toolbar.cpp
+    window_workbench.cpp
+    window_workspace.cpp
+    LINKS orrery::views_qt orrery::views_imgui Qt6::Widgets Qt6::OpenGL
+  )
+  set_target_properties(orrery_app_window PROPERTIES AUTOMOC ON)
+  if(ORRERY_PCH)
+    target_precompile_headers(orrery_app_window REUSE_FROM orrery_views_qt)
+  endif()
+endif()

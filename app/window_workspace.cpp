@@ -1,0 +1,293 @@
+#include "app/window_workspace.hpp"
+
+#include "views/qt/theme.hpp"
+
+#include <QApplication>
+#include <QDockWidget>
+#include <QLayout>
+#include <QStackedWidget>
+#include <QToolButton>
+
+namespace orrery::app {
+namespace {
+
+constexpr int kStateVersion = 3; // of saved dock states; another version falls back to the shipped arrangement
+
+QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 5>& docks) { return docks[static_cast<std::size_t>(pane)]; }
+
+QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
+
+} // namespace
+
+QString arrangement_name(Arrangement arrangement) {
+    switch (arrangement) {
+    case Arrangement::Explore: return QStringLiteral("Explore");
+    case Arrangement::Passes: return QStringLiteral("Passes");
+    case Arrangement::Schedule: return QStringLiteral("Schedule");
+    case Arrangement::Run: return QStringLiteral("Run");
+    }
+    return {};
+}
+
+Arrangement arrangement_named(const QString& name) {
+    for (int i = 0; i < kArrangements; ++i)
+        if (arrangement_name(static_cast<Arrangement>(i)).compare(name, Qt::CaseInsensitive) == 0) return static_cast<Arrangement>(i);
+    return Arrangement::Schedule;
+}
+
+Workspace::Workspace(Settings& settings, QWidget* parent) : QMainWindow(parent, Qt::Widget), settings_(settings) {
+    setWindowFlags(Qt::Widget);
+    setDockOptions(QMainWindow::AllowNestedDocks);
+    setCorner(Qt::BottomRightCorner, Qt::BottomDockWidgetArea);
+    setCorner(Qt::BottomLeftCorner, Qt::BottomDockWidgetArea);
+    build_graph();
+    build_texts();
+    build_bottom();
+    connect_selection();
+    for (QDockWidget* dock : {graph_dock_, code_dock_, bottom_dock_, inspector_dock_})
+        connect(dock, &QDockWidget::visibilityChanged, this, &Workspace::panes_changed);
+}
+
+QDockWidget* Workspace::add_dock(const QString& name, qt::PaneHeader* header, QWidget* content, Qt::DockWidgetArea area) {
+    auto* dock = new QDockWidget(name, this);
+    dock->setObjectName(name);
+    // Floating docks are unreliable on Wayland; moving and closing is enough.
+    dock->setFeatures(QDockWidget::DockWidgetMovable | QDockWidget::DockWidgetClosable);
+    dock->setTitleBarWidget(header);
+    dock->setWidget(content);
+    addDockWidget(area, dock);
+    return dock;
+}
+
+void Workspace::build_graph() {
+    graph_ = new qt::GraphView(this);
+    graph_header_ = new qt::PaneHeader(this);
+    graph_header_->set_title(tr("Graph"));
+    heat_button_ = graph_header_->add_button(tr("heat: time"), tr("Colour nodes by their time"), true);
+    connect(heat_button_, &QToolButton::clicked, this, &Workspace::heat_requested);
+    graph_dock_ = add_dock(QStringLiteral("Graph"), graph_header_, graph_, Qt::LeftDockWidgetArea);
+    connect(graph_, &qt::GraphView::zoom_changed, this, [this](double scale) {
+        graph_header_->set_note(QStringLiteral("%1 %").arg(scale * 100, 0, 'f', scale < 0.1 ? 1 : 0));
+    });
+    connect(graph_, &qt::GraphView::function_requested, this, &Workspace::function_requested);
+}
+
+void Workspace::build_texts() {
+    tensor_ = new qt::TextView(this);
+    tensor_->setAccessibleName(tr("Tensor program"));
+    tensor_header_ = new qt::PaneHeader(this);
+    tensor_header_->set_title(tr("Tensor program"));
+    QToolButton* pick = tensor_header_->add_button(QStringLiteral("▾"), tr("Show another tensor program (Ctrl+T)"), false);
+    connect(pick, &QToolButton::clicked, this, &Workspace::function_list_requested);
+    setCentralWidget(new qt::Pane(tensor_header_, tensor_, this));
+    llvm_ = new qt::TextView(this);
+    llvm_->setAccessibleName(tr("LLVM IR"));
+    assembly_ = new qt::TextView(this);
+    assembly_->setAccessibleName(tr("Assembly"));
+    code_header_ = new qt::PaneHeader(this);
+    code_header_->add_tab(tr("LLVM IR"));
+    code_header_->add_tab(tr("Assembly"));
+    code_stack_ = new QStackedWidget(this);
+    code_stack_->addWidget(llvm_);
+    code_stack_->addWidget(assembly_);
+    connect(code_header_, &qt::PaneHeader::tab_selected, this, [this](int tab) {
+        code_stack_->setCurrentIndex(tab);
+        code_header_->set_note(code_notes_[static_cast<std::size_t>(tab)]);
+    });
+    code_dock_ = add_dock(QStringLiteral("Code"), code_header_, code_stack_, Qt::RightDockWidgetArea);
+    code_header_->select_tab(AssemblyTab);
+}
+
+void Workspace::build_bottom() {
+    memory_ = new MemoryPanel(this);
+    run_ = new qt::RunPanel(this);
+    problems_ = new qt::TablePanel(tr("Problems"), this);
+    bottom_header_ = new qt::PaneHeader(this);
+    for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems")}) bottom_header_->add_tab(tab);
+    bottom_stack_ = new QStackedWidget(this);
+    bottom_stack_->addWidget(memory_);
+    bottom_stack_->addWidget(run_);
+    bottom_stack_->addWidget(problems_);
+    connect(bottom_header_, &qt::PaneHeader::tab_selected, this, [this](int tab) {
+        bottom_stack_->setCurrentIndex(tab);
+        bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(tab)]);
+    });
+    bottom_dock_ = add_dock(QStringLiteral("Bottom"), bottom_header_, bottom_stack_, Qt::BottomDockWidgetArea);
+    inspector_ = new qt::InspectorPanel(this);
+    inspector_header_ = new qt::PaneHeader(this);
+    inspector_header_->set_title(tr("Inspector"));
+    inspector_dock_ = add_dock(QStringLiteral("Inspector"), inspector_header_, inspector_, Qt::BottomDockWidgetArea);
+}
+
+void Workspace::connect_selection() {
+    const auto from = [this](auto* view, auto signal) {
+        connect(view, signal, this, [this, view](const views::Selection& selection) { emit selection_requested(selection, view); });
+    };
+    from(graph_, &qt::GraphView::selection_requested);
+    from(tensor_, &qt::TextView::selection_requested);
+    from(llvm_, &qt::TextView::selection_requested);
+    from(assembly_, &qt::TextView::selection_requested);
+    from(memory_, &MemoryPanel::selection_requested);
+    from(run_->operators(), &qt::TablePanel::selection_requested);
+    from(problems_, &qt::TablePanel::selection_requested);
+    const std::array texts = {tensor_, llvm_, assembly_};
+    for (qt::TextView* source : texts)
+        connect(source, &qt::TextView::hovered, this, [texts, source](const views::Selection& hover) {
+            for (qt::TextView* other : texts)
+                if (other != source) other->set_hover(hover.tensor_lines.empty() ? views::Selection() : hover);
+        });
+}
+
+void Workspace::set_sink(const views::CommandSink& sink) { graph_->set_sink(sink); }
+
+void Workspace::show_screen(const views::Screen& before, const views::Screen& next) {
+    graph_->set_data(next.graph);
+    graph_->set_heat(next.heat);
+    heat_button_->setChecked(next.heat);
+    heat_button_->setEnabled(next.graph->has_times);
+    tensor_->set_data(next.tensor);
+    llvm_->set_data(next.llvm);
+    assembly_->set_data(next.assembly);
+    memory_->set_data(next.memory);
+    run_->set_data(next.run);
+    inspector_->set_data(next.inspector);
+    if (next.problems != before.problems)
+        problems_->set_table(std::shared_ptr<const views::Table>(next.problems, &next.problems->table));
+    show_notes(next);
+}
+
+void Workspace::show_notes(const views::Screen& screen) {
+    graph_header_->set_subject(text_of(screen.graph->title));
+    tensor_header_->set_subject(text_of(screen.tensor->subject));
+    tensor_header_->set_note(text_of(screen.tensor->note));
+    code_notes_ = {text_of(screen.llvm->note), text_of(screen.assembly->note)};
+    code_header_->set_note(code_notes_[static_cast<std::size_t>(std::max(0, code_header_->selected_tab()))]);
+    const views::ProblemsViewData& p = *screen.problems;
+    bottom_header_->set_tab_text(ProblemsTab, p.errors + p.warnings == 0 ? tr("Problems") : tr("Problems  %1").arg(p.errors + p.warnings));
+    bottom_notes_ = {text_of(screen.memory->summary), text_of(screen.run->agreement), QString()};
+    bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
+}
+
+void Workspace::show_selection(const views::Selection& selection, const QObject* source) {
+    if (source != graph_) graph_->set_selection(selection);
+    for (qt::TextView* text : {tensor_, llvm_, assembly_}) text->set_selection(selection, text != source);
+    if (source != memory_) memory_->set_selection(selection);
+    if (source != run_->operators()) run_->operators()->set_selection(selection);
+}
+
+// ------------------------------------------------------------------------------------- arrangements
+
+void Workspace::arrange(Arrangement arrangement) {
+    arrangement_ = arrangement;
+    const bool explore = arrangement == Arrangement::Explore;
+    addDockWidget(Qt::LeftDockWidgetArea, graph_dock_);
+    addDockWidget(Qt::RightDockWidgetArea, code_dock_);
+    addDockWidget(Qt::BottomDockWidgetArea, bottom_dock_);
+    if (explore) {
+        addDockWidget(Qt::RightDockWidgetArea, inspector_dock_);
+        splitDockWidget(inspector_dock_, code_dock_, Qt::Vertical);
+    } else {
+        splitDockWidget(bottom_dock_, inspector_dock_, Qt::Horizontal);
+    }
+    graph_dock_->setVisible(true);
+    code_dock_->setVisible(arrangement == Arrangement::Passes || arrangement == Arrangement::Schedule);
+    bottom_dock_->setVisible(arrangement == Arrangement::Schedule || arrangement == Arrangement::Run);
+    inspector_dock_->setVisible(arrangement != Arrangement::Passes);
+    centralWidget()->setVisible(true);
+    const QByteArray kept = settings_.bytes(QStringLiteral("layout/") + arrangement_name(arrangement));
+    shipped_sizes_ = kept.isEmpty() || !restoreState(kept, kStateVersion);
+    if (!shipped_sizes_) return;
+    default_sizes();
+    if (arrangement == Arrangement::Run) show_bottom_tab(RunTab);
+}
+
+void Workspace::showEvent(QShowEvent* event) {
+    QMainWindow::showEvent(event);
+    if (shipped_sizes_) default_sizes();
+}
+
+void Workspace::resizeEvent(QResizeEvent* event) {
+    QMainWindow::resizeEvent(event);
+    if (shipped_sizes_ && isVisible()) default_sizes();
+}
+
+void Workspace::default_sizes() {
+    if (!isVisible()) return;
+    layout()->activate(); // sizes hold only once the docks are laid out
+    // Proportions of WINDOW.md's picture: 355 : 570 : 463 across, 290 of 868 below.
+    const int w = std::max(400, width()), h = std::max(300, height());
+    switch (arrangement_) {
+    case Arrangement::Explore:
+        resizeDocks({graph_dock_, inspector_dock_}, {w * 46 / 100, w * 24 / 100}, Qt::Horizontal);
+        break;
+    case Arrangement::Passes:
+        resizeDocks({graph_dock_, code_dock_}, {w * 34 / 100, w * 30 / 100}, Qt::Horizontal);
+        break;
+    case Arrangement::Schedule:
+        resizeDocks({graph_dock_, code_dock_}, {w * 26 / 100, w * 33 / 100}, Qt::Horizontal);
+        resizeDocks({bottom_dock_}, {h * 33 / 100}, Qt::Vertical);
+        resizeDocks({bottom_dock_, inspector_dock_}, {w * 74 / 100, w * 26 / 100}, Qt::Horizontal);
+        break;
+    case Arrangement::Run:
+        resizeDocks({graph_dock_}, {w * 55 / 100}, Qt::Horizontal);
+        resizeDocks({bottom_dock_}, {h * 40 / 100}, Qt::Vertical);
+        resizeDocks({bottom_dock_, inspector_dock_}, {w * 74 / 100, w * 26 / 100}, Qt::Horizontal);
+        break;
+    }
+}
+
+void Workspace::keep_arrangement() { settings_.set(QStringLiteral("layout/") + arrangement_name(arrangement_), saveState(kStateVersion)); }
+
+void Workspace::reset_arrangement() {
+    settings_.remove(QStringLiteral("layout/") + arrangement_name(arrangement_));
+    arrange(arrangement_);
+}
+
+void Workspace::show_pane(PaneId pane, bool on) {
+    if (QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_})) dock->setVisible(on);
+}
+
+bool Workspace::pane_shown(PaneId pane) const {
+    const QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_});
+    return dock == nullptr || !dock->isHidden();
+}
+
+void Workspace::focus_pane(PaneId pane) {
+    show_pane(pane, true);
+    switch (pane) {
+    case PaneId::Graph: return graph_->setFocus(Qt::ShortcutFocusReason);
+    case PaneId::Tensor: return tensor_->setFocus(Qt::ShortcutFocusReason);
+    case PaneId::Code: return code_stack_->currentWidget()->setFocus(Qt::ShortcutFocusReason);
+    case PaneId::Inspector: return inspector_->setFocus(Qt::ShortcutFocusReason);
+    case PaneId::Bottom: break;
+    }
+    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_};
+    targets[bottom_stack_->currentIndex()]->setFocus(Qt::ShortcutFocusReason);
+}
+
+void Workspace::cycle_focus(bool forward) {
+    constexpr PaneId kOrder[] = {PaneId::Graph, PaneId::Tensor, PaneId::Code, PaneId::Bottom, PaneId::Inspector};
+    QWidget* const roots[] = {graph_dock_, centralWidget(), code_dock_, bottom_dock_, inspector_dock_};
+    int at = forward ? -1 : 0;
+    for (int i = 0; i < 5; ++i)
+        if (QApplication::focusWidget() != nullptr && roots[i]->isAncestorOf(QApplication::focusWidget())) at = i;
+    for (int k = 1; k <= 5; ++k) {
+        const int next = ((at + (forward ? k : -k)) % 5 + 5) % 5;
+        if (pane_shown(kOrder[next])) return focus_pane(kOrder[next]);
+    }
+}
+
+void Workspace::show_bottom_tab(int tab) {
+    bottom_dock_->setVisible(true);
+    bottom_header_->select_tab(tab);
+}
+
+void Workspace::show_code_tab(int tab) { code_header_->select_tab(tab); }
+
+qt::TextView* Workspace::current_text() const {
+    for (qt::TextView* text : {tensor_, llvm_, assembly_})
+        if (text->hasFocus() || text->isAncestorOf(QApplication::focusWidget())) return text;
+    return tensor_;
+}
+
+} // namespace orrery::app

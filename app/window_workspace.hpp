@@ -1,0 +1,106 @@
+#pragma once
+// The panes of a model and how they are arranged: graph, tensor program, code; below what it costs.
+
+#include "app/window_memory_panel.hpp"
+#include "app/window_settings.hpp"
+#include "views/model/screen.hpp"
+#include "views/qt/graph_view.hpp"
+#include "views/qt/inspector_panel.hpp"
+#include "views/qt/pane.hpp"
+#include "views/qt/run_panel.hpp"
+#include "views/qt/table_panel.hpp"
+#include "views/qt/text_view.hpp"
+
+#include <QMainWindow>
+
+#include <array>
+#include <vector>
+
+class QDockWidget;
+class QStackedWidget;
+
+namespace orrery::app {
+
+/// Arrangements shipped with the program; each is kept as the user left it until it is reset.
+enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run };
+inline constexpr int kArrangements = 4;
+[[nodiscard]] QString arrangement_name(Arrangement arrangement);
+/// By its name, any case; Schedule when unknown.
+[[nodiscard]] Arrangement arrangement_named(const QString& name);
+
+enum class PaneId : std::uint8_t { Graph, Tensor, Code, Bottom, Inspector };
+
+class Workspace : public QMainWindow {
+    Q_OBJECT
+  public:
+    explicit Workspace(Settings& settings, QWidget* parent = nullptr);
+
+    /// Shows the parts of `next` that are not those of `before`.
+    void show_screen(const views::Screen& before, const views::Screen& next);
+    /// Marks a selection everywhere but in `source`.
+    void show_selection(const views::Selection& selection, const QObject* source);
+    void set_sink(const views::CommandSink& sink);
+
+    void arrange(Arrangement arrangement);
+    void reset_arrangement();
+    void keep_arrangement();
+    [[nodiscard]] Arrangement arrangement() const { return arrangement_; }
+    void focus_pane(PaneId pane);
+    void cycle_focus(bool forward);
+    void show_pane(PaneId pane, bool on);
+    [[nodiscard]] bool pane_shown(PaneId pane) const;
+    void show_bottom_tab(int tab);
+    enum BottomTab { MemoryTab, RunTab, ProblemsTab };
+    enum CodeTab { LlvmTab, AssemblyTab };
+    void show_code_tab(int tab);
+
+    [[nodiscard]] qt::GraphView* graph() const { return graph_; }
+    [[nodiscard]] qt::TextView* tensor() const { return tensor_; }
+    [[nodiscard]] qt::TextView* llvm() const { return llvm_; }
+    [[nodiscard]] qt::TextView* assembly() const { return assembly_; }
+    [[nodiscard]] MemoryPanel* memory() const { return memory_; }
+    [[nodiscard]] qt::RunPanel* run() const { return run_; }
+    [[nodiscard]] qt::TablePanel* problems() const { return problems_; }
+    [[nodiscard]] qt::InspectorPanel* inspector() const { return inspector_; }
+    /// The text view that has the focus, else the tensor program.
+    [[nodiscard]] qt::TextView* current_text() const;
+
+  signals:
+    void selection_requested(const orrery::views::Selection& selection, QObject* source);
+    void function_requested(const QString& name);
+    void function_list_requested();
+    void heat_requested(bool on);
+    void panes_changed();
+
+  protected:
+    void showEvent(QShowEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+
+  private:
+    QDockWidget* add_dock(const QString& name, qt::PaneHeader* header, QWidget* content, Qt::DockWidgetArea area);
+    void build_graph();
+    void build_texts();
+    void build_bottom();
+    void connect_selection();
+    void default_sizes();
+    void show_notes(const views::Screen& screen);
+
+    Settings& settings_;
+    Arrangement arrangement_ = Arrangement::Schedule;
+    bool shipped_sizes_ = true; ///< the user has not changed this arrangement yet
+    qt::GraphView* graph_ = nullptr;
+    qt::TextView *tensor_ = nullptr, *llvm_ = nullptr, *assembly_ = nullptr;
+    MemoryPanel* memory_ = nullptr;
+    qt::RunPanel* run_ = nullptr;
+    qt::TablePanel* problems_ = nullptr;
+    qt::InspectorPanel* inspector_ = nullptr;
+    qt::PaneHeader *graph_header_ = nullptr, *tensor_header_ = nullptr, *code_header_ = nullptr, *bottom_header_ = nullptr,
+                   *inspector_header_ = nullptr;
+    QStackedWidget *code_stack_ = nullptr, *bottom_stack_ = nullptr;
+    QDockWidget *graph_dock_ = nullptr, *code_dock_ = nullptr, *bottom_dock_ = nullptr, *inspector_dock_ = nullptr;
+    QToolButton* heat_button_ = nullptr;
+    std::array<QString, 2> code_notes_;
+    std::array<QString, 3> bottom_notes_;
+};
+
+} // namespace orrery::app

@@ -1,0 +1,62 @@
+#pragma once
+// One Dear ImGui context: fed with plain input, drawn on demand.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace orrery::imgui {
+
+/// 0xAABBGGRR, as ImGui packs colours.
+using Colour = std::uint32_t;
+[[nodiscard]] constexpr Colour rgb(std::uint8_t r, std::uint8_t g, std::uint8_t b, std::uint8_t a = 255) {
+    return static_cast<Colour>(a) << 24 | static_cast<Colour>(b) << 16 | static_cast<Colour>(g) << 8 | r;
+}
+
+/// The theme's roles a canvas needs.
+struct Style {
+    Colour ground = 0, panel = 0, raised = 0, hairline = 0, text = 0, dim = 0, faint = 0, accent = 0, accent_fill = 0;
+    std::array<Colour, 5> kinds{}, kind_fills{}; ///< blue, teal, violet, green, grey
+};
+
+/// What happened since the last frame. Units: logical pixels, seconds.
+struct Input {
+    float width = 0, height = 0;
+    float ratio = 1;                     ///< device pixels to a logical one
+    float mouse_x = -1e6f, mouse_y = -1e6f; ///< far away: not over the canvas
+    std::array<bool, 3> buttons{};       ///< left, right, middle
+    float wheel = 0;                     ///< notches, away from the user positive
+    float seconds = 1.f / 60;            ///< since the last frame
+    bool shift = false;
+    int step = 0;                        ///< keyboard: -1 previous, +1 next item
+};
+
+/// Thread: one at a time. The OpenGL calls need the same context current each time.
+class Canvas {
+  public:
+    Canvas();
+    ~Canvas(); ///< Pre: stop_gl() was called when start_gl() was
+    Canvas(const Canvas&) = delete;
+    Canvas& operator=(const Canvas&) = delete;
+
+    /// A TrueType or OpenType file and its size; without one ImGui's own bitmap typeface is used. Units: logical pixels.
+    void set_font(std::string file, float pixels);
+    /// Pre: an OpenGL context is current. False when the backend cannot start on it.
+    bool start_gl();
+    void stop_gl();
+    /// Runs one frame: `draw` calls ImGui through the canvases' draw functions. Needs no OpenGL.
+    void frame(const Input& input, const std::function<void()>& draw);
+    /// Draws the last frame into the framebuffer that is bound. Pre: start_gl().
+    void render_gl();
+    /// Number of vertices of the last frame, for tests.
+    [[nodiscard]] int vertices() const;
+
+  private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+} // namespace orrery::imgui
