@@ -34,7 +34,9 @@ Expr celu(const Expr& x, const Attrs& attrs) {
 Expr thresholded_relu(const Expr& x, const Attrs& attrs) {
     return select(gt(x, number(x, attrs.number("alpha", 1))), x, zero(x));
 }
-Expr sigmoid_value(const Expr& x) { return number(x, 1) / (number(x, 1) + call(Intrinsic::Exp, call(Intrinsic::Neg, x))); }
+Expr sigmoid_value(const Expr& x) {
+    return number(x, 1) / (number(x, 1) + call(Intrinsic::Exp, call(Intrinsic::Neg, x)));
+}
 Expr sigmoid(const Expr& x, const Attrs&) { return sigmoid_value(x); }
 Expr swish(const Expr& x, const Attrs& attrs) { return x * sigmoid_value(x * number(x, attrs.number("alpha", 1))); }
 Expr hard_sigmoid(const Expr& x, const Attrs& attrs) {
@@ -54,7 +56,8 @@ Expr softsign(const Expr& x, const Attrs&) { return x / (number(x, 1) + call(Int
 Expr mish(const Expr& x, const Attrs&) { return x * call(Intrinsic::Tanh, softplus_value(x)); }
 Expr gelu(const Expr& x, const Attrs& attrs) {
     const Expr half = x * number(x, 0.5);
-    if (!attrs.flag("approximate")) return half * (number(x, 1) + call(Intrinsic::Erf, x * number(x, 1 / std::numbers::sqrt2)));
+    if (!attrs.flag("approximate"))
+        return half * (number(x, 1) + call(Intrinsic::Erf, x * number(x, 1 / std::numbers::sqrt2)));
     const double scale = std::numbers::sqrt2 * std::numbers::inv_sqrtpi; // sqrt(2 / pi)
     const Expr inner = (x + x * x * x * number(x, 0.044715)) * number(x, scale);
     return half * (number(x, 1) + call(Intrinsic::Tanh, inner));
@@ -64,7 +67,8 @@ Expr shrink(const Expr& x, const Attrs& attrs) {
     // Integers are compared as floats: the threshold need not be whole.
     const Expr value = is_float(x->dtype) ? x : cast(DType::F64, x);
     const Expr low = lt(value, number(value, -lambda)), high = gt(value, number(value, lambda));
-    const Expr shrunk = select(low, value + number(value, bias), select(high, value - number(value, bias), zero(value)));
+    const Expr shrunk =
+        select(low, value + number(value, bias), select(high, value - number(value, bias), zero(value)));
     return cast(x->dtype, shrunk);
 }
 Expr clip(const Expr& x, const Attrs& attrs) {
@@ -79,7 +83,9 @@ Result<Type> prelu_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType slope, operand(request, 1, DTypes::Number));
     ORRERY_CHECK_OK(same_dtype(x, slope));
     ORRERY_TRY(const Dims dims, broadcast(x.dims, slope.dims));
-    if (dims != x.dims) return shape_error("the slope " + graph::to_string(request.types[1]) + " does not broadcast to " + graph::to_string(request.types[0]));
+    if (dims != x.dims)
+        return shape_error("the slope " + graph::to_string(request.types[1]) + " does not broadcast to " +
+                           graph::to_string(request.types[0]));
     return graph::tensor_type(x.dtype, x.dims);
 }
 
@@ -104,27 +110,33 @@ AttrSpec real(const char* name, const char* doc) { return {name, AttrKind::Float
 Family activation_family() {
     return {
         activation<relu, DTypes::Number>("relu", "max(x, 0).", {}, {"Relu"}),
-        activation<leaky_relu>("leaky_relu", "x, times alpha where negative.", {real("alpha", "slope below zero; 0.01 when left out")}, {"LeakyRelu"}),
+        activation<leaky_relu>("leaky_relu", "x, times alpha where negative.",
+                               {real("alpha", "slope below zero; 0.01 when left out")}, {"LeakyRelu"}),
         activation<elu>("elu", "x, and alpha (e^x - 1) where negative.", {real("alpha", "1 when left out")}, {"Elu"}),
         activation<selu>("selu", "gamma times x, and gamma alpha (e^x - 1) where not positive.",
                          {real("alpha", "1.6732632 when left out"), real("gamma", "1.050701 when left out")}, {"Selu"}),
-        activation<celu>("celu", "max(x, 0) + min(0, alpha (e^(x / alpha) - 1)).", {real("alpha", "1 when left out")}, {"Celu"}),
-        activation<thresholded_relu>("thresholded_relu", "x where greater than alpha, otherwise 0.", {real("alpha", "1 when left out")},
-                                     {"ThresholdedRelu"}),
+        activation<celu>("celu", "max(x, 0) + min(0, alpha (e^(x / alpha) - 1)).", {real("alpha", "1 when left out")},
+                         {"Celu"}),
+        activation<thresholded_relu>("thresholded_relu", "x where greater than alpha, otherwise 0.",
+                                     {real("alpha", "1 when left out")}, {"ThresholdedRelu"}),
         activation<sigmoid>("sigmoid", "1 / (1 + e^-x).", {}, {"Sigmoid"}),
         activation<swish>("swish", "x * sigmoid(alpha x).", {real("alpha", "1 when left out")}, {"Swish"}),
         activation<hard_sigmoid>("hard_sigmoid", "alpha x + beta, held within [0, 1].",
-                                 {real("alpha", "0.2 when left out"), real("beta", "0.5 when left out")}, {"HardSigmoid"}),
+                                 {real("alpha", "0.2 when left out"), real("beta", "0.5 when left out")},
+                                 {"HardSigmoid"}),
         activation<hard_swish>("hard_swish", "x times (x / 6 + 0.5 held within [0, 1]).", {}, {"HardSwish"}),
         activation<softplus>("softplus", "log(1 + e^x).", {}, {"Softplus"}),
         activation<softsign>("softsign", "x / (1 + |x|).", {}, {"Softsign"}),
         activation<mish>("mish", "x * tanh(softplus(x)).", {}, {"Mish"}),
         activation<gelu>("gelu", "x times the normal distribution's cumulative function of x.",
-                         {{"approximate", AttrKind::Bool, false, "true: by tanh; false, when left out: by erf"}}, {"Gelu"}),
+                         {{"approximate", AttrKind::Bool, false, "true: by tanh; false, when left out: by erf"}},
+                         {"Gelu"}),
         activation<shrink, DTypes::Number>("shrink", "x moved towards zero by `bias` where |x| > lambda, otherwise 0.",
-                                           {real("lambda", "0.5 when left out"), real("bias", "0 when left out")}, {"Shrink"}),
-        activation<clip, DTypes::Number>("clip", "x held within [min, max].",
-                                         {real("min", "no lower bound when left out"), real("max", "no upper bound when left out")}, {"Clip"}),
+                                           {real("lambda", "0.5 when left out"), real("bias", "0 when left out")},
+                                           {"Shrink"}),
+        activation<clip, DTypes::Number>(
+            "clip", "x held within [min, max].",
+            {real("min", "no lower bound when left out"), real("max", "no upper bound when left out")}, {"Clip"}),
         {.name = "prelu",
          .doc = "x, times a learnt slope where negative. Errors: BadShape when the slope does not broadcast to x.",
          .operands = {{"x", "numbers, any shape"}, {"slope", "of x's element type; broadcasts to x's shape"}},

@@ -46,11 +46,13 @@ Family compare_logic_family() {
     constexpr const char* kBools = "bool, any shape";
     return {
         comparison<BinaryOp::Eq, DTypes::Any>("equal", "True where a equals b; false for NaN.", kAnything, {"Equal"}),
-        comparison<BinaryOp::Ne, DTypes::Any>("not_equal", "True where a differs from b; true for NaN.", kAnything, {"Xor"}),
+        comparison<BinaryOp::Ne, DTypes::Any>("not_equal", "True where a differs from b; true for NaN.", kAnything,
+                                              {"Xor"}),
         comparison<BinaryOp::Lt, DTypes::Number>("less", "True where a is less than b.", kNumbers, {"Less"}),
         comparison<BinaryOp::Le, DTypes::Number>("less_equal", "True where a is b or less.", kNumbers, {"LessOrEqual"}),
         comparison<BinaryOp::Gt, DTypes::Number>("greater", "True where a is greater than b.", kNumbers, {"Greater"}),
-        comparison<BinaryOp::Ge, DTypes::Number>("greater_equal", "True where a is b or greater.", kNumbers, {"GreaterOrEqual"}),
+        comparison<BinaryOp::Ge, DTypes::Number>("greater_equal", "True where a is b or greater.", kNumbers,
+                                                 {"GreaterOrEqual"}),
         comparison<BinaryOp::And, DTypes::Bool>("logical_and", "True where a and b are.", kBools, {"And"}),
         comparison<BinaryOp::Or, DTypes::Bool>("logical_or", "True where a or b is.", kBools, {"Or"}),
         {.name = "where",

@@ -12,7 +12,8 @@ using graph::FusionKind;
 
 namespace {
 
-/// An equation with every axis a label: letters stand for themselves, the axes of `...` for numbers from the last, which is 1.
+/// An equation with every axis a label: letters stand for themselves, the axes of `...` for numbers from the last,
+/// which is 1.
 struct Equation {
     std::vector<std::vector<int>> operands;
     std::vector<int> result;
@@ -50,8 +51,10 @@ Result<std::vector<int>> parse_term(const std::string& term, std::int64_t ellips
 std::vector<std::string> split(const std::string& text, char by) {
     std::vector<std::string> parts(1);
     for (char c : text) {
-        if (c == by) parts.emplace_back();
-        else parts.back() += c;
+        if (c == by)
+            parts.emplace_back();
+        else
+            parts.back() += c;
     }
     return parts;
 }
@@ -63,8 +66,10 @@ std::vector<int> implicit_result(const std::vector<std::vector<int>>& operands) 
     for (const auto& labels : operands)
         for (int label : labels) ++counts[label];
     for (const auto& [label, count] : counts) {
-        if (label < 0x1000) result.insert(result.begin(), label);
-        else if (count == 1) letters.push_back(label);
+        if (label < 0x1000)
+            result.insert(result.begin(), label);
+        else if (count == 1)
+            letters.push_back(label);
     }
     result.insert(result.end(), letters.begin(), letters.end());
     return result;
@@ -77,20 +82,25 @@ Result<Equation> parse(const std::string& text, std::span<const Shape> shapes) {
     const std::size_t arrow = compact.find("->");
     const std::vector<std::string> terms = split(compact.substr(0, arrow), ',');
     if (terms.size() != shapes.size())
-        return attr_error("the equation has " + std::to_string(terms.size()) + " terms for " + std::to_string(shapes.size()) + " operands");
+        return attr_error("the equation has " + std::to_string(terms.size()) + " terms for " +
+                          std::to_string(shapes.size()) + " operands");
     Equation equation;
     std::int64_t widest = 0;
     for (std::size_t i = 0; i < terms.size(); ++i) {
         const bool dots = terms[i].find("...") != std::string::npos;
-        const auto letters = static_cast<std::int64_t>(std::ranges::count_if(terms[i], is_letter)), rank = static_cast<std::int64_t>(shapes[i].size());
+        const auto letters = static_cast<std::int64_t>(std::ranges::count_if(terms[i], is_letter)),
+                   rank = static_cast<std::int64_t>(shapes[i].size());
         if (letters > rank || (!dots && letters != rank))
-            return shape_error("the term " + terms[i] + " does not name the " + std::to_string(rank) + " dimensions of operand " + std::to_string(i));
+            return shape_error("the term " + terms[i] + " does not name the " + std::to_string(rank) +
+                               " dimensions of operand " + std::to_string(i));
         widest = std::max(widest, rank - letters);
         ORRERY_TRY(std::vector<int> labels, parse_term(terms[i], rank - letters));
         for (std::size_t d = 0; d < labels.size(); ++d) {
             const auto [at, added] = equation.extents.emplace(labels[d], shapes[i][d]);
             if (!added && at->second != shapes[i][d] && shapes[i][d] != 1) {
-                if (at->second != 1) return shape_error("a label of " + text + " stands for " + std::to_string(at->second) + " and " + std::to_string(shapes[i][d]));
+                if (at->second != 1)
+                    return shape_error("a label of " + text + " stands for " + std::to_string(at->second) + " and " +
+                                       std::to_string(shapes[i][d]));
                 at->second = shapes[i][d];
             }
         }
@@ -103,9 +113,11 @@ Result<Equation> parse(const std::string& text, std::span<const Shape> shapes) {
     ORRERY_TRY(equation.result, parse_term(compact.substr(arrow + 2), widest));
     std::vector<int> sorted = equation.result;
     std::ranges::sort(sorted);
-    if (std::ranges::adjacent_find(sorted) != sorted.end()) return attr_error("the result of " + text + " names a label twice");
+    if (std::ranges::adjacent_find(sorted) != sorted.end())
+        return attr_error("the result of " + text + " names a label twice");
     for (int label : equation.result)
-        if (!equation.extents.contains(label)) return attr_error("the result of " + text + " names a label no operand has");
+        if (!equation.extents.contains(label))
+            return attr_error("the result of " + text + " names a label no operand has");
     return equation;
 }
 
@@ -146,7 +158,8 @@ std::vector<Buffer> define_einsum(const DefineRequest& request) {
     };
     const StageSpec spec{"einsum", request.out_dtype(), request.out_shape()};
     if (summed.empty())
-        return {compute_stage(request.builder, spec, [&](const Indices& i) { return cast(spec.dtype, product(i, {})); })};
+        return {
+            compute_stage(request.builder, spec, [&](const Indices& i) { return cast(spec.dtype, product(i, {})); })};
     return {reduce_stage(request.builder, spec, {.combiner = Combiner::Sum, .extents = extents}, product)};
 }
 
@@ -154,11 +167,13 @@ std::vector<Buffer> define_einsum(const DefineRequest& request) {
 
 Family einsum_family() {
     return {{.name = "einsum",
-             .doc = "The sum of products an equation in Einstein's notation names. The result has the dimensions of the labels after the arrow. "
+             .doc = "The sum of products an equation in Einstein's notation names. The result has the dimensions of "
+                    "the labels after the arrow. "
                     "Errors: BadAttribute for an equation that is none, BadShape when operands do not fit it.",
              .operands = {{"operands", "numbers of one element type", false, true}},
-             .attrs = {{"equation", AttrKind::Text, true, "\"ij,jk->ik\"; `...` stands for further, broadcasting dimensions; without an arrow the "
-                                                          "result has the labels that occur once, sorted"}},
+             .attrs = {{"equation", AttrKind::Text, true,
+                        "\"ij,jk->ik\"; `...` stands for further, broadcasting dimensions; without an arrow the "
+                        "result has the labels that occur once, sorted"}},
              .fusion = FusionKind::OutFusable,
              .infer = einsum_type,
              .define = define_einsum,

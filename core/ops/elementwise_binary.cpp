@@ -6,7 +6,9 @@ using namespace tensor;
 using graph::AttrKind;
 using graph::FusionKind;
 
-std::vector<graph::OperandSpec> two_operands(const char* doc) { return {{"a", doc}, {"b", "of a's element type; broadcasts with a"}}; }
+std::vector<graph::OperandSpec> two_operands(const char* doc) {
+    return {{"a", doc}, {"b", "of a's element type; broadcasts with a"}};
+}
 
 std::vector<Buffer> define_binary_stage(const DefineRequest& request, BinaryValue value) {
     const Buffer &a = request.in(0), &b = request.in(1);
@@ -78,34 +80,40 @@ Family elementwise_binary_family() {
         arithmetic<plain<BinaryOp::Add>, DTypes::Number>("add", "a + b. Integers wrap.", kNumbers, {"Add", "Sum"}),
         arithmetic<plain<BinaryOp::Sub>, DTypes::Number>("subtract", "a - b. Integers wrap.", kNumbers, {"Sub"}),
         arithmetic<plain<BinaryOp::Mul>, DTypes::Number>("multiply", "a * b. Integers wrap.", kNumbers, {"Mul"}),
-        arithmetic<plain<BinaryOp::Div>, DTypes::Number>("divide", "a / b. Integers round towards zero; by zero they give 0.",
-                                                         kNumbers, {"Div"}),
+        arithmetic<plain<BinaryOp::Div>, DTypes::Number>(
+            "divide", "a / b. Integers round towards zero; by zero they give 0.", kNumbers, {"Div"}),
         arithmetic<power, DTypes::Number>("power", "a to the power of b. Integers are computed in f64 and truncated.",
                                           kNumbers, {"Pow"}),
-        arithmetic<plain<BinaryOp::Max>, DTypes::Number>("maximum", "The greater of a and b; the other one where one is NaN.",
-                                                         kNumbers, {"Max"}),
-        arithmetic<plain<BinaryOp::Min>, DTypes::Number>("minimum", "The lesser of a and b; the other one where one is NaN.",
-                                                         kNumbers, {"Min"}),
-        arithmetic<plain<BinaryOp::BitAnd>, DTypes::Int>("bitwise_and", "The bits set in both a and b.", kIntegers, {"BitwiseAnd"}),
-        arithmetic<plain<BinaryOp::BitOr>, DTypes::Int>("bitwise_or", "The bits set in a or b.", kIntegers, {"BitwiseOr"}),
-        arithmetic<plain<BinaryOp::BitXor>, DTypes::Int>("bitwise_xor", "The bits set in one of a and b.", kIntegers, {"BitwiseXor"}),
+        arithmetic<plain<BinaryOp::Max>, DTypes::Number>(
+            "maximum", "The greater of a and b; the other one where one is NaN.", kNumbers, {"Max"}),
+        arithmetic<plain<BinaryOp::Min>, DTypes::Number>(
+            "minimum", "The lesser of a and b; the other one where one is NaN.", kNumbers, {"Min"}),
+        arithmetic<plain<BinaryOp::BitAnd>, DTypes::Int>("bitwise_and", "The bits set in both a and b.", kIntegers,
+                                                         {"BitwiseAnd"}),
+        arithmetic<plain<BinaryOp::BitOr>, DTypes::Int>("bitwise_or", "The bits set in a or b.", kIntegers,
+                                                        {"BitwiseOr"}),
+        arithmetic<plain<BinaryOp::BitXor>, DTypes::Int>("bitwise_xor", "The bits set in one of a and b.", kIntegers,
+                                                         {"BitwiseXor"}),
         arithmetic<plain<BinaryOp::Shl>, DTypes::Int>("shift_left", "a moved b bits up; 0 when b is the width or more.",
                                                       kIntegers, {"BitShift"}),
-        arithmetic<plain<BinaryOp::Shr>, DTypes::Int>("shift_right", "a moved b bits down, with its sign.", kIntegers, {"BitShift"}),
+        arithmetic<plain<BinaryOp::Shr>, DTypes::Int>("shift_right", "a moved b bits down, with its sign.", kIntegers,
+                                                      {"BitShift"}),
     };
-    OpRow remainder = arithmetic<modulo, DTypes::Number>("modulo", "The remainder of a / b. By zero, integers give 0.", kNumbers, {"Mod"});
+    OpRow remainder = arithmetic<modulo, DTypes::Number>("modulo", "The remainder of a / b. By zero, integers give 0.",
+                                                         kNumbers, {"Mod"});
     remainder.attrs = {{"truncated", AttrKind::Bool, false,
                         "true: the remainder has the sign of a (C's fmod); false, when left out: that of b"}};
     family.push_back(std::move(remainder));
-    family.push_back({.name = "bias_add",
-                      .doc = "x plus a vector along one axis: out[..., c, ...] = x[..., c, ...] + bias[c]. Errors: BadShape "
-                             "when the vector is not as long as the axis.",
-                      .operands = {{"x", "numbers, at least one dimension"}, {"bias", "[C], of x's element type"}},
-                      .attrs = {{"axis", AttrKind::Int, false, "the axis the vector lies along; 1 when left out"}},
-                      .fusion = FusionKind::Broadcast,
-                      .infer = bias_type,
-                      .define = define_bias_add,
-                      .onnx_names = {"Conv", "ConvTranspose", "Gemm"}});
+    family.push_back(
+        {.name = "bias_add",
+         .doc = "x plus a vector along one axis: out[..., c, ...] = x[..., c, ...] + bias[c]. Errors: BadShape "
+                "when the vector is not as long as the axis.",
+         .operands = {{"x", "numbers, at least one dimension"}, {"bias", "[C], of x's element type"}},
+         .attrs = {{"axis", AttrKind::Int, false, "the axis the vector lies along; 1 when left out"}},
+         .fusion = FusionKind::Broadcast,
+         .infer = bias_type,
+         .define = define_bias_add,
+         .onnx_names = {"Conv", "ConvTranspose", "Gemm"}});
     return family;
 }
 

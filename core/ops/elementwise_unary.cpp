@@ -70,15 +70,16 @@ void add_tests(Family& family) {
                       .infer = test_type,
                       .define = define_unary<intrinsic<Intrinsic::IsNan>>,
                       .onnx_names = {"IsNaN"}});
-    family.push_back({.name = "is_inf",
-                      .doc = "True where x is infinite. The result is bool of x's shape.",
-                      .operands = one_operand("floating point, any shape"),
-                      .attrs = {{"detect_positive", AttrKind::Bool, false, "whether +infinity counts; true when left out"},
-                                {"detect_negative", AttrKind::Bool, false, "whether -infinity counts; true when left out"}},
-                      .fusion = FusionKind::Elementwise,
-                      .infer = test_type,
-                      .define = define_unary<infinite>,
-                      .onnx_names = {"IsInf"}});
+    family.push_back(
+        {.name = "is_inf",
+         .doc = "True where x is infinite. The result is bool of x's shape.",
+         .operands = one_operand("floating point, any shape"),
+         .attrs = {{"detect_positive", AttrKind::Bool, false, "whether +infinity counts; true when left out"},
+                   {"detect_negative", AttrKind::Bool, false, "whether -infinity counts; true when left out"}},
+         .fusion = FusionKind::Elementwise,
+         .infer = test_type,
+         .define = define_unary<infinite>,
+         .onnx_names = {"IsInf"}});
 }
 
 } // namespace
@@ -87,13 +88,16 @@ Family elementwise_unary_family() {
     constexpr const char* kNumbers = "numbers, any shape";
     Family family{
         unary<absolute, DTypes::Number>("abs", "The absolute value of every element.", kNumbers, {"Abs"}),
-        unary<intrinsic<Intrinsic::Neg>, DTypes::Signed>("negative", "Every element negated.", "signed numbers, any shape", {"Neg"}),
+        unary<intrinsic<Intrinsic::Neg>, DTypes::Signed>("negative", "Every element negated.",
+                                                         "signed numbers, any shape", {"Neg"}),
         unary<sign, DTypes::Number>("sign", "-1, 0 or 1 by the sign of every element.", kNumbers, {"Sign"}),
-        unary<reciprocal, DTypes::Float>("reciprocal", "1 / x of every element.", "floating point, any shape", {"Reciprocal"}),
+        unary<reciprocal, DTypes::Float>("reciprocal", "1 / x of every element.", "floating point, any shape",
+                                         {"Reciprocal"}),
         unary<identity_value, DTypes::Any>("identity", "x itself.", "anything", {"Identity"}),
         unary<intrinsic<Intrinsic::BitNot>, DTypes::Int>("bitwise_not", "Every bit of every element inverted.",
                                                          "integers, any shape", {"BitwiseNot"}),
-        unary<intrinsic<Intrinsic::Not>, DTypes::Bool>("logical_not", "True where x is false.", "bool, any shape", {"Not"}),
+        unary<intrinsic<Intrinsic::Not>, DTypes::Bool>("logical_not", "True where x is false.", "bool, any shape",
+                                                       {"Not"}),
         function<Intrinsic::Sqrt>("sqrt", "The square root of every element; NaN below zero.", {"Sqrt"}),
         function<Intrinsic::Exp>("exp", "e to the power of every element.", {"Exp"}),
         function<Intrinsic::Log>("log", "The natural logarithm of every element; NaN below zero.", {"Log"}),
@@ -108,11 +112,13 @@ Family elementwise_unary_family() {
         function<Intrinsic::Tanh>("tanh", "The hyperbolic tangent of every element.", {"Tanh"}),
         function<Intrinsic::Asinh>("asinh", "The inverse hyperbolic sine of every element.", {"Asinh"}),
         function<Intrinsic::Acosh>("acosh", "The inverse hyperbolic cosine of every element; NaN below 1.", {"Acosh"}),
-        function<Intrinsic::Atanh>("atanh", "The inverse hyperbolic tangent of every element; NaN outside [-1, 1].", {"Atanh"}),
+        function<Intrinsic::Atanh>("atanh", "The inverse hyperbolic tangent of every element; NaN outside [-1, 1].",
+                                   {"Atanh"}),
         function<Intrinsic::Erf>("erf", "The error function of every element.", {"Erf"}),
         function<Intrinsic::Floor>("floor", "Every element rounded down to a whole number.", {"Floor"}),
         function<Intrinsic::Ceil>("ceil", "Every element rounded up to a whole number.", {"Ceil"}),
-        function<Intrinsic::Round>("round", "Every element rounded to the nearest whole number, halves to even.", {"Round"}),
+        function<Intrinsic::Round>("round", "Every element rounded to the nearest whole number, halves to even.",
+                                   {"Round"}),
     };
     add_tests(family);
     return family;

@@ -21,7 +21,9 @@ Result<std::vector<graph::TensorType>> static_results(const graph::Type& result)
     for (std::size_t i = 0; i < result_count(result); ++i) {
         const graph::TensorType* type = result_tensor(result, i);
         if (!type || !graph::is_static(*type))
-            return Diagnostic{Code::UnsupportedFeature, "a result without static shape cannot be computed: " + graph::to_string(result), {},
+            return Diagnostic{Code::UnsupportedFeature,
+                              "a result without static shape cannot be computed: " + graph::to_string(result),
+                              {},
                               "bind the model's symbolic dimensions with --shape"};
         types.push_back(*type);
     }
@@ -48,7 +50,8 @@ std::vector<tensor::Buffer> define(const graph::CallOp& call, std::span<const te
     std::vector<tensor::Buffer> buffers = call.op.rule->define({call.op.name, inputs, call.attrs, outputs, builder});
     ORRERY_ASSERT(buffers.size() == outputs.size(), call.op.name + ": one buffer a result");
     for (std::size_t i = 0; i < buffers.size(); ++i)
-        ORRERY_ASSERT(buffers[i]->dtype == outputs[i].dtype && buffers[i]->static_shape() == graph::static_shape(outputs[i]),
+        ORRERY_ASSERT(buffers[i]->dtype == outputs[i].dtype &&
+                          buffers[i]->static_shape() == graph::static_shape(outputs[i]),
                       call.op.name + ": the definition gives the inferred type " + graph::to_string(result) + ", not " +
                           type_text(buffers[i]->dtype, buffers[i]->static_shape()));
     return buffers;
@@ -63,7 +66,9 @@ Result<tensor::Program> program_of(const graph::CallOp& call, const graph::Type&
         const graph::TensorType* type = graph::as_tensor(call.args[i]->type);
         if (!type || !graph::is_static(*type))
             return Diagnostic{Code::UnsupportedFeature,
-                              "an operand without static shape cannot be computed with: " + graph::to_string(call.args[i]->type), {},
+                              "an operand without static shape cannot be computed with: " +
+                                  graph::to_string(call.args[i]->type),
+                              {},
                               "bind the model's symbolic dimensions with --shape"};
         operands.back() = tensor::make_buffer(operand_name(call.op, i), type->dtype, graph::static_shape(*type));
         inputs.push_back(operands.back());
@@ -82,7 +87,8 @@ graph::OpEvaluator interpreter_evaluator() {
         for (const NDArray& arg : args)
             if (arg.defined()) arrays.push_back(arg);
         const std::size_t inputs = arrays.size();
-        for (const graph::TensorType& type : types) arrays.push_back(NDArray::allocate(type.dtype, graph::static_shape(type)));
+        for (const graph::TensorType& type : types)
+            arrays.push_back(NDArray::allocate(type.dtype, graph::static_shape(type)));
         ORRERY_CHECK_OK(tensor::interpret(program, arrays, progress));
         arrays.erase(arrays.begin(), arrays.begin() + static_cast<std::ptrdiff_t>(inputs));
         return arrays;

@@ -30,11 +30,13 @@ std::vector<Buffer> define_batch_norm(const DefineRequest& request) {
     const Buffer& x = request.in(0);
     const DType dtype = request.out_dtype(), wide = accumulator(dtype);
     const Shape shape = request.out_shape();
-    return {compute_stage(request.builder, {"batch_norm", dtype, shape, nchw_names(shape.size())}, [&](const Indices& i) {
-        const auto channel = [&](std::size_t operand) { return cast(wide, load(request.in(operand), {i[1]})); };
-        const Expr deviation = call(Intrinsic::Sqrt, channel(4) + constant(wide, request.attrs.number("epsilon", kEpsilon)));
-        return cast(dtype, (cast(wide, load(x, i)) - channel(3)) / deviation * channel(1) + channel(2));
-    })};
+    return {
+        compute_stage(request.builder, {"batch_norm", dtype, shape, nchw_names(shape.size())}, [&](const Indices& i) {
+            const auto channel = [&](std::size_t operand) { return cast(wide, load(request.in(operand), {i[1]})); };
+            const Expr deviation =
+                call(Intrinsic::Sqrt, channel(4) + constant(wide, request.attrs.number("epsilon", kEpsilon)));
+            return cast(dtype, (cast(wide, load(x, i)) - channel(3)) / deviation * channel(1) + channel(2));
+        })};
 }
 
 /// Mean and inverse deviation over `extents`, for each index of `rest`; `at` gives the operand's indices.
@@ -52,16 +54,20 @@ Moments moments(const DefineRequest& request, const MomentsSpec& spec) {
     ComputeBuilder& builder = request.builder;
     const Expr count = constant(wide, static_cast<double>(element_count(spec.extents)));
     const auto value = [&](const Indices& i, const Indices& k) { return cast(wide, load(x, spec.at(i, k))); };
-    const Buffer sum = reduce_stage(builder, {name + "_sum", wide, spec.rest}, {.combiner = Combiner::Sum, .extents = spec.extents}, value);
-    const Buffer mean = compute_stage(builder, {name + "_mean", wide, spec.rest}, [&](const Indices& i) { return load(sum, i) / count; });
-    const Buffer squares = reduce_stage(builder, {name + "_squares", wide, spec.rest}, {.combiner = Combiner::Sum, .extents = spec.extents},
-                                        [&](const Indices& i, const Indices& k) {
-                                            const Expr centred = value(i, k) - load(mean, i);
-                                            return centred * centred;
-                                        });
+    const Buffer sum = reduce_stage(builder, {name + "_sum", wide, spec.rest},
+                                    {.combiner = Combiner::Sum, .extents = spec.extents}, value);
+    const Buffer mean = compute_stage(builder, {name + "_mean", wide, spec.rest},
+                                      [&](const Indices& i) { return load(sum, i) / count; });
+    const Buffer squares =
+        reduce_stage(builder, {name + "_squares", wide, spec.rest},
+                     {.combiner = Combiner::Sum, .extents = spec.extents}, [&](const Indices& i, const Indices& k) {
+                         const Expr centred = value(i, k) - load(mean, i);
+                         return centred * centred;
+                     });
     const Buffer inverse = compute_stage(builder, {name + "_inverse", wide, spec.rest}, [&](const Indices& i) {
         const Expr variance = load(squares, i) / count;
-        return constant(wide, 1) / call(Intrinsic::Sqrt, variance + constant(wide, request.attrs.number("epsilon", kEpsilon)));
+        return constant(wide, 1) /
+               call(Intrinsic::Sqrt, variance + constant(wide, request.attrs.number("epsilon", kEpsilon)));
     });
     return {mean, inverse};
 }
@@ -70,14 +76,16 @@ Result<Type> layer_norm_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, operand(request, 0, DTypes::Float));
     ORRERY_TRY(const std::size_t axis, normalize_axis(request.attrs.integer("axis", -1), x.dims.size()));
     for (std::size_t i = axis; i < x.dims.size(); ++i)
-        if (!x.dims[i].is_static()) return shape_error("normalized dimensions must be static: " + graph::to_string(request.types[0]));
+        if (!x.dims[i].is_static())
+            return shape_error("normalized dimensions must be static: " + graph::to_string(request.types[0]));
     for (std::size_t i = 1; i <= 2; ++i) {
         if (!present(request, i)) continue;
         ORRERY_TRY(const TensorType vector, operand(request, i));
         ORRERY_CHECK_OK(same_dtype(x, vector));
         ORRERY_TRY(const Dims dims, broadcast(x.dims, vector.dims));
         if (dims != x.dims)
-            return shape_error(graph::to_string(request.types[i]) + " does not broadcast to " + graph::to_string(request.types[0]));
+            return shape_error(graph::to_string(request.types[i]) + " does not broadcast to " +
+                               graph::to_string(request.types[0]));
     }
     return graph::tensor_type(x.dtype, x.dims);
 }
@@ -88,7 +96,8 @@ std::vector<Buffer> define_layer_norm(const DefineRequest& request) {
     const Shape shape = request.out_shape();
     const std::int64_t attr = request.attrs.integer("axis", -1);
     const std::ptrdiff_t axis = attr < 0 ? attr + static_cast<std::ptrdiff_t>(shape.size()) : attr;
-    const Moments m = moments(request, {.rest = {shape.begin(), shape.begin() + axis}, .extents = {shape.begin() + axis, shape.end()},
+    const Moments m = moments(request, {.rest = {shape.begin(), shape.begin() + axis},
+                                        .extents = {shape.begin() + axis, shape.end()},
                                         .at = [](const Indices& i, const Indices& k) {
                                             Indices at = i;
                                             at.insert(at.end(), k.begin(), k.end());
@@ -110,7 +119,8 @@ Result<Type> group_norm_type(const TypeRequest& request) {
     if (groups < 1 || channels % groups != 0)
         return attr_error(std::to_string(groups) + " groups do not divide " + std::to_string(channels) + " channels");
     for (std::size_t i = 2; i < x.dims.size(); ++i)
-        if (!x.dims[i].is_static()) return shape_error("spatial dimensions must be static: " + graph::to_string(request.types[0]));
+        if (!x.dims[i].is_static())
+            return shape_error("spatial dimensions must be static: " + graph::to_string(request.types[0]));
     if (!x.dims[0].is_static()) return shape_error("dimensions must be static: " + graph::to_string(request.types[0]));
     return type;
 }
@@ -123,20 +133,23 @@ std::vector<Buffer> define_group_norm(const DefineRequest& request) {
     const Shape shape = request.out_shape();
     const std::int64_t groups = request.attrs.integer("groups", shape[1]);
     if (groups == 0) // no channels at all
-        return {compute_stage(request.builder, {std::string(request.name), dtype, shape}, [&](const Indices& i) { return load(x, i); })};
+        return {compute_stage(request.builder, {std::string(request.name), dtype, shape},
+                              [&](const Indices& i) { return load(x, i); })};
     const std::int64_t size = shape[1] / groups;
     Shape extents{size};
     extents.insert(extents.end(), shape.begin() + 2, shape.end());
-    const Moments m = moments(request, {.rest = {shape[0], groups}, .extents = extents, .at = [size](const Indices& i, const Indices& k) {
-                                            Indices at{i[0], size == 1 ? i[1] : i[1] * size + k[0]};
-                                            at.insert(at.end(), k.begin() + 1, k.end());
-                                            return at;
-                                        }});
-    return {compute_stage(request.builder, {std::string(request.name), dtype, shape, nchw_names(shape.size())}, [&](const Indices& i) {
-        const Indices group{i[0], size == 1 ? i[1] : floor_div(i[1], imm(size))};
-        const Expr y = (cast(wide, load(x, i)) - load(m.mean, group)) * load(m.inverse, group);
-        return cast(dtype, y * cast(wide, load(request.in(1), {i[1]})) + cast(wide, load(request.in(2), {i[1]})));
-    })};
+    const Moments m = moments(
+        request, {.rest = {shape[0], groups}, .extents = extents, .at = [size](const Indices& i, const Indices& k) {
+                      Indices at{i[0], size == 1 ? i[1] : i[1] * size + k[0]};
+                      at.insert(at.end(), k.begin() + 1, k.end());
+                      return at;
+                  }});
+    return {compute_stage(
+        request.builder, {std::string(request.name), dtype, shape, nchw_names(shape.size())}, [&](const Indices& i) {
+            const Indices group{i[0], size == 1 ? i[1] : floor_div(i[1], imm(size))};
+            const Expr y = (cast(wide, load(x, i)) - load(m.mean, group)) * load(m.inverse, group);
+            return cast(dtype, y * cast(wide, load(request.in(1), {i[1]})) + cast(wide, load(request.in(2), {i[1]})));
+        })};
 }
 
 Result<Type> lrn_type(const TypeRequest& request) {
@@ -145,7 +158,8 @@ Result<Type> lrn_type(const TypeRequest& request) {
     if (x.dims.size() < 2 || !x.dims[1].is_static())
         return shape_error("needs [N, C, ...] with a static C, not " + graph::to_string(request.types[0]));
     const std::int64_t size = request.attrs.integer("size");
-    if (size < 1 || size > kMaxSize) return attr_error("size must be between 1 and " + std::to_string(kMaxSize) + ", not " + std::to_string(size));
+    if (size < 1 || size > kMaxSize)
+        return attr_error("size must be between 1 and " + std::to_string(kMaxSize) + ", not " + std::to_string(size));
     return graph::tensor_type(x.dtype, x.dims);
 }
 
@@ -157,8 +171,9 @@ std::vector<Buffer> define_lrn(const DefineRequest& request) {
     // A window beyond all channels on both sides sums them all, as the widest useful one does.
     const std::int64_t size = request.attrs.integer("size"), before = std::min((size - 1) / 2, shape[1]);
     const std::int64_t after = std::min(size - 1 - (size - 1) / 2, shape[1]);
-    const Buffer padded = pad_stage(request.builder, x, {.first = 1, .before = {before}, .extent = {shape[1] + before + after},
-                                                         .value = constant_int(dtype, 0)});
+    const Buffer padded = pad_stage(
+        request.builder, x,
+        {.first = 1, .before = {before}, .extent = {shape[1] + before + after}, .value = constant_int(dtype, 0)});
     const Buffer squares = reduce_stage(request.builder, {"lrn_squares", wide, shape, axes},
                                         {.combiner = Combiner::Sum, .extents = {before + after + 1}, .names = {"kc"}},
                                         [&](const Indices& i, const Indices& k) {
@@ -167,19 +182,22 @@ std::vector<Buffer> define_lrn(const DefineRequest& request) {
                                             const Expr value = cast(wide, load(padded, at));
                                             return value * value;
                                         });
-    const double alpha = request.attrs.number("alpha", 1e-4), beta = request.attrs.number("beta", 0.75), bias = request.attrs.number("bias", 1);
+    const double alpha = request.attrs.number("alpha", 1e-4), beta = request.attrs.number("beta", 0.75),
+                 bias = request.attrs.number("bias", 1);
     return {compute_stage(request.builder, {"lrn", dtype, shape, axes}, [&](const Indices& i) {
         const Expr base = load(squares, i) * constant(wide, alpha / static_cast<double>(size)) + constant(wide, bias);
         const Expr root = call(Intrinsic::Sqrt, base);
         // Nearly every model has 0.75, for which two roots do.
-        const Expr divisor = beta == 0.75 ? root * call(Intrinsic::Sqrt, root) : call(Intrinsic::Pow, base, constant(wide, beta));
+        const Expr divisor =
+            beta == 0.75 ? root * call(Intrinsic::Sqrt, root) : call(Intrinsic::Pow, base, constant(wide, beta));
         return cast(dtype, cast(wide, load(x, i)) / divisor);
     })};
 }
 
 Result<Type> lp_normalize_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Float));
-    ORRERY_TRY([[maybe_unused]] const std::size_t axis, normalize_axis(request.attrs.integer("axis", -1), x.dims.size()));
+    ORRERY_TRY([[maybe_unused]] const std::size_t axis,
+               normalize_axis(request.attrs.integer("axis", -1), x.dims.size()));
     const std::int64_t p = request.attrs.integer("p", 2);
     if (p != 1 && p != 2) return attr_error("p must be 1 or 2, not " + std::to_string(p));
     return graph::tensor_type(x.dtype, x.dims);
@@ -194,14 +212,15 @@ std::vector<Buffer> define_lp_normalize(const DefineRequest& request) {
     const bool square = request.attrs.integer("p", 2) == 2;
     Shape rest = shape;
     rest.erase(rest.begin() + axis);
-    const Buffer total = reduce_stage(request.builder, {"lp_normalize_sum", wide, rest},
-                                      {.combiner = Combiner::Sum, .extents = {shape[static_cast<std::size_t>(axis)]}, .names = {"k"}},
-                                      [&](const Indices& i, const Indices& k) {
-                                          Indices at = i;
-                                          at.insert(at.begin() + axis, k[0]);
-                                          const Expr value = cast(wide, load(x, at));
-                                          return square ? value * value : call(Intrinsic::Abs, value);
-                                      });
+    const Buffer total =
+        reduce_stage(request.builder, {"lp_normalize_sum", wide, rest},
+                     {.combiner = Combiner::Sum, .extents = {shape[static_cast<std::size_t>(axis)]}, .names = {"k"}},
+                     [&](const Indices& i, const Indices& k) {
+                         Indices at = i;
+                         at.insert(at.begin() + axis, k[0]);
+                         const Expr value = cast(wide, load(x, at));
+                         return square ? value * value : call(Intrinsic::Abs, value);
+                     });
     return {compute_stage(request.builder, {"lp_normalize", dtype, shape}, [&](const Indices& i) {
         Indices at = i;
         at.erase(at.begin() + axis);
@@ -215,16 +234,21 @@ const char* const kVector = "[C], of x's element type";
 std::vector<OpRow> statistics_rows() {
     return {
         {.name = "layer_norm",
-         .doc = "x less its mean, over its deviation, both taken over the axes from `axis` on; times scale, plus bias. Moments of f16 and "
-                "bf16 are made in f32. The result has x's type. Errors: BadShape when scale or bias do not broadcast to x.",
-         .operands = {{"x", "floating point, one dimension or more"}, {"scale", "broadcasts to x", true}, {"bias", "broadcasts to x", true}},
+         .doc = "x less its mean, over its deviation, both taken over the axes from `axis` on; times scale, plus bias. "
+                "Moments of f16 and "
+                "bf16 are made in f32. The result has x's type. Errors: BadShape when scale or bias do not broadcast "
+                "to x.",
+         .operands = {{"x", "floating point, one dimension or more"},
+                      {"scale", "broadcasts to x", true},
+                      {"bias", "broadcasts to x", true}},
          .attrs = {{"axis", AttrKind::Int, false, "the first normalized axis; the last when left out"}, kEpsilonAttr},
          .fusion = FusionKind::OutFusable,
          .infer = layer_norm_type,
          .define = define_layer_norm,
          .onnx_names = {"LayerNormalization"}},
         {.name = "instance_norm",
-         .doc = "x less its mean, over its deviation, both taken over the spatial axes of each channel of each sample; times scale[c], plus "
+         .doc = "x less its mean, over its deviation, both taken over the spatial axes of each channel of each sample; "
+                "times scale[c], plus "
                 "bias[c]. The result has x's type. Errors: BadShape.",
          .operands = {{"x", "[N, C, spatial...], floating point"}, {"scale", kVector}, {"bias", kVector}},
          .attrs = {kEpsilonAttr},
@@ -233,7 +257,8 @@ std::vector<OpRow> statistics_rows() {
          .define = define_group_norm,
          .onnx_names = {"InstanceNormalization"}},
         {.name = "group_norm",
-         .doc = "x less its mean, over its deviation, both taken over each group of channels of each sample; times scale[c], plus bias[c]. The "
+         .doc = "x less its mean, over its deviation, both taken over each group of channels of each sample; times "
+                "scale[c], plus bias[c]. The "
                 "result has x's type. Errors: BadShape; BadAttribute when groups do not divide the channels.",
          .operands = {{"x", "[N, C, spatial...], floating point"}, {"scale", kVector}, {"bias", kVector}},
          .attrs = {{"groups", AttrKind::Int, true, "number of groups; divides C"}, kEpsilonAttr},
@@ -249,16 +274,22 @@ std::vector<OpRow> statistics_rows() {
 Family norm_family() {
     Family family = statistics_rows();
     family.push_back({.name = "batch_norm",
-                      .doc = "(x - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + bias[c]. The result has x's type. Errors: BadShape when a "
+                      .doc = "(x - mean[c]) / sqrt(variance[c] + epsilon) * scale[c] + bias[c]. The result has x's "
+                             "type. Errors: BadShape when a "
                              "vector is not as long as axis 1.",
-                      .operands = {{"x", "[N, C, ...], floating point"}, {"scale", kVector}, {"bias", kVector}, {"mean", kVector}, {"variance", kVector}},
+                      .operands = {{"x", "[N, C, ...], floating point"},
+                                   {"scale", kVector},
+                                   {"bias", kVector},
+                                   {"mean", kVector},
+                                   {"variance", kVector}},
                       .attrs = {kEpsilonAttr},
                       .fusion = FusionKind::Broadcast,
                       .infer = batch_norm_type,
                       .define = define_batch_norm,
                       .onnx_names = {"BatchNormalization"}});
     family.push_back({.name = "lrn",
-                      .doc = "x over (bias + alpha / size * s)^beta with s the sum of squares over a window of `size` channels around each. "
+                      .doc = "x over (bias + alpha / size * s)^beta with s the sum of squares over a window of `size` "
+                             "channels around each. "
                              "The result has x's type. Errors: BadShape; BadAttribute for a size below 1.",
                       .operands = {{"x", "[N, C, ...], floating point"}},
                       .attrs = {{"size", AttrKind::Int, true, "channels in the window"},
@@ -269,14 +300,16 @@ Family norm_family() {
                       .infer = lrn_type,
                       .define = define_lrn,
                       .onnx_names = {"LRN"}});
-    family.push_back({.name = "lp_normalize",
-                      .doc = "x over its 1-norm or 2-norm along an axis. The result has x's type. Errors: BadAttribute.",
-                      .operands = {{"x", "floating point, one dimension or more"}},
-                      .attrs = {{"axis", AttrKind::Int, false, "the last when left out"}, {"p", AttrKind::Int, false, "1 or 2; 2 when left out"}},
-                      .fusion = FusionKind::OutFusable,
-                      .infer = lp_normalize_type,
-                      .define = define_lp_normalize,
-                      .onnx_names = {"LpNormalization"}});
+    family.push_back(
+        {.name = "lp_normalize",
+         .doc = "x over its 1-norm or 2-norm along an axis. The result has x's type. Errors: BadAttribute.",
+         .operands = {{"x", "floating point, one dimension or more"}},
+         .attrs = {{"axis", AttrKind::Int, false, "the last when left out"},
+                   {"p", AttrKind::Int, false, "1 or 2; 2 when left out"}},
+         .fusion = FusionKind::OutFusable,
+         .infer = lp_normalize_type,
+         .define = define_lp_normalize,
+         .onnx_names = {"LpNormalization"}});
     return family;
 }
 

@@ -14,11 +14,11 @@ namespace orrery::ops {
 
 /// What an operator's definition is given. All types are static tensors.
 struct DefineRequest {
-    std::string_view name;                                ///< the operator's: stages are named after it
-    std::span<const tensor::Buffer> inputs;               ///< null where an optional operand is missing
+    std::string_view name;                  ///< the operator's: stages are named after it
+    std::span<const tensor::Buffer> inputs; ///< null where an optional operand is missing
     const graph::Attrs& attrs;
-    std::span<const graph::TensorType> outputs;           ///< as the type relation says
-    tensor::ComputeBuilder& builder;                      ///< stages are added here
+    std::span<const graph::TensorType> outputs; ///< as the type relation says
+    tensor::ComputeBuilder& builder;            ///< stages are added here
 
     [[nodiscard]] const tensor::Buffer& in(std::size_t i) const { return inputs[i]; }
     [[nodiscard]] bool has(std::size_t i) const { return i < inputs.size() && inputs[i] != nullptr; }

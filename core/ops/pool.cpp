@@ -21,10 +21,12 @@ Result<Type> pooled_type(const TypeRequest& request, DTypes allowed) {
     Shape padded;
     for (std::size_t i = 0; i < windows.size(); ++i) {
         if (!x.dims[2 + i].is_static() || x.dims[2 + i].value > kMaxWindow)
-            return shape_error("spatial extents must be static and below " + std::to_string(kMaxWindow) + ": " + graph::to_string(request.types[0]));
+            return shape_error("spatial extents must be static and below " + std::to_string(kMaxWindow) + ": " +
+                               graph::to_string(request.types[0]));
         ORRERY_TRY(const std::int64_t count, window_count(windows[i], x.dims[2 + i].value));
         dims.emplace_back(count);
-        padded.push_back(x.dims[2 + i].value + windows[i].before + windows[i].after + (windows[i].ceil ? windows[i].stride : 0));
+        padded.push_back(x.dims[2 + i].value + windows[i].before + windows[i].after +
+                         (windows[i].ceil ? windows[i].stride : 0));
     }
     ORRERY_CHECK_OK(check_copy(x, padded));
     return checked_type(x.dtype, dims);
@@ -64,7 +66,10 @@ struct Pooling {
         return {.combiner = combiner, .extents = kernel, .names = spatial_names(count, "k")};
     }
     [[nodiscard]] Buffer padded(const DefineRequest& request, const Expr& value) const {
-        PadSpec pad{.first = 2, .before = Shape(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(count)), .extent = {}, .value = value};
+        PadSpec pad{.first = 2,
+                    .before = Shape(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(count)),
+                    .extent = {},
+                    .value = value};
         for (std::size_t d = 0; d < count; ++d)
             pad.extent.push_back((out[2 + d] - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1);
         return pad_stage(request.builder, request.in(0), pad);
@@ -82,7 +87,8 @@ struct Pooling {
 };
 
 Buffer max_stage(const DefineRequest& request, const Pooling& pool, const Buffer& padded) {
-    return reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), pool.out, pool.axes}, pool.over(Combiner::Max),
+    return reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), pool.out, pool.axes},
+                        pool.over(Combiner::Max),
                         [&](const Indices& i, const Indices& k) { return load(padded, pool.at(i, k)); });
 }
 
@@ -96,28 +102,29 @@ std::vector<Buffer> define_max_pool_indices(const DefineRequest& request) {
     const Pooling pool(request);
     const Buffer& x = request.in(0);
     const Buffer values = max_stage(request, pool, pool.padded(request, lowest(request.out_dtype())));
-    const Buffer first = reduce_stage(
-        request.builder, {"max_pool_first", DType::I64, pool.out, pool.axes}, pool.over(Combiner::Min),
-        [&](const Indices& i, const Indices& k) {
-            Indices from{i[0], i[1]};
-            Expr inside = boolean(true);
-            for (std::size_t d = 0; d < pool.count; ++d) {
-                from.push_back(pool.position(i, k, d) - pool.pads[d]);
-                inside = inside && within(from.back(), 0, pool.in[2 + d]);
-            }
-            return select(inside && eq(load(x, from), load(values, i)), flatten(from, pool.in), imm(element_count(pool.in) - 1));
-        });
+    const Buffer first = reduce_stage(request.builder, {"max_pool_first", DType::I64, pool.out, pool.axes},
+                                      pool.over(Combiner::Min), [&](const Indices& i, const Indices& k) {
+                                          Indices from{i[0], i[1]};
+                                          Expr inside = boolean(true);
+                                          for (std::size_t d = 0; d < pool.count; ++d) {
+                                              from.push_back(pool.position(i, k, d) - pool.pads[d]);
+                                              inside = inside && within(from.back(), 0, pool.in[2 + d]);
+                                          }
+                                          return select(inside && eq(load(x, from), load(values, i)),
+                                                        flatten(from, pool.in), imm(element_count(pool.in) - 1));
+                                      });
     if (!request.attrs.flag("column_major")) return {values, first};
-    const Buffer indices = compute_stage(request.builder, {"max_pool_indices", DType::I64, pool.out, pool.axes}, [&](const Indices& i) {
-        const Indices at = unflatten(load(first, i), pool.in);
-        Expr position = at[0] * pool.in[1] + at[1];
-        Expr plane = imm(0);
-        for (std::size_t d = pool.count; d-- > 0;) {
-            position = position * pool.in[2 + d];
-            plane = plane * pool.in[2 + d] + at[2 + d];
-        }
-        return position + plane;
-    });
+    const Buffer indices =
+        compute_stage(request.builder, {"max_pool_indices", DType::I64, pool.out, pool.axes}, [&](const Indices& i) {
+            const Indices at = unflatten(load(first, i), pool.in);
+            Expr position = at[0] * pool.in[1] + at[1];
+            Expr plane = imm(0);
+            for (std::size_t d = pool.count; d-- > 0;) {
+                position = position * pool.in[2 + d];
+                plane = plane * pool.in[2 + d] + at[2 + d];
+            }
+            return position + plane;
+        });
     return {values, indices};
 }
 
@@ -125,13 +132,15 @@ std::vector<Buffer> define_avg_pool(const DefineRequest& request) {
     const Pooling pool(request);
     const DType dtype = request.out_dtype(), wide = accumulator(dtype);
     const Buffer padded = pool.padded(request, constant_int(dtype, 0));
-    const Buffer sum = reduce_stage(request.builder, {"avg_pool_sum", wide, pool.out, pool.axes}, pool.over(Combiner::Sum),
-                                    [&](const Indices& i, const Indices& k) { return load(padded, pool.at(i, k)); });
+    const Buffer sum =
+        reduce_stage(request.builder, {"avg_pool_sum", wide, pool.out, pool.axes}, pool.over(Combiner::Sum),
+                     [&](const Indices& i, const Indices& k) { return load(padded, pool.at(i, k)); });
     const bool include = request.attrs.flag("count_include_pad");
     return {compute_stage(request.builder, {"avg_pool", dtype, pool.out, pool.axes}, [&](const Indices& i) {
         Expr count = imm(1);
         for (std::size_t d = 0; d < pool.count; ++d) {
-            const std::int64_t low = include ? -pool.pads[d] : 0, high = pool.in[2 + d] + (include ? pool.pads[pool.count + d] : 0);
+            const std::int64_t low = include ? -pool.pads[d] : 0,
+                               high = pool.in[2 + d] + (include ? pool.pads[pool.count + d] : 0);
             count = count * pool.elements(i, d, low, high);
         }
         const std::optional<std::int64_t> fixed = as_int(count);
@@ -145,8 +154,8 @@ std::vector<Buffer> define_lp_pool(const DefineRequest& request) {
     const DType dtype = request.out_dtype(), wide = accumulator(dtype);
     const double p = static_cast<double>(request.attrs.integer("p", 2));
     const Buffer padded = pool.padded(request, constant_int(dtype, 0));
-    const Buffer sum = reduce_stage(request.builder, {"lp_pool_sum", wide, pool.out, pool.axes}, pool.over(Combiner::Sum),
-                                    [&](const Indices& i, const Indices& k) {
+    const Buffer sum = reduce_stage(request.builder, {"lp_pool_sum", wide, pool.out, pool.axes},
+                                    pool.over(Combiner::Sum), [&](const Indices& i, const Indices& k) {
                                         const Expr x = cast(wide, load(padded, pool.at(i, k)));
                                         if (p == 2) return x * x;
                                         return call(Intrinsic::Pow, call(Intrinsic::Abs, x), constant(wide, p));
@@ -163,15 +172,18 @@ Result<Type> lp_pool_type(const TypeRequest& request) {
 }
 
 std::vector<graph::AttrSpec> pool_attrs(std::vector<graph::AttrSpec> more) {
-    std::vector<graph::AttrSpec> attrs{{"kernel", AttrKind::Ints, true, "extents of the window, one a spatial axis, positive"}};
+    std::vector<graph::AttrSpec> attrs{
+        {"kernel", AttrKind::Ints, true, "extents of the window, one a spatial axis, positive"}};
     for (graph::AttrSpec& spec : window_attrs()) attrs.push_back(std::move(spec));
     attrs.push_back({"ceil", AttrKind::Bool, false,
-                     "whether a last window that sticks out counts (one starting in the padding after does not); false when left out"});
+                     "whether a last window that sticks out counts (one starting in the padding after does not); false "
+                     "when left out"});
     for (graph::AttrSpec& spec : more) attrs.push_back(std::move(spec));
     return attrs;
 }
 
-constexpr const char* kPoolErrors = " Errors: BadShape when no window fits, BadAttribute for strides or dilations below 1.";
+constexpr const char* kPoolErrors =
+    " Errors: BadShape when no window fits, BadAttribute for strides or dilations below 1.";
 
 } // namespace
 
@@ -187,18 +199,23 @@ Family pool_family() {
          .define = define_max_pool,
          .onnx_names = {"MaxPool"}},
         {.name = "max_pool_with_indices",
-         .doc = std::string("The greatest element of every window, and its index (i64) in the whole flattened x; the first of equals. Both are "
-                            "[N, C, windows...].") + kPoolErrors,
+         .doc = std::string("The greatest element of every window, and its index (i64) in the whole flattened x; the "
+                            "first of equals. Both are "
+                            "[N, C, windows...].") +
+                kPoolErrors,
          .operands = data,
-         .attrs = pool_attrs({{"column_major", AttrKind::Bool, false, "whether spatial axes count with the first one fastest; false when left out"}}),
+         .attrs = pool_attrs({{"column_major", AttrKind::Bool, false,
+                               "whether spatial axes count with the first one fastest; false when left out"}}),
          .fusion = FusionKind::Opaque,
          .infer = indexed_pool_type,
          .define = define_max_pool_indices,
          .onnx_names = {"MaxPool"}},
         {.name = "avg_pool",
-         .doc = std::string("The mean of every window, summed in f32 or wider. The result is [N, C, windows...].") + kPoolErrors,
+         .doc = std::string("The mean of every window, summed in f32 or wider. The result is [N, C, windows...].") +
+                kPoolErrors,
          .operands = data,
-         .attrs = pool_attrs({{"count_include_pad", AttrKind::Bool, false, "whether padding counts as elements of value 0; false when left out"}}),
+         .attrs = pool_attrs({{"count_include_pad", AttrKind::Bool, false,
+                               "whether padding counts as elements of value 0; false when left out"}}),
          .fusion = FusionKind::OutFusable,
          .infer = float_pool_type,
          .define = define_avg_pool,

@@ -12,7 +12,8 @@ using graph::FusionKind;
 namespace {
 
 bool quantized(DType dtype) {
-    return dtype == DType::I8 || dtype == DType::U8 || dtype == DType::I16 || dtype == DType::U16 || dtype == DType::I32;
+    return dtype == DType::I8 || dtype == DType::U8 || dtype == DType::I16 || dtype == DType::U16 ||
+           dtype == DType::I32;
 }
 
 /// Least and greatest value of a quantized type.
@@ -33,13 +34,14 @@ Result<void> check_scale(const TypeRequest& request, const TensorType& x) {
     if (element_count(shape) != 1) {
         ORRERY_TRY(const std::size_t axis, normalize_axis(request.attrs.integer("axis", 1), x.dims.size()));
         if (shape.size() != 1 || !(x.dims[axis] == Dim(shape[0])))
-            return shape_error("a scale " + graph::to_string(request.types[1]) + " does not fit axis " + std::to_string(axis) + " of " +
-                               graph::to_string(request.types[0]));
+            return shape_error("a scale " + graph::to_string(request.types[1]) + " does not fit axis " +
+                               std::to_string(axis) + " of " + graph::to_string(request.types[0]));
     }
     if (!present(request, 2)) return {};
     ORRERY_TRY(const TensorType zero, static_operand(request, 2));
     if (element_count(graph::static_shape(zero)) != element_count(shape))
-        return shape_error("scale and zero point differ in shape: " + graph::to_string(request.types[1]) + " and " + graph::to_string(request.types[2]));
+        return shape_error("scale and zero point differ in shape: " + graph::to_string(request.types[1]) + " and " +
+                           graph::to_string(request.types[2]));
     return {};
 }
 
@@ -47,17 +49,21 @@ Result<Type> quantize_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, operand(request, 0, DTypes::Number));
     ORRERY_CHECK_OK(check_scale(request, x));
     const DType dtype = request.attrs.dtype("dtype");
-    if (!quantized(dtype)) return type_error("values are quantized to i8, u8, i16, u16 or i32, not " + std::string(to_string(dtype)));
+    if (!quantized(dtype))
+        return type_error("values are quantized to i8, u8, i16, u16 or i32, not " + std::string(to_string(dtype)));
     if (present(request, 2)) {
         ORRERY_TRY(const TensorType zero, operand(request, 2));
-        if (zero.dtype != dtype) return type_error("the zero point must be of " + std::string(to_string(dtype)) + ", is " + graph::to_string(request.types[2]));
+        if (zero.dtype != dtype)
+            return type_error("the zero point must be of " + std::string(to_string(dtype)) + ", is " +
+                              graph::to_string(request.types[2]));
     }
     return checked_type(dtype, x.dims);
 }
 
 Result<Type> dequantize_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, operand(request, 0, DTypes::Int));
-    if (!quantized(x.dtype)) return type_error("quantized values are i8, u8, i16, u16 or i32, not " + graph::to_string(request.types[0]));
+    if (!quantized(x.dtype))
+        return type_error("quantized values are i8, u8, i16, u16 or i32, not " + graph::to_string(request.types[0]));
     ORRERY_CHECK_OK(check_scale(request, x));
     if (present(request, 2)) {
         ORRERY_TRY(const TensorType zero, operand(request, 2));
@@ -97,14 +103,16 @@ std::vector<Buffer> define_dequantize(const DefineRequest& request) {
 
 constexpr const char* kScaleDoc = "one element, or [C] along `axis`, floating point";
 constexpr const char* kZeroDoc = "of the quantized type, as many elements as scale; 0 when missing";
-const graph::AttrSpec kAxis{"axis", AttrKind::Int, false, "where scale and zero point are vectors: their axis; 1 when left out"};
+const graph::AttrSpec kAxis{"axis", AttrKind::Int, false,
+                            "where scale and zero point are vectors: their axis; 1 when left out"};
 
 } // namespace
 
 Family quantize_family() {
     return {
         {.name = "quantize_linear",
-         .doc = "round(x / scale) + zero_point, halves to even, held within the range of the quantized type. Errors: BadType for a type that "
+         .doc = "round(x / scale) + zero_point, halves to even, held within the range of the quantized type. Errors: "
+                "BadType for a type that "
                 "values are not quantized to, BadShape for a scale that does not fit.",
          .operands = {{"x", "numbers, any shape"}, {"scale", kScaleDoc}, {"zero_point", kZeroDoc, true}},
          .attrs = {{"dtype", AttrKind::DType, true, "i8, u8, i16, u16 or i32"}, kAxis},

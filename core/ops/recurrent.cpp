@@ -43,14 +43,23 @@ constexpr KnownActivation kActivations[] = {
     {"tanh", [](const Expr& x, const Expr&, const Expr&) { return call(Intrinsic::Tanh, x); }},
     {"sigmoid", [](const Expr& x, const Expr&, const Expr&) { return sigmoid_of(x); }},
     {"affine", [](const Expr& x, const Expr& alpha, const Expr& beta) { return alpha * x + beta; }},
-    {"leaky_relu", [](const Expr& x, const Expr& alpha, const Expr&) { return select(lt(x, zero_like(x)), alpha * x, x); }},
-    {"thresholded_relu", [](const Expr& x, const Expr& alpha, const Expr&) { return select(ge(x, alpha), x, zero_like(x)); }},
-    {"scaled_tanh", [](const Expr& x, const Expr& alpha, const Expr& beta) { return alpha * call(Intrinsic::Tanh, beta * x); }},
-    {"hard_sigmoid", [](const Expr& x, const Expr& alpha, const Expr& beta) { return min(max(alpha * x + beta, zero_like(x)), one_like(x)); }},
-    {"elu", [](const Expr& x, const Expr& alpha, const Expr&) { return select(lt(x, zero_like(x)), alpha * (call(Intrinsic::Exp, x) - one_like(x)), x); }},
+    {"leaky_relu",
+     [](const Expr& x, const Expr& alpha, const Expr&) { return select(lt(x, zero_like(x)), alpha * x, x); }},
+    {"thresholded_relu",
+     [](const Expr& x, const Expr& alpha, const Expr&) { return select(ge(x, alpha), x, zero_like(x)); }},
+    {"scaled_tanh",
+     [](const Expr& x, const Expr& alpha, const Expr& beta) { return alpha * call(Intrinsic::Tanh, beta * x); }},
+    {"hard_sigmoid", [](const Expr& x, const Expr& alpha,
+                        const Expr& beta) { return min(max(alpha * x + beta, zero_like(x)), one_like(x)); }},
+    {"elu",
+     [](const Expr& x, const Expr& alpha, const Expr&) {
+         return select(lt(x, zero_like(x)), alpha * (call(Intrinsic::Exp, x) - one_like(x)), x);
+     }},
     {"softsign", [](const Expr& x, const Expr&, const Expr&) { return x / (one_like(x) + call(Intrinsic::Abs, x)); }},
-    {"softplus", [](const Expr& x, const Expr&, const Expr&) {
-         return max(x, zero_like(x)) + call(Intrinsic::Log, one_like(x) + call(Intrinsic::Exp, call(Intrinsic::Neg, call(Intrinsic::Abs, x))));
+    {"softplus",
+     [](const Expr& x, const Expr&, const Expr&) {
+         return max(x, zero_like(x)) +
+                call(Intrinsic::Log, one_like(x) + call(Intrinsic::Exp, call(Intrinsic::Neg, call(Intrinsic::Abs, x))));
      }},
 };
 
@@ -77,19 +86,23 @@ Strings activation_names(Kind kind, const Attrs& attrs, std::size_t directions) 
     return texts(attrs, "activations", all);
 }
 
-std::size_t direction_count(const Attrs& attrs) { return attrs.text("direction", "forward") == "bidirectional" ? 2 : 1; }
+std::size_t direction_count(const Attrs& attrs) {
+    return attrs.text("direction", "forward") == "bidirectional" ? 2 : 1;
+}
 
 // ----------------------------------------------------------------------------------- type relation
 
 Result<void> check_activations(Kind kind, const Attrs& attrs) {
     const std::size_t count = direction_count(attrs) * activation_count(kind);
     const Strings names = activation_names(kind, attrs, direction_count(attrs));
-    if (names.size() != count) return attr_error("needs " + std::to_string(count) + " activations, has " + std::to_string(names.size()));
+    if (names.size() != count)
+        return attr_error("needs " + std::to_string(count) + " activations, has " + std::to_string(names.size()));
     for (const std::string& name : names)
         if (!find_activation(name)) return attr_error("there is no recurrent activation named " + name);
     const Floats zeros(count, 0.0);
     for (const char* list : {"alphas", "betas"})
-        if (floats(attrs, list, zeros).size() != count) return attr_error(std::string(list) + " must have one value an activation");
+        if (floats(attrs, list, zeros).size() != count)
+            return attr_error(std::string(list) + " must have one value an activation");
     return {};
 }
 
@@ -98,7 +111,8 @@ Result<void> check_exact(const TypeRequest& request, std::size_t i, DType dtype,
     if (!present(request, i)) return {};
     ORRERY_TRY(const TensorType type, static_operand(request, i));
     if (type.dtype == dtype && graph::static_shape(type) == shape) return {};
-    return shape_error("operand " + std::to_string(i) + " must be " + type_text(dtype, shape) + ", is " + graph::to_string(request.types[i]));
+    return shape_error("operand " + std::to_string(i) + " must be " + type_text(dtype, shape) + ", is " +
+                       graph::to_string(request.types[i]));
 }
 
 template <Kind K> Result<Type> recurrent_type(const TypeRequest& request) {
@@ -108,9 +122,11 @@ template <Kind K> Result<Type> recurrent_type(const TypeRequest& request) {
     ORRERY_CHECK_OK(check_activations(K, request.attrs));
     ORRERY_TRY(const TensorType x, ranked_operand(request, kX, 3, DTypes::WideFloat));
     ORRERY_TRY(const TensorType r, ranked_operand(request, kR, 3, DTypes::WideFloat));
-    const std::int64_t time = x.dims[0].value, batch = x.dims[1].value, input = x.dims[2].value, hidden = r.dims[2].value;
+    const std::int64_t time = x.dims[0].value, batch = x.dims[1].value, input = x.dims[2].value,
+                       hidden = r.dims[2].value;
     const auto directions = static_cast<std::int64_t>(direction_count(request.attrs));
-    if (hidden < 1 || hidden > kMaxWindow) return shape_error("the hidden size is the last dimension of " + graph::to_string(request.types[kR]));
+    if (hidden < 1 || hidden > kMaxWindow)
+        return shape_error("the hidden size is the last dimension of " + graph::to_string(request.types[kR]));
     const std::int64_t gates = gate_count(K) * hidden;
     ORRERY_CHECK_OK(check_exact(request, kW, x.dtype, {directions, gates, input}));
     ORRERY_CHECK_OK(check_exact(request, kR, x.dtype, {directions, gates, hidden}));
@@ -149,7 +165,8 @@ class Recurrence {
         sums_ = make_buffer(name + "_sums", dtype_, {gates_});
         reset_ = make_buffer(name + "_reset", dtype_, {hidden_});
         std::vector<Buffer> outputs{y_, h_};
-        if (kind_ == Kind::Lstm) outputs.push_back(c_ = make_buffer(name + "_c", dtype_, {directions_, batch_, hidden_}));
+        if (kind_ == Kind::Lstm)
+            outputs.push_back(c_ = make_buffer(name + "_c", dtype_, {directions_, batch_, hidden_}));
         const std::size_t results = outputs.size();
         outputs.push_back(sums_);
         if (kind_ == Kind::Gru) outputs.push_back(reset_);
@@ -157,7 +174,8 @@ class Recurrence {
         std::vector<Stmt> body{initial(h_, kInitialH)};
         if (kind_ == Kind::Lstm) body.push_back(initial(c_, kInitialC));
         if (request_.has(kLengths))
-            body.push_back(loops(y_->static_shape(), {"t", "d", "b", "j"}, [&](const Indices& i) { return Store::make(y_, i, zero()); }));
+            body.push_back(loops(y_->static_shape(), {"t", "d", "b", "j"},
+                                 [&](const Indices& i) { return Store::make(y_, i, zero()); }));
         for (std::int64_t d = 0; d < directions_; ++d) body.push_back(direction(d));
         std::vector<Buffer> buffers = request_.builder.statement(name, outputs, Seq::make(std::move(body)));
         buffers.resize(results);
@@ -175,8 +193,11 @@ class Recurrence {
         const Shape shape{directions_, time_, batch_, gates_};
         const Names axes{"d", "t", "b", "g"};
         const std::string name(request_.name);
-        gates_x_ = reduce_stage(request_.builder, {name + "_input", dtype_, shape, axes}, {.combiner = Combiner::Sum, .extents = {input_}, .names = {"k"}},
-                                [&](const Indices& i, const Indices& k) { return load(x, {i[1], i[2], k[0]}) * load(w, {i[0], i[3], k[0]}); });
+        gates_x_ = reduce_stage(request_.builder, {name + "_input", dtype_, shape, axes},
+                                {.combiner = Combiner::Sum, .extents = {input_}, .names = {"k"}},
+                                [&](const Indices& i, const Indices& k) {
+                                    return load(x, {i[1], i[2], k[0]}) * load(w, {i[0], i[3], k[0]});
+                                });
         if (request_.has(kBias)) {
             const Buffer product = gates_x_;
             gates_x_ = compute_stage(request_.builder, {name + "_gates", dtype_, shape, axes}, [&](const Indices& i) {
@@ -185,8 +206,11 @@ class Recurrence {
                 return load(product, i) + load(request_.in(kBias), {i[0], i[3]}) + added;
             });
         }
-        recurrent_ = compute_stage(request_.builder, {name + "_recurrent", dtype_, {directions_, hidden_, gates_}, {"d", "k", "g"}},
-                                   [&](const Indices& i) { return load(r, {i[0], i[2], i[1]}); });
+        recurrent_ = compute_stage(request_.builder,
+                                   {name + "_recurrent", dtype_, {directions_, hidden_, gates_}, {"d", "k", "g"}},
+                                   [&](const Indices& i) {
+                                       return load(r, {i[0], i[2], i[1]});
+                                   });
     }
 
     [[nodiscard]] Stmt initial(const Buffer& state, std::size_t operand) const {
@@ -207,11 +231,14 @@ class Recurrence {
 
     /// sums[g] = gates_x[d, t, b, g] + sum over k of h[d, b, k] * R[d, g, k], for g in [0, gates).
     [[nodiscard]] Stmt products(const Indices& at, const Expr& t, std::int64_t gates) const {
-        const Stmt start = loop(gates_, "g", [&](const Expr& g) { return Store::make(sums_, {g}, load(gates_x_, {at[0], t, at[1], g})); });
+        const Stmt start = loop(gates_, "g", [&](const Expr& g) {
+            return Store::make(sums_, {g}, load(gates_x_, {at[0], t, at[1], g}));
+        });
         return Seq::make({start, accumulate(at, 0, gates, h_, {at[0], at[1]})});
     }
     /// sums[g] += sum over k of state[prefix, k] * R[d, g, k], for g in [first, first + count).
-    [[nodiscard]] Stmt accumulate(const Indices& at, std::int64_t first, std::int64_t count, const Buffer& state, const Indices& prefix) const {
+    [[nodiscard]] Stmt accumulate(const Indices& at, std::int64_t first, std::int64_t count, const Buffer& state,
+                                  const Indices& prefix) const {
         return loop(hidden_, "k", [&](const Expr& k) {
             return loop(count, "g", [&](const Expr& index) {
                 const Expr g = index + first;
@@ -227,7 +254,9 @@ class Recurrence {
         const bool backward = request_.attrs.text("direction", "forward") == "reverse" || d == 1;
         return loop(batch_, "b", [&](const Expr& b) {
             const Indices at{imm(d), b};
-            const Expr length = request_.has(kLengths) ? max(min(cast(DType::I64, load(request_.in(kLengths), {b})), imm(time_)), imm(0)) : imm(time_);
+            const Expr length = request_.has(kLengths)
+                                    ? max(min(cast(DType::I64, load(request_.in(kLengths), {b})), imm(time_)), imm(0))
+                                    : imm(time_);
             return loop(time_, "s", [&](const Expr& s) {
                 const Stmt body = step(d, at, backward ? length - 1 - s : s);
                 return request_.has(kLengths) ? If::make(lt(s, length), body) : body;
@@ -245,7 +274,8 @@ class Recurrence {
     }
 
     [[nodiscard]] Stmt emit(const Indices& at, const Expr& t, const Expr& j, const Expr& h) const {
-        return Seq::make({Store::make(h_, {at[0], at[1], j}, h), Store::make(y_, {t, at[0], at[1], j}, load(h_, {at[0], at[1], j}))});
+        return Seq::make({Store::make(h_, {at[0], at[1], j}, h),
+                          Store::make(y_, {t, at[0], at[1], j}, load(h_, {at[0], at[1], j}))});
     }
 
     [[nodiscard]] Stmt rnn_step(std::int64_t d, const Indices& at, const Expr& t) const {
@@ -267,7 +297,8 @@ class Recurrence {
             // reset = R h + bias first, then the reset gate's multiple of it joins the sum.
             body.push_back(loop(hidden_, "k", [&](const Expr& k) {
                 return loop(hidden_, "j", [&](const Expr& j) {
-                    return Store::make(reset_, {j}, load(reset_, {j}) + h(k) * load(recurrent_, {at[0], k, j + 2 * hidden_}));
+                    return Store::make(reset_, {j},
+                                       load(reset_, {j}) + h(k) * load(recurrent_, {at[0], k, j + 2 * hidden_}));
                 });
             }));
             body.push_back(loop(hidden_, "j", [&](const Expr& j) {
@@ -293,17 +324,21 @@ class Recurrence {
             return load(request_.in(kPeephole), {at[0], j + which * hidden_}) * cell;
         };
         const auto with = [](const Expr& sum, const Expr& more) { return more ? sum + more : sum; };
-        return Seq::make({products(at, t, gates_), loop(hidden_, "j", [&](const Expr& j) {
-            const Indices here{at[0], at[1], j};
-            const Expr cell = load(c_, here);
-            const VarRef i = Var::make("i", dtype_), f = Var::make("f", dtype_), c = Var::make("c", dtype_), o = Var::make("o", dtype_);
-            const Expr input = activated(d, 0, clipped(with(gate(0, j), peephole(0, j, cell))));
-            const Expr forget = request_.attrs.flag("input_forget") ? one() - i : activated(d, 0, clipped(with(gate(2, j), peephole(2, j, cell))));
-            const Expr output = activated(d, 0, clipped(with(gate(1, j), peephole(1, j, c))));
-            const Stmt store = Seq::make({Store::make(c_, here, c), emit(at, t, j, o * activated(d, 2, c))});
-            const Expr next = f * cell + i * activated(d, 1, clipped(gate(3, j)));
-            return Let::make(i, input, Let::make(f, forget, Let::make(c, next, Let::make(o, output, store))));
-        })});
+        return Seq::make(
+            {products(at, t, gates_), loop(hidden_, "j", [&](const Expr& j) {
+                 const Indices here{at[0], at[1], j};
+                 const Expr cell = load(c_, here);
+                 const VarRef i = Var::make("i", dtype_), f = Var::make("f", dtype_), c = Var::make("c", dtype_),
+                              o = Var::make("o", dtype_);
+                 const Expr input = activated(d, 0, clipped(with(gate(0, j), peephole(0, j, cell))));
+                 const Expr forget = request_.attrs.flag("input_forget")
+                                         ? one() - i
+                                         : activated(d, 0, clipped(with(gate(2, j), peephole(2, j, cell))));
+                 const Expr output = activated(d, 0, clipped(with(gate(1, j), peephole(1, j, c))));
+                 const Stmt store = Seq::make({Store::make(c_, here, c), emit(at, t, j, o * activated(d, 2, c))});
+                 const Expr next = f * cell + i * activated(d, 1, clipped(gate(3, j)));
+                 return Let::make(i, input, Let::make(f, forget, Let::make(c, next, Let::make(o, output, store))));
+             })});
     }
 
     Kind kind_;
@@ -316,7 +351,9 @@ class Recurrence {
     Buffer gates_x_, recurrent_, y_, h_, c_, sums_, reset_;
 };
 
-template <Kind K> std::vector<Buffer> define_recurrent(const DefineRequest& request) { return Recurrence(K, request).run(); }
+template <Kind K> std::vector<Buffer> define_recurrent(const DefineRequest& request) {
+    return Recurrence(K, request).run();
+}
 
 std::vector<graph::OperandSpec> recurrent_operands(const char* gates, bool lstm) {
     std::vector<graph::OperandSpec> operands{
@@ -338,25 +375,29 @@ std::vector<graph::AttrSpec> recurrent_attrs(std::vector<graph::AttrSpec> more) 
     std::vector<graph::AttrSpec> attrs{
         {"direction", AttrKind::Text, false, "forward (when left out), reverse or bidirectional"},
         {"activations", AttrKind::Texts, false,
-         "for each direction: those of the gates, then of the cell; of relu, tanh, sigmoid, affine, leaky_relu, thresholded_relu, scaled_tanh, "
+         "for each direction: those of the gates, then of the cell; of relu, tanh, sigmoid, affine, leaky_relu, "
+         "thresholded_relu, scaled_tanh, "
          "hard_sigmoid, elu, softsign, softplus"},
         {"alphas", AttrKind::Floats, false, "one an activation; all 0 when left out"},
         {"betas", AttrKind::Floats, false, "one an activation; all 0 when left out"},
-        {"clip", AttrKind::Float, false, "gates are held within [-clip, clip] before activation; 0, when left out: not at all"},
+        {"clip", AttrKind::Float, false,
+         "gates are held within [-clip, clip] before activation; 0, when left out: not at all"},
     };
     for (graph::AttrSpec& spec : more) attrs.push_back(std::move(spec));
     return attrs;
 }
 
-constexpr const char* kRecurrentDoc = " D is the number of directions. Results: all steps' h [T, D, B, H] (0 beyond a sequence's length), the last "
-                                      "h [D, B, H]";
+constexpr const char* kRecurrentDoc =
+    " D is the number of directions. Results: all steps' h [T, D, B, H] (0 beyond a sequence's length), the last "
+    "h [D, B, H]";
 
 } // namespace
 
 Family recurrent_family() {
     return {
         {.name = "rnn",
-         .doc = std::string("A simple recurrent network: h = f(W x + R h + b).") + kRecurrentDoc + ". Errors: BadShape, BadAttribute.",
+         .doc = std::string("A simple recurrent network: h = f(W x + R h + b).") + kRecurrentDoc +
+                ". Errors: BadShape, BadAttribute.",
          .operands = recurrent_operands("h", false),
          .attrs = recurrent_attrs({}),
          .fusion = FusionKind::Opaque,
@@ -364,17 +405,21 @@ Family recurrent_family() {
          .define = define_recurrent<Kind::Rnn>,
          .onnx_names = {"RNN"}},
         {.name = "gru",
-         .doc = std::string("A gated recurrent unit: h = (1 - z) g(...) + z h.") + kRecurrentDoc + ". Errors: BadShape, BadAttribute.",
+         .doc = std::string("A gated recurrent unit: h = (1 - z) g(...) + z h.") + kRecurrentDoc +
+                ". Errors: BadShape, BadAttribute.",
          .operands = recurrent_operands("z, r, h", false),
-         .attrs = recurrent_attrs({{"linear_before_reset", AttrKind::Bool, false, "whether the reset gate multiplies R h + b rather than h; false when left out"}}),
+         .attrs = recurrent_attrs({{"linear_before_reset", AttrKind::Bool, false,
+                                    "whether the reset gate multiplies R h + b rather than h; false when left out"}}),
          .fusion = FusionKind::Opaque,
          .infer = recurrent_type<Kind::Gru>,
          .define = define_recurrent<Kind::Gru>,
          .onnx_names = {"GRU"}},
         {.name = "lstm",
-         .doc = std::string("A long short-term memory: c = f c + i g(...), h = o h(c).") + kRecurrentDoc + ", the last c [D, B, H]. Errors: BadShape, BadAttribute.",
+         .doc = std::string("A long short-term memory: c = f c + i g(...), h = o h(c).") + kRecurrentDoc +
+                ", the last c [D, B, H]. Errors: BadShape, BadAttribute.",
          .operands = recurrent_operands("i, o, f, c", true),
-         .attrs = recurrent_attrs({{"input_forget", AttrKind::Bool, false, "whether the forget gate is 1 - i; false when left out"}}),
+         .attrs = recurrent_attrs(
+             {{"input_forget", AttrKind::Bool, false, "whether the forget gate is 1 - i; false when left out"}}),
          .fusion = FusionKind::Opaque,
          .infer = recurrent_type<Kind::Lstm>,
          .define = define_recurrent<Kind::Lstm>,

@@ -40,13 +40,16 @@ bool contains(DTypes set, DType dtype) {
     fail_internal("contains covers every set");
 }
 
-bool present(const TypeRequest& request, std::size_t i) { return i < request.types.size() && request.types[i] != nullptr; }
+bool present(const TypeRequest& request, std::size_t i) {
+    return i < request.types.size() && request.types[i] != nullptr;
+}
 
 Result<TensorType> operand(const TypeRequest& request, std::size_t i, DTypes allowed) {
     if (!present(request, i)) return type_error(operand_name(i) + " is missing");
     const TensorType* type = graph::as_tensor(request.types[i]);
     if (!type || !contains(allowed, type->dtype))
-        return type_error(operand_name(i) + " must be " + set_name(allowed) + ", not " + graph::to_string(request.types[i]));
+        return type_error(operand_name(i) + " must be " + set_name(allowed) + ", not " +
+                          graph::to_string(request.types[i]));
     return *type;
 }
 
@@ -88,7 +91,8 @@ Result<void> check_vector(const TypeRequest& request, std::size_t i, std::int64_
 Result<std::size_t> normalize_axis(std::int64_t axis, std::size_t rank) {
     const auto extent = static_cast<std::int64_t>(rank);
     if (axis < -extent || axis >= extent)
-        return attr_error("axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) + " dimensions");
+        return attr_error("axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) +
+                          " dimensions");
     return static_cast<std::size_t>(axis < 0 ? axis + extent : axis);
 }
 
@@ -119,7 +123,9 @@ Result<Type> checked_type(DType dtype, const Shape& shape) {
     ORRERY_CHECK_OK(checked_elements(shape, dtype, kMaxTensorBytes));
     // A zero extent makes any other harmless to memory, not to arithmetic.
     for (std::int64_t dim : shape)
-        if (dim > kMaxTensorBytes) return Diagnostic{Code::LimitExceeded, type_text(dtype, shape) + " has a dimension that is too large", {}, {}};
+        if (dim > kMaxTensorBytes)
+            return Diagnostic{
+                Code::LimitExceeded, type_text(dtype, shape) + " has a dimension that is too large", {}, {}};
     return graph::tensor_type(dtype, shape);
 }
 
@@ -138,8 +144,9 @@ Result<Dims> broadcast(const Dims& a, const Dims& b) {
         const Dim &x = longer[i + shift], &y = shorter[i];
         if (x == y || y.value == 1) continue;
         if (x.value != 1)
-            return shape_error("shapes do not broadcast: " + graph::to_string(graph::tensor_type(DType::F32, a)).substr(3) +
-                               " and " + graph::to_string(graph::tensor_type(DType::F32, b)).substr(3));
+            return shape_error(
+                "shapes do not broadcast: " + graph::to_string(graph::tensor_type(DType::F32, a)).substr(3) + " and " +
+                graph::to_string(graph::tensor_type(DType::F32, b)).substr(3));
         out[i + shift] = y;
     }
     return out;

@@ -40,7 +40,8 @@ enum class DTypes : std::uint8_t { Any, Bool, Int, Float, Number, Signed, WideFl
 /// Operand i. Errors: BadType when it is missing, not a tensor, or of an element type outside `allowed`.
 [[nodiscard]] Result<TensorType> operand(const TypeRequest& request, std::size_t i, DTypes allowed = DTypes::Any);
 /// The same with static dimensions. Errors: also BadShape when one is symbolic.
-[[nodiscard]] Result<TensorType> static_operand(const TypeRequest& request, std::size_t i, DTypes allowed = DTypes::Any);
+[[nodiscard]] Result<TensorType> static_operand(const TypeRequest& request, std::size_t i,
+                                                DTypes allowed = DTypes::Any);
 /// The same of that rank. Errors: also BadShape.
 [[nodiscard]] Result<TensorType> ranked_operand(const TypeRequest& request, std::size_t i, std::size_t rank,
                                                 DTypes allowed = DTypes::Any);

@@ -12,7 +12,8 @@ using graph::FusionKind;
 namespace {
 
 /// Loops over every axis of `shape` but one.
-Stmt loops_beside(const Shape& shape, std::size_t axis, const std::function<Stmt(const std::function<Indices(const Expr&)>&)>& body) {
+Stmt loops_beside(const Shape& shape, std::size_t axis,
+                  const std::function<Stmt(const std::function<Indices(const Expr&)>&)>& body) {
     Shape rest = shape;
     rest.erase(rest.begin() + static_cast<std::ptrdiff_t>(axis));
     return loops(rest, {}, [&](const Indices& i) {
@@ -45,7 +46,8 @@ std::vector<Buffer> define_cumsum(const DefineRequest& request) {
     const std::int64_t extent = shape[axis];
     const Buffer out = make_buffer("cumsum", x->dtype, shape);
     const Expr zero = constant_int(x->dtype, 0);
-    if (extent == 0) return {compute_stage(request.builder, {"cumsum", x->dtype, shape}, [&](const Indices&) { return zero; })};
+    if (extent == 0)
+        return {compute_stage(request.builder, {"cumsum", x->dtype, shape}, [&](const Indices&) { return zero; })};
     const auto position = [&](const Expr& t) { return reverse ? imm(extent - 1) - t : t; };
     const Stmt body = loops_beside(shape, axis, [&](const auto& at) {
         const Indices first = at(position(imm(0)));
@@ -66,7 +68,8 @@ Result<Type> top_k_type(const TypeRequest& request) {
     ORRERY_TRY(const std::size_t axis, normalize_axis(request.attrs.integer("axis", -1), x.dims.size()));
     const std::int64_t k = request.attrs.integer("k");
     if (k < 0 || k > x.dims[axis].value)
-        return attr_error("k must be between 0 and " + std::to_string(x.dims[axis].value) + ", not " + std::to_string(k));
+        return attr_error("k must be between 0 and " + std::to_string(x.dims[axis].value) + ", not " +
+                          std::to_string(k));
     Dims dims = x.dims;
     dims[axis] = k;
     return graph::tuple_type({graph::tensor_type(x.dtype, dims), graph::tensor_type(DType::I64, dims)});
@@ -78,10 +81,12 @@ std::vector<Buffer> define_top_k(const DefineRequest& request) {
     const Shape in = x->static_shape(), out = request.out_shape();
     const std::size_t axis = attr_axis(request, -1);
     const bool largest = request.attrs.flag("largest", true);
-    const Buffer values = make_buffer("top_k_values", x->dtype, out), indices = make_buffer("top_k_indices", DType::I64, out);
+    const Buffer values = make_buffer("top_k_values", x->dtype, out),
+                 indices = make_buffer("top_k_indices", DType::I64, out);
     if (element_count(out) == 0) {
         const auto nothing = [&](DType dtype) {
-            return compute_stage(request.builder, {"top_k", dtype, out}, [&](const Indices&) { return constant_int(dtype, 0); });
+            return compute_stage(request.builder, {"top_k", dtype, out},
+                                 [&](const Indices&) { return constant_int(dtype, 0); });
         };
         return {nothing(x->dtype), nothing(DType::I64)};
     }
@@ -94,9 +99,11 @@ std::vector<Buffer> define_top_k(const DefineRequest& request) {
                 const Expr follows = eq(s, imm(0)) || better(load(values, before), value) ||
                                      (eq(value, load(values, before)) && gt(c, load(indices, before)));
                 const Expr wins = lt(load(indices, here), imm(0)) || better(value, load(values, here));
-                return If::make(follows && wins, Seq::make({Store::make(values, here, value), Store::make(indices, here, c)}));
+                return If::make(follows && wins,
+                                Seq::make({Store::make(values, here, value), Store::make(indices, here, c)}));
             });
-            return Seq::make({Store::make(values, here, load(x, at(imm(0)))), Store::make(indices, here, imm(-1)), search});
+            return Seq::make(
+                {Store::make(values, here, load(x, at(imm(0)))), Store::make(indices, here, imm(-1)), search});
         });
     });
     return request.builder.statement("top_k", {values, indices}, body);
@@ -107,7 +114,8 @@ std::vector<Buffer> define_top_k(const DefineRequest& request) {
 Result<Type> det_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::WideFloat));
     const std::size_t rank = x.dims.size();
-    if (rank < 2 || !(x.dims[rank - 1] == x.dims[rank - 2])) return shape_error("needs square matrices, not " + graph::to_string(request.types[0]));
+    if (rank < 2 || !(x.dims[rank - 1] == x.dims[rank - 2]))
+        return shape_error("needs square matrices, not " + graph::to_string(request.types[0]));
     return graph::tensor_type(x.dtype, Dims(x.dims.begin(), x.dims.end() - 2));
 }
 
@@ -118,8 +126,11 @@ std::vector<Buffer> define_det(const DefineRequest& request) {
     const std::int64_t n = in.back();
     const DType dtype = x->dtype;
     const Buffer out = make_buffer("det", dtype, request.out_shape());
-    const Buffer work = make_buffer("det_work", dtype, {n, n}), pivot = make_buffer("det_pivot", DType::I64, {1}), held = make_buffer("det_held", dtype, {1});
-    const auto magnitude = [&](const Expr& row, const Expr& column) { return call(Intrinsic::Abs, load(work, {row, column})); };
+    const Buffer work = make_buffer("det_work", dtype, {n, n}), pivot = make_buffer("det_pivot", DType::I64, {1}),
+                 held = make_buffer("det_held", dtype, {1});
+    const auto magnitude = [&](const Expr& row, const Expr& column) {
+        return call(Intrinsic::Abs, load(work, {row, column}));
+    };
     const Indices zero{imm(0)};
     const Stmt body = loops(request.out_shape(), {}, [&](const Indices& batch) {
         const auto matrix = [&](const Indices& ij) {
@@ -134,21 +145,25 @@ std::vector<Buffer> define_det(const DefineRequest& request) {
                 return If::make(gt(r, c) && gt(magnitude(r, c), magnitude(p, c)), Store::make(pivot, zero, r));
             });
             const Stmt swap = loop(n, "k", [&](const Expr& k) {
-                return Seq::make({Store::make(held, zero, load(work, {c, k})), Store::make(work, {c, k}, load(work, {p, k})),
+                return Seq::make({Store::make(held, zero, load(work, {c, k})),
+                                  Store::make(work, {c, k}, load(work, {p, k})),
                                   Store::make(work, {p, k}, load(held, zero))});
             });
             const Stmt eliminate = loop(n, "r", [&](const Expr& r) {
                 const Stmt row = loop(n, "k", [&](const Expr& k) {
                     return Store::make(work, {r, k}, load(work, {r, k}) - load(held, zero) * load(work, {c, k}));
                 });
-                return If::make(gt(r, c), Seq::make({Store::make(held, zero, load(work, {r, c}) / load(work, {c, c})), row}));
+                return If::make(gt(r, c),
+                                Seq::make({Store::make(held, zero, load(work, {r, c}) / load(work, {c, c})), row}));
             });
             const Stmt nonzero = If::make(ne(load(work, {c, c}), constant(dtype, 0)), eliminate);
-            return Seq::make({Store::make(pivot, zero, c), find, If::make(ne(p, c), Seq::make({swap, scale(constant(dtype, -1))})),
+            return Seq::make({Store::make(pivot, zero, c), find,
+                              If::make(ne(p, c), Seq::make({swap, scale(constant(dtype, -1))})),
                               scale(load(work, {c, c})), nonzero});
         });
-        return Seq::make({Store::make(out, batch, constant(dtype, 1)),
-                          loops({n, n}, {"r", "k"}, [&](const Indices& ij) { return Store::make(work, ij, matrix(ij)); }), step});
+        return Seq::make(
+            {Store::make(out, batch, constant(dtype, 1)),
+             loops({n, n}, {"r", "k"}, [&](const Indices& ij) { return Store::make(work, ij, matrix(ij)); }), step});
     });
     return {request.builder.statement("det", {out, work, pivot, held}, body).front()};
 }
@@ -161,14 +176,16 @@ Family scan_family() {
          .doc = "Running sums of x along an axis. The result has x's type. Errors: BadAttribute for an axis outside x.",
          .operands = {{"x", "numbers, one dimension or more"}},
          .attrs = {{"axis", AttrKind::Int, true, "the axis summed along"},
-                   {"exclusive", AttrKind::Bool, false, "whether an element's own value is left out; false when left out"},
+                   {"exclusive", AttrKind::Bool, false,
+                    "whether an element's own value is left out; false when left out"},
                    {"reverse", AttrKind::Bool, false, "whether sums start at the end; false when left out"}},
          .fusion = FusionKind::Opaque,
          .infer = cumsum_type,
          .define = define_cumsum,
          .onnx_names = {"CumSum"}},
         {.name = "top_k",
-         .doc = "The k greatest (or least) elements along an axis, in order, and their indices (i64); of equals the earlier comes first. Cost: "
+         .doc = "The k greatest (or least) elements along an axis, in order, and their indices (i64); of equals the "
+                "earlier comes first. Cost: "
                 "k passes over the axis. Errors: BadAttribute for k or an axis outside x.",
          .operands = {{"x", "numbers, one dimension or more"}},
          .attrs = {{"k", AttrKind::Int, true, "how many"},
@@ -179,7 +196,8 @@ Family scan_family() {
          .define = define_top_k,
          .onnx_names = {"TopK"}},
         {.name = "det",
-         .doc = "The determinant of each matrix in x. The result is [batch...]. Errors: BadShape for matrices that are not square.",
+         .doc = "The determinant of each matrix in x. The result is [batch...]. Errors: BadShape for matrices that are "
+                "not square.",
          .operands = {{"x", "[batch..., M, M], f32 or f64"}},
          .attrs = {},
          .fusion = FusionKind::Opaque,

@@ -35,16 +35,19 @@ Result<Type> scatter_elements_type(const TypeRequest& request) {
     ORRERY_CHECK_OK(same_dtype(x, updates));
     ORRERY_TRY(const std::size_t axis, normalize_axis(request.attrs.integer("axis", 0), x.dims.size()));
     if (indices.dims != updates.dims || indices.dims.size() != x.dims.size())
-        return shape_error("indices " + graph::to_string(request.types[1]) + " and updates " + graph::to_string(request.types[2]) +
-                           " must have one shape, of the rank of " + graph::to_string(request.types[0]));
+        return shape_error("indices " + graph::to_string(request.types[1]) + " and updates " +
+                           graph::to_string(request.types[2]) + " must have one shape, of the rank of " +
+                           graph::to_string(request.types[0]));
     const std::int64_t count = element_count(graph::static_shape(indices));
     for (std::size_t i = 0; i < x.dims.size(); ++i)
         if (count > 0 && ((i != axis && indices.dims[i].value > x.dims[i].value) || x.dims[i].value == 0))
-            return shape_error("updates " + graph::to_string(request.types[2]) + " reach beyond " + graph::to_string(request.types[0]));
+            return shape_error("updates " + graph::to_string(request.types[2]) + " reach beyond " +
+                               graph::to_string(request.types[0]));
     return graph::tensor_type(x.dtype, x.dims);
 }
 
-std::vector<Buffer> scatter(const DefineRequest& request, const Shape& updates, const std::function<Indices(const Indices&)>& target) {
+std::vector<Buffer> scatter(const DefineRequest& request, const Shape& updates,
+                            const std::function<Indices(const Indices&)>& target) {
     const Buffer &x = request.in(0), &values = request.in(2);
     const Buffer out = make_buffer(std::string(request.name), x->dtype, x->static_shape());
     const Stmt update = loops(updates, {}, [&](const Indices& i) {
@@ -75,12 +78,15 @@ Result<Type> scatter_nd_type(const TypeRequest& request) {
     const Shape in = graph::static_shape(x), index_shape = graph::static_shape(indices);
     const std::int64_t depth = index_shape.back();
     if (depth < 1 || depth > static_cast<std::int64_t>(in.size()))
-        return shape_error("index tuples of " + std::to_string(depth) + " do not fit " + graph::to_string(request.types[0]));
+        return shape_error("index tuples of " + std::to_string(depth) + " do not fit " +
+                           graph::to_string(request.types[0]));
     Shape expected(index_shape.begin(), index_shape.end() - 1);
     expected.insert(expected.end(), in.begin() + depth, in.end());
     if (graph::static_shape(updates) != expected)
-        return shape_error("updates must be " + type_text(updates.dtype, expected) + ", are " + graph::to_string(request.types[2]));
-    if (element_count(in) == 0 && element_count(expected) > 0) return shape_error("nothing can be written into an empty tensor");
+        return shape_error("updates must be " + type_text(updates.dtype, expected) + ", are " +
+                           graph::to_string(request.types[2]));
+    if (element_count(in) == 0 && element_count(expected) > 0)
+        return shape_error("nothing can be written into an empty tensor");
     return graph::tensor_type(x.dtype, x.dims);
 }
 
@@ -99,25 +105,32 @@ std::vector<Buffer> define_scatter_nd(const DefineRequest& request) {
     });
 }
 
-const graph::AttrSpec kReduction{"reduction", AttrKind::Text, false,
-                                 "how an update meets what is there: none (replaces it, when left out), add, mul, max, min"};
+const graph::AttrSpec kReduction{
+    "reduction", AttrKind::Text, false,
+    "how an update meets what is there: none (replaces it, when left out), add, mul, max, min"};
 
 } // namespace
 
 Family scatter_family() {
     return {
         {.name = "scatter_elements",
-         .doc = "x with out[i with i[axis] replaced by indices[i]] updated by updates[i], in row-major order of i. Errors: BadShape, BadAttribute.",
-         .operands = {{"x", "any element type, one dimension or more"}, {"indices", "integers, negative counted from the end"}, {"updates", "of x's element type and the shape of indices"}},
+         .doc = "x with out[i with i[axis] replaced by indices[i]] updated by updates[i], in row-major order of i. "
+                "Errors: BadShape, BadAttribute.",
+         .operands = {{"x", "any element type, one dimension or more"},
+                      {"indices", "integers, negative counted from the end"},
+                      {"updates", "of x's element type and the shape of indices"}},
          .attrs = {{"axis", AttrKind::Int, false, "0 when left out"}, kReduction},
          .fusion = FusionKind::Opaque,
          .infer = scatter_elements_type,
          .define = define_scatter_elements,
          .onnx_names = {"ScatterElements", "Scatter", "MaxUnpool"}},
         {.name = "scatter_nd",
-         .doc = "x with the slices at index tuples updated: out[tuple(indices[p...]), r...] by updates[p..., r...], in order of p. Errors: "
+         .doc = "x with the slices at index tuples updated: out[tuple(indices[p...]), r...] by updates[p..., r...], in "
+                "order of p. Errors: "
                 "BadShape, BadAttribute.",
-         .operands = {{"x", "any element type, one dimension or more"}, {"indices", "[p..., tuple length], integers, negative counted from the end"}, {"updates", "[p..., rest of x...], of x's element type"}},
+         .operands = {{"x", "any element type, one dimension or more"},
+                      {"indices", "[p..., tuple length], integers, negative counted from the end"},
+                      {"updates", "[p..., rest of x...], of x's element type"}},
          .attrs = {kReduction},
          .fusion = FusionKind::Opaque,
          .infer = scatter_nd_type,

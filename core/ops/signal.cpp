@@ -20,7 +20,8 @@ Result<Type> dft_type(const TypeRequest& request) {
     ORRERY_TRY(const std::size_t axis, normalize_axis(request.attrs.integer("axis", 1), shape.size() - 1));
     const std::int64_t length = request.attrs.integer("length", shape[axis]);
     if (length < 1 || length > kMaxWindow) return attr_error("length must be 1 or more, not " + std::to_string(length));
-    if (request.attrs.flag("onesided") && request.attrs.flag("inverse")) return attr_error("an inverse transform has both sides");
+    if (request.attrs.flag("onesided") && request.attrs.flag("inverse"))
+        return attr_error("an inverse transform has both sides");
     shape[axis] = request.attrs.flag("onesided") ? length / 2 + 1 : length;
     shape.back() = 2;
     return checked_type(x.dtype, shape);
@@ -36,11 +37,13 @@ std::vector<Buffer> define_dft(const DefineRequest& request) {
     const DType dtype = request.out_dtype();
     // One turn in `length` steps; row 0 holds the cosines, row 1 the sines.
     const double turn = 2 * std::numbers::pi / static_cast<double>(length);
-    const Buffer table = compute_stage(request.builder, {"dft_table", DType::F64, {2, length}, {"p", "t"}}, [&](const Indices& i) {
-        const Expr angle = cast(DType::F64, i[1]) * constant(DType::F64, inverse ? turn : -turn);
-        return select(eq(i[0], imm(0)), call(Intrinsic::Cos, angle), call(Intrinsic::Sin, angle));
-    });
-    const Buffer sum = reduce_stage(request.builder, {"dft_sum", DType::F64, out}, {.combiner = Combiner::Sum, .extents = {used}, .names = {"k"}},
+    const Buffer table =
+        compute_stage(request.builder, {"dft_table", DType::F64, {2, length}, {"p", "t"}}, [&](const Indices& i) {
+            const Expr angle = cast(DType::F64, i[1]) * constant(DType::F64, inverse ? turn : -turn);
+            return select(eq(i[0], imm(0)), call(Intrinsic::Cos, angle), call(Intrinsic::Sin, angle));
+        });
+    const Buffer sum = reduce_stage(request.builder, {"dft_sum", DType::F64, out},
+                                    {.combiner = Combiner::Sum, .extents = {used}, .names = {"k"}},
                                     [&](const Indices& i, const Indices& k) {
                                         Indices at = i;
                                         at[axis] = k[0];
@@ -57,24 +60,28 @@ std::vector<Buffer> define_dft(const DefineRequest& request) {
                                         return select(eq(part, imm(0)), real - imaginary, real + imaginary);
                                     });
     const double scale = inverse ? 1.0 / static_cast<double>(length) : 1.0;
-    return {compute_stage(request.builder, {"dft", dtype, out}, [&](const Indices& i) { return cast(dtype, load(sum, i) * constant(DType::F64, scale)); })};
+    return {compute_stage(request.builder, {"dft", dtype, out},
+                          [&](const Indices& i) { return cast(dtype, load(sum, i) * constant(DType::F64, scale)); })};
 }
 
 } // namespace
 
 Family signal_family() {
-    return {{.name = "dft",
-             .doc = "The discrete Fourier transform along an axis, as real and imaginary parts in the last dimension, summed in f64. Shorter "
-                    "signals count as padded with 0, longer ones are cut. Cost: quadratic in the length. Errors: BadShape, BadAttribute.",
-             .operands = {{"x", "[..., 1] real or [..., 2] complex, floating point"}},
-             .attrs = {{"axis", AttrKind::Int, false, "1 when left out; negative counted from before the last dimension"},
-                       {"length", AttrKind::Int, false, "of the signal; the axis' extent when left out"},
-                       {"inverse", AttrKind::Bool, false, "the inverse transform, over the length; false when left out"},
-                       {"onesided", AttrKind::Bool, false, "only the first length / 2 + 1 results; false when left out"}},
-             .fusion = FusionKind::OutFusable,
-             .infer = dft_type,
-             .define = define_dft,
-             .onnx_names = {"DFT", "STFT"}}};
+    return {
+        {.name = "dft",
+         .doc = "The discrete Fourier transform along an axis, as real and imaginary parts in the last dimension, "
+                "summed in f64. Shorter "
+                "signals count as padded with 0, longer ones are cut. Cost: quadratic in the length. Errors: BadShape, "
+                "BadAttribute.",
+         .operands = {{"x", "[..., 1] real or [..., 2] complex, floating point"}},
+         .attrs = {{"axis", AttrKind::Int, false, "1 when left out; negative counted from before the last dimension"},
+                   {"length", AttrKind::Int, false, "of the signal; the axis' extent when left out"},
+                   {"inverse", AttrKind::Bool, false, "the inverse transform, over the length; false when left out"},
+                   {"onesided", AttrKind::Bool, false, "only the first length / 2 + 1 results; false when left out"}},
+         .fusion = FusionKind::OutFusable,
+         .infer = dft_type,
+         .define = define_dft,
+         .onnx_names = {"DFT", "STFT"}}};
 }
 
 } // namespace orrery::ops

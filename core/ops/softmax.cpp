@@ -12,7 +12,8 @@ namespace {
 Result<Type> along_axis_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, operand(request, 0, DTypes::Float));
     ORRERY_TRY(const std::size_t axis, normalize_axis(request.attrs.integer("axis", -1), x.dims.size()));
-    if (!x.dims[axis].is_static()) return shape_error("the normalized dimension must be static: " + graph::to_string(request.types[0]));
+    if (!x.dims[axis].is_static())
+        return shape_error("the normalized dimension must be static: " + graph::to_string(request.types[0]));
     return graph::tensor_type(x.dtype, x.dims);
 }
 
@@ -53,10 +54,12 @@ struct Along {
 std::vector<Buffer> define_softmax(const DefineRequest& request) {
     const Along along(request);
     const Buffer top = along.greatest();
-    const Buffer raised = compute_stage(request.builder, {"softmax_exp", along.wide, along.shape}, [&](const Indices& i) {
-        return call(Intrinsic::Exp, along.value(i) - load(top, along.without(i)));
-    });
-    const Buffer total = along.reduce("_sum", Combiner::Sum, [&](const Indices& i, const Indices& k) { return load(raised, along.with(i, k[0])); });
+    const Buffer raised =
+        compute_stage(request.builder, {"softmax_exp", along.wide, along.shape}, [&](const Indices& i) {
+            return call(Intrinsic::Exp, along.value(i) - load(top, along.without(i)));
+        });
+    const Buffer total = along.reduce(
+        "_sum", Combiner::Sum, [&](const Indices& i, const Indices& k) { return load(raised, along.with(i, k[0])); });
     return {compute_stage(request.builder, {"softmax", along.dtype, along.shape}, [&](const Indices& i) {
         return cast(along.dtype, load(raised, i) / load(total, along.without(i)));
     })};
@@ -80,24 +83,27 @@ std::vector<Buffer> define_hardmax(const DefineRequest& request) {
     const Along along(request);
     const Buffer top = along.greatest();
     const std::int64_t extent = along.shape[along.axis];
-    const Buffer first = reduce_stage(request.builder, {"hardmax_first", DType::I64, along.rest},
-                                      {.combiner = Combiner::Min, .extents = {extent}, .names = {"k"}}, [&](const Indices& i, const Indices& k) {
-                                          return select(eq(along.value(along.with(i, k[0])), load(top, i)), k[0], imm(extent));
-                                      });
+    const Buffer first = reduce_stage(
+        request.builder, {"hardmax_first", DType::I64, along.rest},
+        {.combiner = Combiner::Min, .extents = {extent}, .names = {"k"}}, [&](const Indices& i, const Indices& k) {
+            return select(eq(along.value(along.with(i, k[0])), load(top, i)), k[0], imm(extent));
+        });
     return {compute_stage(request.builder, {"hardmax", along.dtype, along.shape}, [&](const Indices& i) {
-        return select(eq(i[along.axis], load(first, along.without(i))), constant(along.dtype, 1), constant(along.dtype, 0));
+        return select(eq(i[along.axis], load(first, along.without(i))), constant(along.dtype, 1),
+                      constant(along.dtype, 0));
     })};
 }
 
 OpRow row(const char* name, const char* doc, Define define, const char* onnx_name) {
-    return {.name = name,
-            .doc = std::string(doc) + " The result has x's type. Errors: BadAttribute for an axis outside x.",
-            .operands = {{"x", "floating point, one dimension or more"}},
-            .attrs = {{"axis", AttrKind::Int, false, "the axis whose elements belong together; the last when left out"}},
-            .fusion = FusionKind::OutFusable,
-            .infer = along_axis_type,
-            .define = define,
-            .onnx_names = {onnx_name}};
+    return {
+        .name = name,
+        .doc = std::string(doc) + " The result has x's type. Errors: BadAttribute for an axis outside x.",
+        .operands = {{"x", "floating point, one dimension or more"}},
+        .attrs = {{"axis", AttrKind::Int, false, "the axis whose elements belong together; the last when left out"}},
+        .fusion = FusionKind::OutFusable,
+        .infer = along_axis_type,
+        .define = define,
+        .onnx_names = {onnx_name}};
 }
 
 } // namespace

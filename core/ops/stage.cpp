@@ -85,7 +85,9 @@ Buffer pad_stage(ComputeBuilder& builder, const Buffer& x, const PadSpec& spec) 
             const std::size_t axis = spec.first + d;
             const std::int64_t before = spec.before[d];
             from[axis] = i[axis] - before;
-            const auto require = [&inside](const Expr& condition) { inside = inside ? inside && condition : condition; };
+            const auto require = [&inside](const Expr& condition) {
+                inside = inside ? inside && condition : condition;
+            };
             if (before > 0) require(ge(i[axis], imm(before)));
             if (spec.extent[d] > before + in[axis]) require(lt(i[axis], imm(before + in[axis])));
         }

@@ -56,7 +56,8 @@ Converted shape_of_input(NodeReader& node) {
     ORRERY_TRY(const Shape shape, input_shape(node, 0));
     const auto rank = static_cast<std::int64_t>(shape.size());
     const auto bounded = [rank](std::int64_t at) { return std::clamp<std::int64_t>(at < 0 ? at + rank : at, 0, rank); };
-    const std::int64_t start = bounded(node.integer("start", 0)), end = std::max(start, bounded(node.integer("end", rank)));
+    const std::int64_t start = bounded(node.integer("start", 0)),
+                       end = std::max(start, bounded(node.integer("end", rank)));
     return results(node, {node.constant_var(int_vector({shape.begin() + start, shape.begin() + end}))});
 }
 
@@ -85,11 +86,14 @@ Converted range(NodeReader& node) {
     ORRERY_TRY(const NDArray delta, node.required_constant(2, "delta"));
     if (start.size() != 1 || limit.size() != 1 || delta.size() != 1) return bad_shape("Range takes three scalars");
     const double count = std::max(0.0, std::ceil((limit.as_double(0) - start.as_double(0)) / delta.as_double(0)));
-    if (!(count <= kMostElements)) return Diagnostic{Code::LimitExceeded, "Range has too many elements, or a delta of 0", {}, {}};
+    if (!(count <= kMostElements))
+        return Diagnostic{Code::LimitExceeded, "Range has too many elements, or a delta of 0", {}, {}};
     NDArray array = NDArray::allocate(start.dtype(), {static_cast<std::int64_t>(count)});
     for (std::int64_t i = 0; i < array.size(); ++i) {
-        if (is_float(array.dtype())) array.set(i, start.as_double(0) + static_cast<double>(i) * delta.as_double(0));
-        else array.set_int(i, start.as_int(0) + i * delta.as_int(0));
+        if (is_float(array.dtype()))
+            array.set(i, start.as_double(0) + static_cast<double>(i) * delta.as_double(0));
+        else
+            array.set_int(i, start.as_int(0) + i * delta.as_int(0));
     }
     return results(node, {node.constant_var(std::move(array))});
 }
@@ -141,10 +145,12 @@ Converted blackman(NodeReader& node) { return window(node, {0.42, 0.5, 0.08}); }
 /// Triangles on the mel scale over the bins of a spectrum: [dft_length / 2 + 1, bins].
 Converted mel_weights(NodeReader& node) {
     double values[5] = {};
-    constexpr const char* kNames[] = {"num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz", "upper_edge_hertz"};
+    constexpr const char* kNames[] = {"num_mel_bins", "dft_length", "sample_rate", "lower_edge_hertz",
+                                      "upper_edge_hertz"};
     for (std::size_t i = 0; i < 5; ++i) {
         ORRERY_TRY(const NDArray value, node.required_constant(i, kNames[i]));
-        if (value.size() != 1 || !(std::abs(value.as_double(0)) < 1e9)) return bad_shape(std::string(kNames[i]) + " is one number");
+        if (value.size() != 1 || !(std::abs(value.as_double(0)) < 1e9))
+            return bad_shape(std::string(kNames[i]) + " is one number");
         values[i] = value.as_double(0);
     }
     const auto bins = static_cast<std::int64_t>(values[0]), length = static_cast<std::int64_t>(values[1]);
@@ -158,13 +164,17 @@ Converted mel_weights(NodeReader& node) {
     std::vector<std::int64_t> edges;
     for (std::int64_t i = 0; i < bins + 2; ++i) {
         const double hertz = 700 * (std::pow(10, (low + step * static_cast<double>(i)) / 2595) - 1);
-        edges.push_back(std::clamp<std::int64_t>(static_cast<std::int64_t>(std::floor(static_cast<double>(length + 1) * hertz / values[2])), 0, spectrum));
+        edges.push_back(std::clamp<std::int64_t>(
+            static_cast<std::int64_t>(std::floor(static_cast<double>(length + 1) * hertz / values[2])), 0, spectrum));
     }
     for (std::int64_t i = 0; i < bins; ++i) {
-        const std::int64_t left = edges[static_cast<std::size_t>(i)], peak = edges[static_cast<std::size_t>(i + 1)], right = edges[static_cast<std::size_t>(i + 2)];
+        const std::int64_t left = edges[static_cast<std::size_t>(i)], peak = edges[static_cast<std::size_t>(i + 1)],
+                           right = edges[static_cast<std::size_t>(i + 2)];
         if (peak == left && peak < spectrum) array.set(peak * bins + i, 1);
-        for (std::int64_t j = left; peak > left && j <= std::min(peak, spectrum - 1); ++j) array.set(j * bins + i, static_cast<double>(j - left) / static_cast<double>(peak - left));
-        for (std::int64_t j = peak; j < right; ++j) array.set(j * bins + i, static_cast<double>(right - j) / static_cast<double>(right - peak));
+        for (std::int64_t j = left; peak > left && j <= std::min(peak, spectrum - 1); ++j)
+            array.set(j * bins + i, static_cast<double>(j - left) / static_cast<double>(peak - left));
+        for (std::int64_t j = peak; j < right; ++j)
+            array.set(j * bins + i, static_cast<double>(right - j) / static_cast<double>(right - peak));
     }
     return results(node, {node.constant_var(std::move(array))});
 }

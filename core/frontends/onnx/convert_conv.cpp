@@ -29,7 +29,8 @@ Result<WindowAttrs> read_window(NodeReader& node, const Shape& input, const Ints
     WindowAttrs window;
     window.kernel = kernel;
     if (input.size() != count + 2 || !plausible(kernel) || !plausible(input))
-        return bad_shape("a window of " + std::to_string(count) + " axes does not fit a tensor of " + std::to_string(input.size()) + " dimensions");
+        return bad_shape("a window of " + std::to_string(count) + " axes does not fit a tensor of " +
+                         std::to_string(input.size()) + " dimensions");
     ORRERY_TRY(window.strides, axis_values(node, "strides", count));
     ORRERY_TRY(window.dilations, axis_values(node, "dilations", count));
     const std::string auto_pad = node.text("auto_pad", "NOTSET");
@@ -62,10 +63,15 @@ Result<WindowAttrs> read_conv_window(NodeReader& node, const Shape& input, const
 Result<Var> convolution(NodeReader& node, const Var& x, const Var& weight) {
     const Shape input = shape_of(x);
     ORRERY_TRY(const WindowAttrs window, read_conv_window(node, input, shape_of(weight)));
-    if (window.kernel.size() > 3) return unsupported("convolutions over " + std::to_string(window.kernel.size()) + " spatial axes are not served");
+    if (window.kernel.size() > 3)
+        return unsupported("convolutions over " + std::to_string(window.kernel.size()) +
+                           " spatial axes are not served");
     constexpr const char* kOps[] = {"conv1d", "conv2d", "conv3d"};
     return node.call(kOps[window.kernel.size() - 1], {x, weight},
-                     {{"strides", window.strides}, {"dilations", window.dilations}, {"pads", window.pads}, {"groups", node.integer("group", 1)}});
+                     {{"strides", window.strides},
+                      {"dilations", window.dilations},
+                      {"pads", window.pads},
+                      {"groups", node.integer("group", 1)}});
 }
 
 namespace {
@@ -86,7 +92,8 @@ Converted conv(NodeReader& node) {
 void pad_to_shape(WindowAttrs& window, Ints& extra, const Shape& input, const Ints& shape, bool upper) {
     const std::size_t count = window.kernel.size();
     for (std::size_t i = 0; i < count; ++i) {
-        const std::int64_t full = window.strides[i] * (input[2 + i] - 1) + extra[i] + (window.kernel[i] - 1) * window.dilations[i] + 1;
+        const std::int64_t full =
+            window.strides[i] * (input[2 + i] - 1) + extra[i] + (window.kernel[i] - 1) * window.dilations[i] + 1;
         std::int64_t total = full - shape[i];
         if (total < 0) {
             extra[i] -= total;
@@ -103,20 +110,25 @@ Converted conv_transpose(NodeReader& node) {
     ORRERY_TRY(WindowAttrs window, read_conv_window(node, input, weight));
     const std::size_t count = window.kernel.size();
     Ints extra = node.ints("output_padding", Ints(count, 0));
-    if (extra.size() != count || !plausible(extra)) return bad_attribute("output_padding must be " + std::to_string(count) + " numbers, 0 or more");
+    if (extra.size() != count || !plausible(extra))
+        return bad_attribute("output_padding must be " + std::to_string(count) + " numbers, 0 or more");
     const std::string auto_pad = node.text("auto_pad", "NOTSET");
     Ints shape = node.ints("output_shape", {});
     if (shape.size() == count + 2) shape.erase(shape.begin(), shape.begin() + 2);
     if (shape.empty() && auto_pad.starts_with("SAME"))
         for (std::size_t i = 0; i < count; ++i) shape.push_back(input[2 + i] * window.strides[i]);
     if (!shape.empty()) {
-        if (shape.size() != count || !std::ranges::all_of(shape, [](std::int64_t v) { return v > 0 && v < (std::int64_t{1} << 40); }))
+        if (shape.size() != count ||
+            !std::ranges::all_of(shape, [](std::int64_t v) { return v > 0 && v < (std::int64_t{1} << 40); }))
             return bad_attribute("output_shape must be " + std::to_string(count) + " positive numbers");
         pad_to_shape(window, extra, input, shape, auto_pad == "SAME_UPPER");
     }
     ORRERY_TRY(const Var value, node.call("conv_transpose", {node.input(0), node.input(1)},
-                                          {{"strides", window.strides}, {"dilations", window.dilations}, {"pads", window.pads},
-                                           {"output_padding", extra}, {"groups", node.integer("group", 1)}}));
+                                          {{"strides", window.strides},
+                                           {"dilations", window.dilations},
+                                           {"pads", window.pads},
+                                           {"output_padding", extra},
+                                           {"groups", node.integer("group", 1)}}));
     return result(node, with_bias(node, value, 2));
 }
 
@@ -127,13 +139,17 @@ Result<graph::Attrs::Map> pool_attrs(NodeReader& node) {
     const Ints kernel = node.ints("kernel_shape", {});
     if (kernel.empty()) return bad_attribute(std::string(node.op_type()) + " needs the attribute kernel_shape");
     ORRERY_TRY(const WindowAttrs window, read_window(node, input, kernel));
-    return graph::Attrs::Map{{"kernel", window.kernel}, {"strides", window.strides}, {"dilations", window.dilations}, {"pads", window.pads},
+    return graph::Attrs::Map{{"kernel", window.kernel},
+                             {"strides", window.strides},
+                             {"dilations", window.dilations},
+                             {"pads", window.pads},
                              {"ceil", node.integer("ceil_mode", 0) != 0}};
 }
 
 Converted max_pool(NodeReader& node) {
     ORRERY_TRY(graph::Attrs::Map attrs, pool_attrs(node));
-    if (node.output_count() < 2 || !node.has_output(1)) return result(node, node.call("max_pool", {node.input(0)}, graph::Attrs(std::move(attrs))));
+    if (node.output_count() < 2 || !node.has_output(1))
+        return result(node, node.call("max_pool", {node.input(0)}, graph::Attrs(std::move(attrs))));
     attrs["column_major"] = node.integer("storage_order", 0) != 0;
     ORRERY_TRY(const Var both, node.call("max_pool_with_indices", {node.input(0)}, graph::Attrs(std::move(attrs))));
     return results(node, {node.project(both, 0), node.project(both, 1)});
@@ -167,7 +183,8 @@ template <OpName Op> Converted global_pool(NodeReader& node) {
 Converted global_lp_pool(NodeReader& node) {
     ORRERY_TRY(const Ints axes, spatial_axes(node));
     const std::int64_t p = node.integer("p", 2);
-    if (p == 1 || p == 2) return result(node, node.call(p == 1 ? "reduce_l1" : "reduce_l2", {node.input(0)}, {{"axes", axes}}));
+    if (p == 1 || p == 2)
+        return result(node, node.call(p == 1 ? "reduce_l1" : "reduce_l2", {node.input(0)}, {{"axes", axes}}));
     if (p < 1) return bad_attribute("p must be 1 or more, not " + std::to_string(p));
     ORRERY_TRY(const DType dtype, input_dtype(node, 0));
     ORRERY_TRY(const Var magnitude, node.call("abs", {node.input(0)}));
@@ -183,16 +200,19 @@ Converted max_unpool(NodeReader& node) {
     ORRERY_TRY(const Shape indices, input_shape(node, 1));
     const Ints kernel = node.ints("kernel_shape", {});
     ORRERY_TRY(const WindowAttrs window, read_window(node, input, kernel));
-    if (indices != input || window.pads.size() != 2 * kernel.size()) return bad_shape("MaxUnpool takes values and indices of one shape");
+    if (indices != input || window.pads.size() != 2 * kernel.size())
+        return bad_shape("MaxUnpool takes values and indices of one shape");
     Shape span{input[0], input[1]};
     for (std::size_t i = 0; i < kernel.size(); ++i)
-        span.push_back((input[2 + i] - 1) * window.strides[i] + kernel[i] - window.pads[i] - window.pads[kernel.size() + i]);
+        span.push_back((input[2 + i] - 1) * window.strides[i] + kernel[i] - window.pads[i] -
+                       window.pads[kernel.size() + i]);
     ORRERY_TRY(const DType dtype, input_dtype(node, 0));
     ORRERY_TRY(const std::int64_t count, checked_elements(span, dtype, kMaxConstantBytes));
     ORRERY_TRY(NDArray zeros, filled(dtype, {count}, 0));
     ORRERY_TRY(const Var values, reshaped(node, node.input(0), {element_count(input)}));
     ORRERY_TRY(const Var places, reshaped(node, node.input(1), {element_count(input)}));
-    ORRERY_TRY(const Var flat, node.call("scatter_elements", {node.constant_var(std::move(zeros)), places, values}, {{"axis", std::int64_t{0}}}));
+    ORRERY_TRY(const Var flat, node.call("scatter_elements", {node.constant_var(std::move(zeros)), places, values},
+                                         {{"axis", std::int64_t{0}}}));
     ORRERY_TRY(const Var spread, reshaped(node, flat, span));
     if (!node.has(2)) return result(node, spread);
     ORRERY_TRY(const NDArray shape, node.required_constant(2, "output_shape"));

@@ -10,7 +10,8 @@ struct WindowAttrs {
     Ints pads; ///< before each axis, then after each
 };
 
-/// Strides, dilations and padding of a window over [N, C, spatial...], auto_pad worked out. Errors: BadAttribute, BadShape.
+/// Strides, dilations and padding of a window over [N, C, spatial...], auto_pad worked out. Errors: BadAttribute,
+/// BadShape.
 [[nodiscard]] Result<WindowAttrs> read_window(NodeReader& node, const Shape& input, const Ints& kernel);
 /// The same for a convolution by `weight`, whose shape kernel_shape must agree with.
 [[nodiscard]] Result<WindowAttrs> read_conv_window(NodeReader& node, const Shape& input, const Shape& weight);

@@ -13,9 +13,7 @@ Result<Var> chain(NodeReader& node, const char* op) {
     ORRERY_CHECK_OK(require_inputs(node, std::max<std::size_t>(node.input_count(), 1)));
     if (node.input_count() == 1) return node.call("identity", {node.input(0)});
     Var value = node.input(0);
-    for (std::size_t i = 1; i < node.input_count(); ++i) {
-        ORRERY_TRY(value, node.call(op, {value, node.input(i)}));
-    }
+    for (std::size_t i = 1; i < node.input_count(); ++i) { ORRERY_TRY(value, node.call(op, {value, node.input(i)})); }
     return value;
 }
 
@@ -41,21 +39,26 @@ Converted with_reals(NodeReader& node, const char* op, std::initializer_list<Rea
 Converted leaky_relu(NodeReader& node) { return with_reals(node, "leaky_relu", {{"alpha", 0.01}}); }
 Converted elu(NodeReader& node) { return with_reals(node, "elu", {{"alpha", 1}}); }
 Converted celu(NodeReader& node) { return with_reals(node, "celu", {{"alpha", 1}}); }
-Converted selu(NodeReader& node) { return with_reals(node, "selu", {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}}); }
+Converted selu(NodeReader& node) {
+    return with_reals(node, "selu", {{"alpha", 1.67326319217681884765625}, {"gamma", 1.05070102214813232421875}});
+}
 Converted thresholded_relu(NodeReader& node) { return with_reals(node, "thresholded_relu", {{"alpha", 1}}); }
 Converted hard_sigmoid(NodeReader& node) { return with_reals(node, "hard_sigmoid", {{"alpha", 0.2}, {"beta", 0.5}}); }
 Converted swish(NodeReader& node) { return with_reals(node, "swish", {{"alpha", 1}}); }
 Converted shrink(NodeReader& node) {
-    return result(node, node.call("shrink", inputs(node), {{"lambda", node.number("lambd", 0.5)}, {"bias", node.number("bias", 0)}}));
+    return result(node, node.call("shrink", inputs(node),
+                                  {{"lambda", node.number("lambd", 0.5)}, {"bias", node.number("bias", 0)}}));
 }
 Converted gelu(NodeReader& node) {
     const std::string approximate = node.text("approximate", "none");
-    if (approximate != "none" && approximate != "tanh") return bad_attribute("approximate is none or tanh, not " + approximate);
+    if (approximate != "none" && approximate != "tanh")
+        return bad_attribute("approximate is none or tanh, not " + approximate);
     return result(node, node.call("gelu", inputs(node), {{"approximate", approximate == "tanh"}}));
 }
 Converted is_inf(NodeReader& node) {
-    return result(node, node.call("is_inf", inputs(node), {{"detect_negative", node.integer("detect_negative", 1) != 0},
-                                                          {"detect_positive", node.integer("detect_positive", 1) != 0}}));
+    return result(node, node.call("is_inf", inputs(node),
+                                  {{"detect_negative", node.integer("detect_negative", 1) != 0},
+                                   {"detect_positive", node.integer("detect_positive", 1) != 0}}));
 }
 
 /// The slope may be [C] beside [N, C, ...]: frameworks of old exported it so.
@@ -78,7 +81,8 @@ Converted power(NodeReader& node) {
     if (constant && constant->size() == 1 && constant->shape().size() <= 1 && is_float(base)) {
         ORRERY_TRY(const TensorType type, node.type(0));
         const bool keeps_rank = constant->shape().size() <= type.dims.size();
-        if (keeps_rank && constant->as_double(0) == 2) return result(node, node.call("multiply", {node.input(0), node.input(0)}));
+        if (keeps_rank && constant->as_double(0) == 2)
+            return result(node, node.call("multiply", {node.input(0), node.input(0)}));
         if (keeps_rank && constant->as_double(0) == 0.5) return result(node, node.call("sqrt", {node.input(0)}));
     }
     if (base == exponent || is_float(base)) {
@@ -97,7 +101,8 @@ Converted modulo(NodeReader& node) {
 
 Converted bit_shift(NodeReader& node) {
     const std::string direction = node.text("direction", "");
-    if (direction != "LEFT" && direction != "RIGHT") return bad_attribute("direction is LEFT or RIGHT, not \"" + direction + "\"");
+    if (direction != "LEFT" && direction != "RIGHT")
+        return bad_attribute("direction is LEFT or RIGHT, not \"" + direction + "\"");
     return result(node, node.call(direction == "LEFT" ? "shift_left" : "shift_right", inputs(node)));
 }
 
@@ -136,12 +141,8 @@ Converted clip_inputs(NodeReader& node) {
     }
     if (known) return result(node, node.call("clip", {node.input(0)}, Attrs(std::move(attrs))));
     Var value = node.input(0);
-    if (node.has(1)) {
-        ORRERY_TRY(value, node.call("maximum", {value, node.input(1)}));
-    }
-    if (node.has(2)) {
-        ORRERY_TRY(value, node.call("minimum", {value, node.input(2)}));
-    }
+    if (node.has(1)) { ORRERY_TRY(value, node.call("maximum", {value, node.input(1)})); }
+    if (node.has(2)) { ORRERY_TRY(value, node.call("minimum", {value, node.input(2)})); }
     return result(node, value);
 }
 
@@ -168,7 +169,8 @@ Converted dropout_12(NodeReader& node) {
         ORRERY_TRY(const NDArray training, node.required_constant(2, "training_mode"));
         const std::optional<NDArray> ratio = node.has(1) ? node.constant(1) : std::nullopt;
         const bool keeps_all = ratio && ratio->size() == 1 && ratio->as_double(0) == 0;
-        if (training.size() > 0 && training.as_int(0) != 0 && !keeps_all) return unsupported("Dropout in training mode is random");
+        if (training.size() > 0 && training.as_int(0) != 0 && !keeps_all)
+            return unsupported("Dropout in training mode is random");
     }
     return dropped_out(node, DType::Bool);
 }

@@ -15,7 +15,8 @@ Converted gather_nd(NodeReader& node) {
 }
 
 Converted scatter_elements(NodeReader& node) {
-    return result(node, node.call("scatter_elements", inputs(node), {{"axis", node.integer("axis", 0)}, {"reduction", node.text("reduction", "none")}}));
+    return result(node, node.call("scatter_elements", inputs(node),
+                                  {{"axis", node.integer("axis", 0)}, {"reduction", node.text("reduction", "none")}}));
 }
 
 Converted scatter_nd(NodeReader& node) {
@@ -26,7 +27,8 @@ Converted one_hot(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 3));
     ORRERY_TRY(const NDArray depth, node.required_constant(1, "depth"));
     if (depth.size() != 1) return bad_shape("OneHot's depth is one number");
-    return result(node, node.call("one_hot", {node.input(0), node.input(2)}, {{"depth", depth.as_int(0)}, {"axis", node.integer("axis", -1)}}));
+    return result(node, node.call("one_hot", {node.input(0), node.input(2)},
+                                  {{"depth", depth.as_int(0)}, {"axis", node.integer("axis", -1)}}));
 }
 
 Converted compress(NodeReader& node) {
@@ -43,15 +45,18 @@ Converted compress(NodeReader& node) {
     Ints kept;
     for (std::int64_t i = 0; i < std::min(condition.size(), extent); ++i)
         if (condition.as_int(i) != 0) kept.push_back(i);
-    return result(node, node.call("gather", {x, node.constant_var(int_vector(kept))}, {{"axis", static_cast<std::int64_t>(axis)}}));
+    return result(node, node.call("gather", {x, node.constant_var(int_vector(kept))},
+                                  {{"axis", static_cast<std::int64_t>(axis)}}));
 }
 
 Converted cumsum(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 2));
     ORRERY_TRY(const NDArray axis, node.required_constant(1, "axis"));
     if (axis.size() != 1) return bad_shape("CumSum's axis is one number");
-    return result(node, node.call("cumsum", {node.input(0)}, {{"axis", axis.as_int(0)}, {"exclusive", node.integer("exclusive", 0) != 0},
-                                                             {"reverse", node.integer("reverse", 0) != 0}}));
+    return result(node, node.call("cumsum", {node.input(0)},
+                                  {{"axis", axis.as_int(0)},
+                                   {"exclusive", node.integer("exclusive", 0) != 0},
+                                   {"reverse", node.integer("reverse", 0) != 0}}));
 }
 
 Converted top_k(NodeReader& node) {
@@ -62,13 +67,17 @@ Converted top_k(NodeReader& node) {
         if (value.size() != 1) return bad_shape("TopK's K is one number");
         k = value.as_int(0);
     }
-    ORRERY_TRY(const Var both, node.call("top_k", {node.input(0)}, {{"k", k}, {"axis", node.integer("axis", -1)}, {"largest", node.integer("largest", 1) != 0}}));
+    ORRERY_TRY(const Var both,
+               node.call("top_k", {node.input(0)},
+                         {{"k", k}, {"axis", node.integer("axis", -1)}, {"largest", node.integer("largest", 1) != 0}}));
     return results(node, {node.project(both, 0), node.project(both, 1)});
 }
 
 Converted reverse_sequence(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 2));
-    return result(node, node.call("reverse_sequence", inputs(node), {{"time_axis", node.integer("time_axis", 0)}, {"batch_axis", node.integer("batch_axis", 1)}}));
+    return result(
+        node, node.call("reverse_sequence", inputs(node),
+                        {{"time_axis", node.integer("time_axis", 0)}, {"batch_axis", node.integer("batch_axis", 1)}}));
 }
 
 /// Of a constant: the number of distinct values is not known otherwise.
@@ -89,7 +98,8 @@ UniqueValues find_unique(const NDArray& x, bool sorted) {
     UniqueValues out;
     out.inverse.resize(order.size());
     for (const auto& group : groups) {
-        for (std::int64_t i : group) out.inverse[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(out.first.size());
+        for (std::int64_t i : group)
+            out.inverse[static_cast<std::size_t>(i)] = static_cast<std::int64_t>(out.first.size());
         out.first.push_back(group.front());
         out.counts.push_back(static_cast<std::int64_t>(group.size()));
     }
@@ -102,11 +112,13 @@ Converted unique(NodeReader& node) {
     const UniqueValues found = find_unique(x, node.integer("sorted", 1) != 0);
     NDArray values = NDArray::allocate(x.dtype(), {static_cast<std::int64_t>(found.first.size())});
     for (std::size_t i = 0; i < found.first.size(); ++i) {
-        if (is_float(x.dtype())) values.set(static_cast<std::int64_t>(i), x.as_double(found.first[i]));
-        else values.set_int(static_cast<std::int64_t>(i), x.as_int(found.first[i]));
+        if (is_float(x.dtype()))
+            values.set(static_cast<std::int64_t>(i), x.as_double(found.first[i]));
+        else
+            values.set_int(static_cast<std::int64_t>(i), x.as_int(found.first[i]));
     }
-    return results(node, {node.constant_var(std::move(values)), node.constant_var(int_vector(found.first)), node.constant_var(int_vector(found.inverse)),
-                          node.constant_var(int_vector(found.counts))});
+    return results(node, {node.constant_var(std::move(values)), node.constant_var(int_vector(found.first)),
+                          node.constant_var(int_vector(found.inverse)), node.constant_var(int_vector(found.counts))});
 }
 
 constexpr ConverterRow kRows[] = {

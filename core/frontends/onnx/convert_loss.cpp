@@ -41,20 +41,21 @@ Result<Var> target_weights(NodeReader& node, const Loss& loss, const Targets& ta
 
 Result<Var> negative_log_likelihood(NodeReader& node, const Loss& loss) {
     const std::string reduction = node.text("reduction", "mean");
-    if (reduction != "none" && reduction != "sum" && reduction != "mean") return bad_attribute("reduction is none, sum or mean, not " + reduction);
+    if (reduction != "none" && reduction != "sum" && reduction != "mean")
+        return bad_attribute("reduction is none, sum or mean, not " + reduction);
     const Shape scores = shape_of(loss.log_probability), shape = shape_of(loss.target);
-    if (scores.size() < 2 || shape.size() + 1 != scores.size()) return bad_shape("a loss takes scores [N, C, d...] and targets [N, d...]");
+    if (scores.size() < 2 || shape.size() + 1 != scores.size())
+        return bad_shape("a loss takes scores [N, C, d...] and targets [N, d...]");
     ORRERY_TRY(const Targets targets, read_targets(node, loss.target));
     Shape column = shape;
     column.insert(column.begin() + 1, 1);
     ORRERY_TRY(const Var index, reshaped(node, targets.index, column));
-    ORRERY_TRY(const Var picked, node.call("gather_elements", {loss.log_probability, index}, {{"axis", std::int64_t{1}}}));
+    ORRERY_TRY(const Var picked,
+               node.call("gather_elements", {loss.log_probability, index}, {{"axis", std::int64_t{1}}}));
     ORRERY_TRY(const Var flat, reshaped(node, picked, shape));
     ORRERY_TRY(Var value, node.call("negative", {flat}));
     ORRERY_TRY(const Var weights, target_weights(node, loss, targets));
-    if (weights) {
-        ORRERY_TRY(value, node.call("multiply", {value, weights}));
-    }
+    if (weights) { ORRERY_TRY(value, node.call("multiply", {value, weights})); }
     if (reduction == "none") return value;
     const graph::Attrs all{{"axes", all_axes(shape.size())}, {"keepdims", false}};
     if (reduction == "mean" && !weights) return node.call("reduce_mean", {value}, all);

@@ -40,7 +40,8 @@ Converted batch_norm_training(NodeReader& node, Vars args) {
     ORRERY_TRY(const Var squares, node.call("multiply", {centred, centred}));
     ORRERY_TRY(const Var variance, node.call("reduce_mean", {squares}, {{"axes", axes}, {"keepdims", false}}));
     ORRERY_TRY(const Var flat_mean, reshaped(node, mean, shape_of(variance)));
-    ORRERY_TRY(const Var y, node.call("batch_norm", {args[0], args[1], args[2], flat_mean, variance}, {{"epsilon", node.number("epsilon", 1e-5)}}));
+    ORRERY_TRY(const Var y, node.call("batch_norm", {args[0], args[1], args[2], flat_mean, variance},
+                                      {{"epsilon", node.number("epsilon", 1e-5)}}));
     Vars vars{y};
     const double momentum = node.number("momentum", 0.9);
     for (std::size_t i = 0; i < 2; ++i) {
@@ -54,7 +55,8 @@ Converted batch_norm_training(NodeReader& node, Vars args) {
 Converted batch_norm(NodeReader& node) {
     ORRERY_TRY(Vars args, alike(node, 5));
     if (node.opset() >= 14 && node.integer("training_mode", 0) != 0) return batch_norm_training(node, std::move(args));
-    if (node.opset() < 9 && node.integer("spatial", 1) == 0) return unsupported("BatchNormalization with spatial = 0 is not served");
+    if (node.opset() < 9 && node.integer("spatial", 1) == 0)
+        return unsupported("BatchNormalization with spatial = 0 is not served");
     return result(node, node.call("batch_norm", args, {{"epsilon", node.number("epsilon", 1e-5)}}));
 }
 
@@ -68,11 +70,13 @@ Converted group_norm(NodeReader& node) {
     ORRERY_TRY(Vars args, alike(node, 3));
     ORRERY_TRY(const Shape input, input_shape(node, 0));
     const std::int64_t groups = node.integer("num_groups", 0);
-    if (input.size() < 2 || groups < 1 || input[1] % groups != 0) return bad_attribute("num_groups must divide the channels");
+    if (input.size() < 2 || groups < 1 || input[1] % groups != 0)
+        return bad_attribute("num_groups must divide the channels");
     for (std::size_t i = 1; i < 3 && node.opset() < 21; ++i) {
         if (shape_of(args[i]) == Shape{input[1]}) continue;
         ORRERY_TRY(const Var column, reshaped(node, args[i], {groups, 1}));
-        ORRERY_TRY(const Var repeated, node.call("broadcast_to", {column}, {{"shape", Ints{groups, input[1] / groups}}}));
+        ORRERY_TRY(const Var repeated,
+                   node.call("broadcast_to", {column}, {{"shape", Ints{groups, input[1] / groups}}}));
         ORRERY_TRY(args[i], reshaped(node, repeated, {input[1]}));
     }
     return result(node, node.call("group_norm", args, {{"groups", groups}, {"epsilon", node.number("epsilon", 1e-5)}}));
@@ -104,7 +108,8 @@ Converted layer_norm(NodeReader& node) {
         ORRERY_TRY(args.back(), cast_to(node, args.back(), dtype));
     }
     const double epsilon = node.number("epsilon", 1e-5);
-    ORRERY_TRY(const Var y, node.call("layer_norm", args, {{"axis", static_cast<std::int64_t>(axis)}, {"epsilon", epsilon}}));
+    ORRERY_TRY(const Var y,
+               node.call("layer_norm", args, {{"axis", static_cast<std::int64_t>(axis)}, {"epsilon", epsilon}}));
     Vars vars{y};
     const auto asked = [&](std::size_t i) { return i < node.output_count() && node.has_output(i); };
     if (asked(1) || asked(2)) {
@@ -117,12 +122,16 @@ Converted layer_norm(NodeReader& node) {
 }
 
 Converted lrn(NodeReader& node) {
-    return result(node, node.call("lrn", inputs(node), {{"size", node.integer("size", 0)}, {"alpha", node.number("alpha", 1e-4)},
-                                                       {"beta", node.number("beta", 0.75)}, {"bias", node.number("bias", 1)}}));
+    return result(node, node.call("lrn", inputs(node),
+                                  {{"size", node.integer("size", 0)},
+                                   {"alpha", node.number("alpha", 1e-4)},
+                                   {"beta", node.number("beta", 0.75)},
+                                   {"bias", node.number("bias", 1)}}));
 }
 
 Converted lp_normalization(NodeReader& node) {
-    return result(node, node.call("lp_normalize", inputs(node), {{"axis", node.integer("axis", -1)}, {"p", node.integer("p", 2)}}));
+    return result(node, node.call("lp_normalize", inputs(node),
+                                  {{"axis", node.integer("axis", -1)}, {"p", node.integer("p", 2)}}));
 }
 
 /// (x - E[x]) / (sqrt(E[x^2] - E[x]^2) + 1e-9): the operator's own definition.

@@ -17,13 +17,15 @@ Converted gemm(NodeReader& node) {
     ORRERY_TRY(const Shape b, input_shape(node, 1));
     if (a.size() != 2 || b.size() != 2) return bad_shape("Gemm takes matrices");
     ORRERY_TRY(const Var product, node.call("matmul", {node.input(0), node.input(1)},
-                                            {{"transpose_a", node.integer("transA", 0) != 0}, {"transpose_b", node.integer("transB", 0) != 0}}));
+                                            {{"transpose_a", node.integer("transA", 0) != 0},
+                                             {"transpose_b", node.integer("transB", 0) != 0}}));
     ORRERY_TRY(Var value, scaled(node, product, node.number("alpha", 1)));
     const double beta = node.number("beta", 1);
     if (!node.has(2) || beta == 0) return results(node, {value});
     ORRERY_TRY(const Shape c, input_shape(node, 2));
     ORRERY_TRY(const Var added, scaled(node, node.input(2), beta));
-    if (c.size() == 1 && c[0] == shape_of(value)[1]) return result(node, node.call("bias_add", {value, added}, {{"axis", std::int64_t{1}}}));
+    if (c.size() == 1 && c[0] == shape_of(value)[1])
+        return result(node, node.call("bias_add", {value, added}, {{"axis", std::int64_t{1}}}));
     return result(node, node.call("add", {value, added}));
 }
 
@@ -40,7 +42,9 @@ template <OpName Op> Converted softmax(NodeReader& node) {
 template <OpName Op> Converted flattened_softmax(NodeReader& node) {
     ORRERY_TRY(const Shape input, input_shape(node, 0));
     const std::int64_t rank = static_cast<std::int64_t>(input.size()), given = node.integer("axis", 1);
-    if (given < -rank || given > rank || rank == 0) return bad_attribute("axis " + std::to_string(given) + " is outside a tensor of " + std::to_string(rank) + " dimensions");
+    if (given < -rank || given > rank || rank == 0)
+        return bad_attribute("axis " + std::to_string(given) + " is outside a tensor of " + std::to_string(rank) +
+                             " dimensions");
     const std::int64_t axis = given < 0 ? given + rank : given;
     const auto middle = input.begin() + axis;
     const std::int64_t columns = element_count({middle, input.end()});

@@ -11,10 +11,9 @@ Converted quantize_linear(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 2));
     if (node.integer("block_size", 0) != 0) return unsupported("quantization by blocks is not served");
     ORRERY_TRY(DType dtype, node.dtype("output_dtype", DType::U8));
-    if (node.has(2)) {
-        ORRERY_TRY(dtype, input_dtype(node, 2));
-    }
-    return result(node, node.call("quantize_linear", inputs(node), {{"dtype", dtype}, {"axis", node.integer("axis", 1)}}));
+    if (node.has(2)) { ORRERY_TRY(dtype, input_dtype(node, 2)); }
+    return result(node,
+                  node.call("quantize_linear", inputs(node), {{"dtype", dtype}, {"axis", node.integer("axis", 1)}}));
 }
 
 Converted dequantize_linear(NodeReader& node) {
@@ -53,7 +52,8 @@ Result<Var> centred(NodeReader& node, std::size_t x, std::size_t zero_point, std
 }
 
 /// Zero points of a matrix on the left lie along its rows, on the right along its columns.
-Result<Var> integer_matmul(NodeReader& node, std::pair<std::size_t, std::size_t> a, std::pair<std::size_t, std::size_t> b) {
+Result<Var> integer_matmul(NodeReader& node, std::pair<std::size_t, std::size_t> a,
+                           std::pair<std::size_t, std::size_t> b) {
     ORRERY_TRY([[maybe_unused]] const Shape left, input_shape(node, a.first));
     ORRERY_TRY([[maybe_unused]] const Shape right, input_shape(node, b.first));
     ORRERY_TRY(const Var x, centred(node, a.first, a.second, 1));
@@ -81,10 +81,12 @@ Result<Var> requantized(NodeReader& node, const Var& sum, const Requantize& r) {
 Converted qlinear_matmul(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 8));
     ORRERY_TRY(const Var sum, integer_matmul(node, {0, 2}, {3, 5}));
-    return result(node, requantized(node, sum, {.scale_a = 1, .scale_b = 4, .scale_y = 6, .zero_point = 7, .trailing_a = 1}));
+    return result(node,
+                  requantized(node, sum, {.scale_a = 1, .scale_b = 4, .scale_y = 6, .zero_point = 7, .trailing_a = 1}));
 }
 
-Result<Var> integer_conv(NodeReader& node, std::pair<std::size_t, std::size_t> x, std::pair<std::size_t, std::size_t> w) {
+Result<Var> integer_conv(NodeReader& node, std::pair<std::size_t, std::size_t> x,
+                         std::pair<std::size_t, std::size_t> w) {
     ORRERY_TRY([[maybe_unused]] const Shape input, input_shape(node, x.first));
     ORRERY_TRY(const Shape weight, input_shape(node, w.first));
     if (weight.size() < 3) return bad_shape("weights of a convolution have three dimensions or more");
@@ -98,11 +100,11 @@ Converted conv_integer(NodeReader& node) { return result(node, integer_conv(node
 Converted qlinear_conv(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 8));
     ORRERY_TRY(Var sum, integer_conv(node, {0, 2}, {3, 5}));
-    if (node.has(8)) {
-        ORRERY_TRY(sum, node.call("bias_add", {sum, node.input(8)}, {{"axis", std::int64_t{1}}}));
-    }
+    if (node.has(8)) { ORRERY_TRY(sum, node.call("bias_add", {sum, node.input(8)}, {{"axis", std::int64_t{1}}})); }
     const std::size_t spatial = shape_of(sum).size() - 2;
-    return result(node, requantized(node, sum, {.scale_a = 1, .scale_b = 4, .scale_y = 6, .zero_point = 7, .trailing_b = spatial}));
+    return result(
+        node,
+        requantized(node, sum, {.scale_a = 1, .scale_b = 4, .scale_y = 6, .zero_point = 7, .trailing_b = spatial}));
 }
 
 constexpr ConverterRow kRows[] = {

@@ -23,7 +23,12 @@ struct KnownActivation {
 constexpr KnownActivation kActivations[] = {
     {.name = "affine", .op = "affine", .alpha = true, .beta = true, .alpha_default = 1},
     {.name = "elu", .op = "elu", .alpha = true, .alpha_default = 1},
-    {.name = "hardsigmoid", .op = "hard_sigmoid", .alpha = true, .beta = true, .alpha_default = 0.2, .beta_default = 0.5},
+    {.name = "hardsigmoid",
+     .op = "hard_sigmoid",
+     .alpha = true,
+     .beta = true,
+     .alpha_default = 0.2,
+     .beta_default = 0.5},
     {.name = "leakyrelu", .op = "leaky_relu", .alpha = true, .alpha_default = 0.01},
     {.name = "relu", .op = "relu"},
     {.name = "scaledtanh", .op = "scaled_tanh", .alpha = true, .beta = true, .alpha_default = 1, .beta_default = 1},
@@ -43,7 +48,8 @@ Result<void> read_activations(NodeReader& node, graph::Attrs::Map& attrs) {
     Floats used_alphas, used_betas;
     for (std::string name : node.texts("activations", {})) {
         std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-        const auto* known = std::ranges::find_if(kActivations, [&](const KnownActivation& a) { return name == a.name; });
+        const auto* known =
+            std::ranges::find_if(kActivations, [&](const KnownActivation& a) { return name == a.name; });
         if (known == std::end(kActivations)) return bad_attribute("there is no recurrent activation named " + name);
         names.emplace_back(known->op);
         used_alphas.push_back(known->alpha && next_alpha < alphas.size() ? alphas[next_alpha++] : known->alpha_default);
@@ -82,7 +88,8 @@ Converted recurrent(NodeReader& node, const char* op, graph::Attrs::Map attrs) {
     for (std::size_t i = 0; i < node.output_count(); ++i) {
         vars.emplace_back();
         if (!node.has_output(i)) continue;
-        if (i >= graph::as_tuple(all->type)->fields.size()) return unsupported("output " + std::to_string(i) + " of " + std::string(node.op_type()) + " is not served");
+        if (i >= graph::as_tuple(all->type)->fields.size())
+            return unsupported("output " + std::to_string(i) + " of " + std::string(node.op_type()) + " is not served");
         ORRERY_TRY(vars.back(), cast_to(node, node.project(all, i), dtype));
         if (!batch_first) continue;
         ORRERY_TRY(vars.back(), transposed(node, vars.back(), i == 0 ? Ints{2, 0, 1, 3} : Ints{1, 0, 2}));
@@ -91,8 +98,12 @@ Converted recurrent(NodeReader& node, const char* op, graph::Attrs::Map attrs) {
 }
 
 Converted rnn(NodeReader& node) { return recurrent(node, "rnn", {}); }
-Converted gru(NodeReader& node) { return recurrent(node, "gru", {{"linear_before_reset", node.integer("linear_before_reset", 0) != 0}}); }
-Converted lstm(NodeReader& node) { return recurrent(node, "lstm", {{"input_forget", node.integer("input_forget", 0) != 0}}); }
+Converted gru(NodeReader& node) {
+    return recurrent(node, "gru", {{"linear_before_reset", node.integer("linear_before_reset", 0) != 0}});
+}
+Converted lstm(NodeReader& node) {
+    return recurrent(node, "lstm", {{"input_forget", node.integer("input_forget", 0) != 0}});
+}
 
 constexpr ConverterRow kRows[] = {
     {"GRU", 7, gru},

@@ -31,11 +31,15 @@ Result<Var> reduce(NodeReader& node, const char* op, int since) {
     return node.call(name, {node.input(0)}, {{"axes", axes}, {"keepdims", keepdims}});
 }
 
-template <OpName Op, int Since = 18> Converted reduction(NodeReader& node) { return result(node, reduce(node, Op.text, Since)); }
+template <OpName Op, int Since = 18> Converted reduction(NodeReader& node) {
+    return result(node, reduce(node, Op.text, Since));
+}
 
 template <OpName Op> Converted arg(NodeReader& node) {
-    return result(node, node.call(Op.text, inputs(node), {{"axis", node.integer("axis", 0)}, {"keepdims", node.integer("keepdims", 1) != 0},
-                                                         {"last", node.integer("select_last_index", 0) != 0}}));
+    return result(node, node.call(Op.text, inputs(node),
+                                  {{"axis", node.integer("axis", 0)},
+                                   {"keepdims", node.integer("keepdims", 1) != 0},
+                                   {"last", node.integer("select_last_index", 0) != 0}}));
 }
 
 constexpr ConverterRow kRows[] = {

@@ -38,7 +38,8 @@ Result<void> apply_scales(const Shape& input, ResizeSpec& spec) {
         const double part = spec.roi.empty() ? 1 : spec.roi[input.size() + i] - spec.roi[i];
         // f32 scales: what is meant as a whole number may come out a hair below it.
         const double extent = std::floor(static_cast<double>(input[i]) * part * spec.scales[i] + 1e-6);
-        if (!(spec.scales[i] > 0 && extent >= 0 && extent < 1e12)) return bad_attribute("a scale is out of range: " + std::to_string(spec.scales[i]));
+        if (!(spec.scales[i] > 0 && extent >= 0 && extent < 1e12))
+            return bad_attribute("a scale is out of range: " + std::to_string(spec.scales[i]));
         spec.sizes.push_back(static_cast<std::int64_t>(extent));
     }
     return {};
@@ -57,8 +58,10 @@ Converted by_scales(NodeReader& node, Floats scales) {
     const std::string mode = node.text("mode", "nearest");
     ResizeSpec spec{.sizes = {}, .scales = std::move(scales), .roi = {}};
     ORRERY_CHECK_OK(apply_scales(input, spec));
-    return result(node, resize(node, spec, {{"mode", mode == "bilinear" ? std::string("linear") : mode}, {"coordinates", std::string("asymmetric")},
-                                            {"rounding", std::string("floor")}}));
+    return result(node, resize(node, spec,
+                               {{"mode", mode == "bilinear" ? std::string("linear") : mode},
+                                {"coordinates", std::string("asymmetric")},
+                                {"rounding", std::string("floor")}}));
 }
 
 Converted upsample_attributes(NodeReader& node) { return by_scales(node, node.floats("scales", {})); }
@@ -81,7 +84,8 @@ Result<void> apply_sizes(NodeReader& node, const Shape& input, const Ints& sizes
         spec.scales[axis] = scale;
     }
     if (policy == "stretch") return {};
-    if (policy != "not_larger" && policy != "not_smaller") return bad_attribute("there is no keep_aspect_ratio_policy " + policy);
+    if (policy != "not_larger" && policy != "not_smaller")
+        return bad_attribute("there is no keep_aspect_ratio_policy " + policy);
     for (std::int64_t a : axes) {
         ORRERY_TRY(const std::size_t axis, axis_in(a, input.size()));
         spec.scales[axis] = common;
@@ -95,7 +99,8 @@ Result<ResizeSpec> read_resize(NodeReader& node, const Shape& input) {
     const Ints axes = node.ints("axes", all_axes(input.size()));
     if (node.text("coordinate_transformation_mode", "half_pixel") == "tf_crop_and_resize") {
         ORRERY_TRY(const std::optional<NDArray> roi, given(node, 1, "roi"));
-        if (!roi || roi->size() != 2 * static_cast<std::int64_t>(axes.size())) return bad_shape("roi must have two values for each axis");
+        if (!roi || roi->size() != 2 * static_cast<std::int64_t>(axes.size()))
+            return bad_shape("roi must have two values for each axis");
         spec.roi.assign(2 * input.size(), 0.0);
         for (std::size_t i = 0; i < input.size(); ++i) spec.roi[input.size() + i] = 1;
         for (std::size_t i = 0; i < axes.size(); ++i) {
@@ -110,7 +115,8 @@ Result<ResizeSpec> read_resize(NodeReader& node, const Shape& input) {
         ORRERY_CHECK_OK(apply_sizes(node, input, sizes->to_ints(), axes, spec));
         return spec;
     }
-    if (!scales || scales->size() != static_cast<std::int64_t>(axes.size())) return bad_shape("Resize needs one scale or size for each axis");
+    if (!scales || scales->size() != static_cast<std::int64_t>(axes.size()))
+        return bad_shape("Resize needs one scale or size for each axis");
     for (std::size_t i = 0; i < axes.size(); ++i) {
         ORRERY_TRY(const std::size_t axis, axis_in(axes[i], input.size()));
         spec.scales[axis] = scales->as_double(static_cast<std::int64_t>(i));

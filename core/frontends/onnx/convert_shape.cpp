@@ -38,7 +38,9 @@ Converted reshape(NodeReader& node) {
 Converted flatten(NodeReader& node) {
     ORRERY_TRY(const Shape input, input_shape(node, 0));
     const std::int64_t rank = static_cast<std::int64_t>(input.size()), axis = node.integer("axis", 1);
-    if (axis < -rank || axis > rank) return bad_attribute("axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) + " dimensions");
+    if (axis < -rank || axis > rank)
+        return bad_attribute("axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) +
+                             " dimensions");
     const auto middle = input.begin() + (axis < 0 ? axis + rank : axis);
     const std::int64_t rows = element_count({input.begin(), middle}), columns = element_count({middle, input.end()});
     return result(node, reshaped(node, node.input(0), {rows, columns}));
@@ -53,7 +55,9 @@ Converted squeeze(NodeReader& node) {
     std::vector<bool> dropped(input.size());
     for (std::int64_t axis : axes) {
         ORRERY_TRY(const std::size_t at, axis_in(axis, input.size()));
-        if (input[at] != 1) return bad_shape("Squeeze drops axis " + std::to_string(at) + ", which has " + std::to_string(input[at]) + " elements");
+        if (input[at] != 1)
+            return bad_shape("Squeeze drops axis " + std::to_string(at) + ", which has " + std::to_string(input[at]) +
+                             " elements");
         dropped[at] = true;
     }
     Shape shape;
@@ -103,7 +107,8 @@ Result<Ints> split_sizes(NodeReader& node, std::int64_t extent) {
     const std::int64_t parts = node.opset() >= 18 ? node.integer("num_outputs", outputs) : outputs;
     if (parts < 1 || parts != outputs) return bad_attribute("num_outputs must be the number of outputs");
     const std::int64_t size = (extent + parts - 1) / parts;
-    if (size * (parts - 1) > extent) return bad_shape(std::to_string(extent) + " elements cannot be split into " + std::to_string(parts) + " parts");
+    if (size * (parts - 1) > extent)
+        return bad_shape(std::to_string(extent) + " elements cannot be split into " + std::to_string(parts) + " parts");
     Ints sizes(static_cast<std::size_t>(parts), size);
     sizes.back() = extent - size * (parts - 1);
     return sizes;
@@ -113,11 +118,14 @@ Converted split(NodeReader& node) {
     ORRERY_TRY(const Shape input, input_shape(node, 0));
     ORRERY_TRY(const std::size_t axis, axis_in(node.integer("axis", 0), input.size()));
     ORRERY_TRY(const Ints sizes, split_sizes(node, input[axis]));
-    if (sizes.size() != node.output_count()) return bad_shape("Split names " + std::to_string(sizes.size()) + " sizes for " + std::to_string(node.output_count()) + " outputs");
+    if (sizes.size() != node.output_count())
+        return bad_shape("Split names " + std::to_string(sizes.size()) + " sizes for " +
+                         std::to_string(node.output_count()) + " outputs");
     std::int64_t at = 0;
     Vars parts;
     for (std::size_t i = 0; i < sizes.size(); ++i) {
-        if (sizes[i] < 0 || sizes[i] > input[axis] - at) return bad_shape("Split's sizes do not sum up to " + std::to_string(input[axis]));
+        if (sizes[i] < 0 || sizes[i] > input[axis] - at)
+            return bad_shape("Split's sizes do not sum up to " + std::to_string(input[axis]));
         Ints begins(input.size(), 0), extents(input);
         begins[axis] = at;
         extents[axis] = sizes[i];
@@ -171,13 +179,17 @@ Converted slice(NodeReader& node) {
     for (std::size_t i = 0; i < spec.starts.size(); ++i) {
         ORRERY_TRY(const std::size_t axis, axis_in(spec.axes[i], input.size()));
         const std::int64_t extent = input[axis];
-        if (spec.steps[i] == 0 || spec.steps[i] == std::numeric_limits<std::int64_t>::min()) return bad_attribute("Slice's steps are not 0");
+        if (spec.steps[i] == 0 || spec.steps[i] == std::numeric_limits<std::int64_t>::min())
+            return bad_attribute("Slice's steps are not 0");
         // A step past the whole axis is as good as one of its length.
-        const std::int64_t step = std::clamp(spec.steps[i], -std::max<std::int64_t>(extent, 1), std::max<std::int64_t>(extent, 1));
+        const std::int64_t step =
+            std::clamp(spec.steps[i], -std::max<std::int64_t>(extent, 1), std::max<std::int64_t>(extent, 1));
         const auto wrapped = [extent](std::int64_t at) { return at < 0 ? std::max(at, -extent - 1) + extent : at; };
-        // Forward: begin and end within [0, extent]. Backward: begin up to the last element, end down to before the first.
+        // Forward: begin and end within [0, extent]. Backward: begin up to the last element, end down to before the
+        // first.
         const std::int64_t low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
-        const std::int64_t begin = std::clamp(wrapped(spec.starts[i]), std::min(low + (step < 0 ? 1 : 0), high), std::max(high, std::int64_t{0}));
+        const std::int64_t begin = std::clamp(wrapped(spec.starts[i]), std::min(low + (step < 0 ? 1 : 0), high),
+                                              std::max(high, std::int64_t{0}));
         const std::int64_t end = std::clamp(wrapped(spec.ends[i]), low, std::max(high, low));
         const std::int64_t reach = step > 0 ? end - begin : begin - end, stride = step > 0 ? step : -step;
         sizes[axis] = extent == 0 || reach <= 0 ? 0 : (reach + stride - 1) / stride;
@@ -207,7 +219,8 @@ Converted pad_attributes(NodeReader& node) {
     ORRERY_TRY(const Shape input, input_shape(node, 0));
     ORRERY_TRY(const DType dtype, input_dtype(node, 0));
     const double value = node.number("value", 0);
-    return result(node, padded(node, node.ints("pads", {}), all_axes(input.size()), value == 0 ? Var() : scalar(node, dtype, value)));
+    return result(node, padded(node, node.ints("pads", {}), all_axes(input.size()),
+                               value == 0 ? Var() : scalar(node, dtype, value)));
 }
 
 Converted pad_inputs(NodeReader& node) {
@@ -245,7 +258,8 @@ Converted expand(NodeReader& node) {
 Converted depth_to_space(NodeReader& node) {
     const std::string mode = node.text("mode", "DCR");
     if (mode != "DCR" && mode != "CRD") return bad_attribute("mode is DCR or CRD, not " + mode);
-    return result(node, node.call("depth_to_space", inputs(node), {{"block", node.integer("blocksize", 0)}, {"column_row", mode == "CRD"}}));
+    return result(node, node.call("depth_to_space", inputs(node),
+                                  {{"block", node.integer("blocksize", 0)}, {"column_row", mode == "CRD"}}));
 }
 
 Converted space_to_depth(NodeReader& node) {

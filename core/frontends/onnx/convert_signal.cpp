@@ -18,16 +18,13 @@ Converted dft(NodeReader& node) {
     std::int64_t axis = node.integer("axis", 1);
     if (node.opset() >= 20) {
         axis = -2;
-        if (node.has(2)) {
-            ORRERY_TRY(axis, known_integer(node, 2, "axis"));
-        }
+        if (node.has(2)) { ORRERY_TRY(axis, known_integer(node, 2, "axis")); }
     }
     // Negative axes count with the last dimension; the operator's own count without it.
     if (axis < 0) axis += static_cast<std::int64_t>(input.size());
-    graph::Attrs::Map attrs{{"axis", axis}, {"inverse", node.integer("inverse", 0) != 0}, {"onesided", node.integer("onesided", 0) != 0}};
-    if (node.has(1)) {
-        ORRERY_TRY(attrs["length"], known_integer(node, 1, "dft_length"));
-    }
+    graph::Attrs::Map attrs{
+        {"axis", axis}, {"inverse", node.integer("inverse", 0) != 0}, {"onesided", node.integer("onesided", 0) != 0}};
+    if (node.has(1)) { ORRERY_TRY(attrs["length"], known_integer(node, 1, "dft_length")); }
     return result(node, node.call("dft", {node.input(0)}, graph::Attrs(std::move(attrs))));
 }
 
@@ -43,35 +40,47 @@ Converted stft(NodeReader& node) {
         ORRERY_TRY(const Shape window, input_shape(node, 2));
         length = window.size() == 1 ? window[0] : 0;
     }
-    if (length < 1 || length > signal[1] || step < 1) return bad_shape("STFT needs frames of 1 to " + std::to_string(signal[1]) + " samples and a positive step");
+    if (length < 1 || length > signal[1] || step < 1)
+        return bad_shape("STFT needs frames of 1 to " + std::to_string(signal[1]) + " samples and a positive step");
     const std::int64_t frames = (signal[1] - length) / step + 1;
-    ORRERY_TRY([[maybe_unused]] const std::int64_t checked, checked_elements(Shape{frames, length}, DType::I64, kMaxConstantBytes));
+    ORRERY_TRY([[maybe_unused]] const std::int64_t checked,
+               checked_elements(Shape{frames, length}, DType::I64, kMaxConstantBytes));
     NDArray places = NDArray::allocate(DType::I64, {frames, length});
     for (std::int64_t i = 0; i < frames * length; ++i) places.set_int(i, i / length * step + i % length);
-    ORRERY_TRY(Var framed, node.call("gather", {node.input(0), node.constant_var(std::move(places))}, {{"axis", std::int64_t{1}}}));
+    ORRERY_TRY(Var framed,
+               node.call("gather", {node.input(0), node.constant_var(std::move(places))}, {{"axis", std::int64_t{1}}}));
     if (node.has(2)) {
         ORRERY_TRY(const Var window, reshaped(node, node.input(2), {length, 1}));
         ORRERY_TRY(framed, node.call("multiply", {framed, window}));
     }
-    return result(node, node.call("dft", {framed}, {{"axis", std::int64_t{2}}, {"onesided", node.integer("onesided", 1) != 0}}));
+    return result(
+        node, node.call("dft", {framed}, {{"axis", std::int64_t{2}}, {"onesided", node.integer("onesided", 1) != 0}}));
 }
 
 Converted grid_sample(NodeReader& node) {
     std::string mode = node.text("mode", "bilinear");
     if (mode == "bilinear") mode = "linear";
     if (mode == "bicubic") mode = "cubic";
-    return result(node, node.call("grid_sample", inputs(node), {{"mode", mode}, {"padding", node.text("padding_mode", "zeros")},
-                                                               {"align_corners", node.integer("align_corners", 0) != 0}}));
+    return result(node, node.call("grid_sample", inputs(node),
+                                  {{"mode", mode},
+                                   {"padding", node.text("padding_mode", "zeros")},
+                                   {"align_corners", node.integer("align_corners", 0) != 0}}));
 }
 
 Converted roi_align(NodeReader& node) {
     const std::int64_t samples = node.integer("sampling_ratio", 0);
     if (samples == 0) return unsupported("RoiAlign with sampling_ratio 0 takes as many samples as the data says");
-    const std::string transform = node.text("coordinate_transformation_mode", node.opset() >= 16 ? "half_pixel" : "output_half_pixel");
-    if (transform != "half_pixel" && transform != "output_half_pixel") return bad_attribute("there is no coordinate_transformation_mode " + transform);
+    const std::string transform =
+        node.text("coordinate_transformation_mode", node.opset() >= 16 ? "half_pixel" : "output_half_pixel");
+    if (transform != "half_pixel" && transform != "output_half_pixel")
+        return bad_attribute("there is no coordinate_transformation_mode " + transform);
     return result(node, node.call("roi_align", inputs(node),
-                                  {{"height", node.integer("output_height", 1)}, {"width", node.integer("output_width", 1)}, {"samples", samples},
-                                   {"spatial_scale", node.number("spatial_scale", 1)}, {"mode", node.text("mode", "avg")}, {"half_pixel", transform == "half_pixel"}}));
+                                  {{"height", node.integer("output_height", 1)},
+                                   {"width", node.integer("output_width", 1)},
+                                   {"samples", samples},
+                                   {"spatial_scale", node.number("spatial_scale", 1)},
+                                   {"mode", node.text("mode", "avg")},
+                                   {"half_pixel", transform == "half_pixel"}}));
 }
 
 constexpr ConverterRow kRows[] = {

@@ -32,7 +32,8 @@ Result<Shape> input_shape(const NodeReader& node, std::size_t i) {
     ORRERY_CHECK_OK(require_inputs(node, i + 1));
     ORRERY_TRY(const TensorType type, node.type(i));
     if (!graph::is_static(type))
-        return bad_shape("input " + std::to_string(i) + " of " + std::string(node.op_type()) + " needs static dimensions");
+        return bad_shape("input " + std::to_string(i) + " of " + std::string(node.op_type()) +
+                         " needs static dimensions");
     return graph::static_shape(type);
 }
 
@@ -53,7 +54,8 @@ Shape shape_of(const Var& var) { return graph::static_shape(type_of(var)); }
 Result<std::size_t> axis_in(std::int64_t axis, std::size_t rank) {
     const auto extent = static_cast<std::int64_t>(rank);
     if (axis < -extent || axis >= extent)
-        return bad_attribute("axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) + " dimensions");
+        return bad_attribute("axis " + std::to_string(axis) + " is outside a tensor of " + std::to_string(rank) +
+                             " dimensions");
     return static_cast<std::size_t>(axis < 0 ? axis + extent : axis);
 }
 
@@ -84,9 +86,13 @@ Var scalar(NodeReader& node, DType dtype, double value) {
     return node.constant_var(std::move(array));
 }
 
-Result<Var> reshaped(NodeReader& node, const Var& x, const Shape& shape) { return node.call("reshape", {x}, {{"shape", Ints(shape)}}); }
+Result<Var> reshaped(NodeReader& node, const Var& x, const Shape& shape) {
+    return node.call("reshape", {x}, {{"shape", Ints(shape)}});
+}
 
-Result<Var> transposed(NodeReader& node, const Var& x, Ints perm) { return node.call("transpose", {x}, {{"perm", std::move(perm)}}); }
+Result<Var> transposed(NodeReader& node, const Var& x, Ints perm) {
+    return node.call("transpose", {x}, {{"perm", std::move(perm)}});
+}
 
 Result<Var> cast_to(NodeReader& node, const Var& x, DType dtype) {
     const TensorType* type = graph::as_tensor(x->type);

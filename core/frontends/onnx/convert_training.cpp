@@ -43,7 +43,8 @@ class Sum {
 /// Number of tensors a group has. Errors: BadShape.
 Result<std::size_t> group_size(NodeReader& node, std::size_t groups) {
     ORRERY_CHECK_OK(require_inputs(node, node.input_count()));
-    if (node.input_count() <= 2 || (node.input_count() - 2) % groups != 0) return bad_shape(std::string(node.op_type()) + " takes R, T and groups of tensors");
+    if (node.input_count() <= 2 || (node.input_count() - 2) % groups != 0)
+        return bad_shape(std::string(node.op_type()) + " takes R, T and groups of tensors");
     for (std::size_t i = 0; i < node.input_count(); ++i) {
         ORRERY_TRY([[maybe_unused]] const Shape shape, input_shape(node, i));
     }
@@ -84,7 +85,8 @@ Converted adagrad(NodeReader& node) {
     ORRERY_TRY(const DType dtype, input_dtype(node, 2));
     Sum sum(node, dtype);
     const Step step = step_of(node, sum, dtype);
-    const Var rate = sum.div(node.input(0), sum.add(sum.number(1), sum.scaled(node.number("decay_factor", 0), step.count)));
+    const Var rate =
+        sum.div(node.input(0), sum.add(sum.number(1), sum.scaled(node.number("decay_factor", 0), step.count)));
     Vars xs, hs;
     for (std::size_t i = 0; i < n; ++i) {
         const Var x = node.input(2 + i), g = sum.regularized(x, node.input(2 + n + i));
@@ -103,8 +105,11 @@ Converted adam(NodeReader& node) {
     Sum sum(node, dtype);
     const Step step = step_of(node, sum, dtype);
     const double alpha = node.number("alpha", 0.9), beta = node.number("beta", 0.999);
-    const auto one_less_power = [&](double base) { return sum.sub(sum.number(1), sum.call("power", {sum.number(base), step.count})); };
-    const Var adjusted = sum.div(sum.mul(node.input(0), sum.call("sqrt", {one_less_power(beta)})), one_less_power(alpha));
+    const auto one_less_power = [&](double base) {
+        return sum.sub(sum.number(1), sum.call("power", {sum.number(base), step.count}));
+    };
+    const Var adjusted =
+        sum.div(sum.mul(node.input(0), sum.call("sqrt", {one_less_power(beta)})), one_less_power(alpha));
     const Var rate = sum.call("where", {step.later, adjusted, node.input(0)});
     Vars xs, vs, hs;
     for (std::size_t i = 0; i < n; ++i) {
