@@ -22,8 +22,8 @@ enum class CaseStatus : std::uint8_t { Passed, Failed, Unsupported };
 struct ConformanceCase {
     std::string name; ///< of its folder; "node/test_abs" when the folder asked for holds several kinds
     CaseStatus status = CaseStatus::Failed;
-    std::string reason;   ///< empty when passed
-    std::string op_type;  ///< the operator at fault, when one is
+    std::string reason;  ///< empty when passed
+    std::string op_type; ///< the operator at fault, when one is
     double seconds = 0;
 };
 
@@ -34,7 +34,8 @@ struct ConformanceReport {
 };
 
 /// Computes a module's outputs. Called in worker processes, one case at a time.
-using ModuleRunner = std::function<Result<std::vector<NDArray>>(const graph::Module& module, std::span<const NDArray> inputs)>;
+using ModuleRunner =
+    std::function<Result<std::vector<NDArray>>(const graph::Module& module, std::span<const NDArray> inputs)>;
 
 struct ConformanceOptions {
     double rtol = 1e-3; ///< Source: onnx/backend/test/runner, which also takes 1e-3
@@ -43,15 +44,17 @@ struct ConformanceOptions {
     int workers = 2;
 };
 
-/// Runs every case below `folder`: a case, a kind ("node"), or a folder of kinds. A case that crashes or passes its time
-/// counts as failed and ends nothing else. A case whose model is not there is unsupported.
-/// Thread: the caller's process should run no other thread that holds locks, since workers are forked from it.
-/// Errors: FileMissing when there are no cases, ProcessFailed, Cancelled.
+/// Runs every case below `folder`: a case, a kind ("node"), or a folder of kinds. A case that crashes or passes its
+/// time counts as failed and ends nothing else. A case whose model is not there is unsupported. Thread: the caller's
+/// process should run no other thread that holds locks, since workers are forked from it. Errors: FileMissing when
+/// there are no cases, ProcessFailed, Cancelled.
 [[nodiscard]] Result<ConformanceReport> run_conformance(const std::filesystem::path& folder, const ModuleRunner& runner,
-                                                        const ConformanceOptions& options = {}, const Progress& progress = {});
+                                                        const ConformanceOptions& options = {},
+                                                        const Progress& progress = {});
 
 /// One case, in this process.
-[[nodiscard]] ConformanceCase run_case(const std::filesystem::path& folder, const ModuleRunner& runner, const ConformanceOptions& options);
+[[nodiscard]] ConformanceCase run_case(const std::filesystem::path& folder, const ModuleRunner& runner,
+                                       const ConformanceOptions& options);
 
 /// Fields: passed, failed, unsupported, unsupported_operators, cases (name, status, reason).
 [[nodiscard]] std::string to_json(const ConformanceReport& report);

@@ -140,7 +140,9 @@ class Worker {
         pid_ = -1;
         fd_ = -1;
         expired_ = false;
-        if (WIFSIGNALED(status)) return std::string("ended by signal ") + std::to_string(WTERMSIG(status)) + " (" + strsignal(WTERMSIG(status)) + ")";
+        if (WIFSIGNALED(status))
+            return std::string("ended by signal ") + std::to_string(WTERMSIG(status)) + " (" +
+                   strsignal(WTERMSIG(status)) + ")";
         return "ended with status " + std::to_string(WEXITSTATUS(status));
     }
 
@@ -172,7 +174,8 @@ class Pool {
         if (worker.busy() || next_ == results_.size()) return {};
         for (int tries = 0; tries < 2; ++tries) {
             if (!worker.running() && !worker.start(work_))
-                return Diagnostic{Code::ProcessFailed, std::string("cannot start a worker process: ") + std::strerror(errno), {}, {}};
+                return Diagnostic{
+                    Code::ProcessFailed, std::string("cannot start a worker process: ") + std::strerror(errno), {}, {}};
             if (worker.give(next_, Clock::now() + std::chrono::seconds(options_.item_seconds))) {
                 ++next_;
                 return {};
@@ -194,9 +197,12 @@ class Pool {
             }
         if (::poll(fds.data(), fds.size(), 100) < 0 && errno != EINTR) return;
         for (std::size_t i = 0; i < fds.size(); ++i) {
-            if (fds[i].revents) receive(*busy[i]);
+            if (fds[i].revents)
+                receive(*busy[i]);
             else if (Clock::now() > busy[i]->deadline())
-                finish(*busy[i], {ItemResult::End::TimedOut, (busy[i]->kill(), "took longer than " + std::to_string(options_.item_seconds) + " s")});
+                finish(*busy[i],
+                       {ItemResult::End::TimedOut,
+                        (busy[i]->kill(), "took longer than " + std::to_string(options_.item_seconds) + " s")});
         }
     }
 

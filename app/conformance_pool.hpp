@@ -22,10 +22,10 @@ struct PoolOptions {
     int item_seconds = 20;
 };
 
-/// Calls `work(i)` for 0 <= i < count in forked processes and gathers the answers, in order. A worker that dies or passes
-/// its time is replaced; only its item is lost.
-/// Errors: ProcessFailed when no worker can be started, Cancelled.
-[[nodiscard]] Result<std::vector<ItemResult>> run_in_processes(std::size_t count, const std::function<std::string(std::size_t)>& work,
+/// Calls `work(i)` for 0 <= i < count in forked processes and gathers the answers, in order. A worker that dies or
+/// passes its time is replaced; only its item is lost. Errors: ProcessFailed when no worker can be started, Cancelled.
+[[nodiscard]] Result<std::vector<ItemResult>> run_in_processes(std::size_t count,
+                                                               const std::function<std::string(std::size_t)>& work,
                                                                const PoolOptions& options, const Progress& progress);
 
 } // namespace orrery::app

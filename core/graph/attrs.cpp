@@ -37,11 +37,16 @@ std::string quoted(std::string_view text) {
     std::string out = "\"";
     for (char c : text) {
         const auto byte = static_cast<unsigned char>(c);
-        if (c == '"' || c == '\\') out += '\\', out += c;
-        else if (c == '\n') out += "\\n";
-        else if (c == '\t') out += "\\t";
-        else if (byte < 32 || byte > 126) out += "\\x", out += kDigits[byte >> 4], out += kDigits[byte & 15];
-        else out += c;
+        if (c == '"' || c == '\\')
+            out += '\\', out += c;
+        else if (c == '\n')
+            out += "\\n";
+        else if (c == '\t')
+            out += "\\t";
+        else if (byte < 32 || byte > 126)
+            out += "\\x", out += kDigits[byte >> 4], out += kDigits[byte & 15];
+        else
+            out += c;
     }
     return out + '"';
 }

@@ -77,7 +77,8 @@ void FunctionBuilder::add_origin(const Var& var, const OriginSet& origin) {
 
 Function FunctionBuilder::finish(std::string name, const Var& result, Attrs attrs) {
     index_.clear();
-    return make_function(std::move(name), std::exchange(params_, {}), std::exchange(bindings_, {}), result, std::move(attrs));
+    return make_function(std::move(name), std::exchange(params_, {}), std::exchange(bindings_, {}), result,
+                         std::move(attrs));
 }
 
 // ------------------------------------------------------------------------------ rewriter
@@ -87,7 +88,8 @@ namespace {
 Expr with_inner(const Expr& value, const std::vector<Function>& inner) {
     switch (value->kind) {
     case ExprKind::CallFunction: return make_ref<const CallFunction>(inner.at(0), as<CallFunction>(value)->args);
-    case ExprKind::If: return make_ref<const If>(as<If>(value)->condition, inner.at(0), inner.at(1), as<If>(value)->args);
+    case ExprKind::If:
+        return make_ref<const If>(as<If>(value)->condition, inner.at(0), inner.at(1), as<If>(value)->args);
     case ExprKind::Loop: {
         Loop::Fields fields = as<Loop>(value)->fields;
         fields.body = inner.at(0);
@@ -149,7 +151,8 @@ Function Rewriter::run(const Function& function) {
 }
 
 Var Rewriter::keep(const Binding& binding) {
-    if (original_ && original_->var == binding.var && original_->value == binding.value) return builder_.append(binding);
+    if (original_ && original_->var == binding.var && original_->value == binding.value)
+        return builder_.append(binding);
     return builder_.emit(binding.value, binding.var->name, binding.origin);
 }
 

@@ -64,8 +64,8 @@ class Rewriter {
     /// Appends the binding unchanged, keeping its variable when its operands did not change.
     Var keep(const Binding& binding);
     /// Emits a new value in place of `binding`: its origin united with those of `consumed`.
-    Var replace(const Binding& binding, const Expr& value, const char* rule,
-                std::span<const Var> consumed = {}, std::source_location where = std::source_location::current());
+    Var replace(const Binding& binding, const Expr& value, const char* rule, std::span<const Var> consumed = {},
+                std::source_location where = std::source_location::current());
     /// Emits a helper value with the origin of `binding`.
     Var emit(const Binding& binding, const Expr& value, std::string name = {});
     /// Says that `binding` is already computed by `existing`, whose origin absorbs its own.

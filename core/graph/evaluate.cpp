@@ -48,7 +48,8 @@ class Evaluator {
             if (observer) observer(binding, *value);
             if (last.contains(binding.var)) frame.values[binding.var] = *std::move(value);
             for (const Var& var : operands(binding.value))
-                if (const auto it = var ? last.find(var) : last.end(); it != last.end() && it->second == i) frame.values.erase(var);
+                if (const auto it = var ? last.find(var) : last.end(); it != last.end() && it->second == i)
+                    frame.values.erase(var);
         }
         --depth_;
         return frame.values.at(function->result);
@@ -85,7 +86,8 @@ class Evaluator {
         case ExprKind::Constant: return Values{as<Constant>(value)->value};
         case ExprKind::Tuple: {
             Values all;
-            for (const Values& part : gather(frame, as<Tuple>(value)->fields)) all.insert(all.end(), part.begin(), part.end());
+            for (const Values& part : gather(frame, as<Tuple>(value)->fields))
+                all.insert(all.end(), part.begin(), part.end());
             return all;
         }
         case ExprKind::Project: {
@@ -111,7 +113,8 @@ class Evaluator {
         Values args;
         args.reserve(node.args.size());
         for (const Var& var : node.args) {
-            if (var && !as_tensor(var->type)) return bad(Code::BadType, node.op.name + " is given a value that is no tensor");
+            if (var && !as_tensor(var->type))
+                return bad(Code::BadType, node.op.name + " is given a value that is no tensor");
             args.push_back(var ? frame.values.at(var).at(0) : NDArray());
         }
         return op_(node, args, type, progress_);
@@ -159,7 +162,8 @@ class Evaluator {
         NDArray all = NDArray::allocate(type.dtype, std::move(shape));
         auto* out = static_cast<std::byte*>(all.mutable_data());
         for (const NDArray& part : parts) {
-            if (part.shape() != parts[0].shape()) return bad(Code::BadShape, "a scanned value changes its shape between iterations");
+            if (part.shape() != parts[0].shape())
+                return bad(Code::BadShape, "a scanned value changes its shape between iterations");
             std::memcpy(out, part.data(), part.bytes());
             out += part.bytes();
         }
@@ -174,12 +178,13 @@ class Evaluator {
 /// Arguments against parameters: element types and ranks, static extents, and symbols that agree.
 Result<void> check_args(const FunctionNode& function, std::span<const NDArray> args) {
     if (args.size() != function.params.size())
-        return bad(Code::BadShape, function.name + " takes " + std::to_string(function.params.size()) + " arguments, not " +
-                                       std::to_string(args.size()));
+        return bad(Code::BadShape, function.name + " takes " + std::to_string(function.params.size()) +
+                                       " arguments, not " + std::to_string(args.size()));
     std::unordered_map<std::string, std::int64_t> symbols;
     for (std::size_t i = 0; i < args.size(); ++i) {
         const TensorType* type = as_tensor(function.params[i]->type);
-        bool fits = type && args[i].defined() && type->dtype == args[i].dtype() && type->dims.size() == args[i].shape().size();
+        bool fits =
+            type && args[i].defined() && type->dtype == args[i].dtype() && type->dims.size() == args[i].shape().size();
         for (std::size_t d = 0; fits && d < type->dims.size(); ++d) {
             const std::int64_t extent = args[i].shape()[d];
             const Dim& dim = type->dims[d];
@@ -187,17 +192,19 @@ Result<void> check_args(const FunctionNode& function, std::span<const NDArray> a
                                    : dim.symbol == "?" || symbols.emplace(dim.symbol, extent).first->second == extent;
         }
         if (!fits)
-            return bad(Code::BadShape, "the argument " + function.params[i]->name + " is " +
-                                           (args[i].defined() ? type_text(args[i].dtype(), args[i].shape()) : "missing") +
-                                           ", not " + to_string(function.params[i]->type));
+            return bad(Code::BadShape,
+                       "the argument " + function.params[i]->name + " is " +
+                           (args[i].defined() ? type_text(args[i].dtype(), args[i].shape()) : "missing") + ", not " +
+                           to_string(function.params[i]->type));
     }
     return {};
 }
 
 } // namespace
 
-Result<std::vector<NDArray>> evaluate(const Function& function, std::span<const NDArray> args, const OpEvaluator& evaluator,
-                                      const Progress& progress, const Observer& observer) {
+Result<std::vector<NDArray>> evaluate(const Function& function, std::span<const NDArray> args,
+                                      const OpEvaluator& evaluator, const Progress& progress,
+                                      const Observer& observer) {
     ORRERY_CHECK_OK(check_args(*function, args));
     std::vector<Values> values;
     values.reserve(args.size());

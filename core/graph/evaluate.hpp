@@ -14,11 +14,12 @@ namespace orrery::graph {
 /// Applies one operator to arrays. Missing optional operands are undefined arrays. Tuples come back as several arrays.
 /// `core/ops` provides it from the operators' tensor expressions.
 using OpEvaluator = std::function<Result<std::vector<NDArray>>(const CallOp& call, std::span<const NDArray> args,
-                                                              const Type& result, const Progress& progress)>;
+                                                               const Type& result, const Progress& progress)>;
 /// Called after each binding of the outermost function.
 using Observer = std::function<void(const Binding& binding, std::span<const NDArray> values)>;
 
-/// Values are freed after their last use. Errors: those of the evaluator, Cancelled, BadShape for arguments that do not fit.
+/// Values are freed after their last use. Errors: those of the evaluator, Cancelled, BadShape for arguments that do not
+/// fit.
 [[nodiscard]] Result<std::vector<NDArray>> evaluate(const Function& function, std::span<const NDArray> args,
                                                     const OpEvaluator& evaluator, const Progress& progress,
                                                     const Observer& observer = {});

@@ -54,7 +54,8 @@ using Function = Ref<const FunctionNode>;
 class CallOp final : public ExprNode {
   public:
     static constexpr ExprKind kKind = ExprKind::CallOp;
-    CallOp(const Op& o, std::vector<Var> a, Attrs at) : ExprNode(kKind), op(o), args(std::move(a)), attrs(std::move(at)) {}
+    CallOp(const Op& o, std::vector<Var> a, Attrs at)
+        : ExprNode(kKind), op(o), args(std::move(a)), attrs(std::move(at)) {}
     const Op& op; ///< lives in the registry, for ever
     const std::vector<Var> args;
     const Attrs attrs;
@@ -96,7 +97,8 @@ class If final : public ExprNode {
   public:
     static constexpr ExprKind kKind = ExprKind::If;
     If(Var c, Function t, Function e, std::vector<Var> a)
-        : ExprNode(kKind), condition(std::move(c)), then_function(std::move(t)), else_function(std::move(e)), args(std::move(a)) {}
+        : ExprNode(kKind), condition(std::move(c)), then_function(std::move(t)), else_function(std::move(e)),
+          args(std::move(a)) {}
     const Var condition;
     const Function then_function, else_function;
     const std::vector<Var> args;
@@ -146,8 +148,8 @@ class FunctionNode final : public Object {
     [[nodiscard]] bool primitive() const { return attrs.flag("primitive"); }
     [[nodiscard]] Type type() const;
 };
-[[nodiscard]] Function make_function(std::string name, std::vector<Var> params, std::vector<Binding> bindings, Var result,
-                                     Attrs attrs = {});
+[[nodiscard]] Function make_function(std::string name, std::vector<Var> params, std::vector<Binding> bindings,
+                                     Var result, Attrs attrs = {});
 
 /// A node of the model file, as its author named it; what OriginSets point to.
 struct Source {
@@ -158,8 +160,8 @@ struct Source {
 /// A whole model at one point of the recipe. The value of `main` is a tensor or a tuple; `outputs` names its parts.
 struct Module {
     Function main;
-    std::vector<std::string> outputs;                    ///< the model's output names, one a result
-    std::shared_ptr<const std::vector<Source>> sources;  ///< shared by all modules of one model; never null
+    std::vector<std::string> outputs;                   ///< the model's output names, one a result
+    std::shared_ptr<const std::vector<Source>> sources; ///< shared by all modules of one model; never null
 };
 
 /// Variables an expression uses, in order; functions inside are closed and not entered.

@@ -43,15 +43,17 @@ namespace {
 Diagnostic wrong(Code code, std::string message) { return {code, std::move(message), {}, {}}; }
 
 const char* kind_name(AttrKind kind) {
-    static constexpr const char* kNames[] = {"a boolean", "an integer", "a number", "a text", "an element type",
-                                             "a list of integers", "a list of numbers", "a list of texts"};
+    static constexpr const char* kNames[] = {
+        "a boolean",       "an integer",         "a number",          "a text",
+        "an element type", "a list of integers", "a list of numbers", "a list of texts"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 
 bool fits(AttrKind kind, const AttrValue& value) {
     // An integer stands for a number.
-    if (kind == AttrKind::Float) return std::holds_alternative<double>(value) || std::holds_alternative<std::int64_t>(value);
-    static constexpr AttrKind kOrder[] = {AttrKind::Bool, AttrKind::Int, AttrKind::Float, AttrKind::Text,
+    if (kind == AttrKind::Float)
+        return std::holds_alternative<double>(value) || std::holds_alternative<std::int64_t>(value);
+    static constexpr AttrKind kOrder[] = {AttrKind::Bool,  AttrKind::Int,  AttrKind::Float,  AttrKind::Text,
                                           AttrKind::DType, AttrKind::Ints, AttrKind::Floats, AttrKind::Texts};
     static_assert(std::variant_size_v<AttrValue> == std::size(kOrder));
     return kOrder[value.index()] == kind;
@@ -62,8 +64,8 @@ Result<void> check_attrs(const Op& op, const Attrs& attrs) {
         const AttrValue* value = attrs.find(spec.name);
         if (!value && spec.required) return wrong(Code::BadAttribute, op.name + " needs the attribute " + spec.name);
         if (value && !fits(spec.kind, *value))
-            return wrong(Code::BadAttribute, "the attribute " + spec.name + " of " + op.name + " is " + kind_name(spec.kind) +
-                                                 ", not " + to_string(*value));
+            return wrong(Code::BadAttribute, "the attribute " + spec.name + " of " + op.name + " is " +
+                                                 kind_name(spec.kind) + ", not " + to_string(*value));
     }
     for (const auto& [name, value] : attrs.values())
         if (std::ranges::find(op.attrs, name, &AttrSpec::name) == op.attrs.end())
@@ -132,7 +134,8 @@ Result<Type> infer_project(const Project& node) {
     const TupleType* tuple = node.tuple ? as_tuple(node.tuple->type) : nullptr;
     if (!tuple) return wrong(Code::BadType, "a part is taken of something that is no tuple");
     if (node.index >= tuple->fields.size())
-        return wrong(Code::BadType, "part " + std::to_string(node.index) + " of a tuple of " + std::to_string(tuple->fields.size()));
+        return wrong(Code::BadType,
+                     "part " + std::to_string(node.index) + " of a tuple of " + std::to_string(tuple->fields.size()));
     return tuple->fields[node.index];
 }
 
@@ -158,14 +161,16 @@ Result<Type> infer_loop(const Loop::Fields& loop) {
 
     const TupleType* result = as_tuple(loop.body->result->type);
     if (!result || result->fields.size() < 1 + loop.carried.size() || !equal(result->fields[0], args[1]))
-        return wrong(Code::BadType, "a loop body gives a tuple of the condition, carried values and scanned values, not " +
-                                        to_string(loop.body->result->type));
+        return wrong(Code::BadType,
+                     "a loop body gives a tuple of the condition, carried values and scanned values, not " +
+                         to_string(loop.body->result->type));
     std::vector<Type> fields;
     for (std::size_t i = 1; i < result->fields.size(); ++i) {
         const Type& type = result->fields[i];
         if (i <= loop.carried.size()) {
             if (!equal(type, args[i + 1]))
-                return wrong(Code::BadType, "the loop carries " + to_string(args[i + 1]) + " in and " + to_string(type) + " out");
+                return wrong(Code::BadType,
+                             "the loop carries " + to_string(args[i + 1]) + " in and " + to_string(type) + " out");
             fields.push_back(type);
             continue;
         }
@@ -198,7 +203,8 @@ Result<Type> infer_expr(const Expr& expr) {
     }
     case ExprKind::Tuple: {
         std::vector<Type> fields = types_of(as<Tuple>(expr)->fields);
-        if (std::ranges::find(fields, nullptr) != fields.end()) return wrong(Code::BadType, "a tuple has no missing parts");
+        if (std::ranges::find(fields, nullptr) != fields.end())
+            return wrong(Code::BadType, "a tuple has no missing parts");
         return tuple_type(std::move(fields));
     }
     case ExprKind::Project: return infer_project(*as<Project>(expr));

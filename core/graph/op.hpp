@@ -63,9 +63,9 @@ class Op {
     std::vector<AttrSpec> attrs;
     FusionKind fusion = FusionKind::Opaque;
     TypeRelation infer = nullptr;
-    std::vector<std::string> onnx_names; ///< ONNX operators it serves
+    std::vector<std::string> onnx_names;   ///< ONNX operators it serves
     const ops::TensorRule* rule = nullptr; ///< owned by core/ops
-    bool random = false; ///< never folded, never merged
+    bool random = false;                   ///< never folded, never merged
 };
 
 /// All operators, by name; filled once by `ops::registry()`.

@@ -27,12 +27,12 @@ class Parser {
         if (in_.accept_word("outputs")) {
             ORRERY_TRY(AttrValue names, list(""));
             ORRERY_CHECK_OK(in_.expect(";"));
-            if (const auto* texts = std::get_if<Strings>(&names)) module.outputs = *texts;
-            else if (names != AttrValue(Ints{})) return in_.error("output names are texts");
+            if (const auto* texts = std::get_if<Strings>(&names))
+                module.outputs = *texts;
+            else if (names != AttrValue(Ints{}))
+                return in_.error("output names are texts");
         }
-        do {
-            ORRERY_CHECK_OK(function());
-        } while (!in_.at_end());
+        do { ORRERY_CHECK_OK(function()); } while (!in_.at_end());
         module.main = last_;
         return module;
     }
@@ -155,10 +155,14 @@ class Parser {
             if (count++) ORRERY_CHECK_OK(in_.expect(","));
             const TextPosition where = in_.here();
             ORRERY_TRY(AttrValue value, scalar());
-            if (const auto* i = std::get_if<std::int64_t>(&value)) ints.push_back(*i);
-            else if (const auto* f = std::get_if<double>(&value)) floats.push_back(*f);
-            else if (auto* s = std::get_if<std::string>(&value)) texts.push_back(std::move(*s));
-            else return Reader::error_at(where, Code::BadText, "lists hold integers, numbers or texts");
+            if (const auto* i = std::get_if<std::int64_t>(&value))
+                ints.push_back(*i);
+            else if (const auto* f = std::get_if<double>(&value))
+                floats.push_back(*f);
+            else if (auto* s = std::get_if<std::string>(&value))
+                texts.push_back(std::move(*s));
+            else
+                return Reader::error_at(where, Code::BadText, "lists hold integers, numbers or texts");
             if (ints.size() != count && floats.size() != count && texts.size() != count)
                 return Reader::error_at(where, Code::BadText, "a list holds values of one kind");
         }
@@ -207,7 +211,9 @@ class Parser {
             ORRERY_TRY(const std::int64_t value, whole<std::int64_t>(number, where));
             out.set_int(index, value);
             if (out.as_int(index) == value) return {};
-            return Reader::error_at(where, Code::BadText, std::string(number.text) + " does not fit " + std::string(orrery::to_string(dtype)));
+            return Reader::error_at(where, Code::BadText,
+                                    std::string(number.text) + " does not fit " +
+                                        std::string(orrery::to_string(dtype)));
         }
         if (number.text.starts_with("nan(")) return nan_element(out, at, number, where);
         if (dtype == DType::F64) {
@@ -215,8 +221,11 @@ class Parser {
             return {};
         }
         ORRERY_TRY(const float value, real<float>(number, where)); // read as what is stored: rounded once
-        if (dtype == DType::F32) out.mutable_values<float>()[at] = value;
-        else out.mutable_values<std::uint16_t>()[at] = dtype == DType::F16 ? float_to_half(value) : float_to_bfloat(value);
+        if (dtype == DType::F32)
+            out.mutable_values<float>()[at] = value;
+        else
+            out.mutable_values<std::uint16_t>()[at] =
+                dtype == DType::F16 ? float_to_half(value) : float_to_bfloat(value);
         return {};
     }
 
@@ -228,16 +237,20 @@ class Parser {
         const int width = 8 * orrery::byte_size(out.dtype());
         if (failed != std::errc() || stop != end || (width < 64 && bits >> width))
             return Reader::error_at(where, Code::BadText, "the bits of a NaN do not fit");
-        if (width == 64) out.mutable_values<std::uint64_t>()[at] = bits;
-        else if (width == 32) out.mutable_values<std::uint32_t>()[at] = static_cast<std::uint32_t>(bits);
-        else out.mutable_values<std::uint16_t>()[at] = static_cast<std::uint16_t>(bits);
+        if (width == 64)
+            out.mutable_values<std::uint64_t>()[at] = bits;
+        else if (width == 32)
+            out.mutable_values<std::uint32_t>()[at] = static_cast<std::uint32_t>(bits);
+        else
+            out.mutable_values<std::uint16_t>()[at] = static_cast<std::uint16_t>(bits);
         return {};
     }
 
     Result<Expr> constant(const Type& declared) {
         const TextPosition where = in_.here();
         const TensorType* type = as_tensor(declared);
-        if (!type || !is_static(*type)) return Reader::error_at(where, Code::BadText, "a constant needs a static tensor type before it");
+        if (!type || !is_static(*type))
+            return Reader::error_at(where, Code::BadText, "a constant needs a static tensor type before it");
         const Shape shape = static_shape(*type);
         if (in_.accept("@")) return pooled_constant(*type, shape);
         const Result<std::int64_t> count = checked_elements(shape, type->dtype, kMaxConstantBytes);
@@ -256,7 +269,8 @@ class Parser {
             if (read == *count) return in_.error("a constant has more elements than its type");
             if (read == room) {
                 NDArray larger = NDArray::allocate(type->dtype, {room = std::min(*count, 2 * room)});
-                std::copy_n(static_cast<const std::byte*>(value.data()), value.bytes(), static_cast<std::byte*>(larger.mutable_data()));
+                std::copy_n(static_cast<const std::byte*>(value.data()), value.bytes(),
+                            static_cast<std::byte*>(larger.mutable_data()));
                 value = std::move(larger);
             }
             ORRERY_CHECK_OK(element(value, read++));
@@ -269,14 +283,17 @@ class Parser {
         const TextPosition where = in_.here();
         ORRERY_TRY(const std::string_view digits, in_.hex_digits());
         Hash hash;
-        if (digits.size() != 32) return Reader::error_at(where, Code::BadText, "a constant's hash has 32 hexadecimal digits");
+        if (digits.size() != 32)
+            return Reader::error_at(where, Code::BadText, "a constant's hash has 32 hexadecimal digits");
         std::from_chars(digits.data(), digits.data() + 16, hash.high, 16);
         std::from_chars(digits.data() + 16, digits.data() + 32, hash.low, 16);
         const auto it = pool_.find(hash);
         if (it == pool_.end())
             return Reader::error_at(where, Code::BadText, "the constant " + std::string(digits) + " is not at hand");
         if (it->second.dtype() != type.dtype || it->second.shape() != shape)
-            return Reader::error_at(where, Code::BadType, "the constant " + std::string(digits) + " is " + type_text(it->second.dtype(), it->second.shape()));
+            return Reader::error_at(where, Code::BadType,
+                                    "the constant " + std::string(digits) + " is " +
+                                        type_text(it->second.dtype(), it->second.shape()));
         return Expr(make_ref<const Constant>(it->second));
     }
 
@@ -316,7 +333,8 @@ class Parser {
         const TextPosition where = in_.here();
         ORRERY_TRY(const std::string name, in_.name("a function's name"));
         const auto it = functions_.find(name);
-        if (it == functions_.end()) return Reader::error_at(where, Code::BadText, "no function above is called " + name);
+        if (it == functions_.end())
+            return Reader::error_at(where, Code::BadText, "no function above is called " + name);
         return it->second;
     }
 
@@ -327,7 +345,8 @@ class Parser {
         ORRERY_CHECK_OK(in_.expect_word("else"));
         ORRERY_TRY(Function else_function, function_name());
         ORRERY_TRY(std::vector<Var> args, operand_list());
-        return Expr(make_ref<const If>(std::move(condition), std::move(then_function), std::move(else_function), std::move(args)));
+        return Expr(make_ref<const If>(std::move(condition), std::move(then_function), std::move(else_function),
+                                       std::move(args)));
     }
 
     Result<Expr> loop_expression() {
@@ -374,9 +393,7 @@ class Parser {
         if (!op) return Reader::error_at(where, Code::UnknownName, "no operator is called " + name);
         ORRERY_TRY(std::vector<Var> args, operand_list());
         Attrs given;
-        if (in_.peek() == '{') {
-            ORRERY_TRY(given, attrs());
-        }
+        if (in_.peek() == '{') { ORRERY_TRY(given, attrs()); }
         return Expr(make_ref<const CallOp>(*op, std::move(args), std::move(given)));
     }
 
@@ -405,9 +422,7 @@ class Parser {
         const TextPosition where = in_.here();
         ORRERY_TRY(const std::string name, in_.name("a binding or return"));
         Type declared;
-        if (in_.accept(":")) {
-            ORRERY_TRY(declared, type());
-        }
+        if (in_.accept(":")) { ORRERY_TRY(declared, type()); }
         ORRERY_CHECK_OK(in_.expect("="));
         const TextPosition value_at = in_.here();
         ORRERY_TRY(const Expr value, expression(declared));
@@ -419,7 +434,8 @@ class Parser {
         }
         if (declared && !equal(declared, (*var)->type))
             return Reader::error_at(where, Code::BadType,
-                                    name + " is declared " + to_string(declared) + " and computed as " + to_string((*var)->type));
+                                    name + " is declared " + to_string(declared) + " and computed as " +
+                                        to_string((*var)->type));
         return define(name, *var, where);
     }
 
@@ -432,13 +448,9 @@ class Parser {
         ORRERY_CHECK_OK(parameters(builder));
         Type declared;
         const TextPosition type_at = in_.here();
-        if (in_.accept("->")) {
-            ORRERY_TRY(declared, type());
-        }
+        if (in_.accept("->")) { ORRERY_TRY(declared, type()); }
         Attrs given;
-        if (in_.accept_word("with")) {
-            ORRERY_TRY(given, attrs());
-        }
+        if (in_.accept_word("with")) { ORRERY_TRY(given, attrs()); }
         ORRERY_CHECK_OK(in_.expect("{"));
         while (!in_.accept_word("return")) ORRERY_CHECK_OK(binding(builder));
         const TextPosition result_at = in_.here();
@@ -447,7 +459,9 @@ class Parser {
         ORRERY_CHECK_OK(in_.expect(";"));
         ORRERY_CHECK_OK(in_.expect("}"));
         if (declared && !equal(declared, result->type))
-            return Reader::error_at(type_at, Code::BadType, name + " is declared to give " + to_string(declared) + " and gives " + to_string(result->type));
+            return Reader::error_at(type_at, Code::BadType,
+                                    name + " is declared to give " + to_string(declared) + " and gives " +
+                                        to_string(result->type));
         last_ = builder.finish(name, result, std::move(given));
         if (functions_.emplace(name, last_).second) return {};
         return Reader::error_at(where, Code::BadText, "two functions are called " + name);

@@ -105,7 +105,8 @@ class Printer {
         for (const Binding& binding : function->bindings) {
             const std::string value = value_text(binding.value); // operands are named before the binding is
             const std::string name = define(binding.var, names);
-            line("  " + name + ": " + to_string(binding.var->type) + " = " + value + ";", 1, binding.var, binding.origin);
+            line("  " + name + ": " + to_string(binding.var->type) + " = " + value + ";", 1, binding.var,
+                 binding.origin);
         }
         line("  return " + name_of(function->result) + ";", 1);
         line("}", 0);
@@ -143,14 +144,16 @@ class Printer {
             const CallOp& call = *as<CallOp>(value);
             return call.op.name + list(call.args) + (call.attrs.empty() ? "" : " " + attrs_text(call.attrs));
         }
-        case ExprKind::CallFunction: return function_text(as<CallFunction>(value)->function) + list(as<CallFunction>(value)->args);
+        case ExprKind::CallFunction:
+            return function_text(as<CallFunction>(value)->function) + list(as<CallFunction>(value)->args);
         case ExprKind::Constant: return constant_text(as<Constant>(value)->value);
         case ExprKind::Tuple: {
             std::string text = list(as<Tuple>(value)->fields);
             if (as<Tuple>(value)->fields.size() == 1) text.insert(text.size() - 1, ",");
             return text;
         }
-        case ExprKind::Project: return name_of(as<Project>(value)->tuple) + "[" + std::to_string(as<Project>(value)->index) + "]";
+        case ExprKind::Project:
+            return name_of(as<Project>(value)->tuple) + "[" + std::to_string(as<Project>(value)->index) + "]";
         case ExprKind::If: {
             const If& node = *as<If>(value);
             return "if " + name_of(node.condition) + " then " + function_text(node.then_function) + " else " +
@@ -187,7 +190,8 @@ ConstantPool constants_of(const Module& module) {
     ConstantPool pool;
     for (const Function& function : functions_inside_out(module.main))
         for (const Binding& binding : function->bindings)
-            if (const Constant* constant = as<Constant>(binding.value); constant && constant->value.size() > kInlineElements)
+            if (const Constant* constant = as<Constant>(binding.value);
+                constant && constant->value.size() > kInlineElements)
                 pool.emplace(constant_hash(constant->value), constant->value);
     return pool;
 }

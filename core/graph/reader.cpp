@@ -24,7 +24,8 @@ void Reader::skip_space() {
         } else if (c == '\n') {
             ++line_;
             line_start_ = at_ + 1;
-        } else if (c != ' ' && c != '\t' && c != '\r') return;
+        } else if (c != ' ' && c != '\t' && c != '\r')
+            return;
     }
 }
 
@@ -99,15 +100,21 @@ Result<std::string> Reader::string() {
             continue;
         }
         const char kind = at_ < text_.size() ? text_[at_++] : '\0';
-        if (kind == '"' || kind == '\\') out += kind;
-        else if (kind == 'n') out += '\n';
-        else if (kind == 't') out += '\t';
-        else if (kind == 'x' && at_ + 1 < text_.size() && hex_value(text_[at_]) >= 0 && hex_value(text_[at_ + 1]) >= 0) {
+        if (kind == '"' || kind == '\\')
+            out += kind;
+        else if (kind == 'n')
+            out += '\n';
+        else if (kind == 't')
+            out += '\t';
+        else if (kind == 'x' && at_ + 1 < text_.size() && hex_value(text_[at_]) >= 0 &&
+                 hex_value(text_[at_ + 1]) >= 0) {
             out += static_cast<char>(hex_value(text_[at_]) * 16 + hex_value(text_[at_ + 1]));
             at_ += 2;
-        } else return error_at(where, Code::BadText, "a backslash in a string is followed by one of \" \\ n t xHH");
+        } else
+            return error_at(where, Code::BadText, "a backslash in a string is followed by one of \" \\ n t xHH");
     }
-    if (at_ == text_.size() || text_[at_] != '"') return error_at(where, Code::BadText, "a string does not end on its line");
+    if (at_ == text_.size() || text_[at_] != '"')
+        return error_at(where, Code::BadText, "a string does not end on its line");
     ++at_;
     return out;
 }
@@ -134,7 +141,8 @@ Result<Reader::Number> Reader::number() {
         ORRERY_CHECK_OK(expect(")"));
         return Number{text_.substr(begin, at_ - begin), false};
     }
-    if (accept_word("inf") || accept_word("nan") || accept("-inf")) return Number{text_.substr(begin, at_ - begin), false};
+    if (accept_word("inf") || accept_word("nan") || accept("-inf"))
+        return Number{text_.substr(begin, at_ - begin), false};
     if (at_ < text_.size() && text_[at_] == '-') ++at_;
     const std::size_t digits = at_;
     bool whole = true;
@@ -154,7 +162,8 @@ Result<std::int64_t> Reader::integer(std::string_view what) {
     ORRERY_TRY(const Number number, number());
     std::int64_t value = 0;
     const char* end = number.text.data() + number.text.size();
-    if (const auto [stop, failed] = std::from_chars(number.text.data(), end, value); failed != std::errc() || stop != end)
+    if (const auto [stop, failed] = std::from_chars(number.text.data(), end, value);
+        failed != std::errc() || stop != end)
         return error_at(where, Code::BadText, "expected " + std::string(what) + ", found " + std::string(number.text));
     return value;
 }

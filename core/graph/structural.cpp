@@ -125,12 +125,15 @@ class Comparer {
     }
 
     bool equal_one(const FunctionNode& a, const FunctionNode& b) {
-        if (a.params.size() != b.params.size() || a.bindings.size() != b.bindings.size() || !(a.attrs == b.attrs)) return false;
+        if (a.params.size() != b.params.size() || a.bindings.size() != b.bindings.size() || !(a.attrs == b.attrs))
+            return false;
         counterpart_.clear();
         for (std::size_t i = 0; i < a.params.size(); ++i)
             if (!pair_up(a.params[i], b.params[i])) return false;
         for (std::size_t i = 0; i < a.bindings.size(); ++i)
-            if (!equal_values(a.bindings[i].value, b.bindings[i].value) || !pair_up(a.bindings[i].var, b.bindings[i].var)) return false;
+            if (!equal_values(a.bindings[i].value, b.bindings[i].value) ||
+                !pair_up(a.bindings[i].var, b.bindings[i].var))
+                return false;
         return same(a.result, b.result);
     }
 
@@ -152,7 +155,8 @@ class Comparer {
         const std::vector<Function> f = inner_functions(a), g = inner_functions(b);
         for (std::size_t i = 0; i < f.size(); ++i) meet(f[i], g[i]);
         switch (a->kind) {
-        case ExprKind::CallOp: return &as<CallOp>(a)->op == &as<CallOp>(b)->op && as<CallOp>(a)->attrs == as<CallOp>(b)->attrs;
+        case ExprKind::CallOp:
+            return &as<CallOp>(a)->op == &as<CallOp>(b)->op && as<CallOp>(a)->attrs == as<CallOp>(b)->attrs;
         case ExprKind::Constant: return a == b || same_constant(as<Constant>(a)->value, as<Constant>(b)->value);
         case ExprKind::Project: return as<Project>(a)->index == as<Project>(b)->index;
         case ExprKind::Loop: return as<Loop>(a)->fields.carried.size() == as<Loop>(b)->fields.carried.size();
@@ -173,7 +177,9 @@ class Comparer {
 
 bool structural_equal(const Function& a, const Function& b) { return a == b || Comparer().equal_functions(a, b); }
 
-bool structural_equal(const Module& a, const Module& b) { return a.outputs == b.outputs && structural_equal(a.main, b.main); }
+bool structural_equal(const Module& a, const Module& b) {
+    return a.outputs == b.outputs && structural_equal(a.main, b.main);
+}
 
 // ------------------------------------------------------------------------------ hash
 
@@ -216,9 +222,12 @@ class FunctionHasher {
         if (const CallOp* call = as<CallOp>(value)) {
             hasher_.add(std::string_view(call->op.name));
             call->attrs.hash_into(hasher_);
-        } else if (const Constant* constant = as<Constant>(value)) hasher_.add(constant_hash(constant->value));
-        else if (const Project* project = as<Project>(value)) hasher_.add(static_cast<std::uint64_t>(project->index));
-        else if (const Loop* loop = as<Loop>(value)) hasher_.add(static_cast<std::uint64_t>(loop->fields.carried.size()));
+        } else if (const Constant* constant = as<Constant>(value))
+            hasher_.add(constant_hash(constant->value));
+        else if (const Project* project = as<Project>(value))
+            hasher_.add(static_cast<std::uint64_t>(project->index));
+        else if (const Loop* loop = as<Loop>(value))
+            hasher_.add(static_cast<std::uint64_t>(loop->fields.carried.size()));
     }
 
     const std::unordered_map<Function, Hash>& inner_;
@@ -230,7 +239,8 @@ class FunctionHasher {
 
 Hash structural_hash(const Function& function) {
     std::unordered_map<Function, Hash> hashes;
-    for (const Function& inner : functions_inside_out(function)) hashes.emplace(inner, FunctionHasher(hashes).of(*inner));
+    for (const Function& inner : functions_inside_out(function))
+        hashes.emplace(inner, FunctionHasher(hashes).of(*inner));
     return hashes.at(function);
 }
 

@@ -19,7 +19,7 @@ using ConstantPool = std::unordered_map<Hash, NDArray>;
 struct PrintedLine {
     std::string text;
     int depth = 0;
-    Var var;          ///< the binding's variable; null on other lines
+    Var var; ///< the binding's variable; null on other lines
     OriginSet origin;
 };
 struct PrintedModule {

@@ -31,8 +31,8 @@ Result<void> verify_function(const FunctionNode& function) {
         if (!type) return at_binding(type.error(), function, binding.var);
         if (!equal(*type, binding.var->type))
             return at_binding({Code::BadType,
-                               binding.var->name + " is declared " + to_string(binding.var->type) + " and computed as " +
-                                   to_string(*type),
+                               binding.var->name + " is declared " + to_string(binding.var->type) +
+                                   " and computed as " + to_string(*type),
                                {},
                                {}},
                               function, binding.var);

@@ -16,8 +16,8 @@
 namespace orrery::onnx {
 
 struct ImportOptions {
-    std::map<std::string, Shape> shapes;        ///< fixes inputs' shapes; symbolic dimensions take their value from here
-    std::map<std::string, NDArray> constants;   ///< inputs to be taken as constants of that value
+    std::map<std::string, Shape> shapes;      ///< fixes inputs' shapes; symbolic dimensions take their value from here
+    std::map<std::string, NDArray> constants; ///< inputs to be taken as constants of that value
     std::int64_t max_bytes = std::int64_t{8} << 30; ///< for all constants and any one intermediate type together
 };
 

@@ -7,6 +7,7 @@
 #include "core/ops/ops.hpp"
 
 #include <algorithm>
+#include <new>
 
 namespace orrery::onnx {
 
@@ -14,21 +15,20 @@ using graph::Var;
 
 namespace {
 
-constexpr int kNumpyBroadcast = 7;                 // the opset that broadcasts as numpy does
-constexpr int kNewestOpset = 22;                   // the newest whose operators the tables know
-constexpr std::int64_t kExpandedNodes = 200'000;   // our choice: how many nodes functions and loops may add
-constexpr std::size_t kSharedUsers = 8;            // a constant used by more nodes comes from none in particular
+constexpr int kNewestOpset = 22;                 // the newest whose operators the tables know
+constexpr std::int64_t kExpandedNodes = 100'000; // our choice: how many nodes functions and loops may add
+constexpr std::size_t kSharedUsers = 8;          // a constant used by more nodes comes from none in particular
 
 /// Before opset 7 a second operand could be laid along the first from `axis` on: it gets the trailing ones that make
 /// today's broadcasting, from the last axis, do the same. Source: ONNX changelog, Add-6 and Add-7.
 Result<void> align_operands(ImportedNode node, std::vector<Var>& inputs) {
-    static constexpr std::string_view kOperators[] = {"Add", "Sub", "Mul", "Div", "Pow", "And", "Or", "Xor", "Equal", "Less", "Greater"};
-    if (std::ranges::find(kOperators, node.op_type()) == std::end(kOperators) || inputs.size() != 2 || !node.has_attr("axis")) return {};
+    if (inputs.size() != 2 || !node.has_attr("axis")) return {};
     ORRERY_TRY(const graph::TensorType a, node.type(0));
     ORRERY_TRY(const graph::TensorType b, node.type(1));
     const auto rank = static_cast<std::int64_t>(a.dims.size()), own = static_cast<std::int64_t>(b.dims.size());
     const std::int64_t axis = node.integer("axis", rank - own);
-    if (axis < 0 || axis + own > rank) return Diagnostic{Code::BadAttribute, "axis lays the second operand outside of the first", {}, {}};
+    if (axis < 0 || axis + own > rank)
+        return Diagnostic{Code::BadAttribute, "axis lays the second operand outside of the first", {}, {}};
     graph::Ints shape = graph::static_shape(b);
     shape.resize(static_cast<std::size_t>(rank - axis), 1);
     ORRERY_TRY(inputs[1], node.call("reshape", {inputs[1]}, {{"shape", shape}}));
@@ -43,7 +43,8 @@ Result<void> check_type(const graph::Type& type, std::int64_t max_bytes) {
     }
     const graph::TensorType* tensor = graph::as_tensor(type);
     if (!tensor || !graph::is_static(*tensor))
-        return Diagnostic{Code::UnsupportedFeature, "the result's shape is not known at import: " + graph::to_string(type), {}, {}};
+        return Diagnostic{
+            Code::UnsupportedFeature, "the result's shape is not known at import: " + graph::to_string(type), {}, {}};
     const Result<std::int64_t> count = checked_elements(graph::static_shape(*tensor), tensor->dtype, max_bytes);
     if (!count) return count.error();
     return {};
@@ -55,9 +56,10 @@ std::string shown(const ::onnx::NodeProto& node, const std::string& path, int nu
 
 } // namespace
 
-Importer::Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options, const Progress& progress)
-    : known(builder, ops::interpreter_evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}), file_(file),
-      options_(options), progress_(progress) {}
+Importer::Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options,
+                   const Progress& progress)
+    : known(builder, ops::interpreter_evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}),
+      file_(file), options_(options), progress_(progress) {}
 
 Result<void> Importer::check_model() {
     const ::onnx::ModelProto& model = *file_.model;
@@ -66,15 +68,20 @@ Result<void> Importer::check_model() {
         const std::int64_t version = import.version();
         if (version < 1 || version > (domain.empty() ? kNewestOpset : 1 << 20))
             return Diagnostic{Code::UnsupportedFeature,
-                              "the model uses opset " + std::to_string(version) + (domain.empty() ? "" : " of " + domain),
+                              "the model uses opset " + std::to_string(version) +
+                                  (domain.empty() ? "" : " of " + domain),
                               {FileOffset{file_.path, -1}},
                               "export it with opset " + std::to_string(kNewestOpset) + " or an older one"};
         opsets_[domain] = static_cast<int>(version);
     }
     for (const auto& function : model.functions())
-        functions_[{function.domain() == "ai.onnx" ? std::string_view() : std::string_view(function.domain()), function.name()}] = &function;
+        functions_[{function.domain() == "ai.onnx" ? std::string_view() : std::string_view(function.domain()),
+                    function.name()}] = &function;
     if (model.graph().sparse_initializer_size() > 0)
-        return Diagnostic{Code::UnsupportedFeature, "the model has sparse initializers", {FileOffset{file_.path, -1}}, "save them as dense tensors"};
+        return Diagnostic{Code::UnsupportedFeature,
+                          "the model has sparse initializers",
+                          {FileOffset{file_.path, -1}},
+                          "save them as dense tensors"};
     nodes_left_ = model.graph().node_size() + kExpandedNodes;
     return check_operators();
 }
@@ -82,8 +89,9 @@ Result<void> Importer::check_model() {
 Result<void> Importer::add_initializers(const ::onnx::GraphProto& graph, Scope& scope) {
     for (const auto& tensor : graph.initializer())
         if (tensor.name().empty() || !scope.initializers.emplace(tensor.name(), &tensor).second)
-            return Diagnostic{Code::MalformedModel, tensor.name().empty() ? "an initializer has no name"
-                                                                          : "the initializer '" + tensor.name() + "' is defined twice",
+            return Diagnostic{Code::MalformedModel,
+                              tensor.name().empty() ? "an initializer has no name"
+                                                    : "the initializer '" + tensor.name() + "' is defined twice",
                               {FileOffset{file_.path, -1}},
                               {}};
     return {};
@@ -108,16 +116,19 @@ Result<graph::Module> Importer::finish(Scope& scope) {
         Result<Var> var = exists ? lookup(scope, output.name(), 0) : Result<Var>(Var());
         if (!var) return std::move(var.error());
         if (!*var)
-            return Diagnostic{exists ? Code::UnsupportedFeature : Code::MalformedModel, "the output '" + output.name() + "' is computed nowhere",
+            return Diagnostic{exists ? Code::UnsupportedFeature : Code::MalformedModel,
+                              "the output '" + output.name() + "' is computed nowhere",
                               {FileOffset{file_.path, -1}},
                               {}};
         results.push_back(*var);
         module.outputs.push_back(output.name());
     }
-    if (results.empty()) return Diagnostic{Code::MalformedModel, "the model has no outputs", {FileOffset{file_.path, -1}}, {}};
+    if (results.empty())
+        return Diagnostic{Code::MalformedModel, "the model has no outputs", {FileOffset{file_.path, -1}}, {}};
     for (const auto& [var, users] : constant_users_)
         if (users.size() <= kSharedUsers) builder.add_origin(var, OriginSet(users));
-    const Var result = results.size() == 1 ? results[0] : builder.emit(make_ref<const graph::Tuple>(results), "outputs", {});
+    const Var result =
+        results.size() == 1 ? results[0] : builder.emit(make_ref<const graph::Tuple>(results), "outputs", {});
     module.main = builder.finish("main", result);
     module.sources = std::make_shared<const std::vector<graph::Source>>(std::move(sources_));
     return module;
@@ -133,7 +144,8 @@ Result<Var> Importer::emit(const graph::Expr& value, const std::string& name, So
 Result<Var> Importer::lookup(Scope& scope, std::string_view name, SourceId user) {
     for (Scope* at = &scope; at; at = at->outer) {
         if (const auto it = at->vars.find(name); it != at->vars.end()) {
-            if (const auto users = constant_users_.find(it->second); users != constant_users_.end() && users->second.size() <= kSharedUsers)
+            if (const auto users = constant_users_.find(it->second);
+                users != constant_users_.end() && users->second.size() <= kSharedUsers)
                 users->second.push_back(user);
             return it->second;
         }
@@ -151,7 +163,8 @@ Result<Var> Importer::lookup(Scope& scope, std::string_view name, SourceId user)
 
 Result<NodePlace> Importer::place_of(const ::onnx::NodeProto& node, const Scope& scope) {
     if (--nodes_left_ < 0)
-        return Diagnostic{Code::LimitExceeded, "functions and loops expand to more than " + std::to_string(kExpandedNodes) + " nodes",
+        return Diagnostic{Code::LimitExceeded,
+                          "functions and loops expand to more than " + std::to_string(kExpandedNodes) + " nodes",
                           {location_of(node, scope.path + node.name())},
                           {}};
     const auto id = static_cast<SourceId>(sources_.size());
@@ -160,7 +173,8 @@ Result<NodePlace> Importer::place_of(const ::onnx::NodeProto& node, const Scope&
 }
 
 Result<void> Importer::convert_nodes(const NodeList& nodes, Scope& scope) {
-    ORRERY_TRY(const std::vector<int> order, order_nodes(nodes, [&](std::string_view name) { return scope.has(name); }));
+    ORRERY_TRY(const std::vector<int> order,
+               order_nodes(nodes, [&](std::string_view name) { return scope.has(name); }));
     for (std::size_t i = 0; i < order.size(); ++i) {
         if (progress_.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};
         const ::onnx::NodeProto& node = nodes[order[i]];
@@ -179,17 +193,21 @@ Result<std::vector<Var>> Importer::inputs_of(const NodePlace& place, Scope& scop
         }
         ORRERY_TRY(Var var, lookup(scope, name, place.source));
         if (!var)
-            return Diagnostic{Code::UnsupportedFeature, "the input '" + name + "' is an output that its operator's converter does not compute", {}, {}};
+            return Diagnostic{Code::UnsupportedFeature,
+                              "the input '" + name + "' is an output that its operator's converter does not compute",
+                              {},
+                              {}};
         inputs.push_back(std::move(var));
     }
     return inputs;
 }
 
 Result<std::vector<Var>> Importer::convert_served(const NodePlace& place, Scope& scope) {
-    const ConverterRow* row = find_converter(place.proto->op_type(), scope.opset({}));
+    const ConverterRow* row = find_converter(place.proto->op_type(), scope.opset(domain_of(*place.proto)));
     ORRERY_ASSERT(row != nullptr, "check_operators found every operator");
     ORRERY_TRY(std::vector<Var> inputs, inputs_of(place, scope));
-    if (scope.opset({}) < kNumpyBroadcast) ORRERY_CHECK_OK(align_operands(ImportedNode(*this, place, scope, inputs), inputs));
+    if (has_legacy_broadcast(place.proto->op_type(), scope.opset({})))
+        ORRERY_CHECK_OK(align_operands(ImportedNode(*this, place, scope, inputs), inputs));
     ImportedNode reader(*this, place, scope, std::move(inputs));
     Result<std::vector<Var>> outputs = row->convert(reader);
     // A wrong attribute explains what went wrong after it.
@@ -200,34 +218,49 @@ Result<std::vector<Var>> Importer::convert_served(const NodePlace& place, Scope&
 Result<void> Importer::convert_node(const ::onnx::NodeProto& node, Scope& scope) {
     ORRERY_TRY(const NodePlace place, place_of(node, scope));
     const ::onnx::FunctionProto* function = find_function(node);
-    Result<std::vector<Var>> outputs = function                     ? expand_function(*function, place, scope)
+    Result<std::vector<Var>> outputs = function                   ? expand_function(*function, place, scope)
                                        : node.op_type() == "If"   ? convert_if(place, scope)
                                        : node.op_type() == "Loop" ? convert_loop(place, scope)
                                                                   : convert_served(place, scope);
     if (!outputs) {
         Diagnostic& error = outputs.error();
-        if (error.code != Code::Cancelled) error.locations.insert(error.locations.begin(), location_of(node, place.name));
+        if (error.code != Code::Cancelled)
+            error.locations.insert(error.locations.begin(), location_of(node, place.name));
         return std::move(error);
     }
-    ORRERY_ASSERT(outputs->size() >= static_cast<std::size_t>(node.output_size()), node.op_type() + ": a variable for each listed output");
+    ORRERY_ASSERT(outputs->size() >= static_cast<std::size_t>(node.output_size()),
+                  node.op_type() + ": a variable for each listed output");
     for (int i = 0; i < node.output_size(); ++i)
         if (!node.output(i).empty()) scope.vars.emplace(node.output(i), (*outputs)[static_cast<std::size_t>(i)]);
     return {};
 }
 
-Result<graph::Module> import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder, const ImportOptions& options,
-                                   const Progress& progress) {
-    ORRERY_TRY(const ModelFile file, parse_model(bytes, "model"));
-    return Importer(file, folder, options, progress).run();
+namespace {
+
+/// A file may describe more than this machine can hold, within every limit: that is its user's to know, not a bug.
+Result<graph::Module> import_model(std::span<const std::byte> bytes, const std::filesystem::path& folder,
+                                   const std::string& name, const ImportOptions& options, const Progress& progress) {
+    try {
+        ORRERY_TRY(const ModelFile file, parse_model(bytes, name));
+        return Importer(file, folder, options, progress).run();
+    } catch (const std::bad_alloc&) {
+        return Diagnostic{Code::OutOfMemory, "the model takes more memory than there is", {FileOffset{name, -1}}, {}};
+    }
 }
 
-Result<graph::Module> import_file(const std::filesystem::path& path, const ImportOptions& options, const Progress& progress) {
+} // namespace
+
+Result<graph::Module> import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
+                                   const ImportOptions& options, const Progress& progress) {
+    return import_model(bytes, folder, "model", options, progress);
+}
+
+Result<graph::Module> import_file(const std::filesystem::path& path, const ImportOptions& options,
+                                  const Progress& progress) {
     progress.tell("read", 0);
-    ORRERY_TRY(MappedFile mapped, map_file(path));
-    ORRERY_TRY(const ModelFile file, parse_model(mapped.bytes, path.string()));
-    mapped = {}; // everything is in the messages now
-    std::filesystem::path folder = path.parent_path();
-    return Importer(file, folder.empty() ? "." : folder, options, progress).run();
+    ORRERY_TRY(const MappedFile mapped, map_file(path));
+    const std::filesystem::path folder = path.parent_path();
+    return import_model(mapped.bytes, folder.empty() ? "." : folder, path.string(), options, progress);
 }
 
 } // namespace orrery::onnx

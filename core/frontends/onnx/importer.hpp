@@ -24,7 +24,7 @@ using Arguments = std::unordered_map<std::string_view, const ::onnx::AttributePr
 /// Names of one graph or function body. A subgraph sees those around it.
 struct Scope {
     Scope* outer = nullptr;
-    std::unordered_map<std::string_view, graph::Var> vars;                        ///< computed, null when not available
+    std::unordered_map<std::string_view, graph::Var> vars; ///< computed, null when not available
     std::unordered_map<std::string_view, const ::onnx::TensorProto*> initializers; ///< bound at their first use
     const Opsets* opsets = nullptr;
     const Arguments* arguments = nullptr; ///< of the function call being expanded, or null
@@ -47,7 +47,14 @@ struct NodePlace {
     return node.domain() == "ai.onnx" ? std::string_view() : std::string_view(node.domain());
 }
 [[nodiscard]] ModelNode location_of(const ::onnx::NodeProto& node, const std::string& name);
-/// The row that serves an operator of the default domain, or null.
+inline constexpr int kNumpyBroadcast = 7; ///< the opset from which on operands are broadcast as numpy does
+/// Whether the operator, in that opset, lays its second operand along the first from an attribute `axis` on.
+[[nodiscard]] bool has_legacy_broadcast(std::string_view op_type, int opset);
+/// Domains whose operators are rows of `converters()`: the names of the two do not meet.
+[[nodiscard]] inline bool has_converters(std::string_view domain) {
+    return domain.empty() || domain == "ai.onnx.preview.training";
+}
+/// The row that serves an operator of such a domain, or null.
 [[nodiscard]] const ConverterRow* find_converter(std::string_view op_type, int opset);
 /// Operators the importer converts itself: those that hold graphs.
 [[nodiscard]] bool is_control_flow(std::string_view op_type);
@@ -55,12 +62,14 @@ struct NodePlace {
 /// Nodes in an order in which everything is computed before it is used: the file's own when that is one.
 /// `known` says whether a name comes from outside the list.
 /// Errors: MalformedModel for names defined twice or not at all, and for cycles; places name the nodes.
-[[nodiscard]] Result<std::vector<int>> order_nodes(const NodeList& nodes, const std::function<bool(std::string_view)>& known);
+[[nodiscard]] Result<std::vector<int>> order_nodes(const NodeList& nodes,
+                                                   const std::function<bool(std::string_view)>& known);
 
 /// One import. Not for several threads.
 class Importer {
   public:
-    Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options, const Progress& progress);
+    Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options,
+             const Progress& progress);
     [[nodiscard]] Result<graph::Module> run();
 
     // What converting one node needs.
@@ -86,11 +95,13 @@ class Importer {
     Result<void> add_initializers(const ::onnx::GraphProto& graph, Scope& scope);
 
     // importer_control.cpp
-    Result<std::vector<graph::Var>> expand_function(const ::onnx::FunctionProto& function, const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> expand_function(const ::onnx::FunctionProto& function, const NodePlace& place,
+                                                    Scope& scope);
     Result<std::vector<graph::Var>> convert_if(const NodePlace& place, Scope& scope);
     Result<std::vector<graph::Var>> convert_loop(const NodePlace& place, Scope& scope);
-    Result<std::vector<graph::Var>> convert_subgraph(const ::onnx::GraphProto& graph, const std::vector<graph::Var>& inputs,
-                                                     const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> convert_subgraph(const ::onnx::GraphProto& graph,
+                                                     const std::vector<graph::Var>& inputs, const NodePlace& place,
+                                                     Scope& scope);
     const ::onnx::FunctionProto* find_function(const ::onnx::NodeProto& node) const;
 
     // importer_check.cpp

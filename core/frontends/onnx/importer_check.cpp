@@ -21,7 +21,14 @@ bool Scope::has(std::string_view name) const {
     return false;
 }
 
+bool has_legacy_broadcast(std::string_view op_type, int opset) {
+    static constexpr std::string_view kOperators[] = {"Add", "And", "Div", "Equal", "Greater", "Less",
+                                                      "Mul", "Or",  "Pow", "Sub",   "Xor"};
+    return opset < kNumpyBroadcast && std::ranges::find(kOperators, op_type) != std::end(kOperators);
+}
+
 const ConverterRow* find_converter(std::string_view op_type, int opset) {
+    if (has_legacy_broadcast(op_type, opset)) opset = kNumpyBroadcast; // the importer aligns the operands
     // Rows by name, so that a model of a million nodes is checked at once.
     static const auto* const rows = [] {
         auto* map = new std::unordered_multimap<std::string_view, const ConverterRow*>;
@@ -31,7 +38,8 @@ const ConverterRow* find_converter(std::string_view op_type, int opset) {
     const ConverterRow* best = nullptr;
     const auto [begin, end] = rows->equal_range(op_type);
     for (auto it = begin; it != end; ++it)
-        if (it->second->since_opset <= opset && (!best || it->second->since_opset > best->since_opset)) best = it->second;
+        if (it->second->since_opset <= opset && (!best || it->second->since_opset > best->since_opset))
+            best = it->second;
     return best;
 }
 
@@ -40,7 +48,9 @@ bool is_control_flow(std::string_view op_type) { return op_type == "If" || op_ty
 std::vector<ServedOperator> served_operators() {
     std::vector<ServedOperator> list{{"If", 1}, {"Loop", 1}};
     for (const ConverterRow& row : converters()) list.push_back({row.op_type, row.since_opset});
-    std::ranges::sort(list, [](const auto& a, const auto& b) { return std::tie(a.name, a.since_opset) < std::tie(b.name, b.since_opset); });
+    std::ranges::sort(list, [](const auto& a, const auto& b) {
+        return std::tie(a.name, a.since_opset) < std::tie(b.name, b.since_opset);
+    });
     return list;
 }
 
@@ -64,7 +74,8 @@ struct Unserved {
         if (names.size() > kShownOperators) return;
         std::string name = node.domain().empty() ? node.op_type() : node.domain() + "." + node.op_type();
         // An operator we know, but not in so old a form.
-        if (domain_of(node).empty() && find_converter(node.op_type(), 1 << 20)) name += " (opset " + std::to_string(opset) + ")";
+        if (domain_of(node).empty() && find_converter(node.op_type(), 1 << 20))
+            name += " (opset " + std::to_string(opset) + ")";
         names.insert(std::move(name));
     }
 };
@@ -90,8 +101,9 @@ Result<void> Importer::check_operators() {
         for (const auto& node : *nodes) {
             const auto version = opsets->find(domain_of(node));
             const int opset = version == opsets->end() ? 1 : version->second;
-            const bool standard = domain_of(node).empty();
-            if (!find_function(node) && !(standard && (is_control_flow(node.op_type()) || find_converter(node.op_type(), opset))))
+            const bool standard = has_converters(domain_of(node));
+            if (!find_function(node) &&
+                !(standard && (is_control_flow(node.op_type()) || find_converter(node.op_type(), opset))))
                 unserved.add(node, opset);
             for (const auto& attribute : node.attribute())
                 if (attribute.has_g()) lists.push_back({&attribute.g().node(), opsets});
@@ -108,7 +120,10 @@ Result<void> Importer::check_operators() {
         message += (shown++ ? ", " : "") + name;
     }
     message += unserved.names.size() == 1 ? " is not served" : " are not served";
-    return Diagnostic{Code::UnsupportedOperator, message + " (" + std::to_string(unserved.count) + " nodes)", std::move(unserved.nodes), {}};
+    return Diagnostic{Code::UnsupportedOperator,
+                      message + " (" + std::to_string(unserved.count) + " nodes)",
+                      std::move(unserved.nodes),
+                      {}};
 }
 
 } // namespace orrery::onnx

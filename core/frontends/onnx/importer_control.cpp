@@ -29,16 +29,19 @@ NDArray scalar(DType dtype, std::int64_t value) {
 
 } // namespace
 
-Result<std::vector<Var>> Importer::expand_function(const ::onnx::FunctionProto& function, const NodePlace& place, Scope& scope) {
+Result<std::vector<Var>> Importer::expand_function(const ::onnx::FunctionProto& function, const NodePlace& place,
+                                                   Scope& scope) {
     if (scope.depth >= kMaxExpansion) return malformed("functions call each other without end");
     ORRERY_TRY(const std::vector<Var> inputs, inputs_of(place, scope));
     if (static_cast<int>(inputs.size()) > function.input_size())
-        return malformed(function.name() + " takes " + std::to_string(function.input_size()) + " inputs, not " + std::to_string(inputs.size()));
+        return malformed(function.name() + " takes " + std::to_string(function.input_size()) + " inputs, not " +
+                         std::to_string(inputs.size()));
     Arguments arguments;
     for (const auto& attribute : place.proto->attribute()) {
         const ::onnx::AttributeProto* given = &attribute;
         if (!attribute.ref_attr_name().empty()) {
-            const auto outer = scope.arguments ? scope.arguments->find(attribute.ref_attr_name()) : Arguments::const_iterator();
+            const auto outer =
+                scope.arguments ? scope.arguments->find(attribute.ref_attr_name()) : Arguments::const_iterator();
             if (!scope.arguments || outer == scope.arguments->end()) continue;
             given = outer->second;
         }
@@ -56,7 +59,8 @@ Result<std::vector<Var>> Importer::expand_function(const ::onnx::FunctionProto& 
     body.depth = scope.depth + 1;
     for (int i = 0; i < function.input_size(); ++i) {
         const Var var = static_cast<std::size_t>(i) < inputs.size() ? inputs[static_cast<std::size_t>(i)] : Var();
-        if (!body.vars.emplace(function.input(i), var).second) return malformed(function.name() + " lists the input '" + function.input(i) + "' twice");
+        if (!body.vars.emplace(function.input(i), var).second)
+            return malformed(function.name() + " lists the input '" + function.input(i) + "' twice");
     }
     ORRERY_CHECK_OK(convert_nodes(function.node(), body));
     std::vector<Var> outputs;
@@ -64,15 +68,17 @@ Result<std::vector<Var>> Importer::expand_function(const ::onnx::FunctionProto& 
         ORRERY_TRY(Var var, lookup(body, name, place.source));
         outputs.push_back(std::move(var));
     }
-    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size())) return malformed(function.name() + " has fewer outputs than are asked for");
+    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size()))
+        return malformed(function.name() + " has fewer outputs than are asked for");
     return outputs;
 }
 
-Result<std::vector<Var>> Importer::convert_subgraph(const ::onnx::GraphProto& graph, const std::vector<Var>& inputs, const NodePlace& place,
-                                                    Scope& scope) {
+Result<std::vector<Var>> Importer::convert_subgraph(const ::onnx::GraphProto& graph, const std::vector<Var>& inputs,
+                                                    const NodePlace& place, Scope& scope) {
     if (scope.depth >= kMaxExpansion) return malformed("graphs nest too deep");
     if (static_cast<std::size_t>(graph.input_size()) != inputs.size())
-        return malformed("a graph inside takes " + std::to_string(graph.input_size()) + " inputs, not " + std::to_string(inputs.size()));
+        return malformed("a graph inside takes " + std::to_string(graph.input_size()) + " inputs, not " +
+                         std::to_string(inputs.size()));
     Scope body;
     body.outer = &scope;
     body.opsets = scope.opsets;
@@ -80,7 +86,8 @@ Result<std::vector<Var>> Importer::convert_subgraph(const ::onnx::GraphProto& gr
     body.path = place.name + "/";
     body.depth = scope.depth + 1;
     ORRERY_CHECK_OK(add_initializers(graph, body));
-    for (int i = 0; i < graph.input_size(); ++i) body.vars.insert_or_assign(graph.input(i).name(), inputs[static_cast<std::size_t>(i)]);
+    for (int i = 0; i < graph.input_size(); ++i)
+        body.vars.insert_or_assign(graph.input(i).name(), inputs[static_cast<std::size_t>(i)]);
     ORRERY_CHECK_OK(convert_nodes(graph.node(), body));
     std::vector<Var> outputs;
     for (const auto& output : graph.output()) {
@@ -95,12 +102,14 @@ Result<std::vector<Var>> Importer::convert_if(const NodePlace& place, Scope& sco
     ORRERY_TRY(std::vector<Var> inputs, inputs_of(place, scope));
     const ImportedNode reader(*this, place, scope, inputs);
     const ::onnx::GraphProto* branches[] = {reader.graph("else_branch"), reader.graph("then_branch")};
-    if (inputs.size() != 1 || !inputs[0] || !branches[0] || !branches[1]) return malformed("If takes a condition and two graphs");
+    if (inputs.size() != 1 || !inputs[0] || !branches[0] || !branches[1])
+        return malformed("If takes a condition and two graphs");
     const std::optional<NDArray> condition = known.value(inputs[0], kConditionBytes);
     if (!condition || condition->size() != 1) return unsupported("If whose condition is not known at import");
     const ::onnx::GraphProto& taken = *branches[condition->as_int(0) != 0];
     ORRERY_TRY(std::vector<Var> outputs, convert_subgraph(taken, {}, place, scope));
-    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size())) return malformed("a branch of If has too few outputs");
+    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size()))
+        return malformed("a branch of If has too few outputs");
     return outputs;
 }
 
@@ -119,7 +128,8 @@ Result<std::vector<Var>> Importer::convert_loop(const NodePlace& place, Scope& s
     ORRERY_TRY(std::int64_t going, given(1, 1));
 
     std::vector<Var> carried(inputs.begin() + 2, inputs.end());
-    const std::size_t scans = static_cast<std::size_t>(std::max(body->output_size() - 1, 0)) - std::min(carried.size(), static_cast<std::size_t>(std::max(body->output_size() - 1, 0)));
+    const std::size_t scans = static_cast<std::size_t>(std::max(body->output_size() - 1, 0)) -
+                              std::min(carried.size(), static_cast<std::size_t>(std::max(body->output_size() - 1, 0)));
     std::vector<std::vector<Var>> scanned(scans);
     Var condition = inputs[1] ? inputs[1] : reader.constant_var(scalar(DType::Bool, 1));
     for (std::int64_t trip = 0; going && trip < limit; ++trip) {
@@ -151,7 +161,8 @@ Result<std::vector<Var>> Importer::convert_loop(const NodePlace& place, Scope& s
         ORRERY_TRY(Var stacked, reader.call("concat", rows, {{"axis", 0}}));
         outputs.push_back(std::move(stacked));
     }
-    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size())) return malformed("Loop has more outputs than its body gives");
+    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size()))
+        return malformed("Loop has more outputs than its body gives");
     return outputs;
 }
 

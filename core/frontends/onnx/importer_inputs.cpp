@@ -54,8 +54,10 @@ Result<Input> read_input(const ::onnx::ValueInfoProto& info) {
     input.ranked = tensor.has_shape();
     for (const auto& dim : tensor.shape().dim()) {
         InputDim out;
-        if (dim.has_dim_value() && dim.dim_value() >= 0) out.value = dim.dim_value(); // exporters write -1 for an open one
-        else if (dim.has_dim_param()) out.symbol = dim.dim_param();
+        if (dim.has_dim_value() && dim.dim_value() >= 0)
+            out.value = dim.dim_value(); // exporters write -1 for an open one
+        else if (dim.has_dim_param())
+            out.symbol = dim.dim_param();
         input.dims.push_back(std::move(out));
     }
     return input;
@@ -76,25 +78,32 @@ class ShapeBinder {
             if (!fits || dim.value >= 0) continue;
             dim.value = shape[i];
             if (!dim.symbol.empty() && symbols_.emplace(dim.symbol, shape[i]).first->second != shape[i])
-                return about(Code::BadShape, input.name, "gets " + std::to_string(shape[i]) + " for " + dim.symbol + ", which is " +
-                                                             std::to_string(symbols_.at(dim.symbol)) + " elsewhere");
+                return about(Code::BadShape, input.name,
+                             "gets " + std::to_string(shape[i]) + " for " + dim.symbol + ", which is " +
+                                 std::to_string(symbols_.at(dim.symbol)) + " elsewhere");
         }
         if (fits) return {};
-        return about(Code::BadShape, input.name, "is " + text(input) + " in the model, which " + type_text(input.dtype, shape) + " does not fit");
+        return about(Code::BadShape, input.name,
+                     "is " + text(input) + " in the model, which " + type_text(input.dtype, shape) + " does not fit");
     }
 
     /// Fills open dimensions from symbols, and first dimensions with 1. Errors: BadShape naming every input still open.
     Result<void> close(std::vector<Input>& inputs) {
         for (Input& input : inputs)
             if (!input.dims.empty() && input.dims[0].value < 0 && !symbols_.contains(input.dims[0].symbol)) {
-                if (input.dims[0].symbol.empty()) input.dims[0].value = 1;
-                else symbols_.emplace(input.dims[0].symbol, 1);
+                if (input.dims[0].symbol.empty())
+                    input.dims[0].value = 1;
+                else
+                    symbols_.emplace(input.dims[0].symbol, 1);
             }
         std::string open, hint;
         for (Input& input : inputs) {
             for (InputDim& dim : input.dims)
-                if (const auto it = symbols_.find(dim.symbol); dim.value < 0 && !dim.symbol.empty() && it != symbols_.end()) dim.value = it->second;
-            if (input.ranked && std::ranges::all_of(input.dims, [](const InputDim& d) { return d.value >= 0; })) continue;
+                if (const auto it = symbols_.find(dim.symbol);
+                    dim.value < 0 && !dim.symbol.empty() && it != symbols_.end())
+                    dim.value = it->second;
+            if (input.ranked && std::ranges::all_of(input.dims, [](const InputDim& d) { return d.value >= 0; }))
+                continue;
             open += (open.empty() ? "" : ", ") + input.name + ": " + text(input);
             hint += " --shape " + input.name + "=...";
         }
@@ -106,7 +115,9 @@ class ShapeBinder {
     static std::string text(const Input& input) {
         if (!input.ranked) return std::string(to_string(input.dtype)) + "[...]";
         std::vector<graph::Dim> dims;
-        for (const InputDim& dim : input.dims) dims.push_back(dim.value >= 0 ? graph::Dim(dim.value) : graph::Dim::named(dim.symbol.empty() ? "?" : dim.symbol));
+        for (const InputDim& dim : input.dims)
+            dims.push_back(dim.value >= 0 ? graph::Dim(dim.value)
+                                          : graph::Dim::named(dim.symbol.empty() ? "?" : dim.symbol));
         return graph::to_string(graph::tensor_type(input.dtype, std::move(dims)));
     }
     std::map<std::string, std::int64_t> symbols_;
@@ -117,7 +128,10 @@ Result<void> check_names(const std::vector<std::string>& asked, const std::vecto
         if (std::ranges::find(inputs, name, &Input::name) != inputs.end()) continue;
         std::string there;
         for (const Input& input : inputs) there += (there.empty() ? "" : ", ") + input.name;
-        return Diagnostic{Code::BadArgument, "the model has no input '" + name + "'", {}, "its inputs are " + (there.empty() ? "none" : there)};
+        return Diagnostic{Code::BadArgument,
+                          "the model has no input '" + name + "'",
+                          {},
+                          "its inputs are " + (there.empty() ? "none" : there)};
     }
     return {};
 }
@@ -138,10 +152,13 @@ Result<void> Importer::bind_inputs(Scope& scope) {
 
     ShapeBinder binder;
     for (Input& input : inputs) {
-        if (const auto it = options_.shapes.find(input.name); it != options_.shapes.end()) ORRERY_CHECK_OK(binder.fix(input, it->second));
+        if (const auto it = options_.shapes.find(input.name); it != options_.shapes.end())
+            ORRERY_CHECK_OK(binder.fix(input, it->second));
         if (const auto it = options_.constants.find(input.name); it != options_.constants.end()) {
             if (it->second.dtype() != input.dtype)
-                return about(Code::BadType, input.name, "is " + std::string(to_string(input.dtype)) + ", not " + std::string(to_string(it->second.dtype())));
+                return about(Code::BadType, input.name,
+                             "is " + std::string(to_string(input.dtype)) + ", not " +
+                                 std::string(to_string(it->second.dtype())));
             ORRERY_CHECK_OK(binder.fix(input, it->second.shape()));
         }
     }
@@ -152,10 +169,12 @@ Result<void> Importer::bind_inputs(Scope& scope) {
         const Result<std::int64_t> count = checked_elements(shape, input.dtype, options_.max_bytes);
         if (!count) return about(count.error().code, input.name, "cannot be taken: " + count.error().message);
         const auto constant = options_.constants.find(input.name);
-        const Var var = constant == options_.constants.end() ? builder.param(input.name, graph::tensor_type(input.dtype, shape))
-                                                             : builder.constant(constant->second, {}, input.name);
+        const Var var = constant == options_.constants.end()
+                            ? builder.param(input.name, graph::tensor_type(input.dtype, shape))
+                            : builder.constant(constant->second, {}, input.name);
         known.note(var);
-        if (!scope.vars.emplace(input.key, var).second) return about(Code::MalformedModel, input.name, "is listed twice");
+        if (!scope.vars.emplace(input.key, var).second)
+            return about(Code::MalformedModel, input.name, "is listed twice");
     }
     return {};
 }

@@ -4,8 +4,8 @@
 
 namespace orrery::onnx {
 
-using ::onnx::AttributeProto;
 using graph::Var;
+using ::onnx::AttributeProto;
 
 namespace {
 
@@ -42,7 +42,11 @@ const AttributeProto* ImportedNode::typed(std::string_view name, int kind) {
     const AttributeProto* attribute = find(name);
     if (!attribute || kind_of(*attribute) == kind) return attribute;
     if (!error_)
-        error_ = Diagnostic{Code::BadAttribute, "the attribute " + std::string(name) + " of " + std::string(op_type()) + " has the wrong kind", {}, {}};
+        error_ =
+            Diagnostic{Code::BadAttribute,
+                       "the attribute " + std::string(name) + " of " + std::string(op_type()) + " has the wrong kind",
+                       {},
+                       {}};
     return nullptr;
 }
 
@@ -100,7 +104,8 @@ std::optional<NDArray> ImportedNode::constant(std::size_t i) { return importer_.
 
 Result<NDArray> ImportedNode::required_constant(std::size_t i, std::string_view what) {
     if (std::optional<NDArray> value = importer_.known.value(input(i), kRequiredBytes)) return *std::move(value);
-    return Diagnostic{Code::UnsupportedFeature, std::string(op_type()) + "'s `" + std::string(what) + "` must be known at import",
+    return Diagnostic{Code::UnsupportedFeature,
+                      std::string(op_type()) + "'s `" + std::string(what) + "` must be known at import",
                       {},
                       "give the input it depends on as a constant"};
 }
@@ -108,11 +113,16 @@ Result<NDArray> ImportedNode::required_constant(std::size_t i, std::string_view 
 Result<graph::TensorType> ImportedNode::type(std::size_t i) const {
     const Var var = input(i);
     if (const graph::TensorType* type = var ? graph::as_tensor(var->type) : nullptr) return *type;
-    return Diagnostic{Code::BadType, "input " + std::to_string(i) + " of " + std::string(op_type()) + (var ? " is no tensor" : " is missing"), {}, {}};
+    return Diagnostic{Code::BadType,
+                      "input " + std::to_string(i) + " of " + std::string(op_type()) +
+                          (var ? " is no tensor" : " is missing"),
+                      {},
+                      {}};
 }
 
 Result<Var> ImportedNode::call(std::string_view op, std::vector<Var> args, graph::Attrs attrs) {
-    return importer_.emit(make_ref<const graph::CallOp>(ops::op(op), std::move(args), std::move(attrs)), place_.name, place_.source);
+    return importer_.emit(make_ref<const graph::CallOp>(ops::op(op), std::move(args), std::move(attrs)), place_.name,
+                          place_.source);
 }
 
 Var ImportedNode::constant_var(NDArray value) {
@@ -122,7 +132,8 @@ Var ImportedNode::constant_var(NDArray value) {
 }
 
 Var ImportedNode::project(const Var& tuple, std::size_t index) {
-    const Var var = importer_.builder.emit(make_ref<const graph::Project>(tuple, index), place_.name, OriginSet(place_.source));
+    const Var var =
+        importer_.builder.emit(make_ref<const graph::Project>(tuple, index), place_.name, OriginSet(place_.source));
     importer_.known.note(var);
     return var;
 }

@@ -18,11 +18,15 @@ class ImportedNode final : public NodeReader {
     [[nodiscard]] std::string_view op_type() const override { return place_.proto->op_type(); }
     [[nodiscard]] int opset() const override { return scope_.opset(domain_of(*place_.proto)); }
     [[nodiscard]] std::size_t input_count() const override { return inputs_.size(); }
-    [[nodiscard]] std::size_t output_count() const override { return static_cast<std::size_t>(place_.proto->output_size()); }
+    [[nodiscard]] std::size_t output_count() const override {
+        return static_cast<std::size_t>(place_.proto->output_size());
+    }
     [[nodiscard]] bool has_output(std::size_t i) const override {
         return i < output_count() && !place_.proto->output(static_cast<int>(i)).empty();
     }
-    [[nodiscard]] graph::Var input(std::size_t i) const override { return i < inputs_.size() ? inputs_[i] : graph::Var(); }
+    [[nodiscard]] graph::Var input(std::size_t i) const override {
+        return i < inputs_.size() ? inputs_[i] : graph::Var();
+    }
 
     [[nodiscard]] bool has_attr(std::string_view name) const override { return find(name) != nullptr; }
     [[nodiscard]] std::int64_t integer(std::string_view name, std::int64_t fallback) override;
@@ -39,7 +43,8 @@ class ImportedNode final : public NodeReader {
     [[nodiscard]] std::optional<NDArray> constant(std::size_t i) override;
     [[nodiscard]] Result<NDArray> required_constant(std::size_t i, std::string_view what) override;
     [[nodiscard]] Result<graph::TensorType> type(std::size_t i) const override;
-    [[nodiscard]] Result<graph::Var> call(std::string_view op, std::vector<graph::Var> args, graph::Attrs attrs = {}) override;
+    [[nodiscard]] Result<graph::Var> call(std::string_view op, std::vector<graph::Var> args,
+                                          graph::Attrs attrs = {}) override;
     [[nodiscard]] graph::Var constant_var(NDArray value) override;
     [[nodiscard]] graph::Var project(const graph::Var& tuple, std::size_t index) override;
 

@@ -79,7 +79,8 @@ class Order {
                 if (output.empty()) continue;
                 const auto [it, added] = producer_.emplace(output, i);
                 if (!added || known_(output)) {
-                    Diagnostic error{Code::MalformedModel, "the name '" + output + "' is defined twice", {place(i)}, {}};
+                    Diagnostic error{
+                        Code::MalformedModel, "the name '" + output + "' is defined twice", {place(i)}, {}};
                     if (!added) error.locations.push_back(place(it->second));
                     return error;
                 }
@@ -92,9 +93,11 @@ class Order {
         for (const auto& input : nodes_[i].input()) {
             if (input.empty()) continue;
             const auto it = producer_.find(input);
-            if (it != producer_.end()) needed.push_back(it->second);
+            if (it != producer_.end())
+                needed.push_back(it->second);
             else if (!known_(input))
-                return Diagnostic{Code::MalformedModel, "the input '" + input + "' is computed nowhere", {place(i)}, {}};
+                return Diagnostic{
+                    Code::MalformedModel, "the input '" + input + "' is computed nowhere", {place(i)}, {}};
         }
         std::vector<std::string_view> captured;
         for (const auto& attribute : nodes_[i].attribute())
@@ -117,7 +120,8 @@ class Order {
         }
         path.erase(path.begin(), path.begin() + static_cast<std::ptrdiff_t>(seen.at(node)));
         std::reverse(path.begin(), path.end());
-        Diagnostic error{Code::MalformedModel, "the graph has a cycle of " + std::to_string(path.size()) + " nodes", {}, {}};
+        Diagnostic error{
+            Code::MalformedModel, "the graph has a cycle of " + std::to_string(path.size()) + " nodes", {}, {}};
         for (std::size_t i = 0; i < path.size() && i < kShownCycle; ++i) error.locations.push_back(place(path[i]));
         return error;
     }

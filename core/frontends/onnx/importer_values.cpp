@@ -26,7 +26,8 @@ void KnownValues::note(const Var& var) {
     const auto* call = as<graph::CallOp>(value);
     if ((!call && value->kind != graph::ExprKind::Project) || (call && call->op.random)) return;
     const std::vector<Var> operands = graph::operands(value);
-    if (std::ranges::all_of(operands, [&](const Var& v) { return !v || known_.contains(v); })) known_.emplace(var, std::vector<NDArray>{});
+    if (std::ranges::all_of(operands, [&](const Var& v) { return !v || known_.contains(v); }))
+        known_.emplace(var, std::vector<NDArray>{});
 }
 
 std::optional<NDArray> KnownValues::value(const Var& var, std::int64_t max_bytes) {
@@ -57,10 +58,13 @@ bool KnownValues::compute(const Var& root, std::int64_t max_bytes) {
     return true;
 }
 
-std::optional<std::vector<NDArray>> KnownValues::apply(const Var& var, const graph::Expr& expr, std::int64_t max_bytes) {
-    if (const auto* part = as<graph::Project>(expr)) return std::vector<NDArray>{known_.at(part->tuple).at(part->index)};
+std::optional<std::vector<NDArray>> KnownValues::apply(const Var& var, const graph::Expr& expr,
+                                                       std::int64_t max_bytes) {
+    if (const auto* part = as<graph::Project>(expr))
+        return std::vector<NDArray>{known_.at(part->tuple).at(part->index)};
     const auto& call = *as<graph::CallOp>(expr);
-    if (graph::byte_size(var->type) > static_cast<std::size_t>(max_bytes) || evaluations_ >= kMaxEvaluations) return std::nullopt;
+    if (graph::byte_size(var->type) > static_cast<std::size_t>(max_bytes) || evaluations_ >= kMaxEvaluations)
+        return std::nullopt;
     std::vector<NDArray> args;
     std::size_t bytes = 0;
     for (const Var& arg : call.args) {

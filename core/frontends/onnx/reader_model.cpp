@@ -24,7 +24,8 @@ Result<ModelFile> parse_model(std::span<const std::byte> bytes, std::string path
     google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
                                                   static_cast<int>(bytes.size()));
     if (!file.model->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
-        return whole_file(Code::MalformedModel, "not an ONNX model: the file does not parse", "the file may be cut short or damaged");
+        return whole_file(Code::MalformedModel, "not an ONNX model: the file does not parse",
+                          "the file may be cut short or damaged");
     if (!file.model->has_graph()) return whole_file(Code::MalformedModel, "the model has no graph", {});
     return file;
 }
@@ -40,7 +41,8 @@ Result<NDArray> TensorReader::load(const ::onnx::TensorProto& tensor) const {
     const auto width = static_cast<std::size_t>(byte_size(dtype));
     if (!elements || static_cast<std::size_t>(*elements) * width != tensor.raw_data().size())
         return tensor_value(tensor, limits_); // says what is wrong
-    // The messages belong to this reader's model, which nobody else reads; `done_` keeps the tensor from being read again.
+    // The messages belong to this reader's model, which nobody else reads; `done_` keeps the tensor from being read
+    // again.
     auto& raw = *const_cast<::onnx::TensorProto&>(tensor).mutable_raw_data();
     if (reinterpret_cast<std::uintptr_t>(raw.data()) % width != 0) return tensor_value(tensor, limits_);
     const auto owner = std::make_shared<const std::string>(std::move(raw));
@@ -53,7 +55,8 @@ Result<NDArray> TensorReader::read(const ::onnx::TensorProto& tensor) {
     const auto bytes = static_cast<std::int64_t>(array.bytes());
     if (bytes > left_)
         return Diagnostic{Code::LimitExceeded,
-                          "the model's constants take more than the limit of " + std::to_string(limits_.max_bytes) + " bytes",
+                          "the model's constants take more than the limit of " + std::to_string(limits_.max_bytes) +
+                              " bytes",
                           {},
                           {}};
     left_ -= bytes;

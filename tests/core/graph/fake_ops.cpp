@@ -1,4 +1,4 @@
-#include "fake_ops.hpp"
+#include "tests/core/graph/fake_ops.hpp"
 
 #include "core/graph/builder.hpp"
 
@@ -35,13 +35,7 @@ Result<Type> joined(const TypeRequest& request) {
     return tensor_type(DType::F32, Shape{total});
 }
 
-OperandSpec operand(std::string name, bool optional = false, bool variadic = false) {
-    OperandSpec spec;
-    spec.name = std::move(name);
-    spec.optional = optional;
-    spec.variadic = variadic;
-    return spec;
-}
+OperandSpec operand(std::string name) { return {.name = std::move(name)}; }
 
 Op make(std::string name, std::vector<OperandSpec> operands, TypeRelation infer) {
     Op op;
@@ -56,13 +50,13 @@ OpRegistry make_registry() {
     registry.add(make("relu", {operand("x")}, same));
     registry.add(make("add", {operand("a"), operand("b")}, equal_types));
     registry.add(make("pair", {operand("x")}, two));
-    registry.add(make("bias", {operand("x"), operand("b", true), operand("c", true)}, same));
-    registry.add(make("cat", {operand("x", false, true)}, joined));
+    registry.add(make("bias", {operand("x"), {.name = "b", .optional = true}, {.name = "c", .optional = true}}, same));
+    registry.add(make("cat", {{.name = "x", .variadic = true}}, joined));
     registry.add(make("less", {operand("a"), operand("b")}, compare_type));
     Op odd = make("odd", {operand("x")}, same);
-    odd.attrs = {{"flag", AttrKind::Bool, false, ""},   {"int", AttrKind::Int, true, ""},
-                 {"number", AttrKind::Float, false, ""}, {"text", AttrKind::Text, false, ""},
-                 {"type", AttrKind::DType, false, ""},   {"ints", AttrKind::Ints, false, ""},
+    odd.attrs = {{"flag", AttrKind::Bool, false, ""},      {"int", AttrKind::Int, true, ""},
+                 {"number", AttrKind::Float, false, ""},   {"text", AttrKind::Text, false, ""},
+                 {"type", AttrKind::DType, false, ""},     {"ints", AttrKind::Ints, false, ""},
                  {"numbers", AttrKind::Floats, false, ""}, {"texts", AttrKind::Texts, false, ""}};
     registry.add(std::move(odd));
     return registry;
@@ -76,7 +70,8 @@ const OpRegistry& registry() {
 }
 
 OpEvaluator evaluator() {
-    return [](const CallOp& call, std::span<const NDArray> args, const Type&, const Progress&) -> Result<std::vector<NDArray>> {
+    return [](const CallOp& call, std::span<const NDArray> args, const Type&,
+              const Progress&) -> Result<std::vector<NDArray>> {
         if (call.op.name == "pair") return std::vector<NDArray>{args[0], args[0]};
         if (call.op.name == "less") {
             NDArray out = NDArray::allocate(DType::Bool, {});
@@ -86,7 +81,8 @@ OpEvaluator evaluator() {
         if (call.op.name != "relu" && call.op.name != "add") return bad("cannot evaluate " + call.op.name);
         NDArray out = NDArray::allocate(DType::F32, args[0].shape());
         for (std::int64_t i = 0; i < out.size(); ++i)
-            out.set(i, call.op.name == "relu" ? std::max(args[0].as_double(i), 0.0) : args[0].as_double(i) + args[1].as_double(i));
+            out.set(i, call.op.name == "relu" ? std::max(args[0].as_double(i), 0.0)
+                                              : args[0].as_double(i) + args[1].as_double(i));
         return std::vector<NDArray>{out};
     };
 }
@@ -129,8 +125,12 @@ class Generator {
     int below(int n) { return static_cast<int>(rng_() % static_cast<std::uint64_t>(n)); }
 
     std::string hint() {
-        static const std::vector<std::string> kHints{"x",     "conv1", "/layer1/0/conv1/Conv", "1", "a b", "const", "_", "",
-                                                     "return", "f32",  "é", "x_1", "x", "true", "nan", "a.b:0"};
+        static const std::vector<std::string> kHints{"x",    "conv1", "/layer1/0/conv1/Conv",
+                                                     "1",    "a b",   "const",
+                                                     "_",    "",      "return",
+                                                     "f32",  "é",     "x_1",
+                                                     "x",    "true",  "nan",
+                                                     "a.b:0"};
         return kHints[static_cast<std::size_t>(below(static_cast<int>(kHints.size())))];
     }
     std::string symbol() {
@@ -153,21 +153,27 @@ class Generator {
     NDArray constant() {
         const auto dtype = static_cast<DType>(below(kDTypeCount));
         static const std::vector<Shape> kShapes{{}, {0}, {1}, {3}, {2, 2}, {16}, {17}, {2, 3, 4}};
-        NDArray value = NDArray::allocate(dtype, kShapes[static_cast<std::size_t>(below(static_cast<int>(kShapes.size())))]);
+        NDArray value =
+            NDArray::allocate(dtype, kShapes[static_cast<std::size_t>(below(static_cast<int>(kShapes.size())))]);
         auto* bytes = static_cast<std::uint8_t*>(value.mutable_data());
         for (std::size_t i = 0; i < value.bytes(); ++i)
             bytes[i] = static_cast<std::uint8_t>(dtype == DType::Bool ? rng_() % 2 : rng_());
         for (std::int64_t i = 0; i < value.size(); ++i) {
             static const std::vector<double> kOdd{0.0, -0.0, 1.0, 0.1, INFINITY, -INFINITY, NAN, 1e-40, 65504.0, 1e30};
-            if (is_float(dtype) && below(2)) value.set(i, kOdd[static_cast<std::size_t>(below(static_cast<int>(kOdd.size())))]);
+            if (is_float(dtype) && below(2))
+                value.set(i, kOdd[static_cast<std::size_t>(below(static_cast<int>(kOdd.size())))]);
         }
         return value;
     }
 
     Attrs attrs() {
-        static const std::vector<double> kNumbers{0.0, -0.0, 1.0, 0.1, 1e300, -1e-300, INFINITY, -INFINITY, NAN, 1e22, 123456789.0};
-        static const std::vector<std::string> kTexts{"", "SAME_UPPER", "a \"quoted\" \\ text", "tab\tnewline\n", "\x01\x7f\xff", "[1, 2]"};
-        const auto number = [&] { return kNumbers[static_cast<std::size_t>(below(static_cast<int>(kNumbers.size())))]; };
+        static const std::vector<double> kNumbers{0.0,      -0.0,      1.0, 0.1,  1e300,      -1e-300,
+                                                  INFINITY, -INFINITY, NAN, 1e22, 123456789.0};
+        static const std::vector<std::string> kTexts{
+            "", "SAME_UPPER", "a \"quoted\" \\ text", "tab\tnewline\n", "\x01\x7f\xff", "[1, 2]"};
+        const auto number = [&] {
+            return kNumbers[static_cast<std::size_t>(below(static_cast<int>(kNumbers.size())))];
+        };
         const auto text = [&] { return kTexts[static_cast<std::size_t>(below(static_cast<int>(kTexts.size())))]; };
         Attrs::Map map{{"int", std::numeric_limits<std::int64_t>::min() + below(2)}};
         if (below(2)) map["flag"] = below(2) == 0;
@@ -223,13 +229,15 @@ class Generator {
         case 9: {
             const Function f = inner(depth);
             std::vector<Var> args = args_for(f, vars);
-            return args.empty() ? call("relu", {any_tensor(vars)}) : Expr(make_ref<const CallFunction>(f, std::move(args)));
+            return args.empty() ? call("relu", {any_tensor(vars)})
+                                : Expr(make_ref<const CallFunction>(f, std::move(args)));
         }
         case 10: {
             const Function f = inner(depth);
             std::vector<Var> args = args_for(f, vars);
             const Var condition = pick(vars, [](const Type& t) { return equal(t, tensor_type(DType::Bool, Shape{})); });
-            return args.empty() ? call("relu", {any_tensor(vars)}) : Expr(make_ref<const If>(condition, f, f, std::move(args)));
+            return args.empty() ? call("relu", {any_tensor(vars)})
+                                : Expr(make_ref<const If>(condition, f, f, std::move(args)));
         }
         default: return loop(vars);
         }
@@ -242,9 +250,12 @@ class Generator {
         const Var carried = body.param("x", f32({4})), captured = body.param("y", f32({4}));
         const Var sum = body.emit(call("add", {carried, captured}), "sum", {});
         const Var all = body.emit(make_ref<const Tuple>(std::vector<Var>{condition, sum, carried}), "", {});
-        return make_ref<const Loop>(
-            Loop::Fields{nullptr, below(2) ? Var() : pick(vars, [](const Type& t) { return equal(t, tensor_type(DType::Bool, Shape{})); }),
-                         {pick_vector(vars)}, {pick_vector(vars)}, body.finish("body", all)});
+        return make_ref<const Loop>(Loop::Fields{
+            nullptr,
+            below(2) ? Var() : pick(vars, [](const Type& t) { return equal(t, tensor_type(DType::Bool, Shape{})); }),
+            {pick_vector(vars)},
+            {pick_vector(vars)},
+            body.finish("body", all)});
     }
 
     std::mt19937_64& rng_;

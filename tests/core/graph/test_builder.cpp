@@ -1,6 +1,6 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/text.hpp"
-#include "fake_ops.hpp"
+#include "tests/core/graph/fake_ops.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -24,14 +24,16 @@ struct Simplify : Rewriter {
         const CallOp* call = as<CallOp>(binding.value);
         if (!call) return keep(binding);
         if (call->op.name == "add" && call->args[0] == call->args[1])
-            return replace(binding, make_ref<const CallOp>(op("relu"), std::vector<Var>{call->args[0]}, Attrs()), "double", call->args);
+            return replace(binding, make_ref<const CallOp>(op("relu"), std::vector<Var>{call->args[0]}, Attrs()),
+                           "double", call->args);
         if (call->op.name == "relu") {
             const Expr operand = value_of(call->args[0]);
             const CallOp* inner = as<CallOp>(operand);
             if (inner && inner->op.name == "relu") return alias(binding, call->args[0], "twice");
             if (const NDArray* value = constant_of(call->args[0])) {
                 const Var helper = emit(binding, make_ref<const Constant>(*value), "copy");
-                return replace(binding, make_ref<const Constant>(*value), "fold", std::vector<Var>{call->args[0], helper});
+                return replace(binding, make_ref<const Constant>(*value), "fold",
+                               std::vector<Var>{call->args[0], helper});
             }
         }
         return keep(binding);
@@ -56,7 +58,8 @@ TEST_CASE("a builder types and names what it is given", "[graph][builder]") {
     CHECK(builder.origin_of(y).contains(3));
     CHECK(builder.value_of(x) == nullptr);
     CHECK(as<CallOp>(builder.value_of(y)) != nullptr);
-    const Result<Var> refused = builder.try_emit(make_ref<const CallOp>(op("add"), std::vector<Var>{x, y}, Attrs()), "z", {});
+    const Result<Var> refused =
+        builder.try_emit(make_ref<const CallOp>(op("add"), std::vector<Var>{x, y}, Attrs()), "z", {});
     REQUIRE_FALSE(refused.has_value());
     CHECK(refused.error().code == Code::BadType);
     CHECK_THROWS_AS(builder.emit(make_ref<const Project>(x, 0), "", {}), InternalError);
@@ -110,7 +113,8 @@ TEST_CASE("origins are carried and united, rewrites recorded", "[graph][rewriter
 }
 
 TEST_CASE("a result that was replaced is the function's result", "[graph][rewriter]") {
-    const Function function = parsed("fn main(x: f32[4]) { c: f32[4] = const [1, 2, 3, 4]; r = relu(c); return r; }").main;
+    const Function function =
+        parsed("fn main(x: f32[4]) { c: f32[4] = const [1, 2, 3, 4]; r = relu(c); return r; }").main;
     const Function after = Simplify().run(function);
     CHECK(as<Constant>(binding_of(after, "r").value) != nullptr);
     CHECK(after->result == binding_of(after, "r").var);
@@ -120,8 +124,9 @@ TEST_CASE("functions inside expressions are rewritten where asked, also by the s
     struct Deep : Simplify {
         Function rewrite_inner(const Function& function) override { return run(function); }
     };
-    const std::string text = "fn f(x: f32[4]) -> f32[4] { b = ADD; return b; }\n"
-                             "fn main(x: f32[4], c: bool[]) -> f32[4] { a = ADD; r = if c then @f else @f (a); s = @f(r); return s; }";
+    const std::string text =
+        "fn f(x: f32[4]) -> f32[4] { b = ADD; return b; }\n"
+        "fn main(x: f32[4], c: bool[]) -> f32[4] { a = ADD; r = if c then @f else @f (a); s = @f(r); return s; }";
     const auto with = [&](const std::string& value) {
         std::string copy = text;
         for (std::size_t at; (at = copy.find("ADD")) != std::string::npos;) copy.replace(at, 3, value);
@@ -133,7 +138,8 @@ TEST_CASE("functions inside expressions are rewritten where asked, also by the s
 }
 
 TEST_CASE("uses are counted, the result once", "[graph][builder]") {
-    const Function f = parsed("fn main(x: f32[4], y: f32[4]) { a = add(x, x); b = add(a, a); c = relu(a); return a; }").main;
+    const Function f =
+        parsed("fn main(x: f32[4], y: f32[4]) { a = add(x, x); b = add(a, a); c = relu(a); return a; }").main;
     const auto counts = use_counts(f);
     CHECK(counts.at(f->params[0]) == 2);
     CHECK_FALSE(counts.contains(f->params[1]));

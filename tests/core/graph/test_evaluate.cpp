@@ -1,6 +1,6 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/evaluate.hpp"
-#include "fake_ops.hpp"
+#include "tests/core/graph/fake_ops.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -88,7 +88,8 @@ fn main(n: i64[], c: bool[], x: f32[], step: f32[], end: f32[]) -> (f32[], f32[?
 }
 
 TEST_CASE("values are freed after their last use", "[graph][evaluate]") {
-    const Module module = parsed("fn main(x: f32[4]) { a = relu(x); b = relu(a); c = relu(b); d = relu(c); return d; }");
+    const Module module =
+        parsed("fn main(x: f32[4]) { a = relu(x); b = relu(a); c = relu(b); d = relu(c); return d; }");
     std::weak_ptr<const void> first;
     std::vector<bool> alive;
     const Observer observer = [&](const Binding& binding, std::span<const NDArray> values) {

@@ -3,7 +3,7 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/evaluate.hpp"
 #include "core/graph/text.hpp"
-#include "fake_ops.hpp"
+#include "tests/core/graph/fake_ops.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -25,7 +25,8 @@ struct Renew : Rewriter {
 Module chain(int length) {
     FunctionBuilder builder;
     Var x = builder.param("x", f32({1}));
-    for (int i = 0; i < length; ++i) x = builder.call(*registry().find("relu"), {x}, {}, OriginSet(static_cast<SourceId>(i)), "x");
+    for (int i = 0; i < length; ++i)
+        x = builder.call(*registry().find("relu"), {x}, {}, OriginSet(static_cast<SourceId>(i)), "x");
     return {builder.finish("main", x), {"y"}, std::make_shared<const std::vector<Source>>()};
 }
 
@@ -46,5 +47,6 @@ TEST_CASE("50,000 bindings go through every part", "[graph][large]") {
     const auto out = evaluate(module.main, std::vector<NDArray>{floats({1}, {2})}, evaluator(), {});
     REQUIRE(out.has_value());
     CHECK((*out)[0].as_double(0) == 2);
-    CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(10)); // about 1 s; a quadratic part takes minutes
+    CHECK(std::chrono::steady_clock::now() - start <
+          std::chrono::seconds(10)); // about 1 s; a quadratic part takes minutes
 }

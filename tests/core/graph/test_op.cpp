@@ -1,5 +1,5 @@
 #include "core/graph/builder.hpp"
-#include "fake_ops.hpp"
+#include "tests/core/graph/fake_ops.hpp"
 
 #include <catch2/catch.hpp>
 

@@ -1,6 +1,6 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/text.hpp"
-#include "fake_ops.hpp"
+#include "tests/core/graph/fake_ops.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -44,7 +44,8 @@ TEST_CASE("equality sees every difference", "[graph][structural]") {
     CHECK_FALSE(same(base, "fn main(x: f32[4], y: f32[4]) with {primitive=true} { a = add(x, y); return a; }"));
     CHECK_FALSE(same(base, "outputs [\"z\"];" + base));
     CHECK_FALSE(same(one("a = odd(x) {int=1}; return a;"), one("a = odd(x) {int=2}; return a;")));
-    CHECK_FALSE(same(one("a = odd(x) {int=1, number=0.0}; return a;"), one("a = odd(x) {int=1, number=-0.0}; return a;")));
+    CHECK_FALSE(
+        same(one("a = odd(x) {int=1, number=0.0}; return a;"), one("a = odd(x) {int=1, number=-0.0}; return a;")));
     CHECK_FALSE(same(one("a = odd(x) {int=1, number=1.0}; return a;"), one("a = odd(x) {int=1, number=1}; return a;")));
     CHECK(same(one("a = odd(x) {int=1, number=nan}; return a;"), one("a = odd(x) {int=1, number=nan}; return a;")));
     CHECK_FALSE(same(one("a: f32[] = const 1; return a;"), one("a: f32[] = const 2; return a;")));
@@ -57,7 +58,8 @@ TEST_CASE("equality sees every difference", "[graph][structural]") {
 
 TEST_CASE("sharing an inner function makes no difference", "[graph][structural]") {
     CHECK(same("fn f(x: f32[4]) { return x; } fn main(x: f32[4]) { a = @f(x); b = @f(a); return b; }",
-               "fn f(x: f32[4]) { return x; } fn g(x: f32[4]) { return x; } fn main(x: f32[4]) { a = @f(x); b = @g(a); return b; }"));
+               "fn f(x: f32[4]) { return x; } fn g(x: f32[4]) { return x; } fn main(x: f32[4]) { a = @f(x); b = @g(a); "
+               "return b; }"));
 }
 
 TEST_CASE("random modules differ from their neighbours", "[graph][structural][property]") {

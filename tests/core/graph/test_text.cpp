@@ -1,6 +1,6 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/text.hpp"
-#include "fake_ops.hpp"
+#include "tests/core/graph/fake_ops.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -130,7 +130,8 @@ TEST_CASE("large constants are named by hash and found in the pool", "[graph][te
     const Var big = builder.constant(floats({17}, std::vector<float>(17, 0.25F)), {}, "big");
     const Module module{builder.finish("main", big), {"y"}, std::make_shared<const std::vector<Source>>()};
     const std::string text = to_string(module);
-    CHECK(text.find("const @" + to_string(constant_hash(as<Constant>(module.main->bindings[0].value)->value))) != std::string::npos);
+    CHECK(text.find("const @" + to_string(constant_hash(as<Constant>(module.main->bindings[0].value)->value))) !=
+          std::string::npos);
     CHECK(constants_of(module).size() == 1);
     round_trip(module);
     CHECK(refusal(text).first == Code::BadText);
@@ -174,19 +175,24 @@ TEST_CASE("wrong text is refused where it is wrong", "[graph][text]") {
     check_refused("fn main(x: f32[4]) { return x; } trailing", Code::BadText, 1, 34);
 }
 
-TEST_CASE("text cut or changed anywhere is refused or reads as something else, never a crash", "[graph][text][property]") {
+TEST_CASE("text cut or changed anywhere is refused or reads as something else, never a crash",
+          "[graph][text][property]") {
     std::mt19937_64 rng(5);
     for (int i = 0; i < 300; ++i) {
         const Module module = random_module(rng, 6);
         std::string text = to_string(module);
         for (int edits = 0; edits < 3; ++edits) {
             const std::size_t at = rng() % text.size();
-            if (rng() % 2) text.erase(at, 1 + rng() % 5);
-            else text[at] = static_cast<char>(rng());
+            if (rng() % 2)
+                text.erase(at, 1 + rng() % 5);
+            else
+                text[at] = static_cast<char>(rng());
             if (text.empty()) break;
         }
         const Result<Module> again = parse_module(text, registry(), constants_of(module));
-        if (again) CHECK(verify({again->main, {"x"}, nullptr}).has_value() == !as_tuple(again->main->result->type));
-        else CHECK_FALSE(again.error().locations.empty());
+        if (again)
+            CHECK(verify({again->main, {"x"}, nullptr}).has_value() == !as_tuple(again->main->result->type));
+        else
+            CHECK_FALSE(again.error().locations.empty());
     }
 }
