@@ -71,7 +71,7 @@ Value* Emitter::address(const Access& access, const Index& flat, bool inside) {
     // The constant part on its own: it becomes the displacement of an instruction, and the rest is shared.
     Index moving = flat.scalar_part();
     moving.constant = 0;
-    Value* pointer = access.place.pointer;
+    Value* pointer = pointer_of(access.place);
     const auto step = [&](Value* offset) {
         pointer = inside ? b_.CreateInBoundsGEP(element(access), pointer, offset) : b_.CreateGEP(element(access), pointer, offset);
     };

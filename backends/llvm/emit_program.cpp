@@ -3,6 +3,7 @@
 
 #include "backends/llvm/debug_lines.hpp"
 #include "backends/llvm/kernel_name.hpp"
+#include "backends/llvm/register_pressure.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <llvm/IR/DebugInfoMetadata.h>
@@ -24,6 +25,7 @@ class FreeNames : public Visitor {
   public:
     std::vector<const Var*> vars;           ///< in order of first use
     std::vector<const BufferNode*> buffers; ///< likewise
+    std::set<const BufferNode*> stored;
 
     void find(const For& loop) {
         bound_.insert(loop.var.get());
@@ -43,6 +45,7 @@ class FreeNames : public Visitor {
     }
     void visit_node(const Store& store) override {
         use(store.buffer);
+        stored.insert(store.buffer.get());
         Visitor::visit_node(store);
     }
     void visit_node(const For& loop) override {
@@ -93,9 +96,14 @@ std::uint64_t bytes_of(const BufferNode& buffer) {
 /// The values a parallel body takes: buffers' addresses, then the workspace's when it wants it, then scalars.
 struct Emitter::Captures {
     std::vector<const BufferNode*> buffers;
+    std::set<const BufferNode*> stored; ///< of them, those the loop writes
     std::vector<const Var*> vars;
     std::vector<const Atom*> atoms; ///< of the i64 variables, by rank
     std::vector<Value*> values;     ///< of everything, in the order of the parameters
+    int twins = 1;
+
+    /// How often a buffer's address is handed to the body.
+    [[nodiscard]] int addresses(const BufferNode* buffer) const { return stored.contains(buffer) ? 1 : twins; }
 };
 
 Emitter::Emitter(llvm::Module& module, llvm::IRBuilderBase& builder, const Machine& machine, const BuildOptions& options,
@@ -126,32 +134,46 @@ Emitter::Place Emitter::place_of(const Buffer& buffer, Value* pointer) const {
     return place;
 }
 
-void Emitter::describe_buffer_param(unsigned index, const Buffer& buffer, bool is_input) {
+void Emitter::describe_buffer_param(unsigned index, const Buffer& buffer, bool read_only) {
     llvm::Function* function = frame_.function;
     function->addParamAttr(index, llvm::Attribute::NoAlias);
     function->addParamAttr(index, llvm::Attribute::NoCapture);
     function->addParamAttr(index, llvm::Attribute::getWithAlignment(b_.getContext(), llvm::Align(64)));
-    if (is_input) function->addParamAttr(index, llvm::Attribute::ReadOnly);
+    if (read_only) function->addParamAttr(index, llvm::Attribute::ReadOnly);
     if (const std::uint64_t bytes = bytes_of(*buffer); bytes != 0) function->addDereferenceableParamAttr(index, bytes);
     function->getArg(index)->setName(buffer->name);
-    Place place = place_of(buffer, function->getArg(index));
-    place.is_input = is_input;
-    frame_.places[buffer.get()] = std::move(place);
+    Place& place = frame_.places[buffer.get()];
+    if (place.pointer) return place.twins.push_back(function->getArg(index));
+    place = place_of(buffer, function->getArg(index));
+    place.read_only = read_only;
+}
+
+Value* Emitter::pointer_of(const Place& place) const {
+    const std::size_t twin = static_cast<std::size_t>(frame_.twin);
+    return twin == 0 || twin > place.twins.size() ? place.pointer : place.twins[twin - 1];
+}
+
+int Emitter::twins_for(const Stmt& body) const {
+    return address_twins(body, machine_.vector_bits / 32, machine_.vector_registers);
 }
 
 void Emitter::emit(const Program& program, const WorkspacePlan& workspace) {
     plan_ = &workspace;
     symbol_ = kernel_symbol(program->name);
     const auto slots = single_slots(workspace);
-    const auto buffers = static_cast<unsigned>(program->params.size() + slots.size());
-    const std::vector<llvm::Type*> params(buffers + 2, b_.getPtrTy());
     frame_ = Frame();
+    frame_.twins = twins_for(program->body);
+    const auto inputs = static_cast<unsigned>(program->input_count), twins = static_cast<unsigned>(frame_.twins - 1);
+    const auto buffers = static_cast<unsigned>(program->params.size() + slots.size()) + inputs * twins;
+    const std::vector<llvm::Type*> params(buffers + 2, b_.getPtrTy());
     frame_.function = make_function(llvm::FunctionType::get(b_.getVoidTy(), params, false), symbol_ + ".body", false);
     if (lines_) frame_.scope = lines_->add_function(*frame_.function);
     for (unsigned i = 0; i < program->params.size(); ++i)
         describe_buffer_param(i, program->params[i], i < program->input_count);
     for (unsigned i = 0; i < slots.size(); ++i)
         describe_buffer_param(static_cast<unsigned>(program->params.size()) + i, Buffer(slots[i].second), false);
+    for (unsigned i = 0; i < inputs * twins; ++i)
+        describe_buffer_param(buffers - inputs * twins + i, program->params[i / twins], true);
     frame_.workspace = frame_.function->getArg(buffers);
     frame_.context = frame_.function->getArg(buffers + 1);
     frame_.workspace->setName("workspace");
@@ -186,6 +208,8 @@ void Emitter::emit_entry(const Program& program, llvm::Function* body) {
     if (plan_->bytes != 0) workspace = argument(program->params.size(), "workspace");
     for (const auto& [offset, buffer] : single_slots(*plan_))
         values.push_back(b_.CreateConstInBoundsGEP1_64(b_.getInt8Ty(), workspace, offset, buffer->name));
+    for (std::size_t i = 0; i < program->input_count; ++i)
+        for (int twin = 1; twin < frame_.twins; ++twin) values.push_back(values[i]);
     values.push_back(workspace);
     values.push_back(entry->getArg(1));
     b_.CreateCall(body, values);
@@ -212,6 +236,8 @@ Emitter::Captures Emitter::find_captures(const For& loop) const {
     Captures out;
     out.buffers = names.buffers;
     out.vars = names.vars;
+    out.stored = names.stored;
+    out.twins = twins_for(loop.body);
     for (const BufferNode* buffer : out.buffers) out.values.push_back(frame_.places.at(buffer).pointer);
     out.values.push_back(frame_.workspace);
     std::set<const Atom*> seen;
@@ -232,7 +258,9 @@ void Emitter::emit_parallel(const For& loop, const Index& extent) {
     std::vector<llvm::Type*> params = {b_.getInt64Ty(), b_.getInt64Ty()};
     std::vector<llvm::Type*> fields;
     for (Value* v : captures.values) fields.push_back(v->getType());
-    params.insert(params.end(), fields.begin(), fields.end());
+    for (const BufferNode* buffer : captures.buffers)
+        params.insert(params.end(), static_cast<std::size_t>(captures.addresses(buffer)), b_.getPtrTy());
+    params.insert(params.end(), fields.begin() + static_cast<std::ptrdiff_t>(captures.buffers.size()), fields.end());
     const std::string name = symbol_ + ".parallel." + loop.var->name;
     llvm::Function* body = make_function(llvm::FunctionType::get(b_.getVoidTy(), params, false), name + ".body", false);
 
@@ -263,8 +291,11 @@ llvm::Function* Emitter::emit_parallel_entry(const std::string& name, llvm::Func
     for (Value* v : captures.values) fields.push_back(v->getType());
     auto* closure_type = llvm::StructType::get(b_.getContext(), fields);
     std::vector<Value*> values = {entry->getArg(0), entry->getArg(1)};
-    for (unsigned i = 0; i < fields.size(); ++i)
-        values.push_back(b_.CreateLoad(fields[i], b_.CreateStructGEP(closure_type, entry->getArg(2), i)));
+    for (unsigned i = 0; i < fields.size(); ++i) {
+        Value* v = b_.CreateLoad(fields[i], b_.CreateStructGEP(closure_type, entry->getArg(2), i));
+        const int times = i < captures.buffers.size() ? captures.addresses(captures.buffers[i]) : 1;
+        values.insert(values.end(), static_cast<std::size_t>(times), v);
+    }
     b_.CreateCall(body, values);
     b_.CreateRetVoid();
     return entry;
@@ -274,14 +305,15 @@ void Emitter::emit_parallel_body(const For& loop, llvm::Function* body, const Ca
     const llvm::IRBuilderBase::InsertPointGuard guard(b_);
     Frame outer = std::exchange(frame_, Frame());
     frame_.function = body;
+    frame_.twins = captures.twins;
     if (lines_) frame_.scope = lines_->add_function(*body);
     body->getArg(0)->setName("begin");
     body->getArg(1)->setName("end");
     unsigned next = 2;
     for (const BufferNode* buffer : captures.buffers) {
-        const Place& place = outer.places.at(buffer);
-        describe_buffer_param(next++, Buffer(buffer), place.is_input);
-        frame_.places[buffer].on_stack = place.on_stack;
+        const bool read_only = !captures.stored.contains(buffer);
+        for (int i = 0; i < captures.addresses(buffer); ++i) describe_buffer_param(next++, Buffer(buffer), read_only);
+        frame_.places[buffer].on_stack = outer.places.at(buffer).on_stack;
     }
     frame_.workspace = body->getArg(next++);
     std::unordered_map<const Atom*, const Atom*> atoms;

@@ -2,6 +2,7 @@
 #include "backends/llvm/emitter.hpp"
 
 #include "backends/llvm/debug_lines.hpp"
+#include "backends/llvm/register_pressure.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <llvm/IR/IRBuilder.h>
@@ -274,10 +275,14 @@ void Emitter::emit_counted(const For& loop, Value* begin, Value* end, Range rang
 }
 
 void Emitter::emit_unrolled(const For& loop, std::int64_t extent) {
+    const bool twins = frame_.twins > 1 && overflows_registers(loop, machine_.vector_bits / 32, machine_.vector_registers);
+    const int before = frame_.twin;
     for (std::int64_t i = 0; i < extent; ++i) {
+        if (twins) frame_.twin = static_cast<int>(i % frame_.twins);
         frame_.vars[loop.var.get()] = Bound{constant_index(i), nullptr};
         emit(loop.body);
     }
+    frame_.twin = before;
 }
 
 // ---------------------------------------------------------------------------------- vectorized loops

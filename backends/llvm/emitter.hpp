@@ -32,6 +32,7 @@ class DebugLines;
 /// What the machine that code is made for can do.
 struct Machine {
     int vector_bits = 128;
+    int vector_registers = 16;
     bool native_half = false;    ///< converts f16 in hardware
     bool masked_memory = false;  ///< loads and stores vectors under a mask in hardware
 };
@@ -56,7 +57,8 @@ class Emitter {
         std::vector<std::int64_t> shape, strides; ///< Units: elements
         int copies = 0;                           ///< one a lane, innermost, when not 0
         bool on_stack = false;
-        bool is_input = false;
+        bool read_only = false;
+        std::vector<llvm::Value*> twins; ///< the same address in other parameters, see register_pressure.hpp
     };
     /// The function being written.
     struct Frame {
@@ -69,6 +71,8 @@ class Emitter {
         const tensor::For* parallel = nullptr; ///< the loop whose body this is
         const Atom* slot = nullptr;        ///< its iteration
         llvm::BasicBlock* trap = nullptr;
+        int twins = 1; ///< addresses of every read-only buffer
+        int twin = 0;  ///< which of them is used now
     };
     /// The vector being written; count 0 in scalar code.
     struct Lanes {
@@ -93,9 +97,11 @@ class Emitter {
     // emit_program.cpp
     void emit_entry(const tensor::Program& program, llvm::Function* body);
     llvm::Function* make_function(llvm::FunctionType* type, const std::string& name, bool external);
-    void describe_buffer_param(unsigned index, const tensor::Buffer& buffer, bool is_input);
+    void describe_buffer_param(unsigned index, const tensor::Buffer& buffer, bool read_only);
+    llvm::Value* pointer_of(const Place& place) const;
     Place place_of(const tensor::Buffer& buffer, llvm::Value* pointer) const;
     void emit_parallel(const tensor::For& loop, const Index& extent);
+    int twins_for(const tensor::Stmt& body) const;
     Captures find_captures(const tensor::For& loop) const;
     llvm::Function* emit_parallel_entry(const std::string& name, llvm::Function* body, const Captures& captures);
     void emit_parallel_body(const tensor::For& loop, llvm::Function* body, const Captures& captures);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <mutex>
 
 namespace orrery::codegen {
@@ -103,6 +104,7 @@ Machine describe(const llvm::TargetMachine& machine, const Target& target) {
     const llvm::Triple& triple = machine.getTargetTriple();
     Machine out;
     out.vector_bits = target.vector_bits;
+    out.vector_registers = target.vector_registers;
     if (triple.isX86()) {
         out.native_half = info.checkFeatures("+f16c") || info.checkFeatures("+avx512f");
         out.masked_memory = target.vector_bits >= 512 ? info.checkFeatures("+avx512f") : info.checkFeatures("+avx2");

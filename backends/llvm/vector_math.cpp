@@ -163,24 +163,22 @@ Value* emit_near_trig(Math& m, Value* x, std::uint64_t quarter) {
 }
 
 Value* emit_trig(Math& m, Value* x, bool cosine) {
+    // A lane gets the same bits whatever the other lanes hold.
     llvm::IRBuilderBase& b = m.b;
-    Value* far = b.CreateFCmpUGT(m.abs(x), m.num(kTrigLimit)); // or NaN
-    if (far->getType()->isVectorTy()) far = b.CreateOrReduce(far);
-    llvm::Function* function = b.GetInsertBlock()->getParent();
-    auto* far_block = llvm::BasicBlock::Create(b.getContext(), "trig.far", function);
-    auto* near_block = llvm::BasicBlock::Create(b.getContext(), "trig.near", function);
-    auto* done = llvm::BasicBlock::Create(b.getContext(), "trig.done", function);
-    b.CreateCondBr(far, far_block, near_block);
-    b.SetInsertPoint(far_block);
-    Value* exact = call_per_lane(b, cosine ? "cosf" : "sinf", x);
-    b.CreateBr(done);
-    b.SetInsertPoint(near_block);
     Value* quick = emit_near_trig(m, x, cosine ? 1 : 0);
+    Value* far = b.CreateFCmpUGT(m.abs(x), m.num(kTrigLimit)); // or NaN
+    Value* any = far->getType()->isVectorTy() ? b.CreateOrReduce(far) : far;
+    llvm::BasicBlock* before = b.GetInsertBlock();
+    auto* exact_block = llvm::BasicBlock::Create(b.getContext(), "trig.far", before->getParent());
+    auto* done = llvm::BasicBlock::Create(b.getContext(), "trig.done", before->getParent());
+    b.CreateCondBr(any, exact_block, done);
+    b.SetInsertPoint(exact_block);
+    Value* exact = b.CreateSelect(far, call_per_lane(b, cosine ? "cosf" : "sinf", x), quick);
     b.CreateBr(done);
     b.SetInsertPoint(done);
     llvm::PHINode* result = b.CreatePHI(m.type, 2);
-    result->addIncoming(exact, far_block);
-    result->addIncoming(quick, near_block);
+    result->addIncoming(exact, exact_block);
+    result->addIncoming(quick, before);
     return result;
 }
 

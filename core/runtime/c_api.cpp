@@ -61,11 +61,14 @@ std::optional<Bytes> find_blob(void* library) {
     return Bytes(static_cast<const std::byte*>(address), symbol->st_size);
 }
 
-/// A kernel whose name is also one of the C library's carries the suffix.
-orrery_kernel find_kernel(void* library, const std::string& name) {
+/// A kernel whose name is also one of the C library's carries the suffix. `blob` is in the same library: a name of
+/// another library that this one depends on is no kernel.
+orrery_kernel find_kernel(void* library, const std::string& name, const void* blob) {
     void* address = dlsym(library, (name + ".kernel").c_str());
     if (!address) address = dlsym(library, name.c_str());
-    return reinterpret_cast<orrery_kernel>(address);
+    Dl_info kernel_in, blob_in;
+    if (!address || dladdr(address, &kernel_in) == 0 || dladdr(blob, &blob_in) == 0) return nullptr;
+    return kernel_in.dli_fbase == blob_in.dli_fbase ? reinterpret_cast<orrery_kernel>(address) : nullptr;
 }
 
 orrery_status load_executable(const char* path, std::shared_ptr<Executable>& out) {
@@ -81,7 +84,7 @@ orrery_status load_executable(const char* path, std::shared_ptr<Executable>& out
     out->plan = std::move(contents->plan);
     for (const Bytes& constant : contents->constants) out->constants.push_back(constant.data());
     for (const std::string& name : out->plan.kernels) {
-        out->kernels.push_back(find_kernel(handle, name));
+        out->kernels.push_back(find_kernel(handle, name, blob->data()));
         if (!out->kernels.back()) return fail(ORRERY_BAD_MODULE, std::string(path) + " lacks kernel " + name);
     }
     out->keep.push_back(std::move(library));
