@@ -88,7 +88,6 @@ void declare_models(CLI::App& app, Arguments& a, int& status) {
 void declare_rest(CLI::App& app, Arguments& a, int& status) {
     auto* conformance = app.add_subcommand("conformance", "runs an ONNX backend-test folder");
     conformance->add_option("folder", a.conformance.folder, "folder of cases")->required();
-    conformance->add_option("--filter", a.conformance.filter, "only cases whose name holds this");
     conformance->add_flag("--interpreter", a.conformance.interpreter, "run the interpreter instead of compiled code");
     conformance->add_flag("--json", a.conformance.json, "report as JSON");
     conformance->callback([&] { status = command_conformance(a.conformance); });

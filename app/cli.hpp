@@ -56,7 +56,6 @@ struct CompileArguments : ModelArguments {
 struct ConformanceArguments {
     std::string folder;
     bool interpreter = false;
-    std::string filter;
     bool json = false;
 };
 struct DumpArguments : ModelArguments {

@@ -7,6 +7,7 @@
 #include "core/frontends/onnx/networks.hpp"
 #include "core/graph/text.hpp"
 #include "core/ops/ops.hpp"
+#include "core/runtime/module_file.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -68,13 +69,22 @@ Result<std::string> show(const ShowArguments& a) {
     return text;
 }
 
+/// The shared library that the C interface (core/runtime/orrery.h) loads.
+Result<void> write_shared_module(const session::CompiledModel& model, const Target& target, const std::string& path) {
+    std::vector<runtime::Bytes> constants;
+    for (const NDArray& constant : model.model.constants)
+        constants.emplace_back(static_cast<const std::byte*>(constant.data()), constant.bytes());
+    const std::vector<std::byte> blob = runtime::write_module(model.executable->plan, constants);
+    return link_module(model.objects, blob, target, path);
+}
+
 Result<void> compile(const CompileArguments& a) {
     const std::string ending = std::filesystem::path(a.output).extension().string();
     const auto compiler = make_compiler(a);
     ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
     if (ending == ".so") {
         ORRERY_TRY(const auto model, compiler->compile(recipe, {}));
-        return link_module(model->objects, model->executable->plan, model->executable->constants, a.output);
+        return write_shared_module(*model, recipe.target, a.output);
     }
     if (ending != ".o" && ending != ".s" && ending != ".ll")
         return Diagnostic{Code::BadArgument, "\"" + a.output + "\" does not say what to write", {}, "end it in .o, .s, .ll or .so"};
@@ -110,7 +120,39 @@ void print_op(const graph::Op& op) {
     if (!names.empty()) std::printf("  ONNX:%s\n", names.c_str());
 }
 
+/// The recipe that conformance cases run under: everything on, nothing kept on disk.
+ModuleRunner compiled_runner() {
+    struct Bench {
+        std::shared_ptr<session::Compiler> compiler = make_compiler([] {
+            ModelArguments arguments;
+            arguments.no_cache = true;
+            return arguments;
+        }());
+        session::Recipe recipe = compiler->new_recipe({});
+    };
+    // Made in the worker that uses it: threads do not survive a fork.
+    return [bench = std::shared_ptr<Bench>()](const graph::Module& module, std::span<const NDArray> inputs) mutable -> Result<std::vector<NDArray>> {
+        if (!bench) bench = std::make_shared<Bench>();
+        ORRERY_TRY(const auto model, bench->compiler->compile_module(bench->recipe, module, {}));
+        ORRERY_TRY(session::RunResult result, session::run(*model, inputs, 1, {}));
+        return std::move(result.outputs);
+    };
+}
+
+ModuleRunner interpreting_runner() {
+    return [](const graph::Module& module, std::span<const NDArray> inputs) {
+        return graph::evaluate(module.main, inputs, ops::interpreter_evaluator(), {});
+    };
+}
+
 } // namespace
+
+int command_conformance(const ConformanceArguments& a) {
+    const Result<ConformanceReport> report = run_conformance(a.folder, a.interpreter ? interpreting_runner() : compiled_runner());
+    if (!report) return fail(report.error(), a.json);
+    std::printf("%s\n", (a.json ? to_json(*report) : to_text(*report)).c_str());
+    return report->failed == 0 ? kDone : kUserError;
+}
 
 int command_new(const NewArguments& a) {
     const Result<std::string> bytes = onnx::build_network(a.name, a.seed);

@@ -134,6 +134,9 @@ struct Compiler::State {
         return step;
     }
 
+    Result<Steps> run_passes(const Recipe& recipe, const std::shared_ptr<const GraphStep>& imported, Hash key,
+                             const Progress& progress, const StepSink& sink);
+
     Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered, const Progress& progress) {
         const auto own = recipe.schedules.find(to_string(lowered.workload));
         Hasher extra;
@@ -196,14 +199,18 @@ Recipe Compiler::new_recipe(const std::filesystem::path& model) const {
     return recipe;
 }
 
-Result<std::vector<std::shared_ptr<const GraphStep>>> Compiler::graph_steps(const Recipe& recipe, const Progress& progress,
-                                                                            const StepSink& sink) {
-    std::vector<std::shared_ptr<const GraphStep>> steps;
+Result<Steps> Compiler::graph_steps(const Recipe& recipe, const Progress& progress, const StepSink& sink) {
     progress.tell("reading the model", 0);
-    ORRERY_TRY(Hash key, state_->import_key(recipe));
-    ORRERY_TRY(std::shared_ptr<const GraphStep> current,
+    ORRERY_TRY(const Hash key, state_->import_key(recipe));
+    ORRERY_TRY(const std::shared_ptr<const GraphStep> imported,
                state_->cache.get<GraphStep>(key, progress, [&] { return state_->make_import(recipe, progress); }));
-    steps.push_back(current);
+    return state_->run_passes(recipe, imported, key, progress, sink);
+}
+
+Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::shared_ptr<const GraphStep>& imported, Hash key,
+                                          const Progress& progress, const StepSink& sink) {
+    Steps steps{imported};
+    std::shared_ptr<const GraphStep> current = imported;
     if (sink) sink(current);
     pass::Invariants holding = transform::kTyped;
     for (std::size_t i = 0; i < recipe.passes.size(); ++i) {
@@ -215,7 +222,7 @@ Result<std::vector<std::shared_ptr<const GraphStep>>> Compiler::graph_steps(cons
             for (const auto& [name, value] : row.options) next.add(name).add(value);
             key = next.finish();
         }
-        Result<std::shared_ptr<const GraphStep>> step = state_->pass_step(row, *current, key, holding, progress);
+        Result<std::shared_ptr<const GraphStep>> step = pass_step(row, *current, key, holding, progress);
         if (!step && step.error().code == Code::Cancelled) return std::move(step.error());
         if (!step) {
             auto failed = std::make_shared<GraphStep>();
@@ -291,8 +298,24 @@ Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe,
 }
 
 Result<std::shared_ptr<const CompiledModel>> Compiler::compile(const Recipe& recipe, const Progress& progress, const StepSink& sink) {
+    ORRERY_TRY(const Steps steps, graph_steps(recipe, progress, sink));
+    return compile_steps(recipe, steps, progress);
+}
+
+Result<std::shared_ptr<const CompiledModel>> Compiler::compile_module(const Recipe& recipe, const graph::Module& imported,
+                                                                      const Progress& progress) {
+    auto step = std::make_shared<GraphStep>();
+    step->name = "import";
+    step->module = imported;
+    step->operators = count_operators(imported.main);
+    // Nothing outside knows this module by content, and its address may be used again: a key nobody else has.
+    static std::atomic<std::uint64_t> serial{0};
+    ORRERY_TRY(const Steps steps, state_->run_passes(recipe, step, key_of("module", nullptr, {0, ++serial}), progress, {}));
+    return compile_steps(recipe, steps, progress);
+}
+
+Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recipe& recipe, const Steps& steps, const Progress& progress) {
     const Timer total;
-    ORRERY_TRY(const auto steps, graph_steps(recipe, progress, sink));
     if (steps.back()->error) return *steps.back()->error;
     auto compiled = std::make_shared<CompiledModel>();
     double pass_ms = 0;
@@ -345,7 +368,7 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile(const Recipe& rec
     compiled->executable = std::move(executable);
     compiled->times = {{"import", steps.front()->milliseconds}, {"passes", pass_ms},      {"lower", functions.lower_ms},
                        {"schedule", functions.schedule_ms},     {"codegen", codegen_ms},  {"link", link.milliseconds()},
-                       {"total", total.milliseconds()}};
+                       {"total", total.milliseconds() + pass_ms + steps.front()->milliseconds}};
     return std::shared_ptr<const CompiledModel>(std::move(compiled));
 }
 

@@ -31,8 +31,7 @@ class Compiler {
     using StepSink = std::function<void(std::shared_ptr<const GraphStep>)>;
     /// Import and passes. `sink`, when given, sees each step as it is done. A pass that fails ends the list with its
     /// error. Errors: those of the import.
-    [[nodiscard]] Result<std::vector<std::shared_ptr<const GraphStep>>>
-    graph_steps(const Recipe& recipe, const Progress& progress, const StepSink& sink = {});
+    [[nodiscard]] Result<Steps> graph_steps(const Recipe& recipe, const Progress& progress, const StepSink& sink = {});
 
     /// Lowered and scheduled programs of a fused module.
     struct Functions {
@@ -46,8 +45,12 @@ class Compiler {
     /// Everything, ready to run. Errors: those of every stage.
     [[nodiscard]] Result<std::shared_ptr<const CompiledModel>> compile(const Recipe& recipe, const Progress& progress,
                                                                        const StepSink& sink = {});
+    /// The same for a module that was imported elsewhere; the recipe's model is not read.
+    [[nodiscard]] Result<std::shared_ptr<const CompiledModel>> compile_module(const Recipe& recipe, const graph::Module& imported,
+                                                                              const Progress& progress);
 
   private:
+    Result<std::shared_ptr<const CompiledModel>> compile_steps(const Recipe& recipe, const Steps& steps, const Progress& progress);
     struct State;
     std::unique_ptr<State> state_;
 };

@@ -152,6 +152,7 @@ struct Session::State {
             if (!same_model) {
                 draft.steps.clear();
                 draft.functions.clear();
+                draft.lowered = nullptr;
                 draft.code.clear();
                 wanted.clear();
                 other_problems.clear();
@@ -174,7 +175,10 @@ struct Session::State {
         ORRERY_TRY(const auto all, compiler->graph_steps(recipe, progress, sink));
         update(current, [&](Snapshot& next) { next.steps = all; });
         if (all.back()->error) {
-            update(current, [](Snapshot& next) { next.functions.clear(); });
+            update(current, [](Snapshot& next) {
+                next.functions.clear();
+                next.lowered = nullptr;
+            });
             return *all.back()->error;
         }
         ORRERY_TRY(const Compiler::Functions functions, compiler->functions(recipe, all.back()->module, progress));
@@ -186,6 +190,7 @@ struct Session::State {
                 if (!before.contains(function)) ++rebuilt;
                 else if (const auto it = next.code.find(function->lowered.name); it != next.code.end()) kept.insert(*it);
             }
+            next.lowered = functions.model;
             next.functions = functions.functions;
             next.code = std::move(kept);
             for (const FunctionPtr& function : functions.functions)

@@ -27,7 +27,8 @@ struct Snapshot {
     Recipe recipe;
     std::string title;              ///< the model's file name, or the built-in's
     std::vector<std::shared_ptr<const GraphStep>> steps; ///< [0] is the import
-    std::vector<FunctionPtr> functions;
+    std::shared_ptr<const lower::LoweredModel> lowered;
+    std::vector<FunctionPtr> functions; ///< parallel to lowered->functions
     std::map<std::string, std::shared_ptr<const FunctionCode>> code; ///< by function name, those asked for
     std::shared_ptr<const CompiledModel> compiled;
     std::shared_ptr<const RunResult> run;

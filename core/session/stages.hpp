@@ -32,6 +32,8 @@ struct GraphStep {
     std::optional<Diagnostic> error; ///< later steps are then missing
 };
 
+using Steps = std::vector<std::shared_ptr<const GraphStep>>;
+
 /// A distinct tensor program with its schedule applied.
 struct ScheduledFunction {
     lower::LoweredFunction lowered;

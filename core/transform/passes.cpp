@@ -9,8 +9,9 @@ namespace orrery::transform {
 
 namespace {
 
-const std::array<GraphPass, 5>& table() {
-    static const std::array<GraphPass, 5> rows{{
+const std::array<GraphPass, 6>& table() {
+    static const std::array<GraphPass, 6> rows{{
+        {"CanonicalizeOps", "turns constant matrices to the order they are read in", kTyped, 0, 0, {}, canonicalize_ops},
         {"DeadCode", "drops bindings nobody uses", 0, 0, 0, {}, dead_code},
         {"EliminateCommonSubexpr", "computes equal expressions once", kTyped, 0, 0, {}, eliminate_common_subexpr},
         {"FoldConstant",
@@ -60,6 +61,7 @@ std::vector<PassStep> default_pipeline(int level) {
     if (level >= 1) {
         add("FoldConstant");
         add("SimplifyInference");
+        add("CanonicalizeOps");
         add("FoldConstant");
     }
     if (level >= 2) add("EliminateCommonSubexpr");

@@ -40,6 +40,10 @@ struct PassStep {
 
 // The passes. Each is pure, keeps what the module means, and returns the same `main` when it has nothing to do.
 
+/// Brings operators to the form schedules are made for: a constant second operand of a matrix product that is stored
+/// transposed is turned once, so that the product's columns are contiguous.
+/// Example: matmul(x, w) {transpose_b=true} -> t = transpose(w) {perm=[1, 0]}; matmul(x, t) {transpose_b=false}
+[[nodiscard]] Result<graph::Module> canonicalize_ops(const graph::Module& module, const pass::Context& context);
 /// Replaces calls whose operands are all constants by their value. Options: `max_bytes`, the largest result folded.
 /// Example: `a = const 2.0; b = const 3.0; c = add(a, b)` -> `c = const 5.0`.
 [[nodiscard]] Result<graph::Module> fold_constant(const graph::Module& module, const pass::Context& context);

@@ -1,0 +1,102 @@
+#include "core/lower/lower.hpp"
+#include "core/tensor/analysis.hpp"
+#include "tests/core/transform/graphs.hpp"
+
+#include <set>
+
+using namespace orrery;
+using namespace orrery::transform::test;
+
+namespace {
+
+const char* const kTwice = R"(outputs ["y", "x", "y"];
+fn main(x: f32[4,8]) -> (f32[4,8], f32[4,8], f32[4,8]) {
+  a: f32[4,8] = softmax(x) {axis=1};
+  b: f32[4,8] = softmax(a) {axis=1};
+  y: f32[4,8] = softmax(b) {axis=1};
+  t: (f32[4,8], f32[4,8], f32[4,8]) = (y, x, y);
+  return t;
+}
+)";
+
+lower::LoweredModel lowered(const graph::Module& module) {
+    const graph::Module fused = apply("FuseOps", module);
+    auto model = lower::lower_module(fused);
+    if (!model) FAIL(to_string(model.error()));
+    return *std::move(model);
+}
+
+/// A model of values with given sizes and lives, one call a step.
+runtime::Plan plan_of(const std::vector<std::array<int, 3>>& lives, int steps) {
+    lower::LoweredModel model;
+    model.functions.resize(1);
+    model.functions[0].name = "f";
+    model.calls.resize(static_cast<std::size_t>(steps));
+    for (const auto& [bytes, first, last] : lives) {
+        const auto id = static_cast<std::uint32_t>(model.values.size());
+        model.values.push_back({"v", DType::U8, {bytes}, runtime::Storage::Arena, 0, {}});
+        for (int s = first; s <= last; ++s) model.calls[static_cast<std::size_t>(s)].args.push_back(id);
+    }
+    return lower::plan_memory(model, {0});
+}
+
+} // namespace
+
+TEST_CASE("equal kernels are lowered once and carry every origin", "[lower]") {
+    const lower::LoweredModel model = lowered(module_of(kTwice));
+    REQUIRE(model.functions.size() == 2); // softmax, and the copy an input needs to be an output
+    REQUIRE(model.functions[0].calls == 3);
+    REQUIRE(model.functions[0].origin == OriginSet(std::vector<SourceId>{0, 1, 2}));
+    REQUIRE(model.functions[0].program->origin == OriginSet(std::vector<SourceId>{0, 1, 2}));
+    REQUIRE(model.outputs.size() == 3);
+    REQUIRE(std::set<std::uint32_t>(model.outputs.begin(), model.outputs.end()).size() == 3);
+}
+
+TEST_CASE("a lowered model computes what the graph says", "[lower]") {
+    const graph::Module module = module_of(kTwice);
+    const lower::LoweredModel model = lowered(module);
+    std::vector<NDArray> values(model.values.size());
+    const std::vector<NDArray> inputs = inputs_of(module, 3);
+    values[model.inputs[0]] = inputs[0];
+    for (const lower::LoweredCall& call : model.calls) {
+        std::vector<NDArray> args;
+        for (std::uint32_t id : call.args) args.push_back(values[id]);
+        for (std::uint32_t id : call.results) args.push_back(NDArray::zeros(model.values[id].dtype, model.values[id].shape));
+        REQUIRE(tensor::verify(model.functions[call.function].program).has_value());
+        REQUIRE(tensor::interpret(model.functions[call.function].program, args).has_value());
+        for (std::size_t i = 0; i < call.results.size(); ++i) values[call.results[i]] = args[call.args.size() + i];
+    }
+    const auto expected = graph::evaluate(module.main, inputs, ops::interpreter_evaluator(), {});
+    for (std::size_t i = 0; i < 3; ++i) REQUIRE(compare(values[model.outputs[i]], (*expected)[i]).max_rel == 0);
+}
+
+TEST_CASE("what is not fused is refused with its model node", "[lower]") {
+    const auto refused = lower::lower_module(module_of(kTwice));
+    REQUIRE(refused.error().code == Code::UnsupportedFeature);
+    REQUIRE(std::get<ModelNode>(refused.error().locations.at(0)).name == "a");
+}
+
+TEST_CASE("values that live together never share memory, others do", "[lower][plan]") {
+    // A chain: each value lives over two steps, so two of equal size are enough.
+    const runtime::Plan chain = plan_of({{100, 0, 1}, {100, 1, 2}, {100, 2, 3}, {100, 3, 4}}, 5);
+    REQUIRE(chain.arena_bytes == 256); // 100 rounded to 128, twice
+    REQUIRE(chain.live_bytes_bound == 256);
+    std::mt19937 random(11);
+    for (int round = 0; round < 200; ++round) {
+        std::vector<std::array<int, 3>> lives;
+        for (int i = 0; i < 30; ++i) {
+            const int first = static_cast<int>(random() % 20), last = std::min(19, first + static_cast<int>(random() % 6));
+            lives.push_back({1 + static_cast<int>(random() % 5000), first, last});
+        }
+        const runtime::Plan plan = plan_of(lives, 20);
+        for (std::size_t a = 0; a < plan.values.size(); ++a)
+            for (std::size_t b = a + 1; b < plan.values.size(); ++b) {
+                const runtime::Value &x = plan.values[a], &y = plan.values[b];
+                const bool together = x.first_step <= y.last_step && y.first_step <= x.last_step;
+                const bool overlap = x.offset < y.offset + y.bytes && y.offset < x.offset + x.bytes;
+                if (together && overlap) FAIL("values " << a << " and " << b << " overlap");
+            }
+        REQUIRE(plan.arena_bytes >= plan.live_bytes_bound);
+        REQUIRE(plan.arena_bytes <= 2 * plan.live_bytes_bound);
+    }
+}

@@ -1,0 +1,185 @@
+#include "tests/core/transform/graphs.hpp"
+
+using namespace orrery;
+using namespace orrery::transform;
+using namespace orrery::transform::test;
+
+namespace {
+
+const char* const kConvBnRelu = R"(outputs ["y"];
+fn main(x: f32[1,2,4,4]) -> f32[1,3,4,4] {
+  w: f32[3,2,1,1] = const [1, 2, 3, 4, 5, 6];
+  g: f32[3] = const [1, 2, 0.5];
+  b: f32[3] = const [0, 1, -1];
+  m: f32[3] = const [0.5, 0, 1];
+  v: f32[3] = const [1, 4, 0.25];
+  c: f32[1,3,4,4] = conv2d(x, w) {dilations=[1, 1], groups=1, pads=[0, 0, 0, 0], strides=[1, 1]};
+  n: f32[1,3,4,4] = batch_norm(c, g, b, m, v) {epsilon=0.001};
+  y: f32[1,3,4,4] = relu(n);
+  return y;
+}
+)";
+
+} // namespace
+
+TEST_CASE("constants fold through calls", "[transform][fold_constant]") {
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[2]) -> f32[2] {
+  a: f32[2] = const [1, 2];
+  b: f32[2] = const [10, 20];
+  s: f32[2] = add(a, b);
+  p: f32[2] = multiply(s, s);
+  y: f32[2] = add(x, p);
+  return y;
+}
+)");
+    const graph::Module folded = apply("FoldConstant", module);
+    REQUIRE(count_calls(folded, "") == 1);
+    const graph::Module clean = apply("DeadCode", folded);
+    REQUIRE(clean.main->bindings.size() == 2);
+    // The folded value comes from everything it was computed from.
+    REQUIRE(clean.main->bindings[0].origin == OriginSet(std::vector<SourceId>{0, 1, 2, 3}));
+    const auto* constant = graph::as<graph::Constant>(clean.main->bindings[0].value);
+    REQUIRE(constant != nullptr);
+    REQUIRE(constant->value.as_double(1) == 484); // (2 + 20)^2
+    // A result above the limit stays a call.
+    REQUIRE(count_calls(apply("FoldConstant", module, {{"max_bytes", "4"}}), "") == 3);
+    REQUIRE(fold_constant(module, {{{"max_bytes", "many"}}, {}, nullptr}).error().code == Code::BadArgument);
+}
+
+TEST_CASE("dead bindings go, a live graph stays the same handle", "[transform][dead_code]") {
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[2]) -> f32[2] {
+  d: f32[2] = exp(x);
+  e: f32[2] = add(d, x);
+  y: f32[2] = relu(x);
+  return y;
+}
+)");
+    REQUIRE(apply("DeadCode", module).main->bindings.size() == 1);
+}
+
+TEST_CASE("equal expressions are computed once", "[transform][cse]") {
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[2], z: f32[2]) -> f32[2] {
+  a: f32[2] = add(x, z);
+  b: f32[2] = add(x, z);
+  c: f32[2] = add(z, x);
+  d: f32[2] = multiply(a, b);
+  y: f32[2] = add(d, c);
+  return y;
+}
+)");
+    const graph::Module merged = apply("EliminateCommonSubexpr", module);
+    REQUIRE(count_calls(merged, "add") == 3); // operands in another order are another expression
+}
+
+TEST_CASE("a batch norm goes into the convolution before it", "[transform][simplify_inference]") {
+    const graph::Module module = module_of(kConvBnRelu);
+    const graph::Module simple = apply("SimplifyInference", module);
+    REQUIRE(count_calls(simple, "batch_norm") == 0);
+    const graph::Module folded = apply("DeadCode", apply("FoldConstant", simple));
+    REQUIRE(count_calls(folded, "") == 3); // conv2d, bias_add, relu
+    for (const graph::Binding& binding : folded.main->bindings)
+        if (const auto* call = graph::as<graph::CallOp>(binding.value); call && call->op.name == "conv2d") REQUIRE(binding.origin.contains(6));
+    const graph::Module kept = apply("SimplifyInference", module, {{"fold_conv", "false"}});
+    REQUIRE(count_calls(kept, "bias_add") == 0);
+}
+
+TEST_CASE("a batch norm of something used elsewhere becomes a scale and a shift", "[transform][simplify_inference]") {
+    std::string text = kConvBnRelu;
+    text.replace(text.find("relu(n)"), 7, "add(n, c)");
+    const graph::Module simple = apply("SimplifyInference", module_of(text));
+    REQUIRE(count_calls(simple, "bias_add") == 0);
+    REQUIRE(count_calls(simple, "batch_norm") == 0);
+}
+
+TEST_CASE("a constant matrix is stored as it is read", "[transform][canonicalize_ops]") {
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[1,2]) -> f32[1,3] {
+  w: f32[3,2] = const [1, 2, 3, 4, 5, 6];
+  y: f32[1,3] = matmul(x, w) {transpose_a=false, transpose_b=true};
+  return y;
+}
+)");
+    const graph::Module turned = apply("DeadCode", apply("FoldConstant", apply("CanonicalizeOps", module)));
+    REQUIRE(turned.main->bindings.size() == 2);
+    REQUIRE(graph::to_string(turned.main->bindings[0].var->type) == "f32[2,3]");
+}
+
+TEST_CASE("elementwise work joins the convolution before it", "[transform][fuse_ops]") {
+    const graph::Module folded = apply("DeadCode", apply("FoldConstant", apply("SimplifyInference", module_of(kConvBnRelu))));
+    const graph::Module fused = apply("FuseOps", folded);
+    REQUIRE(kernels(fused).size() == 1);
+    REQUIRE(kernels(fused)[0]->function->bindings.size() == 3);
+    REQUIRE(kernels(fused)[0]->function->primitive());
+    const graph::Module apart = apply("FuseOps", folded, {{"fuse", "false"}});
+    REQUIRE(kernels(apart).size() == 3);
+    REQUIRE(fuse_ops(folded, {{{"max_depth", "0"}}, {}, nullptr}).error().code == Code::BadArgument);
+}
+
+TEST_CASE("a diamond fuses through its post-dominator, two convolutions never", "[transform][fuse_ops]") {
+    const graph::Module diamond = module_of(R"(outputs ["y"];
+fn main(x: f32[8]) -> f32[8] {
+  a: f32[8] = relu(x);
+  b: f32[8] = exp(a);
+  c: f32[8] = tanh(a);
+  y: f32[8] = add(b, c);
+  return y;
+}
+)");
+    REQUIRE(kernels(apply("FuseOps", diamond)).size() == 1);
+    const graph::Module two = module_of(R"(outputs ["y"];
+fn main(x: f32[1,2,4,4], w: f32[2,2,1,1]) -> f32[1,2,4,4] {
+  a: f32[1,2,4,4] = conv2d(x, w) {dilations=[1, 1], groups=1, pads=[0, 0, 0, 0], strides=[1, 1]};
+  r: f32[1,2,4,4] = relu(a);
+  b: f32[1,2,4,4] = conv2d(r, w) {dilations=[1, 1], groups=1, pads=[0, 0, 0, 0], strides=[1, 1]};
+  y: f32[1,2,4,4] = add(b, x);
+  return y;
+}
+)");
+    const graph::Module fused = apply("FuseOps", two);
+    REQUIRE(kernels(fused).size() == 2);
+    REQUIRE(kernels(fused)[0]->function->bindings.size() == 2);
+    // A value seen outside a group ends it: the branch stays a kernel of its own.
+    const graph::Module branch = module_of(R"(outputs ["y", "z"];
+fn main(x: f32[8]) -> (f32[8], f32[8]) {
+  a: f32[8] = relu(x);
+  y: f32[8] = exp(a);
+  t: (f32[8], f32[8]) = (y, a);
+  return t;
+}
+)");
+    REQUIRE(kernels(apply("FuseOps", branch)).size() == 2);
+}
+
+TEST_CASE("one-element constants belong to the kernel that uses them", "[transform][fuse_ops]") {
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[8]) -> f32[8] {
+  two: f32[] = const 2;
+  y: f32[8] = multiply(x, two);
+  return y;
+}
+)");
+    const graph::Module fused = apply("FuseOps", module);
+    REQUIRE(fused.main->bindings.size() == 1);
+    REQUIRE(kernels(fused)[0]->args.size() == 1);
+}
+
+TEST_CASE("the manager says what a pass lacks, times it and records its rewrites", "[transform][manager]") {
+    const graph::Module module = module_of(kConvBnRelu);
+    const auto manager = transform::manager();
+    pass::Invariants none = 0, typed = kTyped;
+    REQUIRE(manager.run(*find_pass("FoldConstant"), module, none, {}, {}).error().code == Code::BadRecipe);
+    const auto step = manager.run(*find_pass("SimplifyInference"), module, typed, {}, {});
+    REQUIRE(step.has_value());
+    REQUIRE(step->changed);
+    REQUIRE_FALSE(step->rewrites.empty());
+    REQUIRE(step->rewrites[0].line > 0);
+    std::stop_source stop;
+    stop.request_stop();
+    REQUIRE(manager.run(*find_pass("DeadCode"), module, typed, {}, {stop.get_token(), {}}).error().code == Code::Cancelled);
+    REQUIRE(find_pass("Nothing") == nullptr);
+    for (int level = 0; level <= 3; ++level)
+        for (const PassStep& row : default_pipeline(level)) REQUIRE(find_pass(row.name) != nullptr);
+}
