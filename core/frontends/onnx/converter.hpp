@@ -22,8 +22,8 @@ class NodeReader {
     [[nodiscard]] virtual std::string_view op_type() const = 0;
     [[nodiscard]] virtual int opset() const = 0; ///< of the node's domain
     [[nodiscard]] virtual std::size_t input_count() const = 0;
-    [[nodiscard]] virtual std::size_t output_count() const = 0; ///< as listed, unused trailing outputs included
-    [[nodiscard]] virtual bool has_output(std::size_t i) const = 0; ///< listed with a name
+    [[nodiscard]] virtual std::size_t output_count() const = 0;      ///< as listed, unused trailing outputs included
+    [[nodiscard]] virtual bool has_output(std::size_t i) const = 0;  ///< listed with a name
     [[nodiscard]] virtual graph::Var input(std::size_t i) const = 0; ///< null when missing
     [[nodiscard]] bool has(std::size_t i) const { return i < input_count() && input(i) != nullptr; }
 
@@ -47,8 +47,10 @@ class NodeReader {
     /// Tensor type of an input. Pre: has(i). Errors: BadType when it is not a tensor.
     [[nodiscard]] virtual Result<graph::TensorType> type(std::size_t i) const = 0;
 
-    /// Emits a call named after the node, with its origin, type-checked. Errors: those of the type relation, with the node.
-    [[nodiscard]] virtual Result<graph::Var> call(std::string_view op, std::vector<graph::Var> args, graph::Attrs attrs = {}) = 0;
+    /// Emits a call named after the node, with its origin, type-checked. Errors: those of the type relation, with the
+    /// node.
+    [[nodiscard]] virtual Result<graph::Var> call(std::string_view op, std::vector<graph::Var> args,
+                                                  graph::Attrs attrs = {}) = 0;
     /// Emits a constant.
     [[nodiscard]] virtual graph::Var constant_var(NDArray value) = 0;
     /// Part `index` of a tuple.
