@@ -253,8 +253,10 @@ Value* Arithmetic::divide(BinaryOp op, bool is_signed, Value* x, Value* y) {
     } else {
         Value* rest = b_.CreateSRem(x, divisor);
         Value* apart = b_.CreateAnd(b_.CreateICmpNE(rest, zero), b_.CreateICmpSLT(b_.CreateXor(rest, divisor), zero));
-        if (remainder) result = b_.CreateAdd(rest, b_.CreateSelect(apart, divisor, zero));
-        else result = b_.CreateAdd(b_.CreateSDiv(x, divisor), b_.CreateSExt(apart, type));
+        if (remainder)
+            result = b_.CreateAdd(rest, b_.CreateSelect(apart, divisor, zero));
+        else
+            result = b_.CreateAdd(b_.CreateSDiv(x, divisor), b_.CreateSExt(apart, type));
     }
     return b_.CreateSelect(undefined, zero, result);
 }
@@ -279,8 +281,10 @@ Value* Arithmetic::int_binary(BinaryOp op, bool is_signed, Value* x, Value* y) {
     case BinaryOp::Rem:
     case BinaryOp::FloorDiv:
     case BinaryOp::FloorMod: return divide(op, is_signed, x, y);
-    case BinaryOp::Min: return b_.CreateBinaryIntrinsic(is_signed ? ID(llvm::Intrinsic::smin) : ID(llvm::Intrinsic::umin), x, y);
-    case BinaryOp::Max: return b_.CreateBinaryIntrinsic(is_signed ? ID(llvm::Intrinsic::smax) : ID(llvm::Intrinsic::umax), x, y);
+    case BinaryOp::Min:
+        return b_.CreateBinaryIntrinsic(is_signed ? ID(llvm::Intrinsic::smin) : ID(llvm::Intrinsic::umin), x, y);
+    case BinaryOp::Max:
+        return b_.CreateBinaryIntrinsic(is_signed ? ID(llvm::Intrinsic::smax) : ID(llvm::Intrinsic::umax), x, y);
     case BinaryOp::And:
     case BinaryOp::BitAnd: return b_.CreateAnd(x, y);
     case BinaryOp::Or:
@@ -333,7 +337,8 @@ Value* Arithmetic::float_intrinsic(Intrinsic intrinsic, Value* x, Value* y) {
     }
     case Intrinsic::IsNan: return b_.CreateFCmpUNO(x, x);
     case Intrinsic::IsInf:
-        return b_.CreateFCmpOEQ(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x), num(std::numeric_limits<double>::infinity()));
+        return b_.CreateFCmpOEQ(b_.CreateUnaryIntrinsic(llvm::Intrinsic::fabs, x),
+                                num(std::numeric_limits<double>::infinity()));
     case Intrinsic::Pow: return float_power(x, y);
     default: break;
     }
@@ -376,12 +381,12 @@ Value* Arithmetic::int_intrinsic(Intrinsic intrinsic, DType dtype, Value* x, Val
     case Intrinsic::Neg: return dtype == DType::Bool ? x : b_.CreateNeg(x);
     case Intrinsic::Not:
     case Intrinsic::BitNot: return b_.CreateNot(x);
-    case Intrinsic::Abs:
-        return is_signed(dtype) ? b_.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b_.getFalse()) : x;
+    case Intrinsic::Abs: return is_signed(dtype) ? b_.CreateBinaryIntrinsic(llvm::Intrinsic::abs, x, b_.getFalse()) : x;
     case Intrinsic::Sign: {
         Value* positive = b_.CreateZExt(b_.CreateICmpNE(x, zero), type);
-        return is_signed(dtype) ? b_.CreateSelect(b_.CreateICmpSLT(x, zero), llvm::Constant::getAllOnesValue(type), positive)
-                                : positive;
+        return is_signed(dtype)
+                   ? b_.CreateSelect(b_.CreateICmpSLT(x, zero), llvm::Constant::getAllOnesValue(type), positive)
+                   : positive;
     }
     case Intrinsic::CountOnes: return b_.CreateUnaryIntrinsic(llvm::Intrinsic::ctpop, x);
     case Intrinsic::Floor:
@@ -408,8 +413,10 @@ Value* Arithmetic::cast(DType to, DType from, Value* value) {
     Value* zero = llvm::Constant::getNullValue(value->getType());
     if (to == DType::Bool) return is_float(from) ? b_.CreateFCmpUNE(value, zero) : b_.CreateICmpNE(value, zero);
     if (is_float(to)) {
-        if (!is_float(from)) value = is_signed(from) ? b_.CreateSIToFP(value, type) : b_.CreateUIToFP(value, type);
-        else value = b_.CreateFPCast(value, type);
+        if (!is_float(from))
+            value = is_signed(from) ? b_.CreateSIToFP(value, type) : b_.CreateUIToFP(value, type);
+        else
+            value = b_.CreateFPCast(value, type);
         return is_half_width(to) ? rounded(to, value) : value;
     }
     if (!is_float(from)) return b_.CreateIntCast(value, type, is_signed(from));

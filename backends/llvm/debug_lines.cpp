@@ -13,7 +13,8 @@ struct DebugLines::State {
     llvm::DISubroutineType* type = nullptr;
     tensor::PrintedProgram printed;
 
-    State(llvm::Module& module, const tensor::Program& program) : builder(module), printed(tensor::print_program(program)) {
+    State(llvm::Module& module, const tensor::Program& program)
+        : builder(module), printed(tensor::print_program(program)) {
         file = builder.createFile(program->name + ".tir", ".");
         builder.createCompileUnit(llvm::dwarf::DW_LANG_C, file, "orrery", true, "", 0, "",
                                   llvm::DICompileUnit::DebugEmissionKind::LineTablesOnly);

@@ -73,7 +73,8 @@ Value* Emitter::address(const Access& access, const Index& flat, bool inside) {
     moving.constant = 0;
     Value* pointer = pointer_of(access.place);
     const auto step = [&](Value* offset) {
-        pointer = inside ? b_.CreateInBoundsGEP(element(access), pointer, offset) : b_.CreateGEP(element(access), pointer, offset);
+        pointer = inside ? b_.CreateInBoundsGEP(element(access), pointer, offset)
+                         : b_.CreateGEP(element(access), pointer, offset);
     };
     // The moving part alone may lie before the buffer: then neither step is inbounds.
     inside = inside && (flat.constant == 0 || range_of(moving, 1).lo >= 0);
@@ -91,7 +92,8 @@ Value* Emitter::lane_addresses(const Access& access) {
 }
 
 unsigned Emitter::alignment(const Access& access, const Index& flat) const {
-    return static_cast<unsigned>(std::max<std::int64_t>(alignment_of(flat, bytes_of(access.buffer)), bytes_of(access.buffer)));
+    return static_cast<unsigned>(
+        std::max<std::int64_t>(alignment_of(flat, bytes_of(access.buffer)), bytes_of(access.buffer)));
 }
 
 /// Longer with undefined lanes, or shorter.
@@ -108,13 +110,17 @@ Value* Emitter::load(const Load& node) {
     const Access access = locate(node.buffer, node.indices);
     if (access.flat.is_uniform()) return load_uniform(access);
     const auto type = llvm::FixedVectorType::get(element(access), static_cast<unsigned>(lanes_.count));
-    if (lanes_.failed) return llvm::PoisonValue::get(llvm::FixedVectorType::get(
-        register_type(b_.getContext(), node.dtype), static_cast<unsigned>(lanes_.count)));
+    if (lanes_.failed)
+        return llvm::PoisonValue::get(llvm::FixedVectorType::get(register_type(b_.getContext(), node.dtype),
+                                                                 static_cast<unsigned>(lanes_.count)));
     const std::int64_t stride = access.flat.lanes ? 0 : access.flat.lane;
     Value* v = nullptr;
-    if (stride == 1) v = load_contiguous(access);
-    else if (stride != 0 && may_skip_mask(access)) v = load_strided(access);
-    else v = load_gathered(access);
+    if (stride == 1)
+        v = load_contiguous(access);
+    else if (stride != 0 && may_skip_mask(access))
+        v = load_strided(access);
+    else
+        v = load_gathered(access);
     ORRERY_ASSERT(v->getType() == type, "a vector load has a value a lane");
     return arithmetic_.from_memory(node.dtype, v);
 }
@@ -140,8 +146,8 @@ Value* Emitter::load_contiguous(const Access& access) {
         return resize(b_.CreateAlignedLoad(part, address(access, access.flat), align), count);
     }
     Value* pointer = address(access, access.flat, false); // of lane 0, which may lie outside
-    return b_.CreateMaskedLoad(type, pointer, llvm::Align(static_cast<std::uint64_t>(bytes_of(access.buffer))), widen(lanes_.mask),
-                               llvm::Constant::getNullValue(type));
+    return b_.CreateMaskedLoad(type, pointer, llvm::Align(static_cast<std::uint64_t>(bytes_of(access.buffer))),
+                               widen(lanes_.mask), llvm::Constant::getNullValue(type));
 }
 
 Value* Emitter::load_strided(const Access& access) {
@@ -149,7 +155,9 @@ Value* Emitter::load_strided(const Access& access) {
     const std::int64_t count = lanes_.count;
     auto* type = llvm::FixedVectorType::get(element(access), static_cast<unsigned>(count));
     const llvm::Align align(static_cast<std::uint64_t>(bytes_of(access.buffer)));
-    const auto at = [&](std::int64_t element_offset) { return address(access, add(access.flat.scalar_part(), constant_index(element_offset))); };
+    const auto at = [&](std::int64_t element_offset) {
+        return address(access, add(access.flat.scalar_part(), constant_index(element_offset)));
+    };
     if (stride == -1) {
         Value* v = b_.CreateAlignedLoad(type, at(1 - count), align);
         return b_.CreateVectorReverse(v);
@@ -174,8 +182,10 @@ Value* Emitter::load_strided(const Access& access) {
             const std::int64_t position = lane * stride;
             const bool here = position / count == piece;
             const auto from = static_cast<int>(position - start);
-            if (result) pick.push_back(here ? static_cast<int>(count) + from : static_cast<int>(lane));
-            else pick.push_back(here ? from : -1);
+            if (result)
+                pick.push_back(here ? static_cast<int>(count) + from : static_cast<int>(lane));
+            else
+                pick.push_back(here ? from : -1);
         }
         result = result ? b_.CreateShuffleVector(result, v, pick) : b_.CreateShuffleVector(v, pick);
     }
@@ -185,8 +195,9 @@ Value* Emitter::load_strided(const Access& access) {
 Value* Emitter::load_gathered(const Access& access) {
     auto* type = llvm::FixedVectorType::get(element(access), static_cast<unsigned>(lanes_.count));
     Value* mask = may_skip_mask(access) ? nullptr : widen(lanes_.mask);
-    return b_.CreateMaskedGather(type, lane_addresses(access), llvm::Align(static_cast<std::uint64_t>(bytes_of(access.buffer))),
-                                 mask, mask ? llvm::Constant::getNullValue(type) : nullptr);
+    return b_.CreateMaskedGather(type, lane_addresses(access),
+                                 llvm::Align(static_cast<std::uint64_t>(bytes_of(access.buffer))), mask,
+                                 mask ? llvm::Constant::getNullValue(type) : nullptr);
 }
 
 // ------------------------------------------------------------------------------------------ stores
@@ -200,8 +211,10 @@ void Emitter::store(const Access& access, Value* v) {
         return;
     }
     Value* bits = arithmetic_.to_memory(access.buffer->dtype, widen(v));
-    if (!access.flat.lanes && access.flat.lane == 1) store_contiguous(access, bits);
-    else store_scattered(access, bits);
+    if (!access.flat.lanes && access.flat.lane == 1)
+        store_contiguous(access, bits);
+    else
+        store_scattered(access, bits);
 }
 
 void Emitter::store_contiguous(const Access& access, Value* v) {
@@ -216,7 +229,8 @@ void Emitter::store_contiguous(const Access& access, Value* v) {
         return;
     }
     Value* pointer = address(access, access.flat, false);
-    b_.CreateMaskedStore(v, pointer, llvm::Align(static_cast<std::uint64_t>(bytes_of(access.buffer))), widen(lanes_.mask));
+    b_.CreateMaskedStore(v, pointer, llvm::Align(static_cast<std::uint64_t>(bytes_of(access.buffer))),
+                         widen(lanes_.mask));
 }
 
 void Emitter::store_scattered(const Access& access, Value* v) {
@@ -228,7 +242,8 @@ void Emitter::store_scattered(const Access& access, Value* v) {
     }
     for (std::int64_t lane = 0; lane < lanes_.count; ++lane) {
         const Index flat = add(access.flat.scalar_part(), constant_index(lane * access.flat.lane));
-        b_.CreateAlignedStore(b_.CreateExtractElement(v, static_cast<std::uint64_t>(lane)), address(access, flat), align);
+        b_.CreateAlignedStore(b_.CreateExtractElement(v, static_cast<std::uint64_t>(lane)), address(access, flat),
+                              align);
     }
 }
 

@@ -99,8 +99,10 @@ Value* Emitter::emit_logical(const Binary& node) {
         return conjunction ? b_.CreateSelect(a, b, decided) : b_.CreateSelect(a, decided, b);
     }
     llvm::BasicBlock *right = new_block("right"), *done = new_block("decided");
-    if (conjunction) b_.CreateCondBr(a, right, done);
-    else b_.CreateCondBr(a, done, right);
+    if (conjunction)
+        b_.CreateCondBr(a, right, done);
+    else
+        b_.CreateCondBr(a, done, right);
     llvm::BasicBlock* left_end = b_.GetInsertBlock();
     b_.SetInsertPoint(right);
     Value* b = value(node.b);

@@ -89,7 +89,8 @@ Index Emitter::index(const Expr& expr) {
     }
     if (const Binary* node = as<Binary>(expr)) return index_binary(*node);
     if (const Cast* node = as<Cast>(expr))
-        return wrap(arithmetic_.cast(DType::I64, node->value->dtype, value(node->value)), range_of_dtype(node->value->dtype));
+        return wrap(arithmetic_.cast(DType::I64, node->value->dtype, value(node->value)),
+                    range_of_dtype(node->value->dtype));
     if (const Load* node = as<Load>(expr)) return wrap(load(*node));
     if (const Call* node = as<Call>(expr)) {
         if (node->intrinsic == Intrinsic::Neg) return plus(Index(), index(node->args[0]), -1);
@@ -144,8 +145,10 @@ Index Emitter::index_division(BinaryOp op, const Index& a, const Index& b) {
             Value* x = scalar(*parts->pending);
             Value* y = b_.getInt64(static_cast<std::uint64_t>(d));
             Value* v = nullptr;
-            if (pending.lo >= 0) v = wants_remainder ? b_.CreateURem(x, y) : b_.CreateUDiv(x, y);
-            else v = arithmetic_.binary(wants_remainder ? BinaryOp::FloorMod : BinaryOp::FloorDiv, DType::I64, x, y);
+            if (pending.lo >= 0)
+                v = wants_remainder ? b_.CreateURem(x, y) : b_.CreateUDiv(x, y);
+            else
+                v = arithmetic_.binary(wants_remainder ? BinaryOp::FloorMod : BinaryOp::FloorDiv, DType::I64, x, y);
             return plus(out, wrap(v, wants_remainder ? Range{0, d - 1} : quotient_range(pending, d)));
         }
         if (ra.within(0, kInt32) && d <= kInt32) { // 32-bit vectors divide in far fewer instructions
@@ -187,12 +190,14 @@ Value* Emitter::compare(BinaryOp op, const Index& a, const Index& b) {
         if (const std::optional<bool> known = decide(op, rd)) return b_.getInt1(*known);
         if (d.lane != 0) { // lane * k op -(uniform part), in 32 bits where they suffice
             const Index uniform = scaled(d.scalar_part(), -1);
-            const bool narrow = range(uniform).within(-kInt32, kInt32) && (Range{0, lanes_.count} * d.lane).within(-kInt32, kInt32);
+            const bool narrow =
+                range(uniform).within(-kInt32, kInt32) && (Range{0, lanes_.count} * d.lane).within(-kInt32, kInt32);
             Value* bound = scalar(uniform);
             if (narrow) bound = b_.CreateTrunc(bound, b_.getInt32Ty());
             return arithmetic_.binary(op, DType::I64, lane_numbers(d.lane, narrow ? 32 : 64), widen(bound));
         }
-        return arithmetic_.binary(op, DType::I64, scalar(add(a.scalar_part(), constant_index(0))), scalar(b.scalar_part()));
+        return arithmetic_.binary(op, DType::I64, scalar(add(a.scalar_part(), constant_index(0))),
+                                  scalar(b.scalar_part()));
     }
     Value *x = materialize(a), *y = materialize(b);
     widen_pair(x, y);
@@ -205,7 +210,8 @@ Value* Emitter::scalar(const Index& i, bool address) {
     Value* sum = nullptr;
     for (const Index::Term& term : i.terms) { // outer loops first, so that their part can be kept
         Value* v = term.atom->value;
-        if (term.scale != 1) v = b_.CreateMul(v, b_.getInt64(static_cast<std::uint64_t>(term.scale)), "", false, address);
+        if (term.scale != 1)
+            v = b_.CreateMul(v, b_.getInt64(static_cast<std::uint64_t>(term.scale)), "", false, address);
         sum = sum ? b_.CreateAdd(sum, v, "", false, address) : v;
     }
     if (!sum) return b_.getInt64(static_cast<std::uint64_t>(i.constant));

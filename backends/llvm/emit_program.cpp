@@ -106,8 +106,8 @@ struct Emitter::Captures {
     [[nodiscard]] int addresses(const BufferNode* buffer) const { return stored.contains(buffer) ? 1 : twins; }
 };
 
-Emitter::Emitter(llvm::Module& module, llvm::IRBuilderBase& builder, const Machine& machine, const BuildOptions& options,
-                 DebugLines* lines)
+Emitter::Emitter(llvm::Module& module, llvm::IRBuilderBase& builder, const Machine& machine,
+                 const BuildOptions& options, DebugLines* lines)
     : module_(module), b_(builder), machine_(machine), options_(options), lines_(lines),
       arithmetic_(builder, machine.native_half) {
     llvm::FastMathFlags flags;
@@ -219,7 +219,8 @@ void Emitter::emit_entry(const Program& program, llvm::Function* body) {
 llvm::AllocaInst* Emitter::make_alloca(llvm::Type* type, std::int64_t count, const std::string& name) {
     const llvm::IRBuilderBase::InsertPointGuard guard(b_);
     b_.SetInsertPoint(frame_.function->getEntryBlock().getTerminator());
-    llvm::AllocaInst* memory = b_.CreateAlloca(llvm::ArrayType::get(type, static_cast<std::uint64_t>(count)), nullptr, name);
+    llvm::AllocaInst* memory =
+        b_.CreateAlloca(llvm::ArrayType::get(type, static_cast<std::uint64_t>(count)), nullptr, name);
     memory->setAlignment(llvm::Align(64));
     return memory;
 }
@@ -270,8 +271,8 @@ void Emitter::emit_parallel(const For& loop, const Index& extent) {
     for (unsigned i = 0; i < captures.values.size(); ++i)
         b_.CreateStore(captures.values[i], b_.CreateStructGEP(closure_type, closure, i));
     llvm::Function* entry = emit_parallel_entry(name, body, captures);
-    auto* loop_type = llvm::FunctionType::get(
-        b_.getVoidTy(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getPtrTy(), b_.getPtrTy()}, false);
+    auto* loop_type =
+        llvm::FunctionType::get(b_.getVoidTy(), {b_.getPtrTy(), b_.getInt64Ty(), b_.getPtrTy(), b_.getPtrTy()}, false);
     Value* parallel_for = b_.CreateAlignedLoad(b_.getPtrTy(), frame_.context, llvm::Align(8), "parallel_for");
     b_.CreateCall(loop_type, parallel_for, {frame_.context, count, entry, closure});
     emit_parallel_body(loop, body, captures);

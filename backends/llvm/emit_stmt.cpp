@@ -16,10 +16,10 @@ using llvm::Value;
 
 namespace {
 
-constexpr std::int64_t kMaxUnrolled = 1024;     ///< copies of one loop's body
-constexpr std::int64_t kMaxEmitted = 60000;     ///< statements, before loops are no longer unrolled
-constexpr std::int64_t kMaxScalarUnrolled = 64; ///< copies of a vectorized loop that cannot be widened
-constexpr std::int64_t kMaxChunks = 8;          ///< vectors in a row before they become a loop
+constexpr std::int64_t kMaxUnrolled = 1024;      ///< copies of one loop's body
+constexpr std::int64_t kMaxEmitted = 60000;      ///< statements, before loops are no longer unrolled
+constexpr std::int64_t kMaxScalarUnrolled = 64;  ///< copies of a vectorized loop that cannot be widened
+constexpr std::int64_t kMaxChunks = 8;           ///< vectors in a row before they become a loop
 constexpr std::int64_t kMaxLaneBytes = 64 << 10; ///< stack for the lanes' copies of one buffer
 
 class HasVectorized : public Visitor {
@@ -116,8 +116,10 @@ void Emitter::emit_store(const Store& node) {
 
 template <class Then, class Else> void Emitter::emit_where(Value* condition, Then&& then_emit, Else&& else_emit) {
     if (auto* known = llvm::dyn_cast<llvm::ConstantInt>(condition)) {
-        if (known->isOne()) then_emit();
-        else else_emit();
+        if (known->isOne())
+            then_emit();
+        else
+            else_emit();
         return;
     }
     if (condition->getType()->isVectorTy()) {
@@ -153,8 +155,10 @@ void Emitter::emit_if(const If& node) {
 
 void Emitter::emit_let(const Let& node) {
     Bound bound;
-    if (node.var->dtype == DType::I64) bound.index = index(node.value);
-    else bound.value = value(node.value);
+    if (node.var->dtype == DType::I64)
+        bound.index = index(node.value);
+    else
+        bound.value = value(node.value);
     frame_.vars[node.var.get()] = bound;
     emit(node.body);
 }
@@ -163,7 +167,7 @@ void Emitter::emit_alloc(const Alloc& node) {
     const BufferNode* buffer = node.buffer.get();
     llvm::Type* type = memory_type(b_.getContext(), buffer->dtype);
     if (const auto slot = plan_->slots.find(buffer); slot != plan_->slots.end()) {
-        if (lanes_.count != 0) return fail_lanes(); // every lane would need one
+        if (lanes_.count != 0) return fail_lanes();           // every lane would need one
         if (slot->second.stride == 0) return emit(node.body); // a parameter, see emit(Program)
         Index offset = constant_index(static_cast<std::int64_t>(slot->second.offset));
         if (frame_.slot) offset = add(offset, atom_index(*frame_.slot), static_cast<std::int64_t>(slot->second.stride));
@@ -174,7 +178,8 @@ void Emitter::emit_alloc(const Alloc& node) {
         const std::int64_t count = buffer->static_size() * std::max(copies, 1);
         if (copies != 0 && count * byte_size(buffer->dtype) > kMaxLaneBytes) return fail_lanes();
         Place& place = frame_.places[buffer]; // an unrolled body's copies share it
-        if (!place.pointer || place.copies != copies) place = place_of(node.buffer, make_alloca(type, count, buffer->name));
+        if (!place.pointer || place.copies != copies)
+            place = place_of(node.buffer, make_alloca(type, count, buffer->name));
         place.copies = copies;
         place.on_stack = true;
     }
@@ -183,7 +188,8 @@ void Emitter::emit_alloc(const Alloc& node) {
 
 void Emitter::emit_block(const Block& node) {
     const auto body = [&] {
-        for (const BlockIter& iter : node.fields.iters) frame_.vars[iter.var.get()] = Bound{index(iter.binding), nullptr};
+        for (const BlockIter& iter : node.fields.iters)
+            frame_.vars[iter.var.get()] = Bound{index(iter.binding), nullptr};
         if (node.fields.init) emit_init(node);
         emit(node.fields.body);
     };
@@ -203,7 +209,8 @@ void Emitter::emit_init(const Block& node) {
         first = both(first, zero);
     }
     if (!first) return emit(node.fields.init);
-    emit_where(first, [&] { emit(node.fields.init); }, [] {});
+    emit_where(
+        first, [&] { emit(node.fields.init); }, [] {});
 }
 
 // ------------------------------------------------------------------------------------------- loops
@@ -245,7 +252,9 @@ void Emitter::emit_for(const For& loop) {
 void Emitter::emit_serial(const For& loop, const Index& extent) {
     const Range bounds = range(extent);
     Value* end = scalar(extent);
-    const Range iterations{0, bounds.hi == std::numeric_limits<std::int64_t>::max() ? bounds.hi : std::max<std::int64_t>(bounds.hi - 1, 0)};
+    const Range iterations{0, bounds.hi == std::numeric_limits<std::int64_t>::max()
+                                  ? bounds.hi
+                                  : std::max<std::int64_t>(bounds.hi - 1, 0)};
     if (bounds.lo >= 1) return emit_counted(loop, b_.getInt64(0), end, iterations);
     llvm::BasicBlock *enter = new_block(loop.var->name + ".some"), *skip = new_block(loop.var->name + ".none");
     b_.CreateCondBr(b_.CreateICmpSGT(end, b_.getInt64(0)), enter, skip);
@@ -275,7 +284,8 @@ void Emitter::emit_counted(const For& loop, Value* begin, Value* end, Range rang
 }
 
 void Emitter::emit_unrolled(const For& loop, std::int64_t extent) {
-    const bool twins = frame_.twins > 1 && overflows_registers(loop, machine_.vector_bits / 32, machine_.vector_registers);
+    const bool twins =
+        frame_.twins > 1 && overflows_registers(loop, machine_.vector_bits / 32, machine_.vector_registers);
     const int before = frame_.twin;
     for (std::int64_t i = 0; i < extent; ++i) {
         if (twins) frame_.twin = static_cast<int>(i % frame_.twins);
@@ -294,16 +304,20 @@ void Emitter::emit_vectorized(const For& loop, std::int64_t extent) {
     if (width > 1) {
         const Checkpoint start = checkpoint();
         const std::int64_t chunks = extent / width;
-        if (chunks > kMaxChunks) emit_chunk_loop(loop, chunks, width);
+        if (chunks > kMaxChunks)
+            emit_chunk_loop(loop, chunks, width);
         else
-            for (std::int64_t chunk = 0; chunk < chunks; ++chunk) emit_chunk(loop, constant_index(chunk * width), width, 0);
+            for (std::int64_t chunk = 0; chunk < chunks; ++chunk)
+                emit_chunk(loop, constant_index(chunk * width), width, 0);
         emit_tail(loop, chunks * width, static_cast<int>(extent % width));
         const bool failed = std::exchange(lanes_, Lanes()).failed;
         if (!failed) return;
         roll_back(start);
     }
-    if (extent <= kMaxScalarUnrolled && emitted_ <= kMaxEmitted) emit_unrolled(loop, extent);
-    else emit_serial(loop, constant_index(extent));
+    if (extent <= kMaxScalarUnrolled && emitted_ <= kMaxEmitted)
+        emit_unrolled(loop, extent);
+    else
+        emit_serial(loop, constant_index(extent));
 }
 
 /// Iterations first .. first + count - 1 as lanes; with `prefix`, only so many of them.
@@ -346,7 +360,8 @@ void Emitter::emit_chunk_loop(const For& loop, std::int64_t chunks, int width) {
 void Emitter::emit_tail(const For& loop, std::int64_t first, int left) {
     while (left > 0) {
         const int whole = static_cast<int>(std::bit_ceil(static_cast<unsigned>(left)));
-        if (machine_.masked_memory && whole > 2) return emit_chunk(loop, constant_index(first), whole, whole == left ? 0 : left);
+        if (machine_.masked_memory && whole > 2)
+            return emit_chunk(loop, constant_index(first), whole, whole == left ? 0 : left);
         const int part = whole == left ? left : whole / 2;
         if (part == 1) {
             if (lanes_.failed) return;
@@ -368,15 +383,16 @@ Emitter::Checkpoint Emitter::checkpoint() {
 /// Removes everything emitted since; what was emitted before does not refer to it.
 void Emitter::roll_back(const Checkpoint& to) {
     llvm::SmallVector<llvm::BasicBlock*, 16> blocks;
-    for (llvm::BasicBlock* block = to.last_block->getNextNode(); block; block = block->getNextNode()) blocks.push_back(block);
+    for (llvm::BasicBlock* block = to.last_block->getNextNode(); block; block = block->getNextNode())
+        blocks.push_back(block);
     llvm::SmallVector<llvm::Instruction*, 64> instructions;
-    for (llvm::Instruction* i = to.last ? to.last->getNextNode() : to.block->empty() ? nullptr : &to.block->front(); i;
-         i = i->getNextNode())
+    for (llvm::Instruction* i = to.last             ? to.last->getNextNode()
+                                : to.block->empty() ? nullptr
+                                                    : &to.block->front();
+         i; i = i->getNextNode())
         instructions.push_back(i);
     for (llvm::BasicBlock* block : blocks) block->dropAllReferences();
-    for (auto i = instructions.rbegin(); i != instructions.rend(); ++i) {
-        (*i)->eraseFromParent();
-    }
+    for (auto i = instructions.rbegin(); i != instructions.rend(); ++i) { (*i)->eraseFromParent(); }
     for (llvm::BasicBlock* block : blocks) block->eraseFromParent();
     frame_.trap = to.trap;
     b_.SetInsertPoint(to.block);

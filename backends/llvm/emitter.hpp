@@ -2,9 +2,10 @@
 // Tensor program to LLVM IR. One Emitter writes one program into a module.
 //
 // A kernel `f` becomes f(args, context), which loads the buffers' addresses and calls f.body, whose parameters are
-// declared not to alias. A parallel loop becomes f.parallel.<var>(begin, end, closure) and its own body in the same way.
-// A vectorized loop is emitted in chunks of the machine's width: expressions that depend on the loop variable become
-// vectors, conditions that do become masks. What cannot be widened is taken back and emitted as scalar iterations.
+// declared not to alias. A parallel loop becomes f.parallel.<var>(begin, end, closure) and its own body in the same
+// way. A vectorized loop is emitted in chunks of the machine's width: expressions that depend on the loop variable
+// become vectors, conditions that do become masks. What cannot be widened is taken back and emitted as scalar
+// iterations.
 
 #include "backends/llvm/arithmetic.hpp"
 #include "backends/llvm/index.hpp"
@@ -33,8 +34,8 @@ class DebugLines;
 struct Machine {
     int vector_bits = 128;
     int vector_registers = 16;
-    bool native_half = false;    ///< converts f16 in hardware
-    bool masked_memory = false;  ///< loads and stores vectors under a mask in hardware
+    bool native_half = false;   ///< converts f16 in hardware
+    bool masked_memory = false; ///< loads and stores vectors under a mask in hardware
 };
 
 class Emitter {
@@ -66,10 +67,10 @@ class Emitter {
         llvm::DISubprogram* scope = nullptr;
         std::unordered_map<const tensor::Node*, Bound> vars;
         std::unordered_map<const tensor::BufferNode*, Place> places;
-        llvm::Value* context = nullptr;    ///< null in a parallel body
-        llvm::Value* workspace = nullptr;  ///< base of the workspace
+        llvm::Value* context = nullptr;        ///< null in a parallel body
+        llvm::Value* workspace = nullptr;      ///< base of the workspace
         const tensor::For* parallel = nullptr; ///< the loop whose body this is
-        const Atom* slot = nullptr;        ///< its iteration
+        const Atom* slot = nullptr;            ///< its iteration
         llvm::BasicBlock* trap = nullptr;
         int twins = 1; ///< addresses of every read-only buffer
         int twin = 0;  ///< which of them is used now

@@ -16,7 +16,8 @@ std::int64_t wrapping_mul(std::int64_t a, std::int64_t b) {
 
 /// gcd of magnitudes; 0 for two zeros. Safe for the least integer.
 std::uint64_t common_divisor(std::uint64_t g, std::int64_t value) {
-    const std::uint64_t magnitude = value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
+    const std::uint64_t magnitude =
+        value < 0 ? 0 - static_cast<std::uint64_t>(value) : static_cast<std::uint64_t>(value);
     return std::gcd(g, magnitude);
 }
 
@@ -66,8 +67,10 @@ Index add(const Index& a, const Index& b, std::int64_t scale) {
     out.terms.reserve(a.terms.size() + b.terms.size());
     std::size_t i = 0, j = 0;
     while (i < a.terms.size() || j < b.terms.size()) {
-        const bool take_a = j == b.terms.size() || (i < a.terms.size() && a.terms[i].atom->rank <= b.terms[j].atom->rank);
-        const bool take_b = i == a.terms.size() || (j < b.terms.size() && b.terms[j].atom->rank <= a.terms[i].atom->rank);
+        const bool take_a =
+            j == b.terms.size() || (i < a.terms.size() && a.terms[i].atom->rank <= b.terms[j].atom->rank);
+        const bool take_b =
+            i == a.terms.size() || (j < b.terms.size() && b.terms[j].atom->rank <= a.terms[i].atom->rank);
         Index::Term term{take_a ? a.terms[i].atom : b.terms[j].atom, 0};
         if (take_a) term.scale = a.terms[i++].scale;
         if (take_b) term.scale = wrapping_add(term.scale, wrapping_mul(b.terms[j++].scale, scale));
@@ -92,7 +95,9 @@ std::int64_t alignment_of(const Index& a, std::int64_t scale) {
     return static_cast<std::int64_t>(g);
 }
 
-std::int64_t floor_quotient(std::int64_t a, std::int64_t b) { return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0); }
+std::int64_t floor_quotient(std::int64_t a, std::int64_t b) {
+    return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
+}
 
 std::optional<Division> divide(const Index& a, std::int64_t divisor, int lane_count) {
     if (a.lanes) return std::nullopt;
@@ -101,11 +106,15 @@ std::optional<Division> divide(const Index& a, std::int64_t divisor, int lane_co
     out.quotient.constant = floor_quotient(a.constant, divisor);
     rest.constant = a.constant - out.quotient.constant * divisor;
     for (const Index::Term& term : a.terms) {
-        if (term.scale % divisor == 0) out.quotient.terms.push_back({term.atom, term.scale / divisor});
-        else rest.terms.push_back(term);
+        if (term.scale % divisor == 0)
+            out.quotient.terms.push_back({term.atom, term.scale / divisor});
+        else
+            rest.terms.push_back(term);
     }
-    if (a.lane % divisor == 0) out.quotient.lane = a.lane / divisor;
-    else rest.lane = a.lane;
+    if (a.lane % divisor == 0)
+        out.quotient.lane = a.lane / divisor;
+    else
+        rest.lane = a.lane;
     if (range_of(rest, lane_count).within(0, divisor - 1)) {
         out.remainder = rest;
         return out;
@@ -113,7 +122,8 @@ std::optional<Division> divide(const Index& a, std::int64_t divisor, int lane_co
     if (rest.lane != 0) { // lanes must not carry into the quotient
         std::uint64_t step = common_divisor(static_cast<std::uint64_t>(divisor), rest.constant);
         for (const Index::Term& term : rest.terms) step = common_divisor(step, term.scale);
-        if (rest.lane < 0 || (Range{0, lane_count - 1} * rest.lane).hi >= static_cast<std::int64_t>(step)) return std::nullopt;
+        if (rest.lane < 0 || (Range{0, lane_count - 1} * rest.lane).hi >= static_cast<std::int64_t>(step))
+            return std::nullopt;
         out.remainder.lane = rest.lane;
     }
     out.pending = rest.scalar_part();

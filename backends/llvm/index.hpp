@@ -38,9 +38,9 @@ struct Index {
         std::int64_t scale = 0;
     };
     std::int64_t constant = 0;
-    std::vector<Term> terms;       ///< by rank, no atom twice, no scale 0
+    std::vector<Term> terms; ///< by rank, no atom twice, no scale 0
     std::int64_t lane = 0;
-    llvm::Value* lanes = nullptr;  ///< a vector, or null for 0: what is neither uniform nor linear over the lanes
+    llvm::Value* lanes = nullptr; ///< a vector, or null for 0: what is neither uniform nor linear over the lanes
     Range lanes_range{0, 0};
 
     [[nodiscard]] bool is_constant() const { return terms.empty() && lane == 0 && !lanes; }

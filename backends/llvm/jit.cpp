@@ -28,8 +28,8 @@ llvm::orc::SymbolMap allowed_symbols(llvm::orc::LLJIT& jit) {
     using OneF = float(float);
     using Two = double(double, double);
     using TwoF = float(float, float);
-#define ORRERY_ONE(name)                                                                                     \
-    add(#name, static_cast<One*>(::name));                                                                   \
+#define ORRERY_ONE(name)                                                                                               \
+    add(#name, static_cast<One*>(::name));                                                                             \
     add(#name "f", static_cast<OneF*>(::name##f))
     ORRERY_ONE(exp);
     ORRERY_ONE(log);

@@ -45,7 +45,8 @@ Result<std::string> blob_object(std::span<const std::byte> blob, const Target& t
     module.setDataLayout(machine->createDataLayout());
     const llvm::StringRef bytes(reinterpret_cast<const char*>(blob.data()), blob.size());
     llvm::Constant* data = llvm::ConstantDataArray::getString(context, bytes, false);
-    auto* global = new llvm::GlobalVariable(module, data->getType(), true, llvm::GlobalValue::ExternalLinkage, data, "orrery_module");
+    auto* global = new llvm::GlobalVariable(module, data->getType(), true, llvm::GlobalValue::ExternalLinkage, data,
+                                            "orrery_module");
     global->setAlignment(llvm::Align(64));
     return codegen::generate(module, *machine, codegen::FileKind::Object);
 }
@@ -53,7 +54,8 @@ Result<std::string> blob_object(std::span<const std::byte> blob, const Target& t
 /// The C math library of this process, for a module made for this machine to name.
 std::string math_library() {
     Dl_info info;
-    if (dladdr(reinterpret_cast<void*>(static_cast<double (*)(double)>(::tanh)), &info) == 0 || !info.dli_fname) return {};
+    if (dladdr(reinterpret_cast<void*>(static_cast<double (*)(double)>(::tanh)), &info) == 0 || !info.dli_fname)
+        return {};
     const std::string name = info.dli_fname;
     return name.find("libm.so") == std::string::npos ? std::string() : name;
 }
@@ -61,13 +63,18 @@ std::string math_library() {
 Result<void> run_linker(const std::vector<std::string>& inputs, const fs::path& output, const fs::path& folder) {
     llvm::ErrorOr<std::string> linker = llvm::sys::findProgramByName("ld.lld-19");
     if (!linker) linker = llvm::sys::findProgramByName("ld.lld");
-    if (!linker) return Diagnostic{Code::ProcessFailed, "there is no linker: ld.lld-19 is not in the PATH", {}, "install Debian's package lld-19"};
+    if (!linker)
+        return Diagnostic{Code::ProcessFailed,
+                          "there is no linker: ld.lld-19 is not in the PATH",
+                          {},
+                          "install Debian's package lld-19"};
     std::vector<std::string> words = {*linker, "-shared", "--gc-sections", "-o", output.string()};
     words.insert(words.end(), inputs.begin(), inputs.end());
     const std::vector<llvm::StringRef> arguments(words.begin(), words.end());
     const std::string log = (folder / "log").string();
     std::string why;
-    const std::vector<std::optional<llvm::StringRef>> redirects = {std::nullopt, llvm::StringRef(log), llvm::StringRef(log)};
+    const std::vector<std::optional<llvm::StringRef>> redirects = {std::nullopt, llvm::StringRef(log),
+                                                                   llvm::StringRef(log)};
     const int status = llvm::sys::ExecuteAndWait(*linker, arguments, std::nullopt, redirects, 0, 0, &why);
     if (status == 0) return {};
     const Result<std::string> said = read_file(log);
@@ -90,7 +97,8 @@ Result<void> link_module(std::span<const KernelObject> objects, std::span<const 
     ORRERY_CHECK_OK(add(data));
     for (const KernelObject& object : objects) ORRERY_CHECK_OK(add(object.object));
     const Target host = codegen::host_target();
-    if (const std::string library = math_library(); !library.empty() && (target.triple.empty() || target.triple == host.triple))
+    if (const std::string library = math_library();
+        !library.empty() && (target.triple.empty() || target.triple == host.triple))
         inputs.push_back(library);
     const fs::path linked = folder.path / "module.so";
     ORRERY_CHECK_OK(run_linker(inputs, linked, folder.path));

@@ -58,8 +58,10 @@ std::string spaced(std::string_view line) {
     std::string out;
     bool start = true;
     for (char c : line) {
-        if (c != '\t') out += c, start = false;
-        else out += start ? "    " : " ";
+        if (c != '\t')
+            out += c, start = false;
+        else
+            out += start ? "    " : " ";
     }
     return std::string(trim_end(out));
 }

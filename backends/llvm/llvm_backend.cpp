@@ -39,13 +39,15 @@ Result<std::unique_ptr<Unit>> start(const std::string& name, const Target& targe
     return unit;
 }
 
-Result<void> write(Unit& unit, const tensor::Program& program, const Target& target, const BuildOptions& options, Lines lines) {
+Result<void> write(Unit& unit, const tensor::Program& program, const Target& target, const BuildOptions& options,
+                   Lines lines) {
     ORRERY_CHECK_OK(codegen::find_unsupported(program));
     const codegen::WorkspacePlan plan = codegen::plan_workspace(program);
     std::optional<codegen::DebugLines> debug;
     if (lines == Lines::With) debug.emplace(*unit.module, program);
     llvm::IRBuilder<> builder(unit.context);
-    codegen::Emitter emitter(*unit.module, builder, codegen::describe(*unit.machine, target), options, debug ? &*debug : nullptr);
+    codegen::Emitter emitter(*unit.module, builder, codegen::describe(*unit.machine, target), options,
+                             debug ? &*debug : nullptr);
     emitter.emit(program, plan);
     if (debug) debug->finish();
     unit.workspace_bytes = plan.bytes;
@@ -71,8 +73,8 @@ class LlvmBackend final : public Backend {
     [[nodiscard]] std::string name() const override { return "llvm"; }
     [[nodiscard]] Target host() const override { return codegen::host_target(); }
 
-    [[nodiscard]] Result<KernelObject> compile(const tensor::Program& program, const Target& target, const BuildOptions& options,
-                                               const Progress& progress) const override {
+    [[nodiscard]] Result<KernelObject> compile(const tensor::Program& program, const Target& target,
+                                               const BuildOptions& options, const Progress& progress) const override {
         const auto begin = std::chrono::steady_clock::now();
         if (progress.cancelled()) return cancelled();
         ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
@@ -88,8 +90,8 @@ class LlvmBackend final : public Backend {
         return out;
     }
 
-    [[nodiscard]] Result<Listing> list(const tensor::Program& program, const Target& target, const BuildOptions& options,
-                                       ListingKind kind) const override {
+    [[nodiscard]] Result<Listing> list(const tensor::Program& program, const Target& target,
+                                       const BuildOptions& options, ListingKind kind) const override {
         ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
         ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
         require_well_formed(*unit);

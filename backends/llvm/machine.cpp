@@ -53,7 +53,8 @@ std::string host_features() {
     std::vector<std::string> names;
     for (const auto& feature : llvm::sys::getHostCPUFeatures())
         names.push_back((feature.second ? "+" : "-") + feature.first().str());
-    std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) { return a.substr(1) < b.substr(1); });
+    std::sort(names.begin(), names.end(),
+              [](const std::string& a, const std::string& b) { return a.substr(1) < b.substr(1); });
     std::string out;
     for (const std::string& name : names) out += (out.empty() ? "" : ",") + name;
     return out;
@@ -81,7 +82,9 @@ Result<TargetMachinePtr> make_target_machine(const Target& target, int opt_level
     if (llvm::Triple(triple).getArch() != llvm::Triple(llvm::sys::getDefaultTargetTriple()).getArch()) initialize_all();
     std::string why;
     const llvm::Target* found = llvm::TargetRegistry::lookupTarget(triple, why);
-    if (!found) return Diagnostic{Code::NoTarget, "no code can be made for " + triple + ": " + why, {}, "see `llc-19 --version`"};
+    if (!found)
+        return Diagnostic{
+            Code::NoTarget, "no code can be made for " + triple + ": " + why, {}, "see `llc-19 --version`"};
     const bool host = target.cpu.empty() && target.triple.empty();
     const std::string cpu = host ? llvm::sys::getHostCPUName().str() : target.cpu;
     const std::string features = host && target.features.empty() ? host_features() : target.features;
@@ -89,7 +92,8 @@ Result<TargetMachinePtr> make_target_machine(const Target& target, int opt_level
     if (!info || (!cpu.empty() && !info->isCPUStringValid(cpu)))
         return Diagnostic{Code::NoTarget, triple + " has no processor '" + cpu + "'", {}, "see `llc-19 -mcpu=help`"};
     constexpr std::array<llvm::CodeGenOptLevel, 4> kLevels = {llvm::CodeGenOptLevel::None, llvm::CodeGenOptLevel::Less,
-                                                              llvm::CodeGenOptLevel::Default, llvm::CodeGenOptLevel::Default};
+                                                              llvm::CodeGenOptLevel::Default,
+                                                              llvm::CodeGenOptLevel::Default};
     const llvm::CodeGenOptLevel level = kLevels[static_cast<std::size_t>(std::clamp(opt_level, 0, 3))];
     llvm::TargetOptions options;
     options.MCOptions.AsmVerbose = false;

@@ -56,7 +56,8 @@ std::string generate(llvm::Module& module, llvm::TargetMachine& machine, FileKin
     llvm::SmallVector<char, 0> bytes;
     llvm::raw_svector_ostream out(bytes);
     llvm::legacy::PassManager passes;
-    const auto type = kind == FileKind::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
+    const auto type =
+        kind == FileKind::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
     if (machine.addPassesToEmitFile(passes, out, nullptr, type)) return {};
     passes.run(module);
     return std::string(bytes.data(), bytes.size());

@@ -53,7 +53,8 @@ std::int64_t tile_vectors(const Stmt& stmt, int lanes) {
         const std::int64_t inner = tile_vectors(loop->body, lanes);
         if (!extent) return inner;
         if (loop->loop == LoopKind::Unrolled) return inner * extent->value;
-        if (loop->loop == LoopKind::Vectorized) return inner * std::max<std::int64_t>(1, (extent->value + lanes - 1) / lanes);
+        if (loop->loop == LoopKind::Vectorized)
+            return inner * std::max<std::int64_t>(1, (extent->value + lanes - 1) / lanes);
         return inner;
     }
     if (const Block* block = as<Block>(stmt)) return tile_vectors(block->fields.body, lanes);

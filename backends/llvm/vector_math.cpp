@@ -25,11 +25,12 @@ constexpr std::array<double, 8> kLog = {0x1.555554p-2, -0x1.0000ccp-2, 0x1.999f4
 constexpr std::array<double, 6> kTanh = {-0x1.555554p-2, 0x1.11105p-3,   -0x1.b9e242p-5,
                                          0x1.62c6a8p-6,  -0x1.075e82p-7, 0x1.065888p-9};
 /// erf(t) / t - 1 in t^2 on [0, 1]; relative error of erf 2^-29.3.
-constexpr std::array<double, 7> kErfSmall = {0x1.06eba8p-3,  -0x1.81274p-2,  0x1.ce2d52p-4, -0x1.b7fec4p-6,
-                                             0x1.542fecp-8,  -0x1.a5197ap-11, 0x1.4c5cb4p-14};
+constexpr std::array<double, 7> kErfSmall = {0x1.06eba8p-3, -0x1.81274p-2,   0x1.ce2d52p-4, -0x1.b7fec4p-6,
+                                             0x1.542fecp-8, -0x1.a5197ap-11, 0x1.4c5cb4p-14};
 /// log(erfc(t)) on [0.98, 3.95]; absolute error of exp of it 2^-35.4.
-constexpr std::array<double, 9> kErfLarge = {0x1.95a4fap-13, -0x1.212ddap0,  -0x1.442d82p-1, -0x1.bc62bcp-4, 0x1.9ded3ap-6,
-                                             -0x1.15482cp-8, 0x1.d6cfacp-12, -0x1.80bad4p-16, 0x1.743742p-24};
+constexpr std::array<double, 9> kErfLarge = {0x1.95a4fap-13, -0x1.212ddap0,   -0x1.442d82p-1,
+                                             -0x1.bc62bcp-4, 0x1.9ded3ap-6,   -0x1.15482cp-8,
+                                             0x1.d6cfacp-12, -0x1.80bad4p-16, 0x1.743742p-24};
 /// (sin(r) / r - 1) / r^2 in r^2 on [0, 0.63]; relative error of sin 2^-30.8.
 constexpr std::array<double, 4> kSin = {-0x1.555556p-3, 0x1.111196p-7, -0x1.a07f68p-13, 0x1.861fa4p-19};
 /// (cos(r) - 1 + r^2/2) / r^4 in r^2 on [0, 0.63]; relative error of cos 2^-33.2.
@@ -38,8 +39,8 @@ constexpr std::array<double, 4> kCos = {0x1.555556p-5, -0x1.6c17cep-10, 0x1.a0ec
 constexpr std::array<double, 6> kLog2 = {0x1.71547652b8251p1,  0x1.ec709dc53cbb8p-1, 0x1.2776c292c6716p-1,
                                          0x1.a61a2f35657b6p-2, 0x1.479543519f4fp-2,  0x1.21b20cb6a3716p-2};
 /// 2^r on [-1/2, 1/2]; relative error 2^-34.5.
-constexpr std::array<double, 8> kExp2 = {0x1.ffffffffabbccp-1, 0x1.62e42ff116284p-1, 0x1.ebfbe0a4be89bp-3,
-                                         0x1.c6b08aaf2fd1dp-5, 0x1.3b29dc40d1fb4p-7, 0x1.5d8a708773cc9p-10,
+constexpr std::array<double, 8> kExp2 = {0x1.ffffffffabbccp-1,  0x1.62e42ff116284p-1, 0x1.ebfbe0a4be89bp-3,
+                                         0x1.c6b08aaf2fd1dp-5,  0x1.3b29dc40d1fb4p-7, 0x1.5d8a708773cc9p-10,
                                          0x1.446a1fddc880cp-13, 0x1.fe1784c35a78ap-17};
 
 /// log(2) in two parts, the first of 12 bits so that its product with an exponent is exact.
@@ -121,8 +122,8 @@ Value* emit_log(Math& m, Value* x) {
     Value* result = m.fma(e, m.num(kLn2High), m.add(f, tail));
     const double infinity = std::numeric_limits<double>::infinity();
     result = b.CreateSelect(b.CreateFCmpOLT(x, m.num(infinity)), result, x); // infinity and NaN stay
-    Value* at_zero = b.CreateSelect(b.CreateFCmpOEQ(x, m.num(0)), m.num(-infinity),
-                                    m.num(std::numeric_limits<double>::quiet_NaN()));
+    Value* at_zero =
+        b.CreateSelect(b.CreateFCmpOEQ(x, m.num(0)), m.num(-infinity), m.num(std::numeric_limits<double>::quiet_NaN()));
     return b.CreateSelect(b.CreateFCmpOGT(x, m.num(0)), result, at_zero);
 }
 
@@ -230,14 +231,16 @@ Value* emit_pow(llvm::IRBuilderBase& b, Value* x, Value* y) {
     Value* wide_y = b.CreateFPExt(y, wide);
     Value* result = b.CreateFPTrunc(emit_exp2(m, m.mul(wide_y, emit_log2(m, magnitude))), x->getType());
     // Whole and odd: y/2 is not whole, or y is; floats of 2^24 and more are even.
-    const auto is_whole = [&b](Value* v) { return b.CreateFCmpOEQ(b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, v), v); };
+    const auto is_whole = [&b](Value* v) {
+        return b.CreateFCmpOEQ(b.CreateUnaryIntrinsic(llvm::Intrinsic::floor, v), v);
+    };
     Value* whole = is_whole(y);
     Value* odd = b.CreateAnd(whole, b.CreateNot(is_whole(single.mul(y, single.num(0.5)))));
     Value* negative = b.CreateICmpSLT(single.to_bits(x), single.bits(0)); // -0 too
     result = b.CreateSelect(b.CreateAnd(odd, negative), b.CreateFNeg(result), result);
     const double infinity = std::numeric_limits<double>::infinity();
-    Value* undefined = b.CreateAnd(b.CreateAnd(b.CreateFCmpOLT(x, single.num(0)), b.CreateFCmpOGT(x, single.num(-infinity))),
-                                   b.CreateNot(whole));
+    Value* undefined = b.CreateAnd(
+        b.CreateAnd(b.CreateFCmpOLT(x, single.num(0)), b.CreateFCmpOGT(x, single.num(-infinity))), b.CreateNot(whole));
     result = b.CreateSelect(undefined, single.num(std::numeric_limits<double>::quiet_NaN()), result);
     Value* far_y = b.CreateFCmpOEQ(single.abs(y), single.num(infinity));
     Value* unit = b.CreateFCmpOEQ(single.abs(x), single.num(1));

@@ -52,8 +52,8 @@ class Planner : public Visitor {
 
   private:
     void place(const Buffer& buffer) {
-        const std::size_t bytes =
-            aligned(static_cast<std::size_t>(buffer->static_size()) * static_cast<std::size_t>(byte_size(buffer->dtype)));
+        const std::size_t bytes = aligned(static_cast<std::size_t>(buffer->static_size()) *
+                                          static_cast<std::size_t>(byte_size(buffer->dtype)));
         const bool global = buffer->scope == Scope::Global;
         const std::size_t bound = !global ? kMaxStackBuffer : outer_ ? kSmallGlobal : 0;
         if (bytes <= bound && stack_ + bytes <= kMaxStack) {

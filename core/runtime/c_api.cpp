@@ -27,9 +27,7 @@ template <class F> orrery_status guarded(F&& action) {
     try {
         last_error.clear();
         return action();
-    } catch (const std::bad_alloc&) {
-        return ORRERY_OUT_OF_MEMORY;
-    } catch (const std::exception& error) {
+    } catch (const std::bad_alloc&) { return ORRERY_OUT_OF_MEMORY; } catch (const std::exception& error) {
         return fail(ORRERY_FAILED, error.what());
     }
 }
@@ -56,7 +54,8 @@ std::optional<Bytes> find_blob(void* library) {
     if (!address) return std::nullopt;
     Dl_info info;
     const ElfW(Sym)* symbol = nullptr;
-    if (dladdr1(address, &info, reinterpret_cast<void**>(const_cast<ElfW(Sym)**>(&symbol)), RTLD_DL_SYMENT) == 0 || !symbol)
+    if (dladdr1(address, &info, reinterpret_cast<void**>(const_cast<ElfW(Sym)**>(&symbol)), RTLD_DL_SYMENT) == 0 ||
+        !symbol)
         return std::nullopt;
     return Bytes(static_cast<const std::byte*>(address), symbol->st_size);
 }
@@ -116,7 +115,9 @@ bool is_contiguous(const DLTensor& tensor) {
     return true;
 }
 
-const std::byte* data_of(const DLTensor& tensor) { return static_cast<const std::byte*>(tensor.data) + tensor.byte_offset; }
+const std::byte* data_of(const DLTensor& tensor) {
+    return static_cast<const std::byte*>(tensor.data) + tensor.byte_offset;
+}
 
 /// Row-major copy of a strided tensor: an odometer over its indices.
 void copy_in(const DLTensor& tensor, const Value& value, std::byte* to) {
@@ -159,8 +160,11 @@ namespace {
 
 orrery_status fill_info(const Value* value, orrery_tensor_info* info) {
     if (!value || !info) return fail(ORRERY_BAD_ARGUMENT, "no such input or output");
-    *info = {value->name.c_str(), {value->type.code, value->type.bits, 1}, static_cast<std::int32_t>(value->shape.size()),
-             value->shape.data(), value->bytes};
+    *info = {value->name.c_str(),
+             {value->type.code, value->type.bits, 1},
+             static_cast<std::int32_t>(value->shape.size()),
+             value->shape.data(),
+             value->bytes};
     return ORRERY_OK;
 }
 
@@ -185,7 +189,8 @@ const char* orrery_last_error(void) { return last_error.c_str(); }
 
 orrery_status orrery_load(const char* path, int threads, orrery_model** model) {
     return guarded([&] {
-        if (!path || !model || threads < 1) return fail(ORRERY_BAD_ARGUMENT, "no path, no place for the model, or no threads");
+        if (!path || !model || threads < 1)
+            return fail(ORRERY_BAD_ARGUMENT, "no path, no place for the model, or no threads");
         auto made = std::make_unique<orrery_model>();
         if (const orrery_status status = load_executable(path, made->executable); status != ORRERY_OK) return status;
         const Plan& plan = made->plan();
@@ -238,7 +243,8 @@ orrery_status orrery_run(orrery_model* model) {
         if (!model) return fail(ORRERY_BAD_ARGUMENT, "no model");
         for (std::size_t i = 0; i < model->given.size(); ++i)
             if (!model->given[i])
-                return fail(ORRERY_NOT_READY, "input '" + model->value(model->plan().inputs, static_cast<int>(i))->name + "' is not set");
+                return fail(ORRERY_NOT_READY,
+                            "input '" + model->value(model->plan().inputs, static_cast<int>(i))->name + "' is not set");
         std::vector<const void*> inputs;
         std::vector<void*> outputs;
         for (const Memory& memory : model->inputs) inputs.push_back(memory.get());
@@ -258,7 +264,8 @@ orrery_status orrery_get_output(orrery_model* model, int index, DLTensor* tensor
         if (why.empty() && !is_contiguous(*tensor)) why = "not contiguous";
         if (!why.empty()) return fail(ORRERY_BAD_TENSOR, "output '" + value->name + "': " + why);
         if (value->bytes != 0)
-            std::memcpy(const_cast<std::byte*>(data_of(*tensor)), model->outputs[static_cast<std::size_t>(index)].get(), value->bytes);
+            std::memcpy(const_cast<std::byte*>(data_of(*tensor)), model->outputs[static_cast<std::size_t>(index)].get(),
+                        value->bytes);
         return ORRERY_OK;
     });
 }
@@ -268,8 +275,13 @@ orrery_status orrery_view_output(orrery_model* model, int index, DLTensor* tenso
         orrery_status status = ORRERY_OK;
         const Value* value = ready_output(model, index, tensor, status);
         if (!value) return status;
-        *tensor = {model->outputs[static_cast<std::size_t>(index)].get(), {kDLCPU, 0}, static_cast<std::int32_t>(value->shape.size()),
-                   {value->type.code, value->type.bits, 1}, const_cast<std::int64_t*>(value->shape.data()), nullptr, 0};
+        *tensor = {model->outputs[static_cast<std::size_t>(index)].get(),
+                   {kDLCPU, 0},
+                   static_cast<std::int32_t>(value->shape.size()),
+                   {value->type.code, value->type.bits, 1},
+                   const_cast<std::int64_t*>(value->shape.data()),
+                   nullptr,
+                   0};
         return ORRERY_OK;
     });
 }

@@ -15,8 +15,8 @@ constexpr std::size_t kHeaderBytes = 40;
 constexpr std::size_t kAlignment = 64;
 
 // Bounds on what is read; far above what any model needs, far below what would exhaust memory.
-constexpr std::size_t kMaxCount = 1u << 20;   ///< values, steps, kernels, constants
-constexpr std::size_t kMaxName = 1u << 12;    ///< bytes
+constexpr std::size_t kMaxCount = 1u << 20; ///< values, steps, kernels, constants
+constexpr std::size_t kMaxName = 1u << 12;  ///< bytes
 constexpr std::size_t kMaxRank = 64;
 constexpr std::size_t kMaxArguments = 1u << 14;
 constexpr std::size_t kMaxBytes = std::size_t(1) << 42;
@@ -208,8 +208,7 @@ std::string find_value_error(const Value& value, const Plan& plan, std::span<con
         return value.index < constant_bytes.size() && constant_bytes[value.index] >= value.bytes
                    ? ""
                    : who + "is a constant that is not there or too short";
-    case Storage::Arena:
-        return fits(value.offset, value.bytes, plan.arena_bytes) ? "" : who + "lies outside the arena";
+    case Storage::Arena: return fits(value.offset, value.bytes, plan.arena_bytes) ? "" : who + "lies outside the arena";
     }
     return who + "has an unknown storage";
 }

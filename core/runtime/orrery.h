@@ -19,12 +19,12 @@ typedef struct orrery_model orrery_model;
 
 typedef enum {
     ORRERY_OK = 0,
-    ORRERY_BAD_ARGUMENT = 1,  /* a null pointer, an index out of range */
-    ORRERY_BAD_MODULE = 2,    /* not a module file, damaged, or of another version */
-    ORRERY_BAD_TENSOR = 3,    /* type, shape, device or strides differ from what the model wants */
-    ORRERY_NOT_READY = 4,     /* run before every input was set, or an output read before a run */
+    ORRERY_BAD_ARGUMENT = 1, /* a null pointer, an index out of range */
+    ORRERY_BAD_MODULE = 2,   /* not a module file, damaged, or of another version */
+    ORRERY_BAD_TENSOR = 3,   /* type, shape, device or strides differ from what the model wants */
+    ORRERY_NOT_READY = 4,    /* run before every input was set, or an output read before a run */
     ORRERY_OUT_OF_MEMORY = 5,
-    ORRERY_FAILED = 6         /* anything else of the system */
+    ORRERY_FAILED = 6 /* anything else of the system */
 } orrery_status;
 
 /* Why the last call on this thread failed; empty when none did. Valid until the next call on this thread. */

@@ -62,8 +62,8 @@ struct ThreadPool::State {
         ThreadPool* pool = nullptr;
     };
     Context context;
-    Job job;                                       ///< written before tickets are raised, read after
-    std::vector<Ticket> tickets;                   ///< one a worker
+    Job job;                                           ///< written before tickets are raised, read after
+    std::vector<Ticket> tickets;                       ///< one a worker
     alignas(64) std::atomic<std::uint32_t> pending{0}; ///< parts not yet finished by workers
     std::atomic<bool> stopping{false};
     std::vector<std::thread> workers;
@@ -86,11 +86,11 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>(std::max(threads, 1))) {
     state_->context.pool = this;
-    state_->context.parallel_for = [](orrery_context* context, std::int64_t extent, orrery_loop_body body, void* closure) {
+    state_->context.parallel_for = [](orrery_context* context, std::int64_t extent, orrery_loop_body body,
+                                      void* closure) {
         static_cast<State::Context*>(context)->pool->parallel_for(extent, body, closure);
     };
-    for (int i = 0; i + 1 < threads; ++i)
-        state_->workers.emplace_back([state = state_.get(), i] { state->work(i); });
+    for (int i = 0; i + 1 < threads; ++i) state_->workers.emplace_back([state = state_.get(), i] { state->work(i); });
 }
 
 ThreadPool::~ThreadPool() {

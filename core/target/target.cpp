@@ -17,8 +17,8 @@ template <class T> Result<void> read_number(std::string_view option, std::string
     T value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (error != std::errc() || end != text.data() + text.size() || value < least)
-        return bad("target option -" + std::string(option) + " takes a number from " + std::to_string(least) + ", not '" +
-                   std::string(text) + "'");
+        return bad("target option -" + std::string(option) + " takes a number from " + std::to_string(least) +
+                   ", not '" + std::string(text) + "'");
     out = value;
     return {};
 }
@@ -36,7 +36,8 @@ Result<void> read_option(std::string_view name, std::string_view value, Target& 
     if (name == "vector-bits") {
         ORRERY_CHECK_OK(read_number(name, value, 8, out.vector_bits));
         if (out.vector_bits > 65536 || (out.vector_bits & (out.vector_bits - 1)) != 0)
-            return bad("target option -vector-bits takes a power of two from 8 to 65536, not '" + std::string(value) + "'");
+            return bad("target option -vector-bits takes a power of two from 8 to 65536, not '" + std::string(value) +
+                       "'");
         return {};
     }
     return bad("unknown target option -" + std::string(name));
@@ -55,9 +56,9 @@ int Target::lanes(int element_bytes) const { return std::max(1, vector_bits / 8 
 
 std::string to_string(const Target& t) {
     std::ostringstream out;
-    out << t.backend << " -mtriple=" << t.triple << " -mcpu=" << t.cpu << " -mattr=" << t.features << " -threads=" << t.cores
-        << " -vector-bits=" << t.vector_bits << " -vector-registers=" << t.vector_registers << " -l1=" << t.l1_bytes
-        << " -l2=" << t.l2_bytes << " -l3=" << t.l3_bytes;
+    out << t.backend << " -mtriple=" << t.triple << " -mcpu=" << t.cpu << " -mattr=" << t.features
+        << " -threads=" << t.cores << " -vector-bits=" << t.vector_bits << " -vector-registers=" << t.vector_registers
+        << " -l1=" << t.l1_bytes << " -l2=" << t.l2_bytes << " -l3=" << t.l3_bytes;
     return out.str();
 }
 

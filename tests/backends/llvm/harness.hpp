@@ -67,7 +67,8 @@ inline std::vector<NDArray> copies(const std::vector<NDArray>& arrays) {
 /// A compiled kernel with the memory it needs.
 class Compiled {
   public:
-    explicit Compiled(const tensor::Program& program, const BuildOptions& options = {}, const Target& target = llvm_backend().host()) {
+    explicit Compiled(const tensor::Program& program, const BuildOptions& options = {},
+                      const Target& target = llvm_backend().host()) {
         Result<KernelObject> object = llvm_backend().compile(program, target, options, {});
         if (!object) FAIL(to_string(object.error()) << "\n" << tensor::to_string(program));
         compile_ms = object->compile_ms;
@@ -120,12 +121,15 @@ inline void check_program(const tensor::Program& program, const Agreement& agree
     for (std::size_t i = 0; i < actual.size(); ++i) {
         const Difference d = compare(actual[i], expected[i]);
         if (d.max_abs == 0 || (agreement.tolerance > 0 && d.max_rel <= agreement.tolerance)) continue;
-        FAIL("buffer " << program->params[i]->name << " at " << d.worst_index << ": " << d.actual << ", not " << d.expected << "\n"
+        FAIL("buffer " << program->params[i]->name << " at " << d.worst_index << ": " << d.actual << ", not "
+                       << d.expected << "\n"
                        << tensor::to_string(program));
     }
     SUCCEED();
 }
 
-inline void check_text(const std::string& text, const Agreement& agreement = {}) { check_program(parsed(text), agreement); }
+inline void check_text(const std::string& text, const Agreement& agreement = {}) {
+    check_program(parsed(text), agreement);
+}
 
 } // namespace orrery::testing

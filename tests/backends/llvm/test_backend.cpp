@@ -126,16 +126,20 @@ TEST_CASE("IR listings are free of noise and know their lines", "[llvm][listing]
             CHECK_FALSE(line.text.starts_with("!"));
             on_store += line.tensor_line == kStoreLine && has(line.text, "fmul");
         }
-        CHECK(on_store == (llvm_backend().host().vector_bits == 512 ? 16 : 256 * 32 / 32 / (llvm_backend().host().vector_bits / 32)));
+        CHECK(
+            on_store ==
+            (llvm_backend().host().vector_bits == 512 ? 16 : 256 * 32 / 32 / (llvm_backend().host().vector_bits / 32)));
     }
-    const auto defines = std::count_if(raw.lines.begin(), raw.lines.end(), [](const ListingLine& l) { return has(l.text, "define void @matmul(ptr"); });
+    const auto defines = std::count_if(raw.lines.begin(), raw.lines.end(),
+                                       [](const ListingLine& l) { return has(l.text, "define void @matmul(ptr"); });
     CHECK(defines == 1);
 }
 
 TEST_CASE("unscheduled programs stay scalar loops", "[llvm][listing]") {
     const tensor::Program program = parsed("fn f(x: f32[64]) -> (y: f32[64]) { for i in 64 { y[i] = x[i] * 2.0 } }");
     int multiplications = 0;
-    for (const ListingLine& line : listed(program, ListingKind::OptimizedIr).lines) multiplications += has(line.text, "fmul") || has(line.text, "fadd");
+    for (const ListingLine& line : listed(program, ListingKind::OptimizedIr).lines)
+        multiplications += has(line.text, "fmul") || has(line.text, "fadd");
     CHECK(multiplications == 1);
 }
 
@@ -147,11 +151,13 @@ TEST_CASE("code for other machines", "[llvm][backend]") {
     arm.features.clear();
     arm.vector_bits = 128;
     bool fused = false;
-    for (const ListingLine& line : listed(program, ListingKind::Assembly, arm).lines) fused = fused || (has(line.text, "fmla") && line.tensor_line == kStoreLine);
+    for (const ListingLine& line : listed(program, ListingKind::Assembly, arm).lines)
+        fused = fused || (has(line.text, "fmla") && line.tensor_line == kStoreLine);
     CHECK(fused);
     const Result<KernelObject> object = llvm_backend().compile(program, arm, {}, {});
     REQUIRE(object);
-    CHECK(object->object.substr(0, 4) == "\x7f" "ELF");
+    CHECK(object->object.substr(0, 4) == "\x7f"
+                                         "ELF");
     CHECK(object->object[18] == '\xb7'); // EM_AARCH64
 }
 
@@ -186,7 +192,8 @@ TEST_CASE("shapes that are not constant are refused", "[llvm][backend]") {
 TEST_CASE("a cancelled compilation says so", "[llvm][backend]") {
     std::stop_source source;
     source.request_stop();
-    const Result<KernelObject> object = llvm_backend().compile(parsed(kMatmul), llvm_backend().host(), {}, {source.get_token(), {}});
+    const Result<KernelObject> object =
+        llvm_backend().compile(parsed(kMatmul), llvm_backend().host(), {}, {source.get_token(), {}});
     REQUIRE_FALSE(object);
     CHECK(object.error().code == Code::Cancelled);
 }
@@ -194,12 +201,14 @@ TEST_CASE("a cancelled compilation says so", "[llvm][backend]") {
 TEST_CASE("a program may be named like a C function it calls", "[llvm][backend]") {
     for (const char* name : {"tan", "tanf", "exp", "memset", "trunc"}) {
         INFO(name);
-        check_text(std::string("fn ") + name + "(x: f32[40]) -> (y: f32[40]) { for i in 40 { y[i] = tan(x[i]) } }", {.tolerance = 1e-6});
+        check_text(std::string("fn ") + name + "(x: f32[40]) -> (y: f32[40]) { for i in 40 { y[i] = tan(x[i]) } }",
+                   {.tolerance = 1e-6});
     }
 }
 
 TEST_CASE("several programs in one file", "[llvm][backend]") {
-    const tensor::Program programs[] = {parsed(kMatmul), parsed("fn other(x: f32[8]) -> (y: f32[8]) { vectorized i in 8 { y[i] = x[i] + 1.0 } }")};
+    const tensor::Program programs[] = {
+        parsed(kMatmul), parsed("fn other(x: f32[8]) -> (y: f32[8]) { vectorized i in 8 { y[i] = x[i] + 1.0 } }")};
     const Target host = llvm_backend().host();
     const Result<std::string> ir = llvm_backend().emit(programs, host, {}, EmitKind::Ir);
     REQUIRE(ir);
@@ -227,15 +236,16 @@ TEST_CASE("a broken object is refused", "[llvm][backend]") {
 
 TEST_CASE("bounds checks stop an access outside", "[llvm][backend]") {
     for (const char* kind : {"for", "vectorized"}) {
-        const tensor::Program program =
-            parsed(std::string("fn f(n: i64[1], x: f32[8]) -> (y: f32[8]) { ") + kind + " i in 8 { y[i] = x[i + n[0]] } }");
+        const tensor::Program program = parsed(std::string("fn f(n: i64[1], x: f32[8]) -> (y: f32[8]) { ") + kind +
+                                               " i in 8 { y[i] = x[i + n[0]] } }");
         Compiled compiled(program, {.bounds_checks = true});
         for (std::int64_t shift : {0, 1, -1}) {
             std::vector<NDArray> args = random_args(program, 1);
             args[0].set_int(0, shift);
             const pid_t child = fork();
             if (child == 0) {
-                for (int signal : {SIGILL, SIGTRAP, SIGABRT, SIGSEGV}) std::signal(signal, SIG_DFL); // not the test's handlers
+                for (int signal : {SIGILL, SIGTRAP, SIGABRT, SIGSEGV})
+                    std::signal(signal, SIG_DFL); // not the test's handlers
                 compiled.run(args);
                 _exit(0);
             }

@@ -7,7 +7,8 @@ using namespace orrery::testing;
 namespace {
 
 std::string replaced(std::string text, const std::string& from, const std::string& to) {
-    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+    for (std::size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+        text.replace(at, from.size(), to);
     return text;
 }
 
@@ -56,8 +57,9 @@ TEST_CASE("strided and gathered loads and stores", "[llvm][loops]") {
 }
 
 TEST_CASE("divisions of a vectorized index, whole vectors and not", "[llvm][loops]") {
-    for (const char* index : {"v // 16", "v % 16", "(v + 3) // 5", "v // 3 * 3 + v % 3", "(v * 4 + 2) // 8", "(v - 7) % 12 + 3", "(200 - v) // 7",
-                              "min(v, 11)", "max(v - 20, 0)", "v * v % 40", "rem(v, 9)", "v / 4", "v % 16 // 4"}) {
+    for (const char* index :
+         {"v // 16", "v % 16", "(v + 3) // 5", "v // 3 * 3 + v % 3", "(v * 4 + 2) // 8", "(v - 7) % 12 + 3",
+          "(200 - v) // 7", "min(v, 11)", "max(v - 20, 0)", "v * v % 40", "rem(v, 9)", "v / 4", "v % 16 // 4"}) {
         INFO(index);
         check_text(replaced(R"(fn f(x: f32[4096], k: i64[64]) -> (y: f32[64], z: i64[64]) {
   for o in 4 { vectorized i in 16 {
@@ -65,7 +67,8 @@ TEST_CASE("divisions of a vectorized index, whole vectors and not", "[llvm][loop
     y[v] = x[INDEX]
     z[v] = (INDEX) * 3 - k[v] // 7 + k[v] % (v - 30)
   } }
-})", "INDEX", index));
+})",
+                            "INDEX", index));
     }
 }
 
@@ -77,7 +80,8 @@ TEST_CASE("an arm that is not chosen is not loaded", "[llvm][loops]") {
     y[i] = select(i >= 20 && i < 39, x[i - 20], 0.5)
     z[i] = select(i < 19 && c[i * 1], x[i * 1], select(i >= 40 && i < 59, x[i - 40] + x[18 - (i - 40)], x[(i - 30) * 900000000 % 19]))
   }
-})", "K", kind));
+})",
+                            "K", kind));
     check_text(R"(fn f(x: f32[4,19]) -> (y: f32[8,40]) {
   for h in 8 { vectorized w in 40 {
     y[h, w] = select(h >= 2 && h < 6 && w >= 3 && w < 22, x[h - 2, w - 3], select(h < 1 || w > 30, 1.0, x[h // 2, 3]))
@@ -129,7 +133,8 @@ TEST_CASE("loops, lets and buffers inside a vectorized loop", "[llvm][loops]") {
     if s > 0.0 { t[1] = 7.0 }
     z[i] = t[1]
   }
-})", "S", scope));
+})",
+                            "S", scope));
     check_text(R"(fn f(x: f32[64]) -> (y: f32[64]) {
   vectorized i in 21 { alloc t: f32[4,2] scope stack
     for k in 4 { t[k, 1] = x[i * 3 % 64] * f32(k) t[k, 0] = f32(i) }
@@ -147,7 +152,8 @@ TEST_CASE("register tiles of every width keep their values", "[llvm][loops]") {
     acc[i, j] = acc[i, j] + a[i, k * 4 + ku] * b[k * 4 + ku, j]
   } } } }
   unrolled i in 6 { vectorized j in W { c[i, j] = acc[i, j] } }
-})", "W", std::to_string(width)));
+})",
+                            "W", std::to_string(width)));
 }
 
 TEST_CASE("blocks: initial values, reductions, scalars", "[llvm][loops]") {
@@ -161,18 +167,21 @@ TEST_CASE("blocks: initial values, reductions, scalars", "[llvm][loops]") {
   for k in 3 { vectorized j in 20 {
     block b(vj = j in 20, reduce vk = k in 3) { reads y[vj], x[vk, vj] writes y[vj] init { y[vj] = -inf } y[vj] = max(y[vj], x[vk, vj]) }
   } }
-})", kSpecial);
+})",
+               kSpecial);
 }
 
 TEST_CASE("empty and one-element loops and buffers", "[llvm][loops]") {
     check_text("fn f(x: f32[0]) -> (y: f32[0]) { vectorized i in 0 { y[i] = x[i] } }");
     check_text("fn f(x: f32[1]) -> (y: f32[1]) { parallel i in 1 { vectorized j in 1 { y[i + j] = x[i] } } }");
-    check_text("fn f(n: i64[1]) -> (y: i64[8]) { let m = min(max(n[0], 0), 0) for i in m { y[i] = 1 } parallel i in m { y[i] = 2 } vectorized i in m + 3 { y[i] = 3 } }");
+    check_text("fn f(n: i64[1]) -> (y: i64[8]) { let m = min(max(n[0], 0), 0) for i in m { y[i] = 1 } parallel i in m "
+               "{ y[i] = 2 } vectorized i in m + 3 { y[i] = 3 } }");
 }
 
 TEST_CASE("a large unrolling is bounded", "[llvm][loops]") {
     Compiled big(parsed(R"(fn f(x: f32[1000000]) -> (y: f32[1000000]) {
   unrolled a in 100 { unrolled b in 100 { unrolled c in 100 { y[a * 10000 + b * 100 + c] = x[a * 10000 + b * 100 + c] } } }
-})"), {.opt_level = 0});
+})"),
+                 {.opt_level = 0});
     SUCCEED();
 }

@@ -43,8 +43,10 @@ runtime::Plan sample_plan(std::size_t workspace) {
 
 std::vector<KernelObject> sample_objects() {
     std::vector<KernelObject> objects;
-    for (const char* text : {"fn scale(x: f32[2,3], w: f32[2,3]) -> (y: f32[2,3]) { parallel i in 2 { for j in 3 { y[i, j] = x[i, j] * w[i, j] } } }",
-                             "fn tan(x: f32[2,3]) -> (y: f32[2]) { alloc s: f32[2] for i in 2 { s[i] = 0.0 for j in 3 { s[i] = s[i] + x[i, j] } } "
+    for (const char* text : {"fn scale(x: f32[2,3], w: f32[2,3]) -> (y: f32[2,3]) { parallel i in 2 { for j in 3 { "
+                             "y[i, j] = x[i, j] * w[i, j] } } }",
+                             "fn tan(x: f32[2,3]) -> (y: f32[2]) { alloc s: f32[2] for i in 2 { s[i] = 0.0 for j in 3 "
+                             "{ s[i] = s[i] + x[i, j] } } "
                              "for i in 2 { y[i] = tan(s[i]) } }"}) {
         Result<KernelObject> object = llvm_backend().compile(parsed(text), llvm_backend().host(), {}, {});
         REQUIRE(object);
@@ -58,7 +60,9 @@ std::vector<std::byte> sample_blob(const std::vector<KernelObject>& objects) {
     return runtime::write_module(sample_plan(objects[1].workspace_bytes), constants);
 }
 
-DLTensor tensor_of(float* data, std::int64_t* shape, int rank) { return {data, {kDLCPU, 0}, rank, {kDLFloat, 32, 1}, shape, nullptr, 0}; }
+DLTensor tensor_of(float* data, std::int64_t* shape, int rank) {
+    return {data, {kDLCPU, 0}, rank, {kDLFloat, 32, 1}, shape, nullptr, 0};
+}
 
 } // namespace
 

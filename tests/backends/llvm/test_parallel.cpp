@@ -29,7 +29,8 @@ void check_threads(const std::string& text) {
 } // namespace
 
 TEST_CASE("results do not depend on the number of threads", "[llvm][parallel]") {
-    check_threads("fn f(x: f32[37,50]) -> (y: f32[37]) { parallel i in 37 { y[i] = 0.0 for j in 50 { y[i] = y[i] + x[i, j] } } }");
+    check_threads("fn f(x: f32[37,50]) -> (y: f32[37]) { parallel i in 37 { y[i] = 0.0 for j in 50 { y[i] = y[i] + "
+                  "x[i, j] } } }");
     check_threads(R"(fn f(x: f32[12,40]) -> (y: f32[12,40], z: f32[40]) {
   let scale = x[3, 4] + 1.0
   let shift = i64(scale) % 5
@@ -69,7 +70,8 @@ TEST_CASE("buffers too large for a slot an iteration make the loop serial, and r
 }
 
 TEST_CASE("programs compile in parallel", "[llvm][parallel]") {
-    const tensor::Program program = parsed("fn f(x: f32[64]) -> (y: f32[64]) { vectorized i in 64 { y[i] = exp(x[i]) } }");
+    const tensor::Program program =
+        parsed("fn f(x: f32[64]) -> (y: f32[64]) { vectorized i in 64 { y[i] = exp(x[i]) } }");
     const Result<KernelObject> once = llvm_backend().compile(program, llvm_backend().host(), {}, {});
     REQUIRE(once);
     std::vector<std::string> objects(8);
@@ -77,7 +79,8 @@ TEST_CASE("programs compile in parallel", "[llvm][parallel]") {
     for (std::string& object : objects)
         threads.emplace_back([&object, &program] {
             for (int i = 0; i < 3; ++i)
-                if (Result<KernelObject> made = llvm_backend().compile(program, llvm_backend().host(), {}, {})) object = made->object;
+                if (Result<KernelObject> made = llvm_backend().compile(program, llvm_backend().host(), {}, {}))
+                    object = made->object;
         });
     for (std::thread& thread : threads) thread.join();
     for (const std::string& object : objects) CHECK(object == once->object);

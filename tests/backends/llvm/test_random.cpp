@@ -41,8 +41,11 @@ TEST_CASE("and so they do unoptimized, with bounds checked, and for machines tha
         check_program(program, {.seed = seed, .special = true, .options = {.opt_level = 0, .contract = false}});
         check_program(program, {.seed = seed, .options = {.opt_level = 1, .contract = false, .bounds_checks = true}});
         if (!runs_x86_v3()) continue;
-        check_program(program, {.seed = seed, .special = true, .options = {.contract = false}, .target = lesser("x86-64", 128)});
-        check_program(program, {.seed = seed, .special = true, .options = {.contract = false}, .target = lesser("x86-64-v3", 256)});
+        check_program(program,
+                      {.seed = seed, .special = true, .options = {.contract = false}, .target = lesser("x86-64", 128)});
+        check_program(
+            program,
+            {.seed = seed, .special = true, .options = {.contract = false}, .target = lesser("x86-64-v3", 256)});
     }
 }
 
@@ -55,7 +58,8 @@ TEST_CASE("random programs with library math agree with the interpreter closely"
         const tensor::Buffer y = tensor::make_buffer("y", DType::F32, {37});
         const tensor::VarRef i = tensor::Var::make("i");
         generator.readable({x});
-        const tensor::Intrinsic intrinsic = static_cast<tensor::Intrinsic>(static_cast<int>(tensor::Intrinsic::Sqrt) + seed % 20);
+        const tensor::Intrinsic intrinsic =
+            static_cast<tensor::Intrinsic>(static_cast<int>(tensor::Intrinsic::Sqrt) + seed % 20);
         const tensor::Expr value = tensor::call(intrinsic, tensor::load(x, {i}) * tensor::constant(DType::F32, 0.2));
         const tensor::Stmt store = tensor::Store::make(y, {i}, value);
         const tensor::LoopKind kind = seed % 2 == 0 ? tensor::LoopKind::Vectorized : tensor::LoopKind::Serial;

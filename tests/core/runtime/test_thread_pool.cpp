@@ -56,7 +56,8 @@ TEST_CASE("many small loops in a row each finish before the next", "[runtime][po
             16,
             [](std::int64_t begin, std::int64_t end, void* closure) {
                 auto& values = *static_cast<std::vector<int>*>(closure);
-                for (std::int64_t i = begin; i < end; ++i) ++values[static_cast<std::size_t>(i)]; // unsynchronized on purpose
+                for (std::int64_t i = begin; i < end; ++i)
+                    ++values[static_cast<std::size_t>(i)]; // unsynchronized on purpose
             },
             &cells);
     }

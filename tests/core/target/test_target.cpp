@@ -43,8 +43,9 @@ TEST_CASE("what a target's text leaves out comes from the base", "[target]") {
 }
 
 TEST_CASE("a malformed target is refused", "[target]") {
-    for (const char* text : {"llvm -threads=0", "llvm -threads=two", "llvm -threads=", "llvm -vector-bits=96", "llvm -l1=-1",
-                             "llvm -mcpu", "llvm extra", "llvm -speed=9", "-threads=99999999999999999999"}) {
+    for (const char* text :
+         {"llvm -threads=0", "llvm -threads=two", "llvm -threads=", "llvm -vector-bits=96", "llvm -l1=-1", "llvm -mcpu",
+          "llvm extra", "llvm -speed=9", "-threads=99999999999999999999"}) {
         INFO(text);
         const Result<Target> read = parse_target(text, sample());
         REQUIRE_FALSE(read);
