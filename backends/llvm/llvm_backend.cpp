@@ -105,8 +105,8 @@ class LlvmBackend final : public Backend {
         return codegen::load_objects(objects);
     }
 
-    [[nodiscard]] Result<std::string> emit(std::span<const tensor::Program> programs, const Target& target,
-                                           const BuildOptions& options, EmitKind kind) const override {
+    [[nodiscard]] Result<std::string> assemble(std::span<const tensor::Program> programs, const Target& target,
+                                               const BuildOptions& options, EmitKind kind) const override {
         ORRERY_TRY(const std::unique_ptr<Unit> unit, start("orrery", target, options));
         for (const tensor::Program& program : programs)
             ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));

@@ -16,8 +16,8 @@ namespace orrery {
 
 /// How to turn a tensor program into code; part of the recipe.
 struct BuildOptions {
-    int opt_level = 3;       ///< 0 to 3, the backend's own pipeline
-    bool contract = true;    ///< allow a*b+c to be rounded once
+    int opt_level = 3;          ///< 0 to 3, the backend's own pipeline
+    bool contract = true;       ///< allow a*b+c to be rounded once
     bool bounds_checks = false; ///< trap on an index outside its buffer
 
     friend bool operator==(const BuildOptions&, const BuildOptions&) = default;
@@ -26,8 +26,8 @@ struct BuildOptions {
 
 /// One compiled tensor program.
 struct KernelObject {
-    std::string symbol;             ///< the program's name
-    std::string object;             ///< relocatable object file
+    std::string symbol;              ///< the program's name
+    std::string object;              ///< relocatable object file
     std::size_t workspace_bytes = 0; ///< see abi.h
     double compile_ms = 0;
 };
@@ -66,10 +66,11 @@ class Backend {
     [[nodiscard]] virtual Result<Listing> list(const tensor::Program& program, const Target& target,
                                                const BuildOptions& options, ListingKind kind) const = 0;
     /// Links objects compiled for the host into this process.
-    [[nodiscard]] virtual Result<std::shared_ptr<const LoadedCode>> load(std::span<const KernelObject> objects) const = 0;
+    [[nodiscard]] virtual Result<std::shared_ptr<const LoadedCode>>
+    load(std::span<const KernelObject> objects) const = 0;
     /// One file of several programs.
-    [[nodiscard]] virtual Result<std::string> emit(std::span<const tensor::Program> programs, const Target& target,
-                                                   const BuildOptions& options, EmitKind kind) const = 0;
+    [[nodiscard]] virtual Result<std::string> assemble(std::span<const tensor::Program> programs, const Target& target,
+                                                       const BuildOptions& options, EmitKind kind) const = 0;
 };
 
 } // namespace orrery

@@ -210,15 +210,15 @@ TEST_CASE("several programs in one file", "[llvm][backend]") {
     const tensor::Program programs[] = {
         parsed(kMatmul), parsed("fn other(x: f32[8]) -> (y: f32[8]) { vectorized i in 8 { y[i] = x[i] + 1.0 } }")};
     const Target host = llvm_backend().host();
-    const Result<std::string> ir = llvm_backend().emit(programs, host, {}, EmitKind::Ir);
+    const Result<std::string> ir = llvm_backend().assemble(programs, host, {}, EmitKind::Ir);
     REQUIRE(ir);
     CHECK(has(*ir, "define void @matmul("));
     CHECK(has(*ir, "define void @other("));
-    const Result<std::string> assembly = llvm_backend().emit(programs, host, {}, EmitKind::Assembly);
+    const Result<std::string> assembly = llvm_backend().assemble(programs, host, {}, EmitKind::Assembly);
     REQUIRE(assembly);
     CHECK(has(*assembly, "other:"));
     CHECK(has(*assembly, "other.tir"));
-    const Result<std::string> object = llvm_backend().emit(programs, host, {}, EmitKind::Object);
+    const Result<std::string> object = llvm_backend().assemble(programs, host, {}, EmitKind::Object);
     REQUIRE(object);
     const KernelObject both{"matmul", *object, 0, 0};
     const Result<std::shared_ptr<const LoadedCode>> code = llvm_backend().load(std::span(&both, 1));
