@@ -1,6 +1,7 @@
 #include "core/base/ndarray.hpp"
 
 #include <algorithm>
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -46,14 +47,14 @@ Result<std::int64_t> checked_elements(std::span<const std::int64_t> shape, DType
     const std::int64_t limit = max_bytes / byte_size(dtype);
     std::int64_t count = 1;
     for (std::int64_t dim : shape) {
-        if (dim < 0)
-            return Diagnostic{Code::BadShape, "a dimension is negative: " + type_text(dtype, shape), {}, {}};
-        if (dim == 0) return std::int64_t{0};
+        if (dim < 0) return Diagnostic{Code::BadShape, "a dimension is negative: " + type_text(dtype, shape), {}, {}};
     }
+    if (std::ranges::find(shape, 0) != shape.end()) return std::int64_t{0};
     for (std::int64_t dim : shape) {
         if (count > limit / dim)
             return Diagnostic{Code::LimitExceeded,
-                              type_text(dtype, shape) + " is larger than the limit of " + std::to_string(max_bytes) + " bytes",
+                              type_text(dtype, shape) + " is larger than the limit of " + std::to_string(max_bytes) +
+                                  " bytes",
                               {},
                               {}};
         count *= dim;
@@ -132,10 +133,14 @@ void NDArray::set(std::int64_t index, double value) {
     with_storage(dtype_, [&](auto zero) {
         using T = decltype(zero);
         T& slot = static_cast<T*>(mutable_data())[index];
-        if (dtype_ == DType::F16) slot = static_cast<T>(float_to_half(static_cast<float>(value)));
-        else if (dtype_ == DType::BF16) slot = static_cast<T>(float_to_bfloat(static_cast<float>(value)));
-        else if (dtype_ == DType::Bool) slot = static_cast<T>(value != 0);
-        else slot = static_cast<T>(value);
+        if (dtype_ == DType::F16)
+            slot = static_cast<T>(float_to_half(static_cast<float>(value)));
+        else if (dtype_ == DType::BF16)
+            slot = static_cast<T>(float_to_bfloat(static_cast<float>(value)));
+        else if (dtype_ == DType::Bool)
+            slot = static_cast<T>(value != 0);
+        else
+            slot = static_cast<T>(value);
     });
 }
 

@@ -1,0 +1,132 @@
+#include "tests/core/ops/calls.hpp"
+
+#include <cmath>
+#include <limits>
+
+using namespace orrery;
+using namespace orrery::ops::test;
+
+TEST_CASE("matrix products, batched, transposed, of vectors", "[ops][matmul]") {
+    const NDArray a = drawn({2, 1, 3, 4}, 1), b = drawn({5, 4, 2}, 2);
+    require_near(call("matmul", {a, b}), generate({2, 5, 3, 2}, [&](const Shape& i) {
+                     double sum = 0;
+                     for (std::int64_t k = 0; k < 4; ++k) sum += at(a, {i[0], 0, i[2], k}) * at(b, {i[1], k, i[3]});
+                     return sum;
+                 }));
+    const NDArray c = drawn({4, 3}, 3), d = drawn({2, 4}, 4);
+    require_near(call("matmul", {c, d}, {{"transpose_a", true}, {"transpose_b", true}}),
+                 generate({3, 2}, [&](const Shape& i) {
+                     double sum = 0;
+                     for (std::int64_t k = 0; k < 4; ++k) sum += at(c, {k, i[0]}) * at(d, {i[1], k});
+                     return sum;
+                 }));
+    require_values(call("matmul", {f32({2}, {1, 2}), f32({2, 3}, {1, 2, 3, 4, 5, 6})}), {3}, {9, 12, 15});
+    require_values(call("matmul", {f32({2, 2}, {1, 2, 3, 4}), f32({2}, {5, 6})}), {2}, {17, 39});
+    require_values(call("matmul", {f32({2}, {1, 2}), f32({2}, {5, 6})}), {}, {17});
+    require_values(call("matmul", {f32({2, 0}, {}), f32({0, 1}, {})}), {2, 1}, {0, 0}, 0);
+    REQUIRE(refusal("matmul", {c, c}) == Code::BadShape);
+    REQUIRE(refusal("matmul", {f32({}, {1}), c}) == Code::BadShape);
+    REQUIRE(refusal("matmul", {drawn({2, 3, 4}, 1), drawn({3, 4, 2}, 1)}) == Code::BadShape);
+}
+
+TEST_CASE("einsum", "[ops][einsum]") {
+    const NDArray a = drawn({2, 3, 4}, 1), b = drawn({2, 4, 5}, 2);
+    const auto einsum = [](const char* equation, const Arrays& args) {
+        return call("einsum", args, {{"equation", std::string(equation)}});
+    };
+    require_near(einsum("bij, bjk -> bik", {a, b}), call("matmul", {a, b}));
+    require_near(einsum("...ij,...jk", {a, b}), call("matmul", {a, b}));
+    require_near(einsum("bij->jb", {a}), generate({4, 2}, [&](const Shape& i) {
+                     return at(a, {i[1], 0, i[0]}) + at(a, {i[1], 1, i[0]}) + at(a, {i[1], 2, i[0]});
+                 }));
+    require_values(einsum("ii", {f32({2, 2}, {1, 2, 3, 4})}), {}, {5});
+    require_values(einsum("i,j->ij", {f32({2}, {1, 2}), f32({2}, {3, 4})}), {2, 2}, {3, 4, 6, 8});
+    require_values(einsum("...i->...", {f32({2, 2}, {1, 2, 3, 4})}), {2}, {3, 7});
+    const auto refused = [&](const char* equation) {
+        return refusal("einsum", {a, b}, {{"equation", std::string(equation)}});
+    };
+    REQUIRE(refused("bij->b") == Code::BadAttribute);
+    REQUIRE(refused("bij,bjk->bx") == Code::BadAttribute);
+    REQUIRE(refused("bij,bjk->bb") == Code::BadAttribute);
+    REQUIRE(refused("b?j,bjk->b") == Code::BadShape);
+    REQUIRE(refused("bijk,bjk->b") == Code::BadShape);
+    REQUIRE(refused("bij,bik->b") == Code::BadShape);
+}
+
+TEST_CASE("reductions over axes", "[ops][reduce]") {
+    const NDArray x = drawn({2, 3, 4}, 7);
+    const auto over = [&](const std::function<double(const std::vector<double>&)>& f) {
+        return generate({2, 1, 4}, [&](const Shape& i) {
+            return f({at(x, {i[0], 0, i[2]}), at(x, {i[0], 1, i[2]}), at(x, {i[0], 2, i[2]})});
+        });
+    };
+    const auto sum_of = [](const std::vector<double>& v, const std::function<double(double)>& f) {
+        return f(v[0]) + f(v[1]) + f(v[2]);
+    };
+    const Attrs middle{{"axes", Ints{-2}}};
+    const auto self = [](double v) { return v; };
+    const auto square = [](double v) { return v * v; };
+    require_near(call("reduce_sum", {x}, middle), over([&](const auto& v) { return sum_of(v, self); }));
+    require_near(call("reduce_mean", {x}, middle), over([&](const auto& v) { return sum_of(v, self) / 3; }));
+    require_near(call("reduce_prod", {x}, middle), over([](const auto& v) { return v[0] * v[1] * v[2]; }));
+    require_near(call("reduce_max", {x}, middle), over([](const auto& v) { return std::max({v[0], v[1], v[2]}); }), 0);
+    require_near(call("reduce_min", {x}, middle), over([](const auto& v) { return std::min({v[0], v[1], v[2]}); }), 0);
+    require_near(call("reduce_l1", {x}, middle),
+                 over([&](const auto& v) { return sum_of(v, [](double e) { return std::fabs(e); }); }));
+    require_near(call("reduce_l2", {x}, middle), over([&](const auto& v) { return std::sqrt(sum_of(v, square)); }));
+    require_near(call("reduce_sum_square", {x}, middle), over([&](const auto& v) { return sum_of(v, square); }));
+    require_near(call("reduce_log_sum_exp", {x}, middle),
+                 over([&](const auto& v) { return std::log(sum_of(v, [](double e) { return std::exp(e); })); }));
+    const NDArray positive = call("abs", {x});
+    require_near(call("reduce_log_sum", {positive}, middle), generate({2, 1, 4}, [&](const Shape& i) {
+                     return std::log(at(positive, {i[0], 0, i[2]}) + at(positive, {i[0], 1, i[2]}) +
+                                     at(positive, {i[0], 2, i[2]}));
+                 }));
+    REQUIRE(call("reduce_sum", {x}, {{"axes", Ints{0, 2}}, {"keepdims", false}}).shape() == Shape{3});
+    require_near(call("reduce_sum", {x}, {{"axes", Ints{}}}), x, 0);
+    // e^1000 overflows; its logarithm does not.
+    require_values(call("reduce_log_sum_exp", {f32({2}, {1000, 1000})}, {{"axes", Ints{0}}}), {1},
+                   {1000 + std::log(2.0)});
+    // Of nothing.
+    require_values(call("reduce_sum", {f32({2, 0}, {})}, {{"axes", Ints{1}}}), {2, 1}, {0, 0}, 0);
+    require_values(call("reduce_mean", {array(DType::I32, {2}, {3, 4})}, {{"axes", Ints{0}}}), {1}, {3}, 0);
+    REQUIRE(refusal("reduce_sum", {x}, {{"axes", Ints{3}}}) == Code::BadAttribute);
+    REQUIRE(refusal("reduce_sum", {x}, {{"axes", Ints{1, -2}}}) == Code::BadAttribute);
+    REQUIRE(refusal("reduce_sum", {x}) == Code::BadAttribute);
+    require_values(call("reduce_all", {array(DType::Bool, {2, 2}, {1, 1, 1, 0})}, {{"axes", Ints{1}}}), {2, 1}, {1, 0},
+                   0);
+    require_values(call("reduce_any", {array(DType::Bool, {2, 2}, {0, 0, 1, 0})}, {{"axes", Ints{1}}}), {2, 1}, {0, 1},
+                   0);
+}
+
+TEST_CASE("indices of extrema", "[ops][reduce]") {
+    const NDArray x = f32({2, 4}, {1, 3, 3, 2, 5, 4, 4, 5});
+    const Attrs rows{{"axis", std::int64_t{1}}, {"keepdims", false}};
+    require_values(call("argmax", {x}, rows), {2}, {1, 0}, 0);
+    require_values(call("argmax", {x}, rows.with("last", true)), {2}, {2, 3}, 0);
+    require_values(call("argmin", {x}, rows), {2}, {0, 1}, 0);
+    require_values(call("argmin", {x}, rows.with("last", true)), {2}, {0, 2}, 0);
+    REQUIRE(call("argmax", {x}).shape() == Shape{1, 4});
+    REQUIRE(refusal("argmax", {x}, {{"axis", std::int64_t{2}}}) == Code::BadAttribute);
+    REQUIRE(refusal("argmax", {f32({0}, {})}) == Code::BadShape);
+}
+
+TEST_CASE("softmax and its relatives", "[ops][softmax]") {
+    const NDArray x = drawn({2, 3, 4}, 3);
+    for (std::int64_t axis : {0, 1, 2, -1}) {
+        const auto d = static_cast<std::size_t>(axis < 0 ? axis + 3 : axis);
+        const auto total = [&](Shape i) {
+            double sum = 0;
+            for (i[d] = 0; i[d] < x.shape()[d]; ++i[d]) sum += std::exp(at(x, i));
+            return sum;
+        };
+        require_near(call("softmax", {x}, {{"axis", axis}}),
+                     generate(x.shape(), [&](const Shape& i) { return std::exp(at(x, i)) / total(i); }));
+        require_near(call("log_softmax", {x}, {{"axis", axis}}),
+                     generate(x.shape(), [&](const Shape& i) { return at(x, i) - std::log(total(i)); }));
+    }
+    require_values(call("softmax", {f32({3}, {1e4, 1e4, -1e4})}), {3}, {0.5, 0.5, 0});
+    require_values(call("hardmax", {f32({2, 3}, {1, 3, 3, 2, 1, 0})}), {2, 3}, {0, 1, 0, 1, 0, 0}, 0);
+    REQUIRE(refusal("softmax", {x}, {{"axis", std::int64_t{3}}}) == Code::BadAttribute);
+    REQUIRE(refusal("softmax", {counted({2}, DType::I32)}) == Code::BadType);
+}
