@@ -18,14 +18,6 @@ namespace {
 bool is_signed(DType dtype) { return is_signed_int(dtype); }
 bool is_half_width(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16; }
 
-/// A constant that is not NaN.
-bool is_number(const Value* v) {
-    const auto* constant = llvm::dyn_cast<llvm::Constant>(v);
-    if (constant && constant->getType()->isVectorTy()) constant = constant->getSplatValue();
-    const auto* number = llvm::dyn_cast_or_null<llvm::ConstantFP>(constant);
-    return number && !number->isNaN();
-}
-
 llvm::Type* with_scalar(Value* like, llvm::Type* scalar) { return like->getType()->getWithNewType(scalar); }
 
 /// The C function of an elementary function of `type`; null when LLVM has an operation for it.
@@ -210,24 +202,14 @@ Value* Arithmetic::compare(BinaryOp op, DType dtype, Value* x, Value* y) {
     }
 }
 
-/// Written as x86's minps and maxps compute it: the second operand unless the first compares below, or above.
-Value* Arithmetic::float_extreme(bool least, Value* x, Value* y) {
-    if (is_number(x)) std::swap(x, y);
-    const auto pick = [&](Value* a, Value* b) {
-        return b_.CreateSelect(least ? b_.CreateFCmpOLT(a, b) : b_.CreateFCmpOGT(a, b), a, b);
-    };
-    if (is_number(y)) return pick(x, y); // y, where x is NaN
-    return b_.CreateSelect(b_.CreateFCmpUNO(x, x), y, pick(y, x));
-}
-
 Value* Arithmetic::float_binary(BinaryOp op, Value* x, Value* y) {
     switch (op) {
     case BinaryOp::Add: return b_.CreateFAdd(x, y);
     case BinaryOp::Sub: return b_.CreateFSub(x, y);
     case BinaryOp::Mul: return b_.CreateFMul(x, y);
     case BinaryOp::Div: return b_.CreateFDiv(x, y);
-    case BinaryOp::Min:
-    case BinaryOp::Max: return float_extreme(op == BinaryOp::Min, x, y);
+    case BinaryOp::Min: return b_.CreateMinNum(x, y);
+    case BinaryOp::Max: return b_.CreateMaxNum(x, y);
     default: fail_internal("a float operation is arithmetic");
     }
 }

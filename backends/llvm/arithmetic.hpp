@@ -40,7 +40,6 @@ class Arithmetic {
     llvm::Value* to_bfloat(llvm::Value* value);
     llvm::Value* from_bfloat(llvm::Value* bits);
     llvm::Value* compare(tensor::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y);
-    llvm::Value* float_extreme(bool least, llvm::Value* x, llvm::Value* y);
     llvm::Value* float_binary(tensor::BinaryOp op, llvm::Value* x, llvm::Value* y);
     llvm::Value* int_binary(tensor::BinaryOp op, bool is_signed, llvm::Value* x, llvm::Value* y);
     llvm::Value* divide(tensor::BinaryOp op, bool is_signed, llvm::Value* x, llvm::Value* y);

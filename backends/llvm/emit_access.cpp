@@ -117,7 +117,7 @@ Value* Emitter::load(const Load& node) {
     Value* v = nullptr;
     if (stride == 1)
         v = load_contiguous(access);
-    else if (stride != 0 && may_skip_mask(access))
+    else if (stride != 0 && (may_skip_mask(access) || lanes_.prefix != 0))
         v = load_strided(access);
     else
         v = load_gathered(access);
@@ -151,36 +151,42 @@ Value* Emitter::load_contiguous(const Access& access) {
 }
 
 Value* Emitter::load_strided(const Access& access) {
-    const std::int64_t stride = access.flat.lane;
-    const std::int64_t count = lanes_.count;
+    const std::int64_t stride = access.flat.lane, count = lanes_.count;
+    const std::int64_t active = may_skip_mask(access) ? count : lanes_.prefix;
     auto* type = llvm::FixedVectorType::get(element(access), static_cast<unsigned>(count));
     const llvm::Align align(static_cast<std::uint64_t>(bytes_of(access.buffer)));
     const auto at = [&](std::int64_t element_offset) {
         return address(access, add(access.flat.scalar_part(), constant_index(element_offset)));
     };
-    if (stride == -1) {
-        Value* v = b_.CreateAlignedLoad(type, at(1 - count), align);
-        return b_.CreateVectorReverse(v);
-    }
-    if (stride < 2 || stride > kMaxShuffledStride) {
-        Value* v = llvm::PoisonValue::get(type);
-        for (std::int64_t lane = 0; lane < count; ++lane)
-            v = b_.CreateInsertElement(v, b_.CreateAlignedLoad(element(access), at(lane * stride), align),
-                                       static_cast<std::uint64_t>(lane));
-        return v;
-    }
-    // Whole vectors over [0, (count-1)*stride + 1), the last moved back so that it ends there; each lane from the
-    // first vector that holds it.
-    const std::int64_t span = (count - 1) * stride + 1;
-    const std::int64_t pieces = (span + count - 1) / count;
+    if (stride == -1 && active == count)
+        return b_.CreateVectorReverse(b_.CreateAlignedLoad(type, at(1 - count), align));
+    const bool masks = machine_.masked_memory && !access.place.on_stack;
+    if (stride >= 2 && stride <= kMaxShuffledStride && (active == count || masks)) return load_shuffled(access, active);
+    Value* v = llvm::PoisonValue::get(type);
+    for (std::int64_t lane = 0; lane < active; ++lane)
+        v = b_.CreateInsertElement(v, b_.CreateAlignedLoad(element(access), at(lane * stride), align),
+                                   static_cast<std::uint64_t>(lane));
+    return v;
+}
+
+/// Whole vectors over what the first `active` lanes span, then each lane from the vector that holds it. The last
+/// vector is moved back so that it ends there, or masked where the others do not reach that far.
+Value* Emitter::load_shuffled(const Access& access, std::int64_t active) {
+    const std::int64_t stride = access.flat.lane, count = lanes_.count;
+    const std::int64_t span = (active - 1) * stride + 1;
+    auto* type = llvm::FixedVectorType::get(element(access), static_cast<unsigned>(count));
+    const llvm::Align align(static_cast<std::uint64_t>(bytes_of(access.buffer)));
     Value* result = nullptr;
-    for (std::int64_t piece = 0; piece < pieces; ++piece) {
-        const std::int64_t start = std::min(piece * count, span - count);
-        Value* v = b_.CreateAlignedLoad(type, at(start), align);
+    for (std::int64_t piece = 0; piece * count < span; ++piece) {
+        const std::int64_t start = span < count ? 0 : std::min(piece * count, span - count);
+        Value* pointer = address(access, add(access.flat.scalar_part(), constant_index(start)));
+        Value* v = nullptr;
+        if (span < count) v = b_.CreateMaskedLoad(type, pointer, align, first_lanes(span));
+        else v = b_.CreateAlignedLoad(type, pointer, align);
         llvm::SmallVector<int, 64> pick;
         for (std::int64_t lane = 0; lane < count; ++lane) {
             const std::int64_t position = lane * stride;
-            const bool here = position / count == piece;
+            const bool here = lane < active && position / count == piece;
             const auto from = static_cast<int>(position - start);
             if (result)
                 pick.push_back(here ? static_cast<int>(count) + from : static_cast<int>(lane));

@@ -226,6 +226,12 @@ Value* Emitter::lane_numbers(std::int64_t scale, unsigned bits) {
     return llvm::ConstantVector::get(numbers);
 }
 
+Value* Emitter::first_lanes(std::int64_t active) {
+    llvm::SmallVector<llvm::Constant*, 64> lanes;
+    for (int lane = 0; lane < lanes_.count; ++lane) lanes.push_back(b_.getInt1(lane < active));
+    return llvm::ConstantVector::get(lanes);
+}
+
 Value* Emitter::materialize(const Index& i) {
     if (i.is_uniform()) return scalar(i);
     Value* v = i.lanes;

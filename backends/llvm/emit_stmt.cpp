@@ -326,11 +326,7 @@ void Emitter::emit_chunk(const For& loop, const Index& first, int count, int pre
     lanes_.count = count;
     lanes_.prefix = prefix;
     lanes_.mask = nullptr;
-    if (prefix != 0) {
-        llvm::SmallVector<llvm::Constant*, 64> active;
-        for (int lane = 0; lane < count; ++lane) active.push_back(b_.getInt1(lane < prefix));
-        lanes_.mask = llvm::ConstantVector::get(active);
-    }
+    if (prefix != 0) lanes_.mask = first_lanes(prefix);
     Index iteration = first;
     iteration.lane = 1;
     frame_.vars[loop.var.get()] = Bound{iteration, nullptr};

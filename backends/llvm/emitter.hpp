@@ -158,6 +158,7 @@ class Emitter {
     llvm::Value* materialize(const Index& i);
     /// The uniform part as a scalar; `address`: it is a position inside a buffer, so that sums cannot overflow.
     llvm::Value* scalar(const Index& i, bool address = false);
+    llvm::Value* first_lanes(std::int64_t active); ///< a mask
     llvm::Value* lane_numbers(std::int64_t scale, unsigned bits = 64);
     Range expr_range(const tensor::Expr& expr) const;
     Range range(const Index& i) const;
@@ -169,6 +170,7 @@ class Emitter {
     llvm::Value* load_uniform(const Access& access);
     llvm::Value* load_contiguous(const Access& access);
     llvm::Value* load_strided(const Access& access);
+    llvm::Value* load_shuffled(const Access& access, std::int64_t active);
     llvm::Value* load_gathered(const Access& access);
     void store(const Access& access, llvm::Value* v);
     void store_contiguous(const Access& access, llvm::Value* v);
