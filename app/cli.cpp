@@ -14,7 +14,8 @@ void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
     command.add_option("--shape", a.shapes, "shape of an input, NAME=1,3,224,224 (repeatable)")->take_all();
     command.add_option("--target", a.target, "target, for example \"llvm -mcpu=znver3\"; the host when left out");
     command.add_option("-O,--opt-level", a.level, "level of the pass pipeline, 0 to 3")->check(CLI::Range(0, 3));
-    command.add_option("--rule", a.rule, "schedules: default, or none for plain loop nests")->check(CLI::IsMember({"default", "none"}));
+    command.add_option("--rule", a.rule, "schedules: default, or none for plain loop nests")
+        ->check(CLI::IsMember({"default", "none"}));
     command.add_option("--threads", a.threads, "threads of a run; all cores when left out")->check(CLI::Range(1, 1024));
     command.add_option("--seed", a.seed, "seed of drawn inputs and of a built-in network's weights");
     command.add_flag("--no-cache", a.no_cache, "neither read nor write compiled kernels on disk");
@@ -22,11 +23,15 @@ void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
 }
 
 void add_inputs(CLI::App& command, RunArguments& a) {
-    command.add_option("--input", a.inputs, "NAME=FILE: .npy, .pb, or a PNG, JPEG or BMP picture (repeatable)")->take_all();
-    command.add_option("--mean", a.mean, "subtracted from a picture's channels (0 to 255)")->expected(1, 3)->delimiter(',');
+    command.add_option("--input", a.inputs, "NAME=FILE: .npy, .pb, or a PNG, JPEG or BMP picture (repeatable)")
+        ->take_all();
+    command.add_option("--mean", a.mean, "subtracted from a picture's channels (0 to 255)")
+        ->expected(1, 3)
+        ->delimiter(',');
     command.add_option("--std", a.deviation, "a picture's channels are divided by it")->expected(1, 3)->delimiter(',');
     command.add_option("--layout", a.layout, "of a picture's tensor")->check(CLI::IsMember({"NCHW", "NHWC"}));
-    command.add_option("--channels", a.order, "channel order of a picture's tensor")->check(CLI::IsMember({"RGB", "BGR"}));
+    command.add_option("--channels", a.order, "channel order of a picture's tensor")
+        ->check(CLI::IsMember({"RGB", "BGR"}));
 }
 
 /// All argument structs; they outlive parsing.
@@ -47,7 +52,10 @@ struct Arguments {
 
 void declare_models(CLI::App& app, Arguments& a, int& status) {
     auto* make = app.add_subcommand("new", "writes a built-in network as an ONNX file");
-    make->add_option("name", a.make.name, "mlp lenet resnet18 resnet50 vgg16 squeezenet mobilenet_v1 mobilenet_v2 inception_v1 densenet121 lstm transformer")->required();
+    make->add_option("name", a.make.name,
+                     "mlp lenet resnet18 resnet50 vgg16 squeezenet mobilenet_v1 mobilenet_v2 inception_v1 densenet121 "
+                     "lstm transformer")
+        ->required();
     make->add_option("-o,--output", a.make.output, "file to write")->required();
     make->add_option("--seed", a.make.seed, "seed of the weights");
     make->add_flag("--json", a.make.json, "report as JSON");
@@ -55,7 +63,8 @@ void declare_models(CLI::App& app, Arguments& a, int& status) {
 
     auto* show = app.add_subcommand("show", "prints a stage");
     add_model(*show, a.show);
-    show->add_option("--at", a.show.at, "graph, tensor, llvm or asm")->check(CLI::IsMember({"graph", "tensor", "llvm", "asm"}));
+    show->add_option("--at", a.show.at, "graph, tensor, llvm or asm")
+        ->check(CLI::IsMember({"graph", "tensor", "llvm", "asm"}));
     show->add_option("--after", a.show.after, "the graph after this pass; \"import\" for before the first");
     show->add_option("--function", a.show.function, "only this function");
     show->callback([&] { status = command_show(a.show); });
@@ -64,7 +73,8 @@ void declare_models(CLI::App& app, Arguments& a, int& status) {
     add_model(*run, a.run);
     add_inputs(*run, a.run);
     run->add_option("--output", a.run.output, "folder for outputs as .npy");
-    run->add_option("--top", a.run.top, "print the K largest elements of the first output")->check(CLI::NonNegativeNumber);
+    run->add_option("--top", a.run.top, "print the K largest elements of the first output")
+        ->check(CLI::NonNegativeNumber);
     run->add_option("--labels", a.run.labels, "a file with one label a line");
     run->callback([&] { status = command_run(a.run); });
 
@@ -99,16 +109,18 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
 
     auto* dump = app.add_subcommand("dump", "prints what a view shows, with no display");
     add_model(*dump, a.dump);
-    dump->add_option("--view", a.dump.view, "stages, graph, tensor, llvm, asm, inspector, problems, memory, run or start")->required();
+    dump->add_option("--view", a.dump.view,
+                     "stages, graph, tensor, llvm, asm, inspector, problems, memory, run or start")
+        ->required();
     dump->add_option("--format", a.dump.format, "text or json")->check(CLI::IsMember({"text", "json"}));
     dump->add_option("--function", a.dump.function, "function shown");
     dump->callback([&] { status = command_dump(a.dump); });
 
     auto* capture = app.add_subcommand("capture", "writes the window as a picture; needs a display");
     add_model(*capture, a.capture);
-    capture->add_option("--layout", a.capture.layout, "saved layout to show");
+    capture->add_option("--layout", a.capture.layout, "Explore, Passes, Schedule, Run or Start");
     capture->add_option("-o,--output", a.capture.output, "PNG file to write")->required();
-    capture->add_option("--size", a.capture.size, "WIDTHxHEIGHT in pixels");
+    capture->add_option("--size", a.capture.size, "WIDTHxHEIGHT in pixels, for example 1600x1000");
     capture->add_option("--theme", a.capture.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));
     capture->add_option("--function", a.capture.function, "function selected");
     capture->callback([&] { status = command_capture(a.capture); });
@@ -131,9 +143,7 @@ int run_command_line(int argc, char** argv) {
     window->add_flag("--no-config", arguments.window.no_config, "neither read nor write settings");
     try {
         app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? kDone : kUserError;
-    }
+    } catch (const CLI::ParseError& error) { return app.exit(error) == 0 ? kDone : kUserError; }
     if (app.get_subcommands().empty()) status = command_window(arguments.window);
     return status;
 }

@@ -24,7 +24,7 @@ struct ModelArguments {
     std::string rule;                ///< "default", "none" or empty for the recipe's own
     int threads = 0;
     std::uint64_t seed = 0;
-    bool no_cache = false;           ///< leave the disk cache alone
+    bool no_cache = false; ///< leave the disk cache alone
     bool json = false;
 };
 
@@ -62,7 +62,7 @@ struct DumpArguments : ModelArguments {
     std::string view, format = "text", function;
 };
 struct CaptureArguments : ModelArguments {
-    std::string layout = "Explore", output, size = "1600x1000", theme, function;
+    std::string layout = "Schedule", output, size, theme, function;
 };
 struct WindowArguments : ModelArguments {
     std::string config;
@@ -91,7 +91,8 @@ int run_command_line(int argc, char** argv);
 /// The recipe that the arguments describe. Errors: FileMissing, BadArgument, BadRecipe.
 [[nodiscard]] Result<session::Recipe> make_recipe(const ModelArguments& arguments, const session::Compiler& compiler);
 /// Arrays for the model's inputs: files given, the rest drawn from the seed.
-[[nodiscard]] Result<std::vector<NDArray>> make_inputs(const RunArguments& arguments, const session::CompiledModel& model);
+[[nodiscard]] Result<std::vector<NDArray>> make_inputs(const RunArguments& arguments,
+                                                       const session::CompiledModel& model);
 /// Writes the diagnostic to standard error, or as JSON to standard output; returns kUserError.
 int fail(const Diagnostic& error, bool json);
 

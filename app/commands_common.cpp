@@ -17,7 +17,9 @@ namespace orrery::app {
 
 namespace {
 
-Diagnostic bad_argument(const std::string& what, const std::string& hint = {}) { return {Code::BadArgument, what, {}, hint}; }
+Diagnostic bad_argument(const std::string& what, const std::string& hint = {}) {
+    return {Code::BadArgument, what, {}, hint};
+}
 
 Result<std::pair<std::string, Shape>> parse_shape(const std::string& text) {
     const std::size_t equals = text.find('=');
@@ -46,8 +48,10 @@ Result<ImageOptions> image_options(const RunArguments& a) {
     options.layout = a.layout == "NHWC" ? ImageLayout::NHWC : ImageLayout::NCHW;
     options.order = a.order == "BGR" ? ChannelOrder::BGR : ChannelOrder::RGB;
     const auto fill = [](const std::vector<float>& given, std::array<float, 3>& out) {
-        if (given.size() == 1) out.fill(given[0]);
-        else if (given.size() == 3) std::ranges::copy(given, out.begin());
+        if (given.size() == 1)
+            out.fill(given[0]);
+        else if (given.size() == 3)
+            std::ranges::copy(given, out.begin());
         return given.empty() || given.size() == 1 || given.size() == 3;
     };
     if (!fill(a.mean, options.mean) || !fill(a.deviation, options.deviation))
@@ -94,9 +98,7 @@ Result<session::Recipe> make_recipe(const ModelArguments& a, const session::Comp
         ORRERY_TRY(auto shape, parse_shape(text));
         recipe.shapes.insert_or_assign(shape.first, shape.second);
     }
-    if (!a.target.empty()) {
-        ORRERY_TRY(recipe.target, parse_target(a.target, compiler.backend().host()));
-    }
+    if (!a.target.empty()) { ORRERY_TRY(recipe.target, parse_target(a.target, compiler.backend().host())); }
     if (a.level >= 0) recipe.passes = transform::default_pipeline(a.level);
     if (!a.rule.empty()) recipe.rule = a.rule == "none" ? session::ScheduleRule::None : session::ScheduleRule::Default;
     if (a.threads > 0) recipe.threads = a.threads;
@@ -118,7 +120,8 @@ Result<std::vector<NDArray>> make_inputs(const RunArguments& a, const session::C
             return bad_argument("\"" + text + "\" names no input", "write NAME=FILE; the model's inputs are " + names);
         }
         const std::string file = equals == std::string::npos ? text : text.substr(equals + 1);
-        ORRERY_TRY(inputs[static_cast<std::size_t>(it - plan.inputs.begin())], read_input(file, plan.values[*it].shape, a));
+        ORRERY_TRY(inputs[static_cast<std::size_t>(it - plan.inputs.begin())],
+                   read_input(file, plan.values[*it].shape, a));
     }
     return inputs;
 }
@@ -128,7 +131,8 @@ int fail(const Diagnostic& error, bool json) {
         nlohmann::ordered_json places = nlohmann::ordered_json::array();
         for (const Location& place : error.locations) places.push_back(to_string(place));
         const nlohmann::ordered_json report{
-            {"error", {{"code", code_name(error.code)}, {"message", error.message}, {"where", places}, {"hint", error.hint}}}};
+            {"error",
+             {{"code", code_name(error.code)}, {"message", error.message}, {"where", places}, {"hint", error.hint}}}};
         std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
     } else {
         std::fprintf(stderr, "orrery: %s\n", to_string(error).c_str());

@@ -20,8 +20,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 void print_text(const std::string& text, bool json) {
-    if (json) std::printf("%s\n", Json{{"text", text}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
-    else std::fwrite(text.data(), 1, text.size(), stdout);
+    if (json)
+        std::printf("%s\n", Json{{"text", text}}.dump(2, ' ', false, Json::error_handler_t::replace).c_str());
+    else
+        std::fwrite(text.data(), 1, text.size(), stdout);
 }
 
 std::string listing_text(const Listing& listing) {
@@ -65,7 +67,9 @@ Result<std::string> show(const ShowArguments& a) {
         ORRERY_TRY(const auto code, compiler->code(recipe, function));
         text += listing_text(a.at == "llvm" ? code->optimized_ir : code->assembly);
     }
-    if (text.empty()) return Diagnostic{Code::UnknownName, "the model has no function named " + a.function, {}, "its functions are " + names};
+    if (text.empty())
+        return Diagnostic{
+            Code::UnknownName, "the model has no function named " + a.function, {}, "its functions are " + names};
     return text;
 }
 
@@ -87,7 +91,8 @@ Result<void> compile(const CompileArguments& a) {
         return write_shared_module(*model, recipe.target, a.output);
     }
     if (ending != ".o" && ending != ".s" && ending != ".ll")
-        return Diagnostic{Code::BadArgument, "\"" + a.output + "\" does not say what to write", {}, "end it in .o, .s, .ll or .so"};
+        return Diagnostic{
+            Code::BadArgument, "\"" + a.output + "\" does not say what to write", {}, "end it in .o, .s, .ll or .so"};
     ORRERY_TRY(const session::Steps steps, compiler->graph_steps(recipe, {}));
     if (steps.back()->error) return *steps.back()->error;
     ORRERY_TRY(const session::Compiler::Functions functions, compiler->functions(recipe, steps.back()->module, {}));
@@ -97,22 +102,28 @@ Result<void> compile(const CompileArguments& a) {
         programs.push_back(function->program());
     }
     const EmitKind kind = ending == ".o" ? EmitKind::Object : ending == ".s" ? EmitKind::Assembly : EmitKind::Ir;
-    ORRERY_TRY(const std::string content, compiler->backend().emit(programs, recipe.target, recipe.build, kind));
+    ORRERY_TRY(const std::string content, compiler->backend().assemble(programs, recipe.target, recipe.build, kind));
     return write_file(a.output, content);
 }
 
 Json op_json(const graph::Op& op) {
     Json operands = Json::array(), attrs = Json::array();
     for (const graph::OperandSpec& operand : op.operands)
-        operands.push_back({{"name", operand.name}, {"doc", operand.doc}, {"optional", operand.optional}, {"variadic", operand.variadic}});
-    for (const graph::AttrSpec& attr : op.attrs) attrs.push_back({{"name", attr.name}, {"doc", attr.doc}, {"required", attr.required}});
-    return {{"name", op.name}, {"doc", op.doc}, {"fusion", graph::to_string(op.fusion)}, {"operands", operands}, {"attributes", attrs}, {"onnx", op.onnx_names}};
+        operands.push_back({{"name", operand.name},
+                            {"doc", operand.doc},
+                            {"optional", operand.optional},
+                            {"variadic", operand.variadic}});
+    for (const graph::AttrSpec& attr : op.attrs)
+        attrs.push_back({{"name", attr.name}, {"doc", attr.doc}, {"required", attr.required}});
+    return {{"name", op.name},      {"doc", op.doc},       {"fusion", graph::to_string(op.fusion)},
+            {"operands", operands}, {"attributes", attrs}, {"onnx", op.onnx_names}};
 }
 
 void print_op(const graph::Op& op) {
     std::printf("%s (%s)\n  %s\n", op.name.c_str(), std::string(graph::to_string(op.fusion)).c_str(), op.doc.c_str());
     for (const graph::OperandSpec& operand : op.operands)
-        std::printf("  operand %s%s%s: %s\n", operand.name.c_str(), operand.optional ? " (optional)" : "", operand.variadic ? " (any number)" : "", operand.doc.c_str());
+        std::printf("  operand %s%s%s: %s\n", operand.name.c_str(), operand.optional ? " (optional)" : "",
+                    operand.variadic ? " (any number)" : "", operand.doc.c_str());
     for (const graph::AttrSpec& attr : op.attrs)
         std::printf("  attribute %s%s: %s\n", attr.name.c_str(), attr.required ? "" : " (optional)", attr.doc.c_str());
     std::string names;
@@ -131,7 +142,8 @@ ModuleRunner compiled_runner() {
         session::Recipe recipe = compiler->new_recipe({});
     };
     // Made in the worker that uses it: threads do not survive a fork.
-    return [bench = std::shared_ptr<Bench>()](const graph::Module& module, std::span<const NDArray> inputs) mutable -> Result<std::vector<NDArray>> {
+    return [bench = std::shared_ptr<Bench>()](const graph::Module& module,
+                                              std::span<const NDArray> inputs) mutable -> Result<std::vector<NDArray>> {
         if (!bench) bench = std::make_shared<Bench>();
         ORRERY_TRY(const auto model, bench->compiler->compile_module(bench->recipe, module, {}));
         ORRERY_TRY(session::RunResult result, session::run(*model, inputs, 1, {}));
@@ -148,7 +160,8 @@ ModuleRunner interpreting_runner() {
 } // namespace
 
 int command_conformance(const ConformanceArguments& a) {
-    const Result<ConformanceReport> report = run_conformance(a.folder, a.interpreter ? interpreting_runner() : compiled_runner());
+    const Result<ConformanceReport> report =
+        run_conformance(a.folder, a.interpreter ? interpreting_runner() : compiled_runner());
     if (!report) return fail(report.error(), a.json);
     std::printf("%s\n", (a.json ? to_json(*report) : to_text(*report)).c_str());
     return report->failed == 0 ? kDone : kUserError;
@@ -158,8 +171,10 @@ int command_new(const NewArguments& a) {
     const Result<std::string> bytes = onnx::build_network(a.name, a.seed);
     if (!bytes) return fail(bytes.error(), a.json);
     if (const Result<void> written = write_file(a.output, *bytes); !written) return fail(written.error(), a.json);
-    if (a.json) std::printf("%s\n", Json{{"name", a.name}, {"file", a.output}, {"bytes", bytes->size()}}.dump(2).c_str());
-    else std::printf("%s: %s, %.1f MB\n", a.output.c_str(), a.name.c_str(), static_cast<double>(bytes->size()) / 1e6);
+    if (a.json)
+        std::printf("%s\n", Json{{"name", a.name}, {"file", a.output}, {"bytes", bytes->size()}}.dump(2).c_str());
+    else
+        std::printf("%s: %s, %.1f MB\n", a.output.c_str(), a.name.c_str(), static_cast<double>(bytes->size()) / 1e6);
     return kDone;
 }
 
@@ -172,8 +187,10 @@ int command_show(const ShowArguments& a) {
 
 int command_compile(const CompileArguments& a) {
     if (const Result<void> done = compile(a); !done) return fail(done.error(), a.json);
-    if (a.json) std::printf("%s\n", Json{{"file", a.output}}.dump(2).c_str());
-    else std::printf("%s\n", a.output.c_str());
+    if (a.json)
+        std::printf("%s\n", Json{{"file", a.output}}.dump(2).c_str());
+    else
+        std::printf("%s\n", a.output.c_str());
     return kDone;
 }
 
@@ -181,8 +198,10 @@ int command_ops(const std::string& name, bool json) {
     if (name.empty()) {
         Json list = Json::array();
         for (const graph::Op* op : ops::registry().all()) {
-            if (json) list.push_back(op_json(*op));
-            else std::printf("%-24s %s\n", op->name.c_str(), op->doc.substr(0, op->doc.find('\n')).c_str());
+            if (json)
+                list.push_back(op_json(*op));
+            else
+                std::printf("%-24s %s\n", op->name.c_str(), op->doc.substr(0, op->doc.find('\n')).c_str());
         }
         if (json) std::printf("%s\n", list.dump(2).c_str());
         return kDone;
@@ -192,8 +211,10 @@ int command_ops(const std::string& name, bool json) {
         for (const graph::Op* each : ops::registry().all())
             if (std::ranges::find(each->onnx_names, name) != each->onnx_names.end()) op = each;
     if (!op) return fail({Code::UnknownName, "there is no operator named " + name, {}, "orrery ops lists them"}, json);
-    if (json) std::printf("%s\n", op_json(*op).dump(2).c_str());
-    else print_op(*op);
+    if (json)
+        std::printf("%s\n", op_json(*op).dump(2).c_str());
+    else
+        print_op(*op);
     return kDone;
 }
 

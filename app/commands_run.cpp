@@ -20,7 +20,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
 
-double milliseconds_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+double milliseconds_since(Clock::time_point start) {
+    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 int threads_of(const session::Recipe& recipe) { return recipe.threads > 0 ? recipe.threads : recipe.target.cores; }
 
@@ -50,7 +52,8 @@ std::vector<std::int64_t> largest(const NDArray& array, int count) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(array.size()));
     std::iota(order.begin(), order.end(), 0);
     const auto end = order.begin() + std::min<std::ptrdiff_t>(count, static_cast<std::ptrdiff_t>(order.size()));
-    std::partial_sort(order.begin(), end, order.end(), [&](std::int64_t a, std::int64_t b) { return array.as_double(a) > array.as_double(b); });
+    std::partial_sort(order.begin(), end, order.end(),
+                      [&](std::int64_t a, std::int64_t b) { return array.as_double(a) > array.as_double(b); });
     order.erase(end, order.end());
     return order;
 }
@@ -77,11 +80,15 @@ Result<session::RunResult> do_run(const RunArguments& a) {
     if (a.output.empty()) return result;
     std::error_code failed;
     std::filesystem::create_directories(a.output, failed);
-    if (failed) return Diagnostic{Code::FileUnwritable, "cannot make the folder: " + failed.message(), {FileOffset{a.output, -1}}, {}};
+    if (failed)
+        return Diagnostic{
+            Code::FileUnwritable, "cannot make the folder: " + failed.message(), {FileOffset{a.output, -1}}, {}};
     for (std::size_t i = 0; i < result.outputs.size(); ++i)
-        ORRERY_CHECK_OK(write_npy(std::filesystem::path(a.output) / npy_file_name(result.output_names[i]), result.outputs[i]));
+        ORRERY_CHECK_OK(
+            write_npy(std::filesystem::path(a.output) / npy_file_name(result.output_names[i]), result.outputs[i]));
     for (std::size_t i = 0; i < result.inputs.size(); ++i)
-        ORRERY_CHECK_OK(write_npy(std::filesystem::path(a.output) / npy_file_name(result.input_names[i]), result.inputs[i]));
+        ORRERY_CHECK_OK(
+            write_npy(std::filesystem::path(a.output) / npy_file_name(result.input_names[i]), result.inputs[i]));
     return result;
 }
 
@@ -90,13 +97,19 @@ Json outputs_json(const session::RunResult& result, const RunArguments& a, const
     for (std::size_t i = 0; i < result.outputs.size(); ++i) {
         const NDArray& out = result.outputs[i];
         const Statistics s = statistics(out);
-        Json row{{"name", result.output_names[i]}, {"dtype", std::string(to_string(out.dtype()))}, {"shape", out.shape()},
-                 {"min", s.least}, {"max", s.greatest}, {"mean", s.mean}, {"not_finite", s.not_finite}};
+        Json row{{"name", result.output_names[i]},
+                 {"dtype", std::string(to_string(out.dtype()))},
+                 {"shape", out.shape()},
+                 {"min", s.least},
+                 {"max", s.greatest},
+                 {"mean", s.mean},
+                 {"not_finite", s.not_finite}};
         if (i == 0 && a.top > 0) {
             row["top"] = Json::array();
             for (std::int64_t index : largest(out, a.top)) {
                 Json entry{{"index", index}, {"value", out.as_double(index)}};
-                if (index < static_cast<std::int64_t>(labels.size())) entry["label"] = labels[static_cast<std::size_t>(index)];
+                if (index < static_cast<std::int64_t>(labels.size()))
+                    entry["label"] = labels[static_cast<std::size_t>(index)];
                 row["top"].push_back(std::move(entry));
             }
         }
@@ -109,8 +122,9 @@ void print_outputs(const session::RunResult& result, const RunArguments& a, cons
     for (std::size_t i = 0; i < result.outputs.size(); ++i) {
         const NDArray& out = result.outputs[i];
         const Statistics s = statistics(out);
-        std::printf("%s: %s  min %.6g  max %.6g  mean %.6g%s\n", result.output_names[i].c_str(), type_text(out.dtype(), out.shape()).c_str(),
-                    s.least, s.greatest, s.mean, s.not_finite ? "  (not all finite)" : "");
+        std::printf("%s: %s  min %.6g  max %.6g  mean %.6g%s\n", result.output_names[i].c_str(),
+                    type_text(out.dtype(), out.shape()).c_str(), s.least, s.greatest, s.mean,
+                    s.not_finite ? "  (not all finite)" : "");
     }
     if (a.top > 0 && !result.outputs.empty())
         for (std::int64_t index : largest(result.outputs.front(), a.top)) {
@@ -175,7 +189,8 @@ std::int64_t resident_peak_bytes() {
 std::vector<std::pair<std::string, double>> time_by_function(const BenchResult& bench) {
     std::map<std::string, double> sums;
     const lower::LoweredModel& model = bench.model->model;
-    for (std::size_t c = 0; c < model.calls.size(); ++c) sums[model.functions[model.calls[c].function].name] += bench.step_us[c];
+    for (std::size_t c = 0; c < model.calls.size(); ++c)
+        sums[model.functions[model.calls[c].function].name] += bench.step_us[c];
     std::vector<std::pair<std::string, double>> rows(sums.begin(), sums.end());
     std::ranges::sort(rows, std::greater{}, &std::pair<std::string, double>::second);
     return rows;
@@ -183,8 +198,8 @@ std::vector<std::pair<std::string, double>> time_by_function(const BenchResult& 
 
 void print_bench(const BenchResult& bench) {
     const runtime::Plan& plan = bench.model->executable->plan;
-    std::printf("median %.3f ms  min %.3f  max %.3f  (%zu runs, %d threads)\n", bench.times[bench.times.size() / 2], bench.times.front(),
-                bench.times.back(), bench.times.size(), bench.threads);
+    std::printf("median %.3f ms  min %.3f  max %.3f  (%zu runs, %d threads)\n", bench.times[bench.times.size() / 2],
+                bench.times.front(), bench.times.back(), bench.times.size(), bench.threads);
     std::printf("compile %.1f ms, first answer after %.1f ms:", bench.compile_ms, bench.first_ms);
     for (const auto& [stage, ms] : bench.model->times) std::printf("  %s %.1f", stage.c_str(), ms);
     std::printf("\nactivations %.2f MB (no plan can be below %.2f), constants %.2f MB, %zu kernels, %zu calls\n",
@@ -196,8 +211,10 @@ void print_bench(const BenchResult& bench) {
         double flops = 0;
         for (std::size_t f = 0; f < bench.model->functions.size(); ++f)
             if (bench.model->functions[f]->lowered.name == rows[i].first)
-                flops = bench.model->functions[f]->cost.flops * static_cast<double>(bench.model->model.functions[f].calls);
-        std::printf("%10.3f ms  %7.1f GFLOP/s  %s\n", rows[i].second / 1e3, flops / rows[i].second / 1e3, rows[i].first.c_str());
+                flops =
+                    bench.model->functions[f]->cost.flops * static_cast<double>(bench.model->model.functions[f].calls);
+        std::printf("%10.3f ms  %7.1f GFLOP/s  %s\n", rows[i].second / 1e3, flops / rows[i].second / 1e3,
+                    rows[i].first.c_str());
     }
 }
 
@@ -208,8 +225,14 @@ int command_run(const RunArguments& a) {
     if (!labels) return fail(labels.error(), a.json);
     const Result<session::RunResult> result = do_run(a);
     if (!result) return fail(result.error(), a.json);
-    if (a.json) std::printf("%s\n", Json{{"outputs", outputs_json(*result, a, *labels)}, {"milliseconds", result->milliseconds}, {"peak_bytes", result->peak_bytes}}.dump(2).c_str());
-    else print_outputs(*result, a, *labels);
+    if (a.json)
+        std::printf("%s\n", Json{{"outputs", outputs_json(*result, a, *labels)},
+                                 {"milliseconds", result->milliseconds},
+                                 {"peak_bytes", result->peak_bytes}}
+                                .dump(2)
+                                .c_str());
+    else
+        print_outputs(*result, a, *labels);
     return kDone;
 }
 
@@ -226,17 +249,27 @@ int command_check(const CheckArguments& a) {
     if (a.json) {
         Json rows = Json::array();
         for (const session::CheckResult::Row& row : checked->rows)
-            rows.push_back({{"name", row.name}, {"function", row.function}, {"agrees", row.agrees}, {"max_abs", row.difference.max_abs}, {"max_rel", row.difference.max_rel}});
-        std::printf("%s\n", Json{{"agrees", agrees}, {"worst", checked->worst}, {"tolerance", checked->tolerance}, {"rows", rows}}.dump(2).c_str());
+            rows.push_back({{"name", row.name},
+                            {"function", row.function},
+                            {"agrees", row.agrees},
+                            {"max_abs", row.difference.max_abs},
+                            {"max_rel", row.difference.max_rel}});
+        std::printf(
+            "%s\n",
+            Json{{"agrees", agrees}, {"worst", checked->worst}, {"tolerance", checked->tolerance}, {"rows", rows}}
+                .dump(2)
+                .c_str());
         return agrees ? kDone : kUserError;
     }
     if (agrees) {
-        std::printf("all %zu kernels agree with the interpreter, worst error %.3g of the largest element\n", checked->rows.size(), checked->worst);
+        std::printf("all %zu kernels agree with the interpreter, worst error %.3g of the largest element\n",
+                    checked->rows.size(), checked->worst);
         return kDone;
     }
     const session::CheckResult::Row& wrong = checked->rows[static_cast<std::size_t>(checked->first_wrong)];
-    std::printf("first difference: %s (%s), element %lld is %.9g, the interpreter has %.9g (%.3g of the largest)\n", wrong.name.c_str(), wrong.function.c_str(),
-                static_cast<long long>(wrong.difference.worst_index), wrong.difference.actual, wrong.difference.expected, wrong.difference.max_rel);
+    std::printf("first difference: %s (%s), element %lld is %.9g, the interpreter has %.9g (%.3g of the largest)\n",
+                wrong.name.c_str(), wrong.function.c_str(), static_cast<long long>(wrong.difference.worst_index),
+                wrong.difference.actual, wrong.difference.expected, wrong.difference.max_rel);
     return kUserError;
 }
 
@@ -251,11 +284,20 @@ int command_bench(const BenchArguments& a) {
     Json stages = Json::object(), functions = Json::array();
     for (const auto& [stage, ms] : bench->model->times) stages[stage] = ms;
     for (const auto& [name, us] : time_by_function(*bench)) functions.push_back({{"name", name}, {"median_us", us}});
-    const Json report{{"median_ms", bench->times[bench->times.size() / 2]}, {"min_ms", bench->times.front()}, {"max_ms", bench->times.back()},
-                      {"runs", bench->times.size()}, {"threads", bench->threads}, {"compile_ms", bench->compile_ms}, {"peak_bytes", plan.arena_bytes},
-                      {"live_bytes_bound", plan.live_bytes_bound}, {"constant_bytes", bench->model->constant_bytes},
-                      {"resident_peak_bytes", resident_peak_bytes()}, {"first_answer_ms", bench->first_ms}, {"stages_ms", stages},
-                      {"kernels_from_disk", bench->model->functions_from_cache}, {"functions", functions}};
+    const Json report{{"median_ms", bench->times[bench->times.size() / 2]},
+                      {"min_ms", bench->times.front()},
+                      {"max_ms", bench->times.back()},
+                      {"runs", bench->times.size()},
+                      {"threads", bench->threads},
+                      {"compile_ms", bench->compile_ms},
+                      {"peak_bytes", plan.arena_bytes},
+                      {"live_bytes_bound", plan.live_bytes_bound},
+                      {"constant_bytes", bench->model->constant_bytes},
+                      {"resident_peak_bytes", resident_peak_bytes()},
+                      {"first_answer_ms", bench->first_ms},
+                      {"stages_ms", stages},
+                      {"kernels_from_disk", bench->model->functions_from_cache},
+                      {"functions", functions}};
     std::printf("%s\n", report.dump(2).c_str());
     return kDone;
 }

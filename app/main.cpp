@@ -12,7 +12,8 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "orrery: out of memory\n");
         return orrery::app::kUserError;
     } catch (const std::exception& bug) {
-        std::fprintf(stderr, "orrery: internal error: %s\nThis is a fault of the program, not of the model.\n", bug.what());
+        std::fprintf(stderr, "orrery: internal error: %s\nThis is a fault of the program, not of the model.\n",
+                     bug.what());
         return orrery::app::kInternalError;
     }
 }

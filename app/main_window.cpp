@@ -72,6 +72,8 @@ void MainWindow::build() {
     keys_ = new qt::KeyList(this);
     const views::CommandSink sink = [this](const views::Command& command) {
         if (const auto* open = std::get_if<views::OpenFile>(&command)) return open_path(text_of(open->path));
+        if (const auto* stage = std::get_if<views::SelectStage>(&command); stage != nullptr && stage->id >= views::kCodeStages)
+            workspace_->show_code_tab(stage->id == views::kCodeStages + 2 ? Workspace::AssemblyTab : Workspace::LlvmTab);
         submit(command);
     };
     strip_->set_sink(sink);

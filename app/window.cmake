@@ -4,13 +4,15 @@ if(ORRERY_GUI)
   orrery_library(app_window
     actions.cpp
     main_window.cpp
+    window_entry.cpp
     window_imgui_host.cpp
     window_memory_panel.cpp
+    window_session.cpp
     window_settings.cpp
     window_toolbar.cpp
     window_workbench.cpp
     window_workspace.cpp
-    LINKS orrery::views_qt orrery::views_imgui Qt6::Widgets Qt6::OpenGL
+    LINKS orrery::core_session orrery::views_qt orrery::views_imgui Qt6::Widgets Qt6::OpenGL
   )
   set_target_properties(orrery_app_window PROPERTIES AUTOMOC ON)
   if(ORRERY_PCH)

@@ -34,7 +34,7 @@ MemoryPanel::MemoryPanel(QWidget* parent) : QWidget(parent), data_(std::make_sha
             if (select == nullptr) return;
             table_->select_row(state_.selected);
             // The canvas is inside its frame: the window answers after it.
-            QMetaObject::invokeMethod(this, [this, selection = select->selection] { emit selection_requested(selection); }, Qt::QueuedConnection);
+            QMetaObject::invokeMethod(this, [this, selection = select->selection] { Q_EMIT selection_requested(selection); }, Qt::QueuedConnection);
         });
     });
     connect(table_, &qt::TablePanel::row_activated, this, &MemoryPanel::select_box);
@@ -66,7 +66,7 @@ void MemoryPanel::select_box(int box) {
     state_.selected = box;
     canvas_->request_frame();
     const OriginSet& origins = data_->boxes[static_cast<std::size_t>(box)].origins;
-    if (!origins.empty()) emit selection_requested({origins, {}, {}});
+    if (!origins.empty()) Q_EMIT selection_requested({origins, {}, {}});
 }
 
 void MemoryPanel::set_selection(const views::Selection& selection) {

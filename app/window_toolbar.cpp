@@ -119,7 +119,7 @@ void Toolbar::set_screen(const views::Screen& screen) {
         action->setCheckable(true);
         action->setChecked(count == threads_);
         group->addAction(action);
-        connect(action, &QAction::triggered, this, [this, count] { emit threads_requested(count); });
+        connect(action, &QAction::triggered, this, [this, count] { Q_EMIT threads_requested(count); });
     }
 }
 

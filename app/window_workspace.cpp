@@ -121,7 +121,7 @@ void Workspace::build_bottom() {
 
 void Workspace::connect_selection() {
     const auto from = [this](auto* view, auto signal) {
-        connect(view, signal, this, [this, view](const views::Selection& selection) { emit selection_requested(selection, view); });
+        connect(view, signal, this, [this, view](const views::Selection& selection) { Q_EMIT selection_requested(selection, view); });
     };
     from(graph_, &qt::GraphView::selection_requested);
     from(tensor_, &qt::TextView::selection_requested);

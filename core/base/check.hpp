@@ -23,7 +23,7 @@ template <std::same_as<bool> T> constexpr bool exactly_bool(T value) { return va
 
 } // namespace orrery
 
-#define ORRERY_ASSERT(condition, ...)                                                                        \
-    do {                                                                                                     \
-        if (!::orrery::exactly_bool(condition)) ::orrery::fail_internal(#condition __VA_OPT__(, ) __VA_ARGS__); \
+#define ORRERY_ASSERT(condition, ...)                                                                                  \
+    do {                                                                                                               \
+        if (!::orrery::exactly_bool(condition)) ::orrery::fail_internal(#condition __VA_OPT__(, ) __VA_ARGS__);        \
     } while (false)

@@ -39,7 +39,8 @@ struct Describe {
         return at.offset < 0 ? at.path : at.path + " at byte " + std::to_string(at.offset);
     }
     std::string operator()(const ModelNode& at) const {
-        return "node " + (at.name.empty() ? "(unnamed)" : at.name) + (at.op_type.empty() ? "" : " (" + at.op_type + ")");
+        return "node " + (at.name.empty() ? "(unnamed)" : at.name) +
+               (at.op_type.empty() ? "" : " (" + at.op_type + ")");
     }
     std::string operator()(const TextPosition& at) const {
         return "line " + std::to_string(at.line) + ", column " + std::to_string(at.column);

@@ -12,9 +12,19 @@ struct Info {
     std::string_view name;
     int bytes;
 };
-constexpr std::array<Info, kDTypeCount> kInfo{{{"bool", 1}, {"i8", 1}, {"i16", 2}, {"i32", 4}, {"i64", 8},
-                                               {"u8", 1}, {"u16", 2}, {"u32", 4}, {"u64", 8}, {"f16", 2},
-                                               {"bf16", 2}, {"f32", 4}, {"f64", 8}}};
+constexpr std::array<Info, kDTypeCount> kInfo{{{"bool", 1},
+                                               {"i8", 1},
+                                               {"i16", 2},
+                                               {"i32", 4},
+                                               {"i64", 8},
+                                               {"u8", 1},
+                                               {"u16", 2},
+                                               {"u32", 4},
+                                               {"u64", 8},
+                                               {"f16", 2},
+                                               {"bf16", 2},
+                                               {"f32", 4},
+                                               {"f64", 8}}};
 
 } // namespace
 
@@ -46,7 +56,7 @@ std::uint16_t float_to_half(float value) {
     const std::uint32_t magnitude = bits & 0x7fffffffu;
     if (magnitude > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u);
     if (magnitude >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u); // rounds to infinity
-    if (magnitude < 0x38800000u) {                                                  // subnormal half
+    if (magnitude < 0x38800000u) {                                                   // subnormal half
         const float scaled = std::ldexp(std::bit_cast<float>(magnitude), 24);
         return static_cast<std::uint16_t>(sign | static_cast<std::uint32_t>(std::nearbyint(scaled)));
     }

@@ -20,12 +20,15 @@ Diagnostic file_error(Code code, const std::filesystem::path& path, const std::s
 /// Closes on scope exit.
 struct Descriptor {
     int fd = -1;
-    ~Descriptor() { if (fd >= 0) ::close(fd); }
+    ~Descriptor() {
+        if (fd >= 0) ::close(fd);
+    }
 };
 
 Result<std::uint64_t> open_regular(const std::filesystem::path& path, Descriptor& file) {
     file.fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file.fd < 0) return file_error(errno == ENOENT ? Code::FileMissing : Code::FileUnreadable, path, "cannot open the file");
+    if (file.fd < 0)
+        return file_error(errno == ENOENT ? Code::FileMissing : Code::FileUnreadable, path, "cannot open the file");
     struct stat info {};
     if (::fstat(file.fd, &info) != 0) return file_error(Code::FileUnreadable, path, "cannot read the file's size");
     if (!S_ISREG(info.st_mode))
@@ -40,7 +43,8 @@ Result<std::string> read_file(const std::filesystem::path& path, std::uint64_t m
     ORRERY_TRY(const std::uint64_t size, open_regular(path, file));
     if (size > max_bytes)
         return Diagnostic{Code::LimitExceeded,
-                          "the file has " + std::to_string(size) + " bytes, more than the limit of " + std::to_string(max_bytes),
+                          "the file has " + std::to_string(size) + " bytes, more than the limit of " +
+                              std::to_string(max_bytes),
                           {FileOffset{path.string(), -1}},
                           {}};
     std::string content(size, '\0');

@@ -34,13 +34,16 @@ template <class T> class Ref {
   public:
     Ref() = default;
     Ref(std::nullptr_t) {}
-    explicit Ref(T* node) : node_(node) { if (node_) node_->acquire(); }
+    explicit Ref(T* node) : node_(node) {
+        if (node_) node_->acquire();
+    }
     Ref(const Ref& other) : Ref(other.node_) {}
     Ref(Ref&& other) noexcept : node_(std::exchange(other.node_, nullptr)) {}
     template <class U>
-        requires std::is_convertible_v<U*, T*>
-    Ref(const Ref<U>& other) : Ref(static_cast<T*>(other.get())) {}
-    ~Ref() { if (node_) node_->release(); }
+    requires std::is_convertible_v<U*, T*> Ref(const Ref<U>& other) : Ref(static_cast<T*>(other.get())) {}
+    ~Ref() {
+        if (node_) node_->release();
+    }
 
     Ref& operator=(Ref other) noexcept {
         std::swap(node_, other.node_);
@@ -67,7 +70,5 @@ template <class T, class... Args> Ref<T> make_ref(Args&&... args) {
 } // namespace orrery
 
 template <class T> struct std::hash<orrery::Ref<T>> {
-    std::size_t operator()(const orrery::Ref<T>& ref) const noexcept {
-        return std::hash<const void*>()(ref.get());
-    }
+    std::size_t operator()(const orrery::Ref<T>& ref) const noexcept { return std::hash<const void*>()(ref.get()); }
 };

@@ -16,9 +16,7 @@ void parallel_for(std::size_t count, int workers, const std::function<void(std::
         for (std::size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
             try {
                 work(i);
-            } catch (...) {
-                failures[i] = std::current_exception();
-            }
+            } catch (...) { failures[i] = std::current_exception(); }
         }
     };
     {

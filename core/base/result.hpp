@@ -16,9 +16,10 @@ template <class T> class [[nodiscard]] Result {
     using value_type = T;
     Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}
     template <class U>
-        requires(std::is_convertible_v<U &&, T> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
-                 !std::is_same_v<std::remove_cvref_t<U>, T> && !std::is_same_v<std::remove_cvref_t<U>, Diagnostic>)
-    Result(U&& value) : state_(std::in_place_index<0>, std::forward<U>(value)) {}
+    requires(std::is_convertible_v<U&&, T> && !std::is_same_v<std::remove_cvref_t<U>, Result> &&
+             !std::is_same_v<std::remove_cvref_t<U>, T> && !std::is_same_v<std::remove_cvref_t<U>, Diagnostic>)
+        Result(U&& value)
+        : state_(std::in_place_index<0>, std::forward<U>(value)) {}
     Result(Diagnostic error) : state_(std::in_place_index<1>, std::move(error)) {}
 
     [[nodiscard]] bool has_value() const { return state_.index() == 0; }
@@ -72,13 +73,13 @@ template <> class [[nodiscard]] Result<void> {
 #define ORRERY_CONCAT_(a, b) a##b
 #define ORRERY_CONCAT(a, b) ORRERY_CONCAT_(a, b)
 /// ORRERY_TRY(auto x, f()): declares x from the value, or returns the error from this function.
-#define ORRERY_TRY(declaration, expression)                                                                  \
-    auto ORRERY_CONCAT(result_, __LINE__) = (expression);                                                    \
-    if (!ORRERY_CONCAT(result_, __LINE__)) return std::move(ORRERY_CONCAT(result_, __LINE__).error());        \
+#define ORRERY_TRY(declaration, expression)                                                                            \
+    auto ORRERY_CONCAT(result_, __LINE__) = (expression);                                                              \
+    if (!ORRERY_CONCAT(result_, __LINE__)) return std::move(ORRERY_CONCAT(result_, __LINE__).error());                 \
     declaration = *std::move(ORRERY_CONCAT(result_, __LINE__))
 /// ORRERY_CHECK_OK(f()): returns the error of a Result<void> from this function.
-#define ORRERY_CHECK_OK(expression)                                                                          \
-    do {                                                                                                     \
-        auto result_ = (expression);                                                                         \
-        if (!result_) return std::move(result_.error());                                                     \
+#define ORRERY_CHECK_OK(expression)                                                                                    \
+    do {                                                                                                               \
+        auto result_ = (expression);                                                                                   \
+        if (!result_) return std::move(result_.error());                                                               \
     } while (false)

@@ -20,7 +20,7 @@ struct LoweredFunction {
     tensor::Program program; ///< schedule-free
     graph::Function source;  ///< the primitive function it came from
     std::size_t calls = 0;
-    OriginSet origin;        ///< union over its calls
+    OriginSet origin; ///< union over its calls
 };
 
 /// A call of `functions[function]`: `args` and `results` are value ids.
@@ -60,7 +60,8 @@ struct LoweredModel {
 
 /// Places every arena value and workspace. `workspace_bytes` has one entry a function. Values that do not live at
 /// the same step may share memory; offsets are 64-byte aligned. The same input gives the same plan.
-/// Source: greedy by size, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020, section 5.
+/// Source: greedy by size, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020,
+/// section 5.
 [[nodiscard]] runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size_t>& workspace_bytes);
 
 } // namespace orrery::lower

@@ -36,14 +36,16 @@ class FunctionLowering {
         const graph::TensorType* tensor = graph::as_tensor(type);
         if (!tensor || !graph::is_static(*tensor))
             return Diagnostic{Code::UnsupportedFeature,
-                              name + " has type " + graph::to_string(type) + "; tensor programs are made for static tensors",
+                              name + " has type " + graph::to_string(type) +
+                                  "; tensor programs are made for static tensors",
                               {},
                               "bind every symbolic dimension with --shape"};
         return tensor::make_buffer(name, tensor->dtype, graph::static_shape(*tensor));
     }
 
     Result<void> lower(const graph::Binding& binding) {
-        if (const auto* constant = graph::as<graph::Constant>(binding.value)) return lower_constant(binding.var, constant->value);
+        if (const auto* constant = graph::as<graph::Constant>(binding.value))
+            return lower_constant(binding.var, constant->value);
         if (const auto* project = graph::as<graph::Project>(binding.value)) {
             values_[binding.var] = {values_.at(project->tuple).at(project->index)};
             return {};
@@ -65,7 +67,8 @@ class FunctionLowering {
 
     Result<void> lower_constant(const Var& var, const NDArray& value) {
         if (value.size() != 1)
-            return Diagnostic{Code::UnsupportedFeature, "a kernel holds constants of one element only", {}, "run FuseOps last"};
+            return Diagnostic{
+                Code::UnsupportedFeature, "a kernel holds constants of one element only", {}, "run FuseOps last"};
         const tensor::Expr scalar = is_float(value.dtype()) ? tensor::constant(value.dtype(), value.as_double(0))
                                                             : tensor::constant_int(value.dtype(), value.as_int(0));
         values_[var] = {builder_.compute(var->name, value.dtype(), value.shape(), [&](const auto&) { return scalar; })};

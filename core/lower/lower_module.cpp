@@ -28,7 +28,8 @@ class ModuleLowering {
         for (std::size_t i = 0; i < main->bindings.size(); ++i) {
             if (progress.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};
             progress.tell("lowering", static_cast<double>(i) / static_cast<double>(main->bindings.size()));
-            if (Result<void> done = lower(main->bindings[i]); !done) return located(std::move(done.error()), main->bindings[i]);
+            if (Result<void> done = lower(main->bindings[i]); !done)
+                return located(std::move(done.error()), main->bindings[i]);
         }
         ORRERY_CHECK_OK(place_outputs());
         ORRERY_CHECK_OK(unite_origins());
@@ -51,7 +52,8 @@ class ModuleLowering {
                               name + " has type " + graph::to_string(type) + "; compiled programs need static shapes",
                               {},
                               "bind every symbolic dimension with --shape"};
-        model_.values.push_back({name, tensor->dtype, graph::static_shape(*tensor), runtime::Storage::Arena, 0, origin});
+        model_.values.push_back(
+            {name, tensor->dtype, graph::static_shape(*tensor), runtime::Storage::Arena, 0, origin});
         return static_cast<std::uint32_t>(model_.values.size() - 1);
     }
 
@@ -112,7 +114,8 @@ class ModuleLowering {
 
     std::string unique_name(const std::string& wanted) {
         std::string clean;
-        for (char c : wanted.empty() ? std::string("kernel") : wanted) clean += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+        for (char c : wanted.empty() ? std::string("kernel") : wanted)
+            clean += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
         for (int n = 0;; ++n) {
             std::string name = n == 0 ? clean : clean + "_" + std::to_string(n);
             if (names_.insert(name).second) return name;
@@ -132,8 +135,10 @@ class ModuleLowering {
     std::size_t add_function(const std::string& name, tensor::Program program, const graph::Function& source) {
         const Hash workload = tensor::structural_hash(program);
         const auto [it, fresh] = by_workload_.emplace(workload, model_.functions.size());
-        if (fresh) model_.functions.push_back({name, workload, std::move(program), source, 0, {}});
-        else names_.erase(name);
+        if (fresh)
+            model_.functions.push_back({name, workload, std::move(program), source, 0, {}});
+        else
+            names_.erase(name);
         return it->second;
     }
 
@@ -175,8 +180,10 @@ class ModuleLowering {
         const LoweredValue source = model_.values[id];
         const tensor::Buffer buffer = tensor::make_buffer("x", source.dtype, source.shape);
         const std::string name = unique_name("copy");
-        const std::size_t function = add_function(name, tensor::ComputeBuilder().program(name, {buffer}, {buffer}), nullptr);
-        model_.values.push_back({source.name + ".copy", source.dtype, source.shape, runtime::Storage::Arena, 0, source.origin});
+        const std::size_t function =
+            add_function(name, tensor::ComputeBuilder().program(name, {buffer}, {buffer}), nullptr);
+        model_.values.push_back(
+            {source.name + ".copy", source.dtype, source.shape, runtime::Storage::Arena, 0, source.origin});
         const auto copy = static_cast<std::uint32_t>(model_.values.size() - 1);
         add_call(nullptr, {function, {id}, {copy}, source.origin, nullptr});
         return copy;

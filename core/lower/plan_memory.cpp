@@ -30,7 +30,8 @@ struct Tenant {
 std::size_t place(std::vector<Tenant>& tenants) {
     std::vector<std::size_t> order(tenants.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return tenants[a].bytes > tenants[b].bytes; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t a, std::size_t b) { return tenants[a].bytes > tenants[b].bytes; });
     std::vector<const Tenant*> placed; // by offset
     std::size_t end = 0;
     for (std::size_t i : order) {
@@ -103,7 +104,8 @@ runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size
     }
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
         if (plan.steps[s].workspace_bytes == 0) continue;
-        tenants.push_back({aligned(plan.steps[s].workspace_bytes), static_cast<std::int32_t>(s), static_cast<std::int32_t>(s), 0});
+        tenants.push_back(
+            {aligned(plan.steps[s].workspace_bytes), static_cast<std::int32_t>(s), static_cast<std::int32_t>(s), 0});
         offsets.push_back(&plan.steps[s].workspace_offset);
     }
     plan.arena_bytes = place(tenants);

@@ -56,8 +56,8 @@ template <class IR> struct Step {
 
 /// How a step is wrapped: cancelled? invariants? run, timed; changed?; verify; record.
 template <class IR> struct Manager {
-    std::function<bool(const IR&, const IR&)> same; ///< identity of the IR's root is enough
-    std::function<Result<void>(const IR&)> verify;  ///< empty to skip
+    std::function<bool(const IR&, const IR&)> same;  ///< identity of the IR's root is enough
+    std::function<Result<void>(const IR&)> verify;   ///< empty to skip
     std::function<std::string(Invariants)> describe; ///< names of missing invariants, for the error
 
     /// Errors: what the pass says with its name as a place; Cancelled; BadRecipe when an invariant is missing.
@@ -65,8 +65,10 @@ template <class IR> struct Manager {
                          const Progress& progress) const {
         if (progress.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {PassPlace{pass.name}}, {}};
         if (const Invariants missing = pass.requires_ & ~holding)
-            return Diagnostic{Code::BadRecipe, pass.name + " needs " + (describe ? describe(missing) : "an invariant") + " first",
-                              {PassPlace{pass.name}}, "run the pass that establishes it earlier"};
+            return Diagnostic{Code::BadRecipe,
+                              pass.name + " needs " + (describe ? describe(missing) : "an invariant") + " first",
+                              {PassPlace{pass.name}},
+                              "run the pass that establishes it earlier"};
         Recorder recorder;
         const auto start = std::chrono::steady_clock::now();
         Result<IR> after = pass.run(before, Context{options, progress, &recorder});

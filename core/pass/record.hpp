@@ -12,8 +12,8 @@ namespace orrery::pass {
 /// One replacement: `before` no longer stands, `after` does (null when it was removed).
 struct Rewrite {
     Ref<const Object> before, after;
-    const char* rule = "";   ///< the rule's name, a literal
-    const char* file = "";   ///< where in the compiler's source the rule is
+    const char* rule = ""; ///< the rule's name, a literal
+    const char* file = ""; ///< where in the compiler's source the rule is
     unsigned line = 0;
 };
 

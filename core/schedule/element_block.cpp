@@ -31,8 +31,10 @@ Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
     ElementBlock out{store->buffer, {}, store->value, block.fields.init != nullptr};
     std::size_t spatial = 0;
     for (const BlockIter& iter : block.fields.iters)
-        if (iter.kind == IterKind::Spatial) ++spatial;
-        else out.reduces = true;
+        if (iter.kind == IterKind::Spatial)
+            ++spatial;
+        else
+            out.reduces = true;
     for (const Expr& index : store->indices) {
         const Var* var = as<Var>(index);
         for (const BlockIter& iter : block.fields.iters)
@@ -59,6 +61,8 @@ Stmt remove_nest(const Stmt& in, const BlockPlace& place) { return replace_stmt(
 
 Stmt drop_buffer(const Stmt& in, const Buffer& buffer) { return AllocDropper(buffer).rewrite(in); }
 
-Stmt rename_buffer(const Stmt& in, const Buffer& before, const Buffer& after) { return substitute_buffers(in, {{before, after}}); }
+Stmt rename_buffer(const Stmt& in, const Buffer& before, const Buffer& after) {
+    return substitute_buffers(in, {{before, after}});
+}
 
 } // namespace orrery::schedule

@@ -29,6 +29,7 @@ struct ElementBlock {
 /// The statement without the buffer's allocation; nobody may use it any more.
 [[nodiscard]] tensor::Stmt drop_buffer(const tensor::Stmt& in, const tensor::Buffer& buffer);
 /// Everywhere below, loads, stores, regions and allocations of one buffer name another of the same rank.
-[[nodiscard]] tensor::Stmt rename_buffer(const tensor::Stmt& in, const tensor::Buffer& before, const tensor::Buffer& after);
+[[nodiscard]] tensor::Stmt rename_buffer(const tensor::Stmt& in, const tensor::Buffer& before,
+                                         const tensor::Buffer& after);
 
 } // namespace orrery::schedule

@@ -143,7 +143,10 @@ Result<BlockPlace> find_block(const Program& program, const std::string& block) 
 Result<LoopPlace> find_loop(const Program& program, const std::string& name) {
     const std::size_t dot = name.find('.');
     if (dot == std::string::npos)
-        return Diagnostic{Code::BadArgument, "a loop is named block.loop, not \"" + name + "\"", {ProgramPlace{program->name, name}}, {}};
+        return Diagnostic{Code::BadArgument,
+                          "a loop is named block.loop, not \"" + name + "\"",
+                          {ProgramPlace{program->name, name}},
+                          {}};
     ORRERY_TRY(BlockPlace place, find_block(program, name.substr(0, dot)));
     const std::string wanted = name.substr(dot + 1);
     std::string names;
@@ -208,7 +211,10 @@ std::vector<Buffer> buffers_written(const Stmt& stmt) {
 }
 
 Diagnostic Refusal::operator()(const std::string& reason, const std::string& remedy) const {
-    return {Code::IllegalSchedule, std::string(primitive) + " is refused at " + place + ": " + reason, {ProgramPlace{program->name, place}}, remedy};
+    return {Code::IllegalSchedule,
+            std::string(primitive) + " is refused at " + place + ": " + reason,
+            {ProgramPlace{program->name, place}},
+            remedy};
 }
 
 } // namespace orrery::schedule

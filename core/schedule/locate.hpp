@@ -36,7 +36,8 @@ struct LoopPlace {
 [[nodiscard]] std::vector<const tensor::Block*> blocks_of(const tensor::Stmt& stmt);
 
 /// The program with one statement, found by identity, replaced; null removes it.
-[[nodiscard]] tensor::Program replace_stmt(const tensor::Program& program, const tensor::Stmt& before, const tensor::Stmt& after);
+[[nodiscard]] tensor::Program replace_stmt(const tensor::Program& program, const tensor::Stmt& before,
+                                           const tensor::Stmt& after);
 [[nodiscard]] tensor::Stmt replace_stmt(const tensor::Stmt& in, const tensor::Stmt& before, const tensor::Stmt& after);
 /// The program with another body.
 [[nodiscard]] tensor::Program with_body(const tensor::Program& program, tensor::Stmt body);

@@ -51,7 +51,8 @@ std::string dependence(const For& loop) {
         }
         const std::vector<Buffer> written = buffers_written(block->fields.body);
         const bool inside = std::ranges::all_of(written, [&](const Buffer& b) { return local.buffers.contains(b); });
-        if (!spatial && !inside && extent_of(loop.extent) > 1) return "every iteration runs block " + block->fields.name + " over the same elements";
+        if (!spatial && !inside && extent_of(loop.extent) > 1)
+            return "every iteration runs block " + block->fields.name + " over the same elements";
     }
     return {};
 }
@@ -89,8 +90,8 @@ Result<Rewritten> unroll(const Program& program, const std::string& name) {
     ORRERY_TRY(const LoopPlace place, find_loop(program, name));
     const auto extent = as_int(place.loop().extent);
     if (!extent || *extent > kMostUnrolled)
-        return Refusal{"unroll", program, "loop " + name}("its extent is not a constant of at most " + std::to_string(kMostUnrolled),
-                                                          "split it first");
+        return Refusal{"unroll", program, "loop " + name}(
+            "its extent is not a constant of at most " + std::to_string(kMostUnrolled), "split it first");
     return set_kind(program, place, LoopKind::Unrolled);
 }
 

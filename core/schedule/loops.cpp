@@ -61,7 +61,8 @@ Result<std::int64_t> complete(std::vector<std::int64_t>& factors, std::int64_t e
             continue;
         }
         if (factors[i] < 1 || factors[i] > std::max<std::int64_t>(extent, 1))
-            return refuse("factor " + std::to_string(factors[i]) + " is not between 1 and the extent " + std::to_string(extent));
+            return refuse("factor " + std::to_string(factors[i]) + " is not between 1 and the extent " +
+                          std::to_string(extent));
         product *= factors[i];
         if (product > (std::int64_t{1} << 40)) return refuse("the factors multiply to more than 2^40");
     }
@@ -75,7 +76,9 @@ Result<std::int64_t> complete(std::vector<std::int64_t>& factors, std::int64_t e
     return product;
 }
 
-Stmt same_loop(const For& loop, Stmt body) { return For::make(loop.var, loop.extent, loop.loop, std::move(body), loop.annotations); }
+Stmt same_loop(const For& loop, Stmt body) {
+    return For::make(loop.var, loop.extent, loop.loop, std::move(body), loop.annotations);
+}
 
 } // namespace
 
@@ -100,13 +103,16 @@ Result<Rewritten> split(const Program& program, const std::string& name, std::ve
     const VarMap map{{loop.var, value}};
     BlockRebinder rebinder(map, condition, bounds);
     Stmt body = rebinder.rewrite(loop.body);
-    if (rebinder.bare && condition) return refuse("a statement outside any block would need a guard", "split into factors that divide the extent");
+    if (rebinder.bare && condition)
+        return refuse("a statement outside any block would need a guard", "split into factors that divide the extent");
     for (std::size_t i = factors.size(); i-- > 0;) body = For::make(vars[i], imm(factors[i]), LoopKind::Serial, body);
     return Rewritten{replace_stmt(program, place.block.path[place.at], body), {{loop.var, vars, "split"}}};
 }
 
 Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& names) {
-    if (names.size() < 2) return Diagnostic{Code::BadArgument, "fuse takes at least two loops", {ProgramPlace{program->name, "fuse"}}, {}};
+    if (names.size() < 2)
+        return Diagnostic{
+            Code::BadArgument, "fuse takes at least two loops", {ProgramPlace{program->name, "fuse"}}, {}};
     ORRERY_TRY(const LoopPlace first, find_loop(program, names.front()));
     const Refusal refuse{"fuse", program, "loop " + names.front()};
     std::vector<const For*> loops{&first.loop()};
@@ -143,7 +149,9 @@ Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& n
 }
 
 Result<Rewritten> reorder(const Program& program, const std::vector<std::string>& names) {
-    if (names.size() < 2) return Diagnostic{Code::BadArgument, "reorder takes at least two loops", {ProgramPlace{program->name, "reorder"}}, {}};
+    if (names.size() < 2)
+        return Diagnostic{
+            Code::BadArgument, "reorder takes at least two loops", {ProgramPlace{program->name, "reorder"}}, {}};
     std::vector<LoopPlace> wanted;
     for (const std::string& name : names) {
         ORRERY_TRY(LoopPlace place, find_loop(program, name));
@@ -154,15 +162,18 @@ Result<Rewritten> reorder(const Program& program, const std::vector<std::string>
     const BlockPlace& block = wanted.front().block;
     std::vector<std::size_t> positions;
     for (const LoopPlace& place : wanted) {
-        if (place.block.block != block.block) return refuse("the loops are named by different blocks", "name all loops by one block");
+        if (place.block.block != block.block)
+            return refuse("the loops are named by different blocks", "name all loops by one block");
         if (std::ranges::find(positions, place.at) != positions.end()) return refuse("a loop is named twice");
         positions.push_back(place.at);
     }
     for (std::size_t at = low.at; at < high.at; ++at)
         if (!as<For>(block.path[at]) || static_cast<const For&>(*block.path[at]).body != block.path[at + 1])
-            return refuse("something other than a loop stands between the loops", "choose loops directly inside each other");
+            return refuse("something other than a loop stands between the loops",
+                          "choose loops directly inside each other");
     const For& outermost = static_cast<const For&>(*block.path[low.at]);
-    if (blocks_of(outermost.body).size() != 1) return refuse("several blocks are inside", "reorder before moving blocks together");
+    if (blocks_of(outermost.body).size() != 1)
+        return refuse("several blocks are inside", "reorder before moving blocks together");
 
     std::vector<const For*> chain;
     for (std::size_t at = low.at; at <= high.at; ++at) chain.push_back(&static_cast<const For&>(*block.path[at]));

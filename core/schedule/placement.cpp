@@ -111,7 +111,8 @@ std::vector<Need> needs_of(const Buffer& buffer, const ReadCollector& collected)
 /// block gets as an iterator of its own, so that it stays blind to the loops around it.
 class TileUser final : public Rewriter {
   public:
-    TileUser(const Buffer& whole, const Buffer& tile, const std::vector<Need>& needs) : whole_(whole), tile_(tile), needs_(needs) {}
+    TileUser(const Buffer& whole, const Buffer& tile, const std::vector<Need>& needs)
+        : whole_(whole), tile_(tile), needs_(needs) {}
 
     /// The block with its corner iterators added.
     Stmt use(const Block& block, Block::Fields fields) {
@@ -160,7 +161,8 @@ class TileUser final : public Rewriter {
 };
 
 /// The producer's nest for one tile: loops over the tile and the reduction around the block bound to them.
-Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vector<Need>& needs, Bounds bounds, TileUser& user) {
+Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vector<Need>& needs, Bounds bounds,
+               TileUser& user) {
     Block::Fields fields = block.fields;
     std::vector<std::pair<VarRef, std::int64_t>> loops;
     Expr guard;
@@ -188,7 +190,8 @@ Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vecto
     }
     fields.predicate = guard;
     Stmt nest = user.use(block, std::move(fields));
-    for (std::size_t i = loops.size(); i-- > 0;) nest = For::make(loops[i].first, imm(loops[i].second), LoopKind::Serial, nest);
+    for (std::size_t i = loops.size(); i-- > 0;)
+        nest = For::make(loops[i].first, imm(loops[i].second), LoopKind::Serial, nest);
     return nest;
 }
 
@@ -204,16 +207,20 @@ Result<Rewritten> compute_at(const Program& program, const std::string& name, co
     const Stmt nest = nest_of(place);
     if (place.block->fields.predicate) return refuse("it has a predicate", "move it before splitting its loops");
     const Stmt target_loop = target.block.path[target.at];
-    if (std::ranges::find(target.block.path, nest) != target.block.path.end()) return refuse("loop " + loop_name + " is its own");
+    if (std::ranges::find(target.block.path, nest) != target.block.path.end())
+        return refuse("loop " + loop_name + " is its own");
 
     const Stmt rest = replace_stmt(replace_stmt(program->body, nest, nullptr), target_loop, nullptr);
     const auto reads = buffers_read(rest);
     if (std::ranges::find(reads, element.buffer) != reads.end())
-        return refuse(element.buffer->name + " is read outside of loop " + loop_name, "choose a loop around all its readers");
+        return refuse(element.buffer->name + " is read outside of loop " + loop_name,
+                      "choose a loop around all its readers");
     const auto written = buffers_written(rest);
-    if (std::ranges::find(written, element.buffer) != written.end()) return refuse(element.buffer->name + " is written elsewhere, too");
+    if (std::ranges::find(written, element.buffer) != written.end())
+        return refuse(element.buffer->name + " is written elsewhere, too");
     for (const Buffer& needed : buffers_read(nest))
-        if (const auto later = buffers_written(target_loop); needed != element.buffer && std::ranges::find(later, needed) != later.end())
+        if (const auto later = buffers_written(target_loop);
+            needed != element.buffer && std::ranges::find(later, needed) != later.end())
             return refuse("it reads " + needed->name + ", which loop " + loop_name + " computes");
 
     Bounds bounds;
@@ -236,7 +243,8 @@ Result<Rewritten> compute_at(const Program& program, const std::string& name, co
     const Stmt new_loop = For::make(loop.var, loop.extent, loop.loop, body, loop.annotations);
     Stmt out = replace_stmt(replace_stmt(program->body, target_loop, new_loop), nest, nullptr);
     Rewritten result{with_body(program, drop_buffer(out, element.buffer)), {}};
-    for (const For* gone : place.loops()) result.forward.push_back({gone->var, {}, "block " + name + " moved to " + loop_name});
+    for (const For* gone : place.loops())
+        result.forward.push_back({gone->var, {}, "block " + name + " moved to " + loop_name});
     return result;
 }
 
@@ -246,7 +254,8 @@ Result<Rewritten> cache_write(const Program& program, const std::string& name, S
     ORRERY_TRY(const ElementBlock element, element_block(*place.block, refuse));
     for (const Block* other : blocks_of(program->body))
         if (other->fields.name == name + "_write") return refuse("there is a block " + name + "_write already");
-    const Buffer local = make_buffer(element.buffer->name + "_local", element.buffer->dtype, element.buffer->static_shape(), scope);
+    const Buffer local =
+        make_buffer(element.buffer->name + "_local", element.buffer->dtype, element.buffer->static_shape(), scope);
     const Stmt nest = nest_of(place);
 
     Block::Fields fields;
@@ -254,14 +263,16 @@ Result<Rewritten> cache_write(const Program& program, const std::string& name, S
     std::vector<VarRef> loops;
     std::vector<Expr> indices;
     for (std::size_t d = 0; d < element.iters.size(); ++d) {
-        loops.push_back(Var::make(loop_name(*std::ranges::find(place.block->fields.iters, element.iters[d], &BlockIter::var))));
+        loops.push_back(
+            Var::make(loop_name(*std::ranges::find(place.block->fields.iters, element.iters[d], &BlockIter::var))));
         const VarRef iter = Var::make(element.iters[d]->name);
         fields.iters.push_back({iter, element.buffer->shape[d], IterKind::Spatial, loops.back()});
         indices.push_back(iter);
     }
     fields.body = Store::make(element.buffer, indices, Load::make(local, indices), place.block->origin);
     Stmt write = rebuild_block(*place.block, std::move(fields));
-    for (std::size_t d = loops.size(); d-- > 0;) write = For::make(loops[d], element.buffer->shape[d], LoopKind::Serial, write);
+    for (std::size_t d = loops.size(); d-- > 0;)
+        write = For::make(loops[d], element.buffer->shape[d], LoopKind::Serial, write);
     const Stmt both = Alloc::make(local, Seq::make({rename_buffer(nest, element.buffer, local), write}));
     return Rewritten{replace_stmt(program, nest, both), {}};
 }

@@ -15,7 +15,8 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
     ORRERY_TRY(const LoopPlace place, find_loop(program, loop_name));
     const Refusal refuse{"decompose_reduction", program, "block " + name};
     const Block& block = *place.block.block;
-    if (block.fields.name != name) return refuse("loop " + loop_name + " is named by another block", "name it by block " + name);
+    if (block.fields.name != name)
+        return refuse("loop " + loop_name + " is named by another block", "name it by block " + name);
     if (!block.fields.init) return refuse("it has no initial value to separate");
 
     Block::Fields init;
@@ -30,11 +31,14 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
         bool reduces = false, spatial = false;
         for (const BlockIter& iter : block.fields.iters)
             if (uses_var(iter.binding, loop->var)) (iter.kind == IterKind::Reduce ? reduces : spatial) = true;
-        if (i < place.at && reduces) return refuse("reduction loop " + loop->var->name + " is outside of " + loop_name, "choose the outermost reduction loop");
+        if (i < place.at && reduces)
+            return refuse("reduction loop " + loop->var->name + " is outside of " + loop_name,
+                          "choose the outermost reduction loop");
         if (i < place.at) continue;
         if (reduces && spatial) return refuse("loop " + loop->var->name + " mixes spatial and reduction iterators");
         if (!spatial) {
-            if (block.fields.predicate && uses_var(block.fields.predicate, loop->var)) return refuse("its predicate depends on reduction loop " + loop->var->name);
+            if (block.fields.predicate && uses_var(block.fields.predicate, loop->var))
+                return refuse("its predicate depends on reduction loop " + loop->var->name);
             continue;
         }
         loops.emplace_back(loop, Var::make(loop->var->name));
@@ -50,7 +54,8 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
     init.body = substitute(block.fields.init, iter_map);
     Stmt nest = rebuild_block(block, std::move(init));
     for (std::size_t i = loops.size(); i-- > 0;)
-        nest = For::make(loops[i].second, loops[i].first->extent, loops[i].first->loop, nest, loops[i].first->annotations);
+        nest =
+            For::make(loops[i].second, loops[i].first->extent, loops[i].first->loop, nest, loops[i].first->annotations);
 
     Block::Fields update = block.fields;
     update.init = nullptr;

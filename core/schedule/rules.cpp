@@ -80,8 +80,10 @@ class LoadCollector final : public Visitor {
 std::optional<std::int64_t> coefficient(const Expr& index, const VarRef& var) {
     std::int64_t found = 0;
     for (const Affine::Term& term : affine_of(index).terms) {
-        if (term.term.get() == var.get()) found = term.coefficient;
-        else if (uses_var(term.term, var)) return std::nullopt;
+        if (term.term.get() == var.get())
+            found = term.coefficient;
+        else if (uses_var(term.term, var))
+            return std::nullopt;
     }
     return found;
 }
@@ -151,7 +153,9 @@ class Scheduler {
     static bool reduces(const Block& block) {
         return std::ranges::any_of(block.fields.iters, [](const BlockIter& i) { return i.kind == IterKind::Reduce; });
     }
-    bool is_param(const Buffer& buffer) const { return std::ranges::find(program_->params, buffer) != program_->params.end(); }
+    bool is_param(const Buffer& buffer) const {
+        return std::ranges::find(program_->params, buffer) != program_->params.end();
+    }
     std::optional<ElementBlock> element(const Block& block) const {
         Result<ElementBlock> found = element_block(block, kNoRefusal(program_));
         if (!found) return std::nullopt;
@@ -189,7 +193,8 @@ class Scheduler {
     static int times_read(const ElementBlock& consumer, const Buffer& buffer) {
         LoadCollector collector;
         collector.visit(consumer.value);
-        return static_cast<int>(std::ranges::count_if(collector.loads, [&](const Load* load) { return load->buffer == buffer; }));
+        return static_cast<int>(
+            std::ranges::count_if(collector.loads, [&](const Load* load) { return load->buffer == buffer; }));
     }
     /// True when some spatial iterator of the consumer does not choose the element read.
     static bool repeats(const Block& block, const ElementBlock& consumer, const Buffer& buffer) {
@@ -198,7 +203,8 @@ class Scheduler {
         for (const Load* load : collector.loads) {
             if (load->buffer != buffer) continue;
             for (const BlockIter& iter : block.fields.iters) {
-                const bool used = std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
+                const bool used =
+                    std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
                 if (!used && extent_of(iter.extent) > 1) return true;
             }
         }
@@ -222,9 +228,11 @@ class Scheduler {
         double best_score = 0;
         for (std::int64_t v = 1; v <= std::min(extent, most); ++v) {
             if (extent % v != 0) continue;
-            const std::int64_t filled = v > width / 2 ? (v + width - 1) / width * width : std::bit_ceil(static_cast<std::uint64_t>(v));
+            const std::int64_t filled =
+                v > width / 2 ? (v + width - 1) / width * width : std::bit_ceil(static_cast<std::uint64_t>(v));
             // Narrow registers do the work of one instruction on fewer lanes.
-            const double score = static_cast<double>(v) / static_cast<double>(filled) * std::min(1.0, static_cast<double>(filled) / static_cast<double>(width) + 0.4);
+            const double score = static_cast<double>(v) / static_cast<double>(filled) *
+                                 std::min(1.0, static_cast<double>(filled) / static_cast<double>(width) + 0.4);
             if (score >= best_score) {
                 best_score = score;
                 best = v;
@@ -260,14 +268,16 @@ class Scheduler {
         for (const Load* load : collector.loads) {
             if (load->buffer == reduction.buffer) continue;
             if (!vector_access(load->indices, lane)) return std::nullopt;
-            if (std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, lane); })) along.push_back(load);
+            if (std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, lane); }))
+                along.push_back(load);
         }
         const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
         if (along.empty() || shape[tile.vector_dim] < 2) return std::nullopt;
         // Rows share what is loaded along the lanes: a dimension those loads do not use.
         for (std::size_t d = tile.vector_dim; d-- > 0;) {
             const bool shared = std::ranges::all_of(along, [&](const Load* load) {
-                return std::ranges::none_of(load->indices, [&](const Expr& e) { return uses_var(e, reduction.iters[d]); });
+                return std::ranges::none_of(load->indices,
+                                            [&](const Expr& e) { return uses_var(e, reduction.iters[d]); });
             });
             if (shared && shape[d] > 1 && tile.row_dim < 0) tile.row_dim = static_cast<std::ptrdiff_t>(d);
         }
@@ -287,7 +297,8 @@ class Scheduler {
         const std::vector<const Block*> readers = readers_of(reduction.buffer, block);
         if (readers.size() != 1) return {};
         const std::optional<ElementBlock> consumer = element(*readers.front());
-        if (!consumer || consumer->reduces || consumer->buffer->static_shape() != reduction.buffer->static_shape()) return {};
+        if (!consumer || consumer->reduces || consumer->buffer->static_shape() != reduction.buffer->static_shape())
+            return {};
         LoadCollector collector;
         collector.visit(consumer->value);
         for (const Load* load : collector.loads) {
@@ -345,11 +356,13 @@ class Scheduler {
         std::vector<std::string> reduction, spatial;
         for (const For* loop : place->loops())
             for (const BlockIter& iter : block->fields.iters) {
-                if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get()) reduction.push_back(name + "." + loop->var->name);
+                if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get())
+                    reduction.push_back(name + "." + loop->var->name);
             }
         const std::size_t own = (shape.rows > 1 ? 1u : 0u) + 1u;
         const std::vector<std::string> all = loop_names(name);
-        for (std::size_t i = all.size() - reduction.size() - own; i < all.size() - reduction.size(); ++i) spatial.push_back(name + "." + all[i]);
+        for (std::size_t i = all.size() - reduction.size() - own; i < all.size() - reduction.size(); ++i)
+            spatial.push_back(name + "." + all[i]);
         std::vector<std::string> order = reduction;
         order.insert(order.end(), spatial.begin(), spatial.end());
         if (reduction.empty()) return;

@@ -48,7 +48,9 @@ class Args {
         return {};
     }
     void wrong(const std::string& what) {
-        if (!error_) error_ = Diagnostic{Code::BadArgument, step_.primitive + ": " + what, {}, "write it as " + to_string(step_)};
+        if (!error_)
+            error_ =
+                Diagnostic{Code::BadArgument, step_.primitive + ": " + what, {}, "write it as " + to_string(step_)};
     }
     const TraceStep& step_;
     std::optional<Diagnostic> error_;
@@ -63,14 +65,16 @@ struct Row {
 
 const std::array<Row, 11>& table() {
     static const std::array<Row, 11> rows{{
-        {{"cache_write", "cache_write(block, scope)", "writes through a buffer of that scope, copied by a block of its own"},
+        {{"cache_write", "cache_write(block, scope)",
+          "writes through a buffer of that scope, copied by a block of its own"},
          [](const Program& p, Args& args) -> Result<Rewritten> {
              const std::string block = args.name(0);
              const Scope scope = args.scope(1);
              ORRERY_OPERANDS(2);
              return cache_write(p, block, scope);
          }},
-        {{"compute_at", "compute_at(block, block.loop)", "computes a block inside a loop of its consumers, just what an iteration needs"},
+        {{"compute_at", "compute_at(block, block.loop)",
+          "computes a block inside a loop of its consumers, just what an iteration needs"},
          [](const Program& p, Args& args) -> Result<Rewritten> {
              const std::string block = args.name(0), loop = args.name(1);
              ORRERY_OPERANDS(2);
@@ -82,7 +86,8 @@ const std::array<Row, 11>& table() {
              ORRERY_OPERANDS(1);
              return compute_inline(p, block);
          }},
-        {{"decompose_reduction", "decompose_reduction(block, block.loop)", "makes a block of its own of a reduction's initial value"},
+        {{"decompose_reduction", "decompose_reduction(block, block.loop)",
+          "makes a block of its own of a reduction's initial value"},
          [](const Program& p, Args& args) -> Result<Rewritten> {
              const std::string block = args.name(0), loop = args.name(1);
              ORRERY_OPERANDS(2);
@@ -181,8 +186,8 @@ class LineParser {
     std::string word() {
         skip();
         const std::size_t start = at_;
-        while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_' || text_[at_] == '.' ||
-                                      (text_[at_] == '-' && at_ == start)))
+        while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_' ||
+                                      text_[at_] == '.' || (text_[at_] == '-' && at_ == start)))
             ++at_;
         return std::string(text_.substr(start, at_ - start));
     }
@@ -205,8 +210,10 @@ class LineParser {
             if (!(ints.empty() && names.empty()) && !take(',')) return error("',' or ']' is expected");
             const std::string text = word();
             if (text.empty()) return error("a name or a number is expected");
-            if (const auto value = number(text)) ints.push_back(*value);
-            else names.push_back(text);
+            if (const auto value = number(text))
+                ints.push_back(*value);
+            else
+                names.push_back(text);
             if (!ints.empty() && !names.empty()) return error("a list holds names or numbers, not both");
         }
         if (names.empty()) return Arg(ints);
@@ -261,7 +268,10 @@ Result<Rewritten> apply_step(const Program& program, const TraceStep& step) {
         Args args(step);
         return row.apply(program, args);
     }
-    return Diagnostic{Code::UnknownName, "there is no primitive named " + step.primitive, {ProgramPlace{program->name, to_string(step)}}, {}};
+    return Diagnostic{Code::UnknownName,
+                      "there is no primitive named " + step.primitive,
+                      {ProgramPlace{program->name, to_string(step)}},
+                      {}};
 }
 
 Result<Replay> replay(const Program& program, const Trace& trace) {
@@ -269,7 +279,8 @@ Result<Replay> replay(const Program& program, const Trace& trace) {
     for (std::size_t i = 0; i < trace.steps.size(); ++i) {
         Result<Rewritten> next = apply_step(out.result(), trace.steps[i]);
         if (!next) {
-            next.error().locations.push_back(ProgramPlace{program->name, "step " + std::to_string(i + 1) + ": " + to_string(trace.steps[i])});
+            next.error().locations.push_back(
+                ProgramPlace{program->name, "step " + std::to_string(i + 1) + ": " + to_string(trace.steps[i])});
             return std::move(next.error());
         }
         out.programs.push_back(std::move(next->program));

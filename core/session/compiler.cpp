@@ -49,7 +49,8 @@ Hash key_of(const char* stage, const void* identity, const Hash& extra) {
     return hasher.finish();
 }
 
-constexpr std::size_t kNodeBytes = 512; ///< rough cost of keeping a binding or statement; our choice, for the cache's account
+constexpr std::size_t kNodeBytes =
+    512; ///< rough cost of keeping a binding or statement; our choice, for the cache's account
 
 /// A constant as kernels need it: the ABI promises 64-byte alignment, a mapped model file does not.
 NDArray aligned(const NDArray& value) {
@@ -102,11 +103,13 @@ struct Compiler::State {
         return StageCache::Made<GraphStep>{step, bytes};
     }
 
-    Result<std::shared_ptr<const GraphStep>> pass_step(const transform::PassStep& row, const GraphStep& before, const Hash& key,
-                                                       pass::Invariants& holding, const Progress& progress) {
+    Result<std::shared_ptr<const GraphStep>> pass_step(const transform::PassStep& row, const GraphStep& before,
+                                                       const Hash& key, pass::Invariants& holding,
+                                                       const Progress& progress) {
         const transform::GraphPass* pass = transform::find_pass(row.name);
         if (!pass)
-            return Diagnostic{Code::UnknownName, "there is no pass named \"" + row.name + "\"", {PassPlace{row.name}}, {}};
+            return Diagnostic{
+                Code::UnknownName, "there is no pass named \"" + row.name + "\"", {PassPlace{row.name}}, {}};
         if (!row.enabled) {
             auto step = std::make_shared<GraphStep>();
             step->name = row.name;
@@ -128,7 +131,8 @@ struct Compiler::State {
                        made->operators = count_operators(done.after.main);
                        made->module = std::move(done.after);
                        made->rewrites = std::move(done.rewrites);
-                       return StageCache::Made<GraphStep>{made, kNodeBytes * (made->module.main->bindings.size() + made->rewrites.size())};
+                       return StageCache::Made<GraphStep>{
+                           made, kNodeBytes * (made->module.main->bindings.size() + made->rewrites.size())};
                    }));
         holding = (holding | pass->establishes) & ~(step->changed ? pass->breaks : 0u);
         return step;
@@ -137,7 +141,8 @@ struct Compiler::State {
     Result<Steps> run_passes(const Recipe& recipe, const std::shared_ptr<const GraphStep>& imported, Hash key,
                              const Progress& progress, const StepSink& sink);
 
-    Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered, const Progress& progress) {
+    Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered,
+                                          const Progress& progress) {
         const auto own = recipe.schedules.find(to_string(lowered.workload));
         Hasher extra;
         extra.add(recipe.target.hash()).add(static_cast<int>(recipe.rule));
@@ -148,8 +153,10 @@ struct Compiler::State {
             auto made = std::make_shared<ScheduledFunction>();
             made->lowered = lowered;
             made->trace_is_default = own == recipe.schedules.end();
-            if (!made->trace_is_default) made->trace = own->second;
-            else if (recipe.rule == ScheduleRule::Default) made->trace = schedule::default_trace(lowered.program, recipe.target);
+            if (!made->trace_is_default)
+                made->trace = own->second;
+            else if (recipe.rule == ScheduleRule::Default)
+                made->trace = schedule::default_trace(lowered.program, recipe.target);
             Result<schedule::Replay> replay = schedule::replay(lowered.program, made->trace);
             if (replay) {
                 made->replay = *std::move(replay);
@@ -160,11 +167,13 @@ struct Compiler::State {
             made->printed = tensor::print_program(made->program());
             made->cost = tensor::cost_of(lowered.program);
             made->milliseconds = timer.milliseconds();
-            return StageCache::Made<ScheduledFunction>{made, kNodeBytes * made->printed.lines.size() * made->replay.programs.size()};
+            return StageCache::Made<ScheduledFunction>{made, kNodeBytes * made->printed.lines.size() *
+                                                                 made->replay.programs.size()};
         });
     }
 
-    Result<KernelObject> kernel(const Recipe& recipe, const ScheduledFunction& function, const Progress& progress, bool& from_disk) {
+    Result<KernelObject> kernel(const Recipe& recipe, const ScheduledFunction& function, const Progress& progress,
+                                bool& from_disk) {
         Hasher hasher;
         hasher.add("kernel").add(tensor::structural_hash(function.program())).add(function.program()->name);
         hasher.add(recipe.target.hash()).add(recipe.build.hash());
@@ -176,7 +185,8 @@ struct Compiler::State {
                            auto shared = std::make_shared<KernelObject>(*std::move(kept));
                            return StageCache::Made<KernelObject>{shared, shared->object.size()};
                        }
-                       ORRERY_TRY(KernelObject fresh, backend->compile(function.program(), recipe.target, recipe.build, progress));
+                       ORRERY_TRY(KernelObject fresh,
+                                  backend->compile(function.program(), recipe.target, recipe.build, progress));
                        kernels.put(key, fresh);
                        auto shared = std::make_shared<KernelObject>(std::move(fresh));
                        return StageCache::Made<KernelObject>{shared, shared->object.size()};
@@ -207,8 +217,8 @@ Result<Steps> Compiler::graph_steps(const Recipe& recipe, const Progress& progre
     return state_->run_passes(recipe, imported, key, progress, sink);
 }
 
-Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::shared_ptr<const GraphStep>& imported, Hash key,
-                                          const Progress& progress, const StepSink& sink) {
+Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::shared_ptr<const GraphStep>& imported,
+                                          Hash key, const Progress& progress, const StepSink& sink) {
     Steps steps{imported};
     std::shared_ptr<const GraphStep> current = imported;
     if (sink) sink(current);
@@ -241,21 +251,23 @@ Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::share
     return steps;
 }
 
-Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const graph::Module& fused, const Progress& progress) {
+Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const graph::Module& fused,
+                                                const Progress& progress) {
     struct Lowered {
         graph::Function keep; ///< the key is its address
         lower::LoweredModel model;
         double milliseconds = 0;
     };
     ORRERY_TRY(const std::shared_ptr<const Lowered> lowered,
-               state_->cache.get<Lowered>(key_of("lower", fused.main.get(), {}), progress, [&]() -> Result<StageCache::Made<Lowered>> {
-                   const Timer timer;
-                   auto made = std::make_shared<Lowered>();
-                   made->keep = fused.main;
-                   ORRERY_TRY(made->model, lower::lower_module(fused, progress));
-                   made->milliseconds = timer.milliseconds();
-                   return StageCache::Made<Lowered>{made, kNodeBytes * made->model.values.size()};
-               }));
+               state_->cache.get<Lowered>(
+                   key_of("lower", fused.main.get(), {}), progress, [&]() -> Result<StageCache::Made<Lowered>> {
+                       const Timer timer;
+                       auto made = std::make_shared<Lowered>();
+                       made->keep = fused.main;
+                       ORRERY_TRY(made->model, lower::lower_module(fused, progress));
+                       made->milliseconds = timer.milliseconds();
+                       return StageCache::Made<Lowered>{made, kNodeBytes * made->model.values.size()};
+                   }));
     Functions out;
     out.model = std::shared_ptr<const lower::LoweredModel>(lowered, &lowered->model);
     out.lower_ms = lowered->milliseconds;
@@ -265,8 +277,10 @@ Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const grap
     std::vector<std::optional<Diagnostic>> errors(count);
     parallel_for(count, state_->options.workers, [&](std::size_t i) {
         Result<FunctionPtr> scheduled = state_->schedule_function(recipe, lowered->model.functions[i], progress);
-        if (scheduled) out.functions[i] = *std::move(scheduled);
-        else errors[i] = std::move(scheduled.error());
+        if (scheduled)
+            out.functions[i] = *std::move(scheduled);
+        else
+            errors[i] = std::move(scheduled.error());
     });
     for (std::optional<Diagnostic>& error : errors)
         if (error) return *std::move(error);
@@ -282,39 +296,45 @@ Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe,
     Hasher extra;
     extra.add(recipe.target.hash()).add(recipe.build.hash());
     ORRERY_TRY(const std::shared_ptr<const Kept> kept,
-               state_->cache.get<Kept>(key_of("code", function.get(), extra.finish()), {}, [&]() -> Result<StageCache::Made<Kept>> {
-                   auto made = std::make_shared<Kept>();
-                   made->function = function;
-                   const auto list = [&](ListingKind kind) { return backend().list(function->program(), recipe.target, recipe.build, kind); };
-                   ORRERY_TRY(made->code.ir, list(ListingKind::BackendIr));
-                   ORRERY_TRY(made->code.optimized_ir, list(ListingKind::OptimizedIr));
-                   ORRERY_TRY(made->code.assembly, list(ListingKind::Assembly));
-                   std::size_t bytes = 0;
-                   for (const Listing* listing : {&made->code.ir, &made->code.optimized_ir, &made->code.assembly})
-                       for (const ListingLine& line : listing->lines) bytes += sizeof line + line.text.size();
-                   return StageCache::Made<Kept>{made, bytes};
-               }));
+               state_->cache.get<Kept>(
+                   key_of("code", function.get(), extra.finish()), {}, [&]() -> Result<StageCache::Made<Kept>> {
+                       auto made = std::make_shared<Kept>();
+                       made->function = function;
+                       const auto list = [&](ListingKind kind) {
+                           return backend().list(function->program(), recipe.target, recipe.build, kind);
+                       };
+                       ORRERY_TRY(made->code.ir, list(ListingKind::BackendIr));
+                       ORRERY_TRY(made->code.optimized_ir, list(ListingKind::OptimizedIr));
+                       ORRERY_TRY(made->code.assembly, list(ListingKind::Assembly));
+                       std::size_t bytes = 0;
+                       for (const Listing* listing : {&made->code.ir, &made->code.optimized_ir, &made->code.assembly})
+                           for (const ListingLine& line : listing->lines) bytes += sizeof line + line.text.size();
+                       return StageCache::Made<Kept>{made, bytes};
+                   }));
     return std::shared_ptr<const FunctionCode>(kept, &kept->code);
 }
 
-Result<std::shared_ptr<const CompiledModel>> Compiler::compile(const Recipe& recipe, const Progress& progress, const StepSink& sink) {
+Result<std::shared_ptr<const CompiledModel>> Compiler::compile(const Recipe& recipe, const Progress& progress,
+                                                               const StepSink& sink) {
     ORRERY_TRY(const Steps steps, graph_steps(recipe, progress, sink));
     return compile_steps(recipe, steps, progress);
 }
 
-Result<std::shared_ptr<const CompiledModel>> Compiler::compile_module(const Recipe& recipe, const graph::Module& imported,
-                                                                      const Progress& progress) {
+Result<std::shared_ptr<const CompiledModel>>
+Compiler::compile_module(const Recipe& recipe, const graph::Module& imported, const Progress& progress) {
     auto step = std::make_shared<GraphStep>();
     step->name = "import";
     step->module = imported;
     step->operators = count_operators(imported.main);
     // Nothing outside knows this module by content, and its address may be used again: a key nobody else has.
     static std::atomic<std::uint64_t> serial{0};
-    ORRERY_TRY(const Steps steps, state_->run_passes(recipe, step, key_of("module", nullptr, {0, ++serial}), progress, {}));
+    ORRERY_TRY(const Steps steps,
+               state_->run_passes(recipe, step, key_of("module", nullptr, {0, ++serial}), progress, {}));
     return compile_steps(recipe, steps, progress);
 }
 
-Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recipe& recipe, const Steps& steps, const Progress& progress) {
+Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recipe& recipe, const Steps& steps,
+                                                                     const Progress& progress) {
     const Timer total;
     if (steps.back()->error) return *steps.back()->error;
     auto compiled = std::make_shared<CompiledModel>();
@@ -334,8 +354,10 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
     parallel_for(count, state_->options.workers, [&](std::size_t i) {
         bool disk = false;
         Result<KernelObject> object = state_->kernel(recipe, *functions.functions[i], progress, disk);
-        if (object) compiled->objects[i] = *std::move(object);
-        else errors[i] = std::move(object.error());
+        if (object)
+            compiled->objects[i] = *std::move(object);
+        else
+            errors[i] = std::move(object.error());
         from_disk += disk ? 1 : 0;
         progress.tell(functions.functions[i]->lowered.name, static_cast<double>(++done) / static_cast<double>(count));
     });
@@ -366,8 +388,12 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
         executable->keep.push_back(std::move(kept));
     }
     compiled->executable = std::move(executable);
-    compiled->times = {{"import", steps.front()->milliseconds}, {"passes", pass_ms},      {"lower", functions.lower_ms},
-                       {"schedule", functions.schedule_ms},     {"codegen", codegen_ms},  {"link", link.milliseconds()},
+    compiled->times = {{"import", steps.front()->milliseconds},
+                       {"passes", pass_ms},
+                       {"lower", functions.lower_ms},
+                       {"schedule", functions.schedule_ms},
+                       {"codegen", codegen_ms},
+                       {"link", link.milliseconds()},
                        {"total", total.milliseconds() + pass_ms + steps.front()->milliseconds}};
     return std::shared_ptr<const CompiledModel>(std::move(compiled));
 }

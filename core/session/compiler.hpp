@@ -17,9 +17,9 @@ namespace orrery::session {
 class Compiler {
   public:
     struct Options {
-        std::filesystem::path disk_cache;  ///< folder for compiled kernels; empty for none
+        std::filesystem::path disk_cache;                ///< folder for compiled kernels; empty for none
         std::size_t memory_limit = std::size_t{2} << 30; ///< of cached stages. Units: bytes
-        int workers = 0;                   ///< threads that compile; 0 for all cores
+        int workers = 0;                                 ///< threads that compile; 0 for all cores
     };
     Compiler(std::shared_ptr<const Backend> backend, Options options);
     ~Compiler();
@@ -39,18 +39,20 @@ class Compiler {
         std::vector<FunctionPtr> functions; ///< parallel to model->functions
         double lower_ms = 0, schedule_ms = 0;
     };
-    [[nodiscard]] Result<Functions> functions(const Recipe& recipe, const graph::Module& fused, const Progress& progress);
+    [[nodiscard]] Result<Functions> functions(const Recipe& recipe, const graph::Module& fused,
+                                              const Progress& progress);
 
     [[nodiscard]] Result<std::shared_ptr<const FunctionCode>> code(const Recipe& recipe, const FunctionPtr& function);
     /// Everything, ready to run. Errors: those of every stage.
     [[nodiscard]] Result<std::shared_ptr<const CompiledModel>> compile(const Recipe& recipe, const Progress& progress,
                                                                        const StepSink& sink = {});
     /// The same for a module that was imported elsewhere; the recipe's model is not read.
-    [[nodiscard]] Result<std::shared_ptr<const CompiledModel>> compile_module(const Recipe& recipe, const graph::Module& imported,
-                                                                              const Progress& progress);
+    [[nodiscard]] Result<std::shared_ptr<const CompiledModel>>
+    compile_module(const Recipe& recipe, const graph::Module& imported, const Progress& progress);
 
   private:
-    Result<std::shared_ptr<const CompiledModel>> compile_steps(const Recipe& recipe, const Steps& steps, const Progress& progress);
+    Result<std::shared_ptr<const CompiledModel>> compile_steps(const Recipe& recipe, const Steps& steps,
+                                                               const Progress& progress);
     struct State;
     std::unique_ptr<State> state_;
 };

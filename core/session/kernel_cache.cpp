@@ -33,7 +33,8 @@ std::optional<KernelObject> KernelCache::find(const Hash& key) const {
     Header header;
     const Header expected;
     std::memcpy(&header, content->data(), sizeof header);
-    if (std::memcmp(header.magic, expected.magic, sizeof header.magic) != 0 || header.format != kFormat) return std::nullopt;
+    if (std::memcmp(header.magic, expected.magic, sizeof header.magic) != 0 || header.format != kFormat)
+        return std::nullopt;
     const std::size_t rest = content->size() - sizeof header;
     if (header.symbol_bytes > rest || header.object_bytes != rest - header.symbol_bytes) return std::nullopt;
     if (hash_bytes(content->data() + sizeof header, rest) != header.content) return std::nullopt;

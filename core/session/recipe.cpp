@@ -75,8 +75,10 @@ Result<std::vector<transform::PassStep>> parse_passes(const Json& list) {
         reader.get("enabled", step.enabled);
         if (const Json* options = reader.object("options"))
             for (const auto& [key, value] : options->items()) {
-                if (!value.is_string()) reader.fail("options." + key, "is not a string");
-                else step.options[key] = value.get<std::string>();
+                if (!value.is_string())
+                    reader.fail("options." + key, "is not a string");
+                else
+                    step.options[key] = value.get<std::string>();
             }
         if (reader.error_) return *reader.error_;
         if (!transform::find_pass(step.name)) return bad(path + "name", "names no pass: \"" + step.name + "\"");
@@ -151,7 +153,8 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
     reader.get("orrery_recipe", version);
     if (!reader.error_ && version < 1) return bad("orrery_recipe", "is missing: this is no recipe");
     if (version > Recipe::kVersion)
-        return bad("orrery_recipe", "is " + std::to_string(version) + ", newer than the " + std::to_string(Recipe::kVersion) + " this program reads");
+        return bad("orrery_recipe", "is " + std::to_string(version) + ", newer than the " +
+                                        std::to_string(Recipe::kVersion) + " this program reads");
     reader.get("model", model);
     recipe.model = model;
     reader.get("builtin", recipe.builtin);
@@ -182,9 +185,7 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
     }
     ORRERY_TRY(recipe.target, parse_target(target, host));
     recipe.passes = transform::default_pipeline();
-    if (passes) {
-        ORRERY_TRY(recipe.passes, parse_passes(*passes));
-    }
+    if (passes) { ORRERY_TRY(recipe.passes, parse_passes(*passes)); }
     if (shapes) ORRERY_CHECK_OK(parse_shapes(*shapes, recipe));
     if (schedules) ORRERY_CHECK_OK(parse_schedules(*schedules, recipe));
     return recipe;
@@ -202,6 +203,8 @@ Result<Recipe> load_recipe(const std::filesystem::path& path, const Target& host
     return recipe;
 }
 
-Result<void> save_recipe(const Recipe& recipe, const std::filesystem::path& path) { return write_file(path, to_json(recipe)); }
+Result<void> save_recipe(const Recipe& recipe, const std::filesystem::path& path) {
+    return write_file(path, to_json(recipe));
+}
 
 } // namespace orrery::session

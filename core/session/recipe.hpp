@@ -25,17 +25,17 @@ enum class ScheduleRule : std::uint8_t {
 /// All state a user can change. A session file is its JSON; undo and redo edit it; the command line runs it.
 struct Recipe {
     static constexpr int kVersion = 1;
-    std::filesystem::path model;            ///< empty before one is opened
-    std::string builtin;                    ///< name of a built-in network when `model` is empty
-    std::uint64_t seed = 0;                 ///< of the built-in network's weights
-    Hash model_hash;                        ///< of the file's bytes; zero when unknown
+    std::filesystem::path model; ///< empty before one is opened
+    std::string builtin;         ///< name of a built-in network when `model` is empty
+    std::uint64_t seed = 0;      ///< of the built-in network's weights
+    Hash model_hash;             ///< of the file's bytes; zero when unknown
     std::map<std::string, Shape> shapes;
     Target target;
     std::vector<transform::PassStep> passes;
     ScheduleRule rule = ScheduleRule::Default;
     std::map<std::string, schedule::Trace> schedules; ///< by workload (hash in hexadecimal)
     BuildOptions build;
-    int threads = 0;                        ///< of a run; 0 for the target's cores
+    int threads = 0; ///< of a run; 0 for the target's cores
 
     friend bool operator==(const Recipe&, const Recipe&) = default;
 };

@@ -35,8 +35,10 @@ NDArray seeded(DType dtype, Shape shape, std::uint64_t seed) {
     NDArray array = NDArray::allocate(dtype, std::move(shape));
     for (std::int64_t i = 0; i < array.size(); ++i) {
         const std::uint64_t bits = split_mix(seed);
-        if (is_float(dtype)) array.set(i, static_cast<double>(bits >> 40) * 0x1p-23 - 1.0); // 24 bits over [-1, 1)
-        else array.set_int(i, static_cast<std::int64_t>(bits >> 63));
+        if (is_float(dtype))
+            array.set(i, static_cast<double>(bits >> 40) * 0x1p-23 - 1.0); // 24 bits over [-1, 1)
+        else
+            array.set_int(i, static_cast<std::int64_t>(bits >> 63));
     }
     return array;
 }
@@ -44,11 +46,12 @@ NDArray seeded(DType dtype, Shape shape, std::uint64_t seed) {
 Result<void> check_input(const runtime::Value& value, const NDArray& given) {
     if (given.dtype() == dtype_of(value.type) && given.shape() == value.shape) return {};
     const Code code = given.dtype() == dtype_of(value.type) ? Code::BadShape : Code::BadType;
-    return Diagnostic{code,
-                      "input " + value.name + " is " + type_text(given.dtype(), given.shape()) + "; the model takes " +
-                          type_text(dtype_of(value.type), value.shape),
-                      {},
-                      code == Code::BadShape ? "give it that shape, or open the model with --shape " + value.name + "=..." : ""};
+    return Diagnostic{
+        code,
+        "input " + value.name + " is " + type_text(given.dtype(), given.shape()) + "; the model takes " +
+            type_text(dtype_of(value.type), value.shape),
+        {},
+        code == Code::BadShape ? "give it that shape, or open the model with --shape " + value.name + "=..." : ""};
 }
 
 /// Storage a kernel may be given: 64-byte aligned.
@@ -59,7 +62,8 @@ NDArray aligned(const NDArray& value) {
 
 /// Runs one kernel in this thread on the given arrays.
 void call_kernel(orrery_kernel kernel, std::vector<NDArray>& args, std::size_t workspace_bytes) {
-    orrery_context serial{[](orrery_context*, std::int64_t extent, orrery_loop_body body, void* closure) { body(0, extent, closure); }};
+    orrery_context serial{
+        [](orrery_context*, std::int64_t extent, orrery_loop_body body, void* closure) { body(0, extent, closure); }};
     NDArray workspace = NDArray::allocate(DType::U8, {static_cast<std::int64_t>(workspace_bytes)});
     std::vector<void*> pointers;
     for (NDArray& arg : args) pointers.push_back(arg.mutable_data());
@@ -76,9 +80,11 @@ struct CallCheck {
         const lower::LoweredFunction& function = model.model.functions[call.function];
         std::vector<NDArray> args;
         for (std::uint32_t id : call.args) args.push_back(values[id]);
-        for (std::uint32_t id : call.results) args.push_back(NDArray::zeros(model.model.values[id].dtype, model.model.values[id].shape));
+        for (std::uint32_t id : call.results)
+            args.push_back(NDArray::zeros(model.model.values[id].dtype, model.model.values[id].shape));
         std::vector<NDArray> reference = args, compiled = args;
-        for (std::size_t i = call.args.size(); i < args.size(); ++i) compiled[i] = NDArray::zeros(args[i].dtype(), args[i].shape());
+        for (std::size_t i = call.args.size(); i < args.size(); ++i)
+            compiled[i] = NDArray::zeros(args[i].dtype(), args[i].shape());
         ORRERY_CHECK_OK(tensor::interpret(function.program, reference, progress));
         call_kernel(model.executable->kernels[call.function], compiled, model.objects[call.function].workspace_bytes);
 
@@ -103,11 +109,13 @@ std::vector<NDArray> seeded_inputs(const runtime::Plan& plan, std::uint64_t seed
     return inputs;
 }
 
-Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads, const Progress& progress) {
+Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
+                      const Progress& progress) {
     const runtime::Plan& plan = model.executable->plan;
     if (inputs.size() != plan.inputs.size())
         return Diagnostic{Code::BadArgument,
-                          std::to_string(inputs.size()) + " inputs are given; the model takes " + std::to_string(plan.inputs.size()),
+                          std::to_string(inputs.size()) + " inputs are given; the model takes " +
+                              std::to_string(plan.inputs.size()),
                           {},
                           {}};
     RunResult result;
@@ -129,17 +137,20 @@ Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> input
     runtime::Executor executor(model.executable, threads);
     runtime::StepTimes times;
     const auto start = std::chrono::steady_clock::now();
-    if (!executor.run(in, out, &times, progress.stop)) return Diagnostic{Code::Cancelled, "the run was cancelled", {}, {}};
+    if (!executor.run(in, out, &times, progress.stop))
+        return Diagnostic{Code::Cancelled, "the run was cancelled", {}, {}};
     result.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
     for (std::size_t s = 0; s < times.size(); ++s) result.steps.push_back({s, static_cast<double>(times[s]) / 1e3});
     result.peak_bytes = plan.arena_bytes;
     return result;
 }
 
-Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> inputs, double tolerance, const Progress& progress) {
+Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> inputs, double tolerance,
+                          const Progress& progress) {
     const runtime::Plan& plan = model.executable->plan;
     if (inputs.size() != plan.inputs.size())
-        return Diagnostic{Code::BadArgument, "the model takes " + std::to_string(plan.inputs.size()) + " inputs", {}, {}};
+        return Diagnostic{
+            Code::BadArgument, "the model takes " + std::to_string(plan.inputs.size()) + " inputs", {}, {}};
     CallCheck state{model, std::vector<NDArray>(model.model.values.size())};
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         ORRERY_CHECK_OK(check_input(plan.values[plan.inputs[i]], inputs[i]));
@@ -153,15 +164,17 @@ Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> i
     result.tolerance = tolerance;
     for (std::size_t c = 0; c < model.model.calls.size(); ++c) {
         const lower::LoweredCall& call = model.model.calls[c];
-        progress.tell(model.model.functions[call.function].name, static_cast<double>(c) / static_cast<double>(model.model.calls.size()));
+        progress.tell(model.model.functions[call.function].name,
+                      static_cast<double>(c) / static_cast<double>(model.model.calls.size()));
         ORRERY_TRY(CheckResult::Row row, state.run(call, progress));
         row.agrees = row.difference.same_type && row.difference.max_rel <= tolerance;
         result.worst = std::max(result.worst, row.difference.max_rel);
         if (!row.agrees && result.first_wrong < 0) result.first_wrong = static_cast<std::ptrdiff_t>(result.rows.size());
         result.rows.push_back(std::move(row));
         for (std::size_t i = plan.steps[c].args.size(); i-- > 0;) // values are freed after their last use
-            if (const std::uint32_t id = plan.steps[c].args[i]; plan.values[id].storage == runtime::Storage::Arena &&
-                                                                plan.values[id].last_step == static_cast<std::int32_t>(c))
+            if (const std::uint32_t id = plan.steps[c].args[i];
+                plan.values[id].storage == runtime::Storage::Arena &&
+                plan.values[id].last_step == static_cast<std::int32_t>(c))
                 state.values[id] = {};
     }
     return result;

@@ -110,10 +110,11 @@ struct Session::State {
         for (auto& other : jobs)
             if (other->done) finished.push_back(std::move(other));
         std::erase(jobs, nullptr);
-        job->thread = std::jthread([this, job, work = std::move(work), before = std::move(before)](std::stop_token stop) mutable {
-            before.clear(); // joins
-            run(*job, work, stop);
-        });
+        job->thread =
+            std::jthread([this, job, work = std::move(work), before = std::move(before)](std::stop_token stop) mutable {
+                before.clear(); // joins
+                run(*job, work, stop);
+            });
         jobs.push_back(std::move(owned));
         publish(lock);
     }
@@ -121,13 +122,21 @@ struct Session::State {
     /// The body of a job's thread: one of the two places that catch InternalError.
     void run(Job& job, const Work& work, const std::stop_token& stop) {
         Result<void> outcome;
-        const Progress report{stop, [this, &job](std::string_view what, double fraction) { progress(job, what, fraction); }};
+        const Progress report{stop,
+                              [this, &job](std::string_view what, double fraction) { progress(job, what, fraction); }};
         try {
-            outcome = stop.stop_requested() ? Result<void>(Diagnostic{Code::Cancelled, "cancelled", {}, {}}) : work(report);
+            outcome =
+                stop.stop_requested() ? Result<void>(Diagnostic{Code::Cancelled, "cancelled", {}, {}}) : work(report);
         } catch (const std::bad_alloc&) {
-            outcome = Diagnostic{Code::OutOfMemory, job.status.label + ": out of memory", {}, "close other models or use smaller shapes"};
+            outcome = Diagnostic{Code::OutOfMemory,
+                                 job.status.label + ": out of memory",
+                                 {},
+                                 "close other models or use smaller shapes"};
         } catch (const std::exception& bug) {
-            outcome = Diagnostic{Code::Internal, job.status.label + ": " + bug.what(), {}, "this is a fault of the program; the recipe is kept"};
+            outcome = Diagnostic{Code::Internal,
+                                 job.status.label + ": " + bug.what(),
+                                 {},
+                                 "this is a fault of the program; the recipe is kept"};
         }
         std::unique_lock lock(mutex);
         job.done = true;
@@ -158,7 +167,8 @@ struct Session::State {
                 other_problems.clear();
             }
         }
-        start("pipeline", label, [this, recipe, current](const Progress& progress) { return pipeline(recipe, current, progress); });
+        start("pipeline", label,
+              [this, recipe, current](const Progress& progress) { return pipeline(recipe, current, progress); });
     }
 
     Result<void> pipeline(const Recipe& recipe, std::uint64_t current, const Progress& progress) {
@@ -168,8 +178,10 @@ struct Session::State {
             steps.push_back(std::move(step));
             update(current, [&](Snapshot& next) {
                 // Steps of the previous recipe stay on screen until theirs are replaced.
-                if (next.steps.size() < steps.size()) next.steps = steps;
-                else next.steps[steps.size() - 1] = steps.back();
+                if (next.steps.size() < steps.size())
+                    next.steps = steps;
+                else
+                    next.steps[steps.size() - 1] = steps.back();
             });
         };
         ORRERY_TRY(const auto all, compiler->graph_steps(recipe, progress, sink));
@@ -187,8 +199,10 @@ struct Session::State {
             std::set<FunctionPtr> before(next.functions.begin(), next.functions.end());
             std::map<std::string, std::shared_ptr<const FunctionCode>> kept;
             for (const FunctionPtr& function : functions.functions) {
-                if (!before.contains(function)) ++rebuilt;
-                else if (const auto it = next.code.find(function->lowered.name); it != next.code.end()) kept.insert(*it);
+                if (!before.contains(function))
+                    ++rebuilt;
+                else if (const auto it = next.code.find(function->lowered.name); it != next.code.end())
+                    kept.insert(*it);
             }
             next.lowered = functions.model;
             next.functions = functions.functions;
@@ -216,7 +230,8 @@ struct Session::State {
         FunctionPtr function;
         {
             const std::lock_guard lock(mutex);
-            const auto it = std::ranges::find_if(draft.functions, [&](const FunctionPtr& f) { return f->lowered.name == name; });
+            const auto it =
+                std::ranges::find_if(draft.functions, [&](const FunctionPtr& f) { return f->lowered.name == name; });
             if (it == draft.functions.end() || draft.code.contains(name)) return {};
             function = *it;
         }
@@ -275,8 +290,10 @@ void Session::open(const std::filesystem::path& path) {
     const Result<MappedFile> file = map_file(path);
     if (file && !file->bytes.empty() && static_cast<char>(file->bytes.front()) == '{') {
         Result<Recipe> recipe = load_recipe(path, state_->compiler->backend().host());
-        if (recipe) open_recipe(*std::move(recipe));
-        else report(std::move(recipe.error()));
+        if (recipe)
+            open_recipe(*std::move(recipe));
+        else
+            report(std::move(recipe.error()));
         return;
     }
     open_recipe(state_->compiler->new_recipe(std::filesystem::absolute(path)));
@@ -342,34 +359,42 @@ void Session::want_code(const std::string& function) {
     const Recipe recipe = state_->draft_recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start("code", "generating code of " + function,
-                  [state = state_.get(), recipe, current, function](const Progress&) { return state->make_code(recipe, current, function); });
+                  [state = state_.get(), recipe, current, function](const Progress&) {
+                      return state->make_code(recipe, current, function);
+                  });
 }
 
 void Session::run(std::uint64_t seed) {
     const Recipe recipe = state_->draft_recipe();
     const std::uint64_t current = state_->current_generation();
-    state_->start("run", "running", [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
-        ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
-        const int threads = recipe.threads > 0 ? recipe.threads : recipe.target.cores;
-        const std::vector<NDArray> inputs = seeded_inputs(model->executable->plan, seed);
-        // The first run touches memory for the first time; the second is the one whose times mean something.
-        ORRERY_TRY(RunResult result, session::run(*model, inputs, threads, progress));
-        ORRERY_TRY(result, session::run(*model, inputs, threads, progress));
-        state->update(current, [&](Snapshot& next) { next.run = std::make_shared<RunResult>(std::move(result)); });
-        return {};
-    });
+    state_->start(
+        "run", "running", [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
+            ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
+            const int threads = recipe.threads > 0 ? recipe.threads : recipe.target.cores;
+            const std::vector<NDArray> inputs = seeded_inputs(model->executable->plan, seed);
+            // The first run touches memory for the first time; the second is the one whose times mean something.
+            ORRERY_TRY(RunResult result, session::run(*model, inputs, threads, progress));
+            ORRERY_TRY(result, session::run(*model, inputs, threads, progress));
+            state->update(current, [&](Snapshot& next) { next.run = std::make_shared<RunResult>(std::move(result)); });
+            return {};
+        });
 }
 
 void Session::check(std::uint64_t seed) {
     const Recipe recipe = state_->draft_recipe();
     const std::uint64_t current = state_->current_generation();
-    state_->start("check", "checking against the interpreter", [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
-        ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
-        constexpr double kTolerance = 1e-4; // of the largest element: float32 sums of some thousand terms, reordered
-        ORRERY_TRY(CheckResult result, session::check(*model, seeded_inputs(model->executable->plan, seed), kTolerance, progress));
-        state->update(current, [&](Snapshot& next) { next.check = std::make_shared<CheckResult>(std::move(result)); });
-        return {};
-    });
+    state_->start(
+        "check", "checking against the interpreter",
+        [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
+            ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
+            constexpr double kTolerance =
+                1e-4; // of the largest element: float32 sums of some thousand terms, reordered
+            ORRERY_TRY(CheckResult result,
+                       session::check(*model, seeded_inputs(model->executable->plan, seed), kTolerance, progress));
+            state->update(current,
+                          [&](Snapshot& next) { next.check = std::make_shared<CheckResult>(std::move(result)); });
+            return {};
+        });
 }
 
 void Session::cancel(std::uint64_t job) {
@@ -392,7 +417,8 @@ void Session::clear_problems() {
 
 void Session::wait_idle() {
     std::unique_lock lock(state_->mutex);
-    state_->idle.wait(lock, [this] { return std::ranges::all_of(state_->jobs, [](const auto& job) { return job->done; }); });
+    state_->idle.wait(lock,
+                      [this] { return std::ranges::all_of(state_->jobs, [](const auto& job) { return job->done; }); });
 }
 
 } // namespace orrery::session

@@ -27,8 +27,8 @@ class StageCache {
 
     /// The value under `key`, computed when it is not there. One caller computes, others wait; when that one was
     /// cancelled, a waiter takes over. Pre: a key stands for one type.
-    template <class T>
-    Result<std::shared_ptr<const T>> get(const Hash& key, const Progress& progress, const std::function<Result<Made<T>>()>& make) {
+    template <class T> Result<std::shared_ptr<const T>> get(const Hash& key, const Progress& progress,
+                                                            const std::function<Result<Made<T>>()>& make) {
         ORRERY_TRY(const std::shared_ptr<const void> found, find_or_claim(key, progress));
         if (found) return std::static_pointer_cast<const T>(found);
         struct Release {

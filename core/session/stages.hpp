@@ -22,9 +22,9 @@ namespace orrery::session {
 
 /// One graph-level step: the import, or a pass.
 struct GraphStep {
-    std::string name;         ///< "import", "FoldConstant", ...
-    graph::Module module;     ///< after the step; its input when it failed
-    bool enabled = true;      ///< a disabled pass leaves the module as it was
+    std::string name;     ///< "import", "FoldConstant", ...
+    graph::Module module; ///< after the step; its input when it failed
+    bool enabled = true;  ///< a disabled pass leaves the module as it was
     bool changed = false;
     double milliseconds = 0;
     std::size_t operators = 0; ///< operator calls in the whole module
@@ -39,11 +39,11 @@ struct ScheduledFunction {
     lower::LoweredFunction lowered;
     schedule::Trace trace;
     bool trace_is_default = true;
-    schedule::Replay replay;            ///< programs after each step; [0] is the lowered one
-    tensor::PrintedProgram printed;     ///< of the result: what debug locations refer to
+    schedule::Replay replay;        ///< programs after each step; [0] is the lowered one
+    tensor::PrintedProgram printed; ///< of the result: what debug locations refer to
     tensor::Cost cost;
-    double milliseconds = 0;            ///< of scheduling
-    std::optional<Diagnostic> error;    ///< of the trace; the lowered program is used then
+    double milliseconds = 0;         ///< of scheduling
+    std::optional<Diagnostic> error; ///< of the trace; the lowered program is used then
     [[nodiscard]] const tensor::Program& program() const { return replay.result(); }
 };
 using FunctionPtr = std::shared_ptr<const ScheduledFunction>;
@@ -59,14 +59,14 @@ using StageTimes = std::vector<std::pair<std::string, double>>;
 /// A model ready to run.
 struct CompiledModel {
     lower::LoweredModel model;
-    std::vector<FunctionPtr> functions;          ///< parallel to model.functions
-    std::vector<KernelObject> objects;           ///< parallel to model.functions
+    std::vector<FunctionPtr> functions; ///< parallel to model.functions
+    std::vector<KernelObject> objects;  ///< parallel to model.functions
     std::shared_ptr<const runtime::Executable> executable;
     std::vector<std::string> output_names;
     std::shared_ptr<const std::vector<graph::Source>> sources;
     StageTimes times;
     std::size_t constant_bytes = 0;
-    std::size_t functions_from_cache = 0;        ///< of the disk cache
+    std::size_t functions_from_cache = 0; ///< of the disk cache
 };
 
 /// One run of a compiled model.
@@ -85,15 +85,15 @@ struct RunResult {
 /// Compiled results against the interpreter's, kernel by kernel.
 struct CheckResult {
     struct Row {
-        std::string name;      ///< of the binding
-        std::string function;  ///< of the tensor program
+        std::string name;     ///< of the binding
+        std::string function; ///< of the tensor program
         OriginSet origin;
         Difference difference;
         bool agrees = false;
     };
-    std::vector<Row> rows;     ///< in order of execution
+    std::vector<Row> rows;           ///< in order of execution
     std::ptrdiff_t first_wrong = -1; ///< index into rows, -1 when all agree
-    double worst = 0;          ///< largest max_rel
+    double worst = 0;                ///< largest max_rel
     double tolerance = 0;
 };
 

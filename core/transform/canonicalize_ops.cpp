@@ -22,9 +22,10 @@ class Canonicalizer final : public graph::Rewriter {
         std::iota(perm.begin(), perm.end(), 0);
         if (perm.size() < 2) return keep(binding);
         std::swap(perm[perm.size() - 1], perm[perm.size() - 2]);
-        const graph::Var turned = emit(
-            binding, make_ref<const graph::CallOp>(ops::op("transpose"), std::vector{weight}, graph::Attrs{{"perm", perm}}),
-            weight->name);
+        const graph::Var turned =
+            emit(binding,
+                 make_ref<const graph::CallOp>(ops::op("transpose"), std::vector{weight}, graph::Attrs{{"perm", perm}}),
+                 weight->name);
         const graph::Attrs attrs = call->attrs.with("transpose_b", false);
         return replace(binding, make_ref<const graph::CallOp>(call->op, std::vector{call->args[0], turned}, attrs),
                        "a constant matrix stored as it is read");

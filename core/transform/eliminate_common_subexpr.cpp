@@ -37,8 +37,7 @@ class Merger final : public graph::Rewriter {
     graph::Var rewrite_binding(const graph::Binding& binding) override {
         const std::optional<Hash> key = value_key(binding.value);
         if (!key) return keep(binding);
-        if (const auto it = seen_.find(*key); it != seen_.end())
-            return alias(binding, it->second, "computed before");
+        if (const auto it = seen_.find(*key); it != seen_.end()) return alias(binding, it->second, "computed before");
         const graph::Var var = keep(binding);
         seen_.emplace(*key, var);
         return var;

@@ -11,7 +11,8 @@ namespace {
 class Folder final : public graph::Rewriter {
   public:
     Folder(const pass::Context& context, std::size_t max_bytes)
-        : Rewriter(context.recorder), progress_(context.progress), max_bytes_(max_bytes), evaluate_(ops::interpreter_evaluator()) {}
+        : Rewriter(context.recorder), progress_(context.progress), max_bytes_(max_bytes),
+          evaluate_(ops::interpreter_evaluator()) {}
 
     const std::optional<Diagnostic>& error() const { return error_; }
 
@@ -37,7 +38,8 @@ class Folder final : public graph::Rewriter {
             error_ = folded.error();
             return keep(binding);
         }
-        return replace(binding, make_ref<const graph::Constant>(folded->front()), "fold a call on constants", call->args);
+        return replace(binding, make_ref<const graph::Constant>(folded->front()), "fold a call on constants",
+                       call->args);
     }
 
   private:

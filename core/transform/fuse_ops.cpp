@@ -27,14 +27,15 @@ constexpr std::ptrdiff_t kNone = -1;
 
 /// `var` read elementwise by a call whose result has its type, otherwise as the operator says.
 FusionKind edge_kind(const graph::CallOp& call, const Var& operand, const Var& result) {
-    if (call.op.fusion == FusionKind::Broadcast && graph::equal(operand->type, result->type)) return FusionKind::Elementwise;
+    if (call.op.fusion == FusionKind::Broadcast && graph::equal(operand->type, result->type))
+        return FusionKind::Elementwise;
     return call.op.fusion;
 }
 
 struct Node {
     FusionKind kind = FusionKind::Opaque;
-    bool call = false;     ///< an operator call, so it belongs to a group
-    bool escapes = false;  ///< the function's result
+    bool call = false;    ///< an operator call, so it belongs to a group
+    bool escapes = false; ///< the function's result
     std::vector<std::pair<std::size_t, FusionKind>> users;
     std::ptrdiff_t dominator = kNone;
     int depth = 0;
@@ -48,7 +49,8 @@ class Partition {
         dominate();
         groups_.resize(nodes_.size());
         for (std::size_t i = 0; i < nodes_.size(); ++i)
-            groups_[i] = {i, nodes_[i].kind, nodes_[i].kind == FusionKind::OutFusable || nodes_[i].kind == FusionKind::Reduction, 1, i};
+            groups_[i] = {i, nodes_[i].kind,
+                          nodes_[i].kind == FusionKind::OutFusable || nodes_[i].kind == FusionKind::Reduction, 1, i};
         for (int phase = 0; phase < 2; ++phase)
             for (std::size_t i = 0; i < nodes_.size(); ++i) try_fuse(i, phase);
     }
@@ -79,7 +81,8 @@ class Partition {
             for (const Var& operand : graph::operands(binding.value)) {
                 const auto it = operand ? index.find(operand) : index.end();
                 if (it == index.end()) continue;
-                nodes_[it->second].users.emplace_back(i, call ? edge_kind(*call, operand, binding.var) : FusionKind::Opaque);
+                nodes_[it->second].users.emplace_back(i, call ? edge_kind(*call, operand, binding.var)
+                                                              : FusionKind::Opaque);
             }
         }
         if (const auto it = index.find(function->result); it != index.end()) nodes_[it->second].escapes = true;
@@ -108,7 +111,8 @@ class Partition {
     std::ptrdiff_t meet(std::ptrdiff_t a, std::ptrdiff_t b, FusionKind& widest) const {
         while (a != b) {
             if (a == kNone || b == kNone) return kNone;
-            std::ptrdiff_t& deeper = nodes_[static_cast<std::size_t>(a)].depth >= nodes_[static_cast<std::size_t>(b)].depth ? a : b;
+            std::ptrdiff_t& deeper =
+                nodes_[static_cast<std::size_t>(a)].depth >= nodes_[static_cast<std::size_t>(b)].depth ? a : b;
             widest = std::max(widest, nodes_[static_cast<std::size_t>(deeper)].dominator_kind);
             deeper = nodes_[static_cast<std::size_t>(deeper)].dominator;
         }
@@ -120,7 +124,8 @@ class Partition {
         return i;
     }
 
-    /// True when every node strictly between `from` and `to`, and `to` itself, belongs to a group of a kind that `allowed` takes.
+    /// True when every node strictly between `from` and `to`, and `to` itself, belongs to a group of a kind that
+    /// `allowed` takes.
     template <class Allowed> bool path_allows(std::size_t from, std::size_t to, Allowed allowed) {
         std::unordered_set<std::size_t> seen;
         std::vector<std::size_t> todo;
@@ -136,7 +141,8 @@ class Partition {
         return true;
     }
 
-    /// Puts `from` and everything on the way into the group of `to`; false when that would hold two anchors or grow too large.
+    /// Puts `from` and everything on the way into the group of `to`; false when that would hold two anchors or grow too
+    /// large.
     bool merge_path(std::size_t from, std::size_t to) {
         std::unordered_set<std::size_t> roots{root(from), root(to)};
         std::unordered_set<std::size_t> seen{to};
@@ -175,7 +181,9 @@ class Partition {
             if (path_allows(i, to, [](FusionKind k, bool) { return k <= FusionKind::Broadcast; })) merge_path(i, to);
         } else if (kind <= FusionKind::Broadcast) {
             if (node.dominator_kind > FusionKind::Reduction) return;
-            const auto allowed = [](FusionKind k, bool last) { return k <= FusionKind::Injective || (last && k == FusionKind::Reduction); };
+            const auto allowed = [](FusionKind k, bool last) {
+                return k <= FusionKind::Injective || (last && k == FusionKind::Reduction);
+            };
             if (path_allows(i, to, allowed)) merge_path(i, to);
         } else if (kind == FusionKind::Injective) {
             if (phase != 1 || node.dominator_kind > FusionKind::Injective) return;
@@ -225,7 +233,8 @@ Kernel make_kernel(const graph::Function& main, const std::vector<std::size_t>& 
             }
             operand = it->second;
         }
-        inside.emplace(binding.var, builder.emit(graph::with_operands(binding.value, operands), binding.var->name, binding.origin));
+        inside.emplace(binding.var,
+                       builder.emit(graph::with_operands(binding.value, operands), binding.var->name, binding.origin));
         kernel.origin = unite(kernel.origin, binding.origin);
         name += (name.empty() ? "" : "_") + graph::as<graph::CallOp>(binding.value)->op.name;
     }
@@ -243,11 +252,13 @@ Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context&
     std::size_t max_depth = 0;
     const auto [end, code] = std::from_chars(depth_text.data(), depth_text.data() + depth_text.size(), max_depth);
     if (code != std::errc{} || end != depth_text.data() + depth_text.size() || max_depth == 0)
-        return Diagnostic{Code::BadArgument, "max_depth is a positive number of operators, not \"" + depth_text + "\"", {}, {}};
+        return Diagnostic{
+            Code::BadArgument, "max_depth is a positive number of operators, not \"" + depth_text + "\"", {}, {}};
     if (context.option("fuse", "true") == "false") max_depth = 1;
 
     const graph::Function& main = module.main;
-    const bool any_call = std::ranges::any_of(main->bindings, [](const Binding& b) { return b.value->kind == graph::ExprKind::CallOp; });
+    const bool any_call =
+        std::ranges::any_of(main->bindings, [](const Binding& b) { return b.value->kind == graph::ExprKind::CallOp; });
     if (!any_call) return module;
 
     Partition partition(main, max_depth);
@@ -268,7 +279,8 @@ Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context&
         Kernel kernel = make_kernel(main, members[i], bound, partition.kind(i));
         const graph::Expr call = make_ref<const graph::CallFunction>(kernel.function, kernel.args);
         if (context.recorder)
-            for (std::size_t m : members[i]) context.recorder->add({main->bindings[m].value, call, "fuse", __FILE__, __LINE__});
+            for (std::size_t m : members[i])
+                context.recorder->add({main->bindings[m].value, call, "fuse", __FILE__, __LINE__});
         bindings.push_back({binding.var, call, kernel.origin});
     }
     graph::Module out = module;

@@ -11,7 +11,13 @@ namespace {
 
 const std::array<GraphPass, 6>& table() {
     static const std::array<GraphPass, 6> rows{{
-        {"CanonicalizeOps", "turns constant matrices to the order they are read in", kTyped, 0, 0, {}, canonicalize_ops},
+        {"CanonicalizeOps",
+         "turns constant matrices to the order they are read in",
+         kTyped,
+         0,
+         0,
+         {},
+         canonicalize_ops},
         {"DeadCode", "drops bindings nobody uses", 0, 0, 0, {}, dead_code},
         {"EliminateCommonSubexpr", "computes equal expressions once", kTyped, 0, 0, {}, eliminate_common_subexpr},
         {"FoldConstant",
@@ -44,7 +50,8 @@ const std::array<GraphPass, 6>& table() {
 std::string describe(pass::Invariants invariants) {
     std::string text;
     if (invariants & kTyped) text += "inferred types";
-    if (invariants & kFused) text += std::string(text.empty() ? "" : ", ") + "operators grouped into functions (FuseOps)";
+    if (invariants & kFused)
+        text += std::string(text.empty() ? "" : ", ") + "operators grouped into functions (FuseOps)";
     return text;
 }
 

@@ -55,9 +55,9 @@ struct PassStep {
 /// Computes equal expressions once. Random operators are left alone.
 [[nodiscard]] Result<graph::Module> eliminate_common_subexpr(const graph::Module& module, const pass::Context& context);
 /// Groups operators into primitive functions, one kernel each, by the operators' fusion kinds and the
-/// post-dominator rule. Options: `max_depth`, the most operators in a group; `enabled`, "false" for one operator a function.
-/// Establishes kFused. Source: the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for Deep
-/// Learning", Chen et al., OSDI 2018, section 3.
+/// post-dominator rule. Options: `max_depth`, the most operators in a group; `enabled`, "false" for one operator a
+/// function. Establishes kFused. Source: the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for
+/// Deep Learning", Chen et al., OSDI 2018, section 3.
 [[nodiscard]] Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context);
 
 } // namespace orrery::transform

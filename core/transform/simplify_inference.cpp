@@ -14,7 +14,8 @@ using graph::Var;
 class Simplifier final : public graph::Rewriter {
   public:
     Simplifier(const pass::Context& context, const graph::Function& function)
-        : Rewriter(context.recorder), fold_conv_(context.option("fold_conv", "true") == "true"), uses_(graph::use_counts(function)) {}
+        : Rewriter(context.recorder), fold_conv_(context.option("fold_conv", "true") == "true"),
+          uses_(graph::use_counts(function)) {}
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
@@ -30,7 +31,8 @@ class Simplifier final : public graph::Rewriter {
         if (!call) return keep(binding);
         const std::string& name = call->op.name;
         if (name == "identity" || name == "dropout") return forward_identity(binding, *call);
-        if (name == "batch_norm" && call->args.size() == 5 && graph::as_tensor(binding.var->type)) return expand(binding, *call);
+        if (name == "batch_norm" && call->args.size() == 5 && graph::as_tensor(binding.var->type))
+            return expand(binding, *call);
         return keep(binding);
     }
 
@@ -73,7 +75,9 @@ class Simplifier final : public graph::Rewriter {
         const std::size_t rank = graph::as_tensor(call.args[0]->type)->dims.size();
         const std::size_t trailing = rank >= 2 ? rank - 2 : 0;
         const Var scaled = emit_call(binding, "multiply", {call.args[0], along(binding, scale, trailing)});
-        return replace(binding, make_ref<const graph::CallOp>(ops::op("add"), std::vector<Var>{scaled, along(binding, shift, trailing)}, Attrs{}),
+        return replace(binding,
+                       make_ref<const graph::CallOp>(
+                           ops::op("add"), std::vector<Var>{scaled, along(binding, shift, trailing)}, Attrs{}),
                        "batch norm as a scale and a shift");
     }
 
@@ -99,9 +103,12 @@ class Simplifier final : public graph::Rewriter {
         std::vector<Var> args = conv->args;
         args[1] = weight;
         const Binding conv_binding{binding.var, binding.value, unite(binding.origin, builder().origin_of(conv_var))};
-        const Var scaled = emit(conv_binding, make_ref<const graph::CallOp>(conv->op, args, conv->attrs), conv_var->name);
+        const Var scaled =
+            emit(conv_binding, make_ref<const graph::CallOp>(conv->op, args, conv->attrs), conv_var->name);
         const std::vector<Var> consumed{data, conv_var};
-        return replace(binding, make_ref<const graph::CallOp>(ops::op("bias_add"), std::vector<Var>{scaled, shift}, Attrs{{"axis", std::int64_t{1}}}),
+        return replace(binding,
+                       make_ref<const graph::CallOp>(ops::op("bias_add"), std::vector<Var>{scaled, shift},
+                                                     Attrs{{"axis", std::int64_t{1}}}),
                        "batch norm into a convolution's weights", consumed);
     }
 
@@ -115,7 +122,8 @@ Result<graph::Module> simplify_inference(const graph::Module& module, const pass
     graph::Module out = module;
     out.main = Simplifier(context, module.main).run(module.main);
     // A folded convolution leaves its original unused.
-    return out.main == module.main ? Result<graph::Module>(module) : dead_code(out, pass::Context{context.options, context.progress, nullptr});
+    return out.main == module.main ? Result<graph::Module>(module)
+                                   : dead_code(out, pass::Context{context.options, context.progress, nullptr});
 }
 
 } // namespace orrery::transform

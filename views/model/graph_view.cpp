@@ -45,7 +45,7 @@ layout::Node size_of(const GraphNode& node) {
     const float title = kCharWidth * static_cast<float>(characters(node.title));
     const float subtitle = kSmallCharWidth * static_cast<float>(characters(node.subtitle) + 9);
     if (node.stub) return {std::clamp(20 + kSmallCharWidth * static_cast<float>(characters(node.title)), 40.f, 140.f), kStubHeight, -1};
-    if (is_pill(node.kind)) return {std::clamp(32 + title + kSmallCharWidth * static_cast<float>(characters(node.subtitle)), 90.f, kMaxWidth), kPillHeight, -1};
+    if (is_pill(node.kind)) return {std::clamp(44 + title + kCharWidth * static_cast<float>(characters(node.subtitle)), 90.f, kMaxWidth), kPillHeight, -1};
     const float width = std::clamp(28 + std::max(title, node.subtitle.empty() ? 0 : subtitle), kMinWidth, kMaxWidth);
     return {std::ceil(width / 8) * 8, kBoxHeight, -1};
 }

@@ -7,6 +7,10 @@
 
 namespace orrery::views {
 
+/// Ids of stages: graph steps count from 0, steps of the shown function's schedule from kTensorStages,
+/// generated code from kCodeStages (IR, optimized IR, assembly).
+inline constexpr int kTensorStages = 1000, kCodeStages = 2000;
+
 enum class StageState : std::uint8_t { Pending, Running, Done, Failed, Disabled };
 
 struct StageStep {

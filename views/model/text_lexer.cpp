@@ -74,7 +74,7 @@ class Scanner {
         case TextLanguage::Llvm: return rest[0] == ';';
         case TextLanguage::Assembly: return rest[0] == '#' || rest[0] == ';';
         case TextLanguage::Tensor:
-        case TextLanguage::Graph: return rest.substr(0, 2) == "//" || rest[0] == '#';
+        case TextLanguage::Graph: return rest[0] == '#'; // "//" is floor division
         case TextLanguage::Plain: return false;
         }
         return false;

@@ -61,7 +61,8 @@ TEST_CASE("a lowered model computes what the graph says", "[lower]") {
     for (const lower::LoweredCall& call : model.calls) {
         std::vector<NDArray> args;
         for (std::uint32_t id : call.args) args.push_back(values[id]);
-        for (std::uint32_t id : call.results) args.push_back(NDArray::zeros(model.values[id].dtype, model.values[id].shape));
+        for (std::uint32_t id : call.results)
+            args.push_back(NDArray::zeros(model.values[id].dtype, model.values[id].shape));
         REQUIRE(tensor::verify(model.functions[call.function].program).has_value());
         REQUIRE(tensor::interpret(model.functions[call.function].program, args).has_value());
         for (std::size_t i = 0; i < call.results.size(); ++i) values[call.results[i]] = args[call.args.size() + i];
@@ -85,7 +86,8 @@ TEST_CASE("values that live together never share memory, others do", "[lower][pl
     for (int round = 0; round < 200; ++round) {
         std::vector<std::array<int, 3>> lives;
         for (int i = 0; i < 30; ++i) {
-            const int first = static_cast<int>(random() % 20), last = std::min(19, first + static_cast<int>(random() % 6));
+            const int first = static_cast<int>(random() % 20),
+                      last = std::min(19, first + static_cast<int>(random() % 6));
             lives.push_back({1 + static_cast<int>(random() % 5000), first, last});
         }
         const runtime::Plan plan = plan_of(lives, 20);

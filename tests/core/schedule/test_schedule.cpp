@@ -69,7 +69,8 @@ TEST_CASE("fuse and reorder rearrange loops around one block", "[schedule][fuse]
     const Program program = matmul(6, 4, 5);
     apply(program, "fuse([matmul.m, matmul.n])");
     apply(program, "reorder([matmul.k, matmul.n, matmul.m])");
-    apply(program, "split(matmul.m, [3, 2])\nsplit(matmul.n, [2, 2])\nreorder([matmul.m_o, matmul.n_o, matmul.k, matmul.m_i, matmul.n_i])\n"
+    apply(program, "split(matmul.m, [3, 2])\nsplit(matmul.n, [2, 2])\nreorder([matmul.m_o, matmul.n_o, matmul.k, "
+                   "matmul.m_i, matmul.n_i])\n"
                    "fuse([matmul.m_o, matmul.n_o])");
     REQUIRE(refusal(program, "fuse([matmul.m, matmul.k])") == Code::IllegalSchedule);
     REQUIRE(refusal(program, "reorder([matmul.m, matmul.m])") == Code::IllegalSchedule);
@@ -96,11 +97,13 @@ TEST_CASE("inlining a block keeps the numbers and removes it", "[schedule][compu
 }
 
 TEST_CASE("a convolution is computed in a tile of registers", "[schedule][compute_at]") {
-    const std::string tile = "compute_inline(bias)\nsplit(relu.c, [-1, 4])\nsplit(relu.w, [-1, 4])\n"
-                             "reorder([relu.n, relu.c_o, relu.h, relu.w_o, relu.c_i, relu.w_i])\n"
-                             "compute_at(conv, relu.w_o)\nset_scope(conv, registers)\n"
-                             "reorder([conv.ic, conv.kh, conv.kw, conv.c, conv.w])\ndecompose_reduction(conv, conv.ic)\n"
-                             "unroll(conv.c)\nvectorize(conv.w)\nvectorize(relu.w_i)\nfuse([relu.n, relu.c_o, relu.h])\nparallel(relu.n_c_o_h)\n";
+    const std::string tile =
+        "compute_inline(bias)\nsplit(relu.c, [-1, 4])\nsplit(relu.w, [-1, 4])\n"
+        "reorder([relu.n, relu.c_o, relu.h, relu.w_o, relu.c_i, relu.w_i])\n"
+        "compute_at(conv, relu.w_o)\nset_scope(conv, registers)\n"
+        "reorder([conv.ic, conv.kh, conv.kw, conv.c, conv.w])\ndecompose_reduction(conv, conv.ic)\n"
+        "unroll(conv.c)\nvectorize(conv.w)\nvectorize(relu.w_i)\nfuse([relu.n, relu.c_o, "
+        "relu.h])\nparallel(relu.n_c_o_h)\n";
     const Program tiled = apply(conv_bias_relu(3, 8, 8), tile);
     REQUIRE(tensor::to_string(tiled).find("scope registers") != std::string::npos);
     // A width that the tile does not divide: the producer is guarded, too.
@@ -118,16 +121,21 @@ TEST_CASE("producers move into loops of their consumers", "[schedule][compute_at
 }
 
 TEST_CASE("a cached result is copied by a block of its own", "[schedule][cache_write]") {
-    const Program program = apply(matmul(6, 8, 5), "cache_write(matmul, stack)\ncompute_at(matmul, matmul_write.m)\ndecompose_reduction(matmul, matmul.k)");
+    const Program program =
+        apply(matmul(6, 8, 5),
+              "cache_write(matmul, stack)\ncompute_at(matmul, matmul_write.m)\ndecompose_reduction(matmul, matmul.k)");
     REQUIRE(tensor::to_string(program).find("matmul_write") != std::string::npos);
-    REQUIRE(refusal(matmul(6, 8, 5), "cache_write(matmul, stack)\ncache_write(matmul, stack)") == Code::IllegalSchedule);
+    REQUIRE(refusal(matmul(6, 8, 5), "cache_write(matmul, stack)\ncache_write(matmul, stack)") ==
+            Code::IllegalSchedule);
     REQUIRE(refusal(matmul(6, 8, 5), "cache_write(matmul, cloud)") == Code::BadArgument);
     REQUIRE(refusal(matmul(6, 8, 5), "set_scope(matmul, stack)") == Code::IllegalSchedule);
-    REQUIRE(refusal(matmul(6, 8, 5), "reorder([matmul.k, matmul.n])\ndecompose_reduction(matmul, matmul.n)") == Code::IllegalSchedule);
+    REQUIRE(refusal(matmul(6, 8, 5), "reorder([matmul.k, matmul.n])\ndecompose_reduction(matmul, matmul.n)") ==
+            Code::IllegalSchedule);
 }
 
 TEST_CASE("traces print and parse back, mistakes have a line", "[schedule][trace]") {
-    const std::string text = "split(conv.oc, [8, -1])\nfuse([a.i, a.j])\ncompute_inline(pad)\nset_scope(conv, registers)\n";
+    const std::string text =
+        "split(conv.oc, [8, -1])\nfuse([a.i, a.j])\ncompute_inline(pad)\nset_scope(conv, registers)\n";
     const Result<Trace> trace = parse_trace(text);
     REQUIRE(trace.has_value());
     REQUIRE(to_string(*trace) == text);
@@ -143,8 +151,9 @@ TEST_CASE("traces print and parse back, mistakes have a line", "[schedule][trace
 }
 
 TEST_CASE("default traces are legal, deterministic and keep the numbers", "[schedule][rules]") {
-    const std::vector<Program> programs{conv_bias_relu(16, 32, 14), conv_bias_relu(3, 16, 7), conv_bias_relu(4, 6, 33), matmul(1, 100, 64),
-                                        matmul(64, 64, 64),         matmul(5, 1, 9),          softmax(12, 100),         pool_chain(8, 16)};
+    const std::vector<Program> programs{conv_bias_relu(16, 32, 14), conv_bias_relu(3, 16, 7), conv_bias_relu(4, 6, 33),
+                                        matmul(1, 100, 64),         matmul(64, 64, 64),       matmul(5, 1, 9),
+                                        softmax(12, 100),           pool_chain(8, 16)};
     for (const Program& program : programs) {
         const Trace trace = default_trace(program, wide_target());
         REQUIRE(trace == default_trace(program, wide_target()));

@@ -35,7 +35,8 @@ inline std::vector<NDArray> inputs_of(const graph::Module& module, unsigned seed
     for (const graph::Var& param : module.main->params) {
         const graph::TensorType& type = *graph::as_tensor(param->type);
         NDArray array = NDArray::zeros(type.dtype, graph::static_shape(type));
-        for (std::int64_t i = 0; i < array.size(); ++i) array.set(i, static_cast<double>(random() % 2001) / 1000.0 - 1.0);
+        for (std::int64_t i = 0; i < array.size(); ++i)
+            array.set(i, static_cast<double>(random() % 2001) / 1000.0 - 1.0);
         inputs.push_back(std::move(array));
     }
     return inputs;
@@ -55,7 +56,8 @@ inline double difference(const graph::Module& a, const graph::Module& b) {
 
 /// Runs a pass, requiring that it keeps the module well-formed and its meaning, and that it is idle the second time
 /// when `idempotent`.
-inline graph::Module apply(const std::string& pass, const graph::Module& module, const pass::Options& options = {}, bool idempotent = true) {
+inline graph::Module apply(const std::string& pass, const graph::Module& module, const pass::Options& options = {},
+                           bool idempotent = true) {
     const GraphPass* row = find_pass(pass);
     REQUIRE(row != nullptr);
     const auto once = row->run(module, {options, {}, nullptr});
@@ -71,7 +73,8 @@ inline graph::Module apply(const std::string& pass, const graph::Module& module,
 inline std::size_t count_calls(const graph::Module& module, const std::string& op) {
     std::size_t count = 0;
     for (const graph::Binding& binding : module.main->bindings)
-        if (const auto* call = graph::as<graph::CallOp>(binding.value)) count += op.empty() || call->op.name == op ? 1 : 0;
+        if (const auto* call = graph::as<graph::CallOp>(binding.value))
+            count += op.empty() || call->op.name == op ? 1 : 0;
     return count;
 }
 

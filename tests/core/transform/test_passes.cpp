@@ -81,7 +81,8 @@ TEST_CASE("a batch norm goes into the convolution before it", "[transform][simpl
     const graph::Module folded = apply("DeadCode", apply("FoldConstant", simple));
     REQUIRE(count_calls(folded, "") == 3); // conv2d, bias_add, relu
     for (const graph::Binding& binding : folded.main->bindings)
-        if (const auto* call = graph::as<graph::CallOp>(binding.value); call && call->op.name == "conv2d") REQUIRE(binding.origin.contains(6));
+        if (const auto* call = graph::as<graph::CallOp>(binding.value); call && call->op.name == "conv2d")
+            REQUIRE(binding.origin.contains(6));
     const graph::Module kept = apply("SimplifyInference", module, {{"fold_conv", "false"}});
     REQUIRE(count_calls(kept, "bias_add") == 0);
 }
@@ -108,7 +109,8 @@ fn main(x: f32[1,2]) -> f32[1,3] {
 }
 
 TEST_CASE("elementwise work joins the convolution before it", "[transform][fuse_ops]") {
-    const graph::Module folded = apply("DeadCode", apply("FoldConstant", apply("SimplifyInference", module_of(kConvBnRelu))));
+    const graph::Module folded =
+        apply("DeadCode", apply("FoldConstant", apply("SimplifyInference", module_of(kConvBnRelu))));
     const graph::Module fused = apply("FuseOps", folded);
     REQUIRE(kernels(fused).size() == 1);
     REQUIRE(kernels(fused)[0]->function->bindings.size() == 3);
@@ -178,7 +180,8 @@ TEST_CASE("the manager says what a pass lacks, times it and records its rewrites
     REQUIRE(step->rewrites[0].line > 0);
     std::stop_source stop;
     stop.request_stop();
-    REQUIRE(manager.run(*find_pass("DeadCode"), module, typed, {}, {stop.get_token(), {}}).error().code == Code::Cancelled);
+    REQUIRE(manager.run(*find_pass("DeadCode"), module, typed, {}, {stop.get_token(), {}}).error().code ==
+            Code::Cancelled);
     REQUIRE(find_pass("Nothing") == nullptr);
     for (int level = 0; level <= 3; ++level)
         for (const PassStep& row : default_pipeline(level)) REQUIRE(find_pass(row.name) != nullptr);

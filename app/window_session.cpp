@@ -1,0 +1,261 @@
+#include "app/window_session.hpp"
+
+#include "core/base/file.hpp"
+
+#include <algorithm>
+
+// Outline: workers; snapshots to screens; commands.
+
+namespace orrery::app {
+namespace {
+
+/// Models up to this work are compared with the interpreter right after a run. Units: floating-point operations.
+/// Source: our choice; the interpreter does about 10^8 a second, so the comparison takes a few seconds at most.
+constexpr double kCheckedAtOnce = 3e8;
+
+template <class... Ts> struct Cases : Ts... { using Ts::operator()...; };
+template <class... Ts> Cases(Ts...) -> Cases<Ts...>;
+
+} // namespace
+
+// ------------------------------------------------------------------------------------------ workers
+
+SessionWorkbench::Worker::Worker(Work work) : work_(std::move(work)), thread_([this](const std::stop_token& stop) { loop(stop); }) {}
+
+SessionWorkbench::Worker::~Worker() {
+    {
+        const std::lock_guard lock(mutex_);
+        current_.request_stop();
+    }
+    thread_.request_stop();
+    wake_.notify_all();
+}
+
+void SessionWorkbench::Worker::ask(Request request, bool interrupt) {
+    {
+        const std::lock_guard lock(mutex_);
+        next_ = std::move(request);
+        if (interrupt) current_.request_stop();
+    }
+    wake_.notify_all();
+}
+
+bool SessionWorkbench::Worker::idle() const {
+    const std::lock_guard lock(mutex_);
+    return !busy_ && !next_;
+}
+
+void SessionWorkbench::Worker::loop(const std::stop_token& stop) {
+    while (true) {
+        Request request;
+        Progress progress;
+        {
+            std::unique_lock lock(mutex_);
+            busy_ = false;
+            wake_.wait(lock, stop, [this] { return next_.has_value(); });
+            if (stop.stop_requested()) return;
+            request = *std::move(next_);
+            next_.reset();
+            busy_ = true;
+            current_ = std::stop_source();
+            progress.stop = current_.get_token();
+        }
+        work_(request, progress);
+    }
+}
+
+// ------------------------------------------------------------------------------ snapshots to screens
+
+SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler, const std::filesystem::path& layout_cache)
+    : compiler_(std::move(compiler)), session_(std::make_unique<session::Session>(compiler_)),
+      builder_(std::make_shared<layout::LayoutEngine>(layout::Options{.worker = {}, .cache_directory = layout_cache})),
+      snapshot_(session_->snapshot()), screen_(std::make_shared<const views::Screen>(builder_.build(snapshot_, options_))) {
+    screens_ = std::make_unique<Worker>([this](const Request& request, const Progress&) {
+        auto screen = std::make_shared<views::Screen>(builder_.build(request.snapshot, request.options));
+        QMetaObject::invokeMethod(this, [this, screen] { deliver(std::move(*screen)); }, Qt::QueuedConnection);
+    });
+    graphs_ = std::make_unique<Worker>([this](const Request& request, const Progress& progress) {
+        auto graph = builder_.build_graph(request.snapshot, request.options, progress);
+        if (!graph) return; // cancelled: a newer request follows
+        QMetaObject::invokeMethod(this, [this, graph = *graph] { deliver_graph(graph); }, Qt::QueuedConnection);
+    });
+    session_->set_listener([this](const session::SnapshotPtr&) {
+        // However many snapshots arrive while the window is busy, it takes the last.
+        if (!snapshot_pending_.exchange(true)) QMetaObject::invokeMethod(this, [this] { take_snapshot(); }, Qt::QueuedConnection);
+    });
+}
+
+SessionWorkbench::~SessionWorkbench() {
+    session_->set_listener({});
+    session_.reset(); // no snapshot arrives after this
+    graphs_.reset();
+    screens_.reset();
+}
+
+void SessionWorkbench::take_snapshot() {
+    snapshot_pending_ = false;
+    const session::SnapshotPtr next = session_->snapshot();
+    const bool other_model = next->title != snapshot_->title || next->has_model() != snapshot_->has_model();
+    if (other_model && !next->has_model()) reset_options();
+    snapshot_ = next;
+    if (next->run && next->run != seen_run_) {
+        options_.heat = true;
+        double work = 0;
+        for (const session::FunctionPtr& f : next->functions) work += f->cost.flops * static_cast<double>(std::max<std::size_t>(1, f->lowered.calls));
+        if (!next->check && work <= kCheckedAtOnce) session_->check(next->recipe.seed);
+    }
+    seen_run_ = next->run;
+    if (const session::FunctionPtr function = views::shown_function(*next, options_.function)) {
+        const std::string& name = function->lowered.name;
+        if (name != wanted_code_ || !next->code.contains(name)) {
+            const bool already = name == wanted_code_ && !next->jobs.empty();
+            wanted_code_ = name;
+            if (!already) session_->want_code(name);
+        }
+    }
+    request();
+}
+
+void SessionWorkbench::request() {
+    screens_->ask({snapshot_, options_}, false);
+    views::ScreenBuilder::Key key = views::ScreenBuilder::graph_key(*snapshot_, options_);
+    if (key == graph_key_) return;
+    graph_key_ = std::move(key);
+    graphs_->ask({snapshot_, options_}, true);
+}
+
+void SessionWorkbench::deliver(views::Screen screen) {
+    screen.graph = screen_->graph;
+    if (!exporting_.empty() && screen.status.job.empty()) screen.status.job = "writing " + exporting_;
+    screen_ = std::make_shared<const views::Screen>(std::move(screen));
+    Q_EMIT changed();
+}
+
+void SessionWorkbench::deliver_graph(std::shared_ptr<const views::GraphViewData> graph) {
+    if (graph == screen_->graph) return;
+    views::Screen screen = *screen_;
+    screen.graph = std::move(graph);
+    screen_ = std::make_shared<const views::Screen>(std::move(screen));
+    Q_EMIT changed();
+}
+
+bool SessionWorkbench::idle() const {
+    const bool working = std::ranges::any_of(session_->snapshot()->jobs, [](const session::JobStatus&) { return true; });
+    return !working && !snapshot_pending_ && snapshot_ == session_->snapshot() && exporting_.empty() && screens_->idle() && graphs_->idle();
+}
+
+// ----------------------------------------------------------------------------------------- commands
+
+void SessionWorkbench::reset_options() {
+    const bool group = options_.graph.group_repeats, constants = options_.graph.show_constants;
+    options_ = {};
+    options_.graph.group_repeats = group;
+    options_.graph.show_constants = constants;
+    wanted_code_.clear();
+}
+
+void SessionWorkbench::open_recipe(session::Recipe recipe) {
+    reset_options();
+    session_->open_recipe(std::move(recipe));
+}
+
+void SessionWorkbench::submit(const views::Command& command) {
+    std::visit(Cases{
+                   [this](const views::OpenFile& c) { reset_options(), session_->open(c.path); },
+                   [this](const views::OpenSample& c) { reset_options(), session_->open_builtin(c.name); },
+                   [this](const views::CloseModel&) { session_->close(); },
+                   [this](const views::Reload&) { session_->open_recipe(snapshot_->recipe); },
+                   [this](const views::RunModel&) { session_->run(snapshot_->recipe.seed); },
+                   [this](const views::CheckModel&) { session_->check(snapshot_->recipe.seed); },
+                   [this](const views::CancelJobs&) { session_->cancel(); },
+                   [this](const views::Undo&) { session_->undo(); },
+                   [this](const views::Redo&) { session_->redo(); },
+                   [this](const views::ClearProblems&) { session_->clear_problems(); },
+                   [this](const views::EnablePass& c) { enable_pass(c.stage, c.on); },
+                   [this](const views::SetThreads& c) {
+                       session_->edit(std::to_string(c.count) + (c.count == 1 ? " thread" : " threads"), [&](session::Recipe& r) { r.threads = c.count; });
+                   },
+                   [this](const views::ExportCode& c) { export_code(c.path); },
+                   [this](const views::SaveRecipe& c) {
+                       if (auto saved = session::save_recipe(snapshot_->recipe, c.path); !saved) session_->report(saved.error());
+                   },
+                   [this, &command](const auto&) { view_command(command), request(); },
+               },
+               command);
+}
+
+/// Commands that change only what is shown.
+void SessionWorkbench::view_command(const views::Command& command) {
+    if (const auto* c = std::get_if<views::Select>(&command)) options_.selection = c->selection;
+    if (const auto* c = std::get_if<views::SelectStage>(&command)) select_stage(c->id);
+    if (const auto* c = std::get_if<views::SelectFunction>(&command)) show_function(c->name);
+    if (const auto* c = std::get_if<views::ToggleGroup>(&command)) {
+        if (options_.graph.open_all) { // closing one of all: the others stay open
+            options_.graph.open_all = false;
+            options_.graph.open.insert(screen_->graph->group_names.begin(), screen_->graph->group_names.end());
+        }
+        if (options_.graph.open.erase(c->name) == 0) options_.graph.open.insert(c->name);
+    }
+    if (const auto* c = std::get_if<views::OpenAllGroups>(&command)) {
+        options_.graph.open_all = c->open;
+        if (!c->open) options_.graph.open.clear();
+    }
+    if (const auto* c = std::get_if<views::GroupRepeats>(&command)) options_.graph.group_repeats = c->on;
+    if (const auto* c = std::get_if<views::ShowConstants>(&command)) options_.graph.show_constants = c->on;
+    if (const auto* c = std::get_if<views::ShowHeat>(&command)) options_.heat = c->on;
+}
+
+void SessionWorkbench::select_stage(int id) {
+    options_.selected_stage = id;
+    if (id < views::kTensorStages) {
+        options_.graph_step = id + 1 >= static_cast<int>(snapshot_->steps.size()) ? -1 : id;
+    } else if (id < views::kCodeStages) {
+        options_.tensor_step = id - views::kTensorStages;
+        const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
+        if (function && options_.tensor_step + 1 >= static_cast<int>(function->replay.programs.size())) options_.tensor_step = -1;
+    } else {
+        options_.raw_ir = id == views::kCodeStages;
+        options_.tensor_step = -1;
+    }
+}
+
+void SessionWorkbench::show_function(const std::string& name) {
+    if (name == options_.function) return;
+    options_.function = name;
+    options_.tensor_step = -1;
+    if (options_.selected_stage >= views::kTensorStages) options_.selected_stage = -1;
+    wanted_code_ = name;
+    session_->want_code(name);
+}
+
+void SessionWorkbench::enable_pass(int stage, bool on) {
+    const auto index = static_cast<std::size_t>(stage) - 1;
+    if (stage < 1 || index >= snapshot_->recipe.passes.size()) return;
+    const std::string label = "switch " + snapshot_->recipe.passes[index].name + (on ? " on" : " off");
+    session_->edit(label, [&](session::Recipe& recipe) {
+        if (index < recipe.passes.size()) recipe.passes[index].enabled = on;
+    });
+}
+
+void SessionWorkbench::export_code(const std::string& path) {
+    if (!exporting_.empty() || snapshot_->functions.empty()) return;
+    const auto extension = std::filesystem::path(path).extension();
+    const EmitKind kind = extension == ".s" ? EmitKind::Assembly : extension == ".ll" ? EmitKind::Ir : EmitKind::Object;
+    exporting_ = std::filesystem::path(path).filename().string();
+    request();
+    export_ = std::jthread([this, path, kind, snapshot = snapshot_] {
+        std::vector<tensor::Program> programs;
+        for (const session::FunctionPtr& f : snapshot->functions) programs.push_back(f->program());
+        std::optional<Diagnostic> problem;
+        auto bytes = compiler_->backend().assemble(programs, snapshot->recipe.target, snapshot->recipe.build, kind);
+        if (!bytes) problem = bytes.error();
+        else if (auto written = write_file(path, *bytes); !written) problem = written.error();
+        QMetaObject::invokeMethod(this, [this, problem] {
+            exporting_.clear();
+            if (problem) session_->report(*problem);
+            request();
+        }, Qt::QueuedConnection);
+    });
+}
+
+} // namespace orrery::app

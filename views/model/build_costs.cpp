@@ -1,0 +1,200 @@
+#include "views/model/session_views.hpp"
+
+#include "views/model/resource.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+// Memory, run, status, start.
+
+namespace orrery::views {
+namespace {
+
+constexpr int kFirstValues = 6;
+
+std::string formatted(const char* format, double value) {
+    char text[48];
+    std::snprintf(text, sizeof text, format, value);
+    return text;
+}
+
+std::string ms_text(double ms) { return formatted(ms >= 100 ? "%.0f ms" : ms >= 10 ? "%.1f ms" : ms >= 0.1 ? "%.2f ms" : "%.4f ms", ms); }
+
+struct Statistics {
+    double low = 0, high = 0, mean = 0;
+    std::int64_t not_finite = 0;
+};
+
+Statistics statistics_of(const NDArray& value) {
+    Statistics s{INFINITY, -INFINITY, 0, 0};
+    std::int64_t counted = 0;
+    for (std::int64_t i = 0; i < value.size(); ++i) {
+        const double v = value.as_double(i);
+        if (!std::isfinite(v)) {
+            ++s.not_finite;
+            continue;
+        }
+        s.low = std::min(s.low, v), s.high = std::max(s.high, v), s.mean += v;
+        ++counted;
+    }
+    if (counted == 0) return {0, 0, 0, s.not_finite};
+    s.mean /= static_cast<double>(counted);
+    return s;
+}
+
+Table outputs_table(const session::RunResult& run) {
+    Table table;
+    table.columns = {{"Output", Align::Left, 14}, {"Type", Align::Left, 16},   {"Min", Align::Right, 9}, {"Max", Align::Right, 9},
+                     {"Mean", Align::Right, 9},   {"First values", Align::Left, 0}};
+    for (std::size_t i = 0; i < run.outputs.size(); ++i) {
+        const NDArray& value = run.outputs[i];
+        const Statistics s = statistics_of(value);
+        std::string first;
+        for (std::int64_t k = 0; k < std::min<std::int64_t>(value.size(), kFirstValues); ++k) first += (k == 0 ? "" : ", ") + formatted("%.4g", value.as_double(k));
+        if (value.size() > kFirstValues) first += ", …";
+        if (s.not_finite > 0) first = std::to_string(s.not_finite) + " not finite: " + first;
+        TableRow row;
+        row.tone = s.not_finite > 0 ? Tone::Warning : Tone::Normal;
+        row.cells = {{i < run.output_names.size() ? run.output_names[i] : "output", 0, -1},
+                     {type_text(value.dtype(), value.shape()), 0, -1},
+                     {formatted("%.4g", s.low), s.low, -1},
+                     {formatted("%.4g", s.high), s.high, -1},
+                     {formatted("%.4g", s.mean), s.mean, -1},
+                     {first, 0, -1}};
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+Table operators_table(const session::Snapshot& snapshot) {
+    Table table;
+    table.columns = {{"Kernel", Align::Left, 0}, {"Time", Align::Right, 11}, {"Share", Align::Right, 12}, {"GFLOP/s", Align::Right, 10},
+                     {"Against the reference", Align::Right, 20}};
+    const session::RunResult& run = *snapshot.run;
+    const session::CompiledModel& model = *snapshot.compiled;
+    double total = 0;
+    for (const auto& step : run.steps) total += step.microseconds;
+    for (std::size_t i = 0; i < run.steps.size(); ++i) {
+        const auto& step = run.steps[i];
+        if (step.call >= model.model.calls.size()) continue;
+        const lower::LoweredCall& call = model.model.calls[step.call];
+        const session::ScheduledFunction& function = *model.functions[call.function];
+        const double share = total > 0 ? step.microseconds / total : 0;
+        const double speed = step.microseconds > 0 ? function.cost.flops / step.microseconds / 1000 : 0;
+        TableRow row;
+        row.origins = call.origin;
+        row.cells = {{function.lowered.name, static_cast<double>(i + 1), -1},
+                     {ms_text(step.microseconds / 1000), step.microseconds, -1},
+                     {formatted("%.1f %%", 100 * share), share, static_cast<float>(share)},
+                     {formatted("%.1f", speed), speed, -1},
+                     {"", 0, -1}};
+        if (snapshot.check)
+            for (const auto& checked : snapshot.check->rows)
+                if (call.var && checked.name == call.var->name) {
+                    row.cells[4] = {checked.agrees ? formatted("%.1e", checked.difference.max_rel) : formatted("differs by %.1e", checked.difference.max_rel),
+                                    checked.difference.max_rel, -1};
+                    if (!checked.agrees) row.tone = Tone::Bad;
+                }
+        table.rows.push_back(std::move(row));
+    }
+    return table;
+}
+
+/// The sentence on agreement, and how it is to be taken.
+std::pair<std::string, Tone> agreement_of(const session::Snapshot& snapshot) {
+    if (!snapshot.check) return {"", Tone::Dim};
+    const session::CheckResult& check = *snapshot.check;
+    if (check.first_wrong >= 0) {
+        const auto& row = check.rows[static_cast<std::size_t>(check.first_wrong)];
+        return {row.name + " is the first kernel that differs from the reference: " + formatted("%.1e", row.difference.max_rel), Tone::Bad};
+    }
+    return {"checked: all " + std::to_string(check.rows.size()) + " kernels within " + formatted("%.1e", check.worst) + " of the reference", Tone::Good};
+}
+
+} // namespace
+
+MemoryViewData build_memory(const session::Snapshot& snapshot) {
+    MemoryViewData data;
+    if (!snapshot.compiled || !snapshot.compiled->executable) return data;
+    const session::CompiledModel& model = *snapshot.compiled;
+    const runtime::Plan& plan = model.executable->plan;
+    for (const runtime::Step& step : plan.steps) data.step_names.push_back(step.name);
+    const auto name_of = [&](std::int32_t step) { return step >= 0 && step < static_cast<int>(plan.steps.size()) ? plan.steps[static_cast<std::size_t>(step)].name : std::string(); };
+    for (std::size_t i = 0; i < plan.values.size(); ++i) {
+        const runtime::Value& value = plan.values[i];
+        if (value.storage != runtime::Storage::Arena) continue;
+        MemoryBox box;
+        box.name = value.name, box.offset = value.offset, box.bytes = value.bytes;
+        box.first_step = value.first_step, box.last_step = value.last_step;
+        box.kind = operator_kind(name_of(value.first_step));
+        if (i < model.model.values.size()) {
+            box.origins = model.model.values[i].origin;
+            box.type = type_text(model.model.values[i].dtype, model.model.values[i].shape);
+        }
+        data.boxes.push_back(std::move(box));
+    }
+    for (std::size_t s = 0; s < plan.steps.size(); ++s) {
+        const runtime::Step& step = plan.steps[s];
+        if (step.workspace_bytes == 0) continue;
+        MemoryBox box;
+        box.name = "workspace of " + step.name, box.offset = step.workspace_offset, box.bytes = step.workspace_bytes;
+        box.first_step = box.last_step = static_cast<std::int32_t>(s);
+        box.workspace = true;
+        if (s < model.model.calls.size()) box.origins = model.model.calls[s].origin;
+        data.boxes.push_back(std::move(box));
+    }
+    std::ranges::sort(data.boxes, [](const MemoryBox& a, const MemoryBox& b) { return std::tie(a.first_step, a.offset) < std::tie(b.first_step, b.offset); });
+    data.arena_bytes = plan.arena_bytes;
+    data.bound_bytes = plan.live_bytes_bound;
+    data.constant_bytes = model.constant_bytes;
+    data.empty_reason = "This model keeps nothing between kernels: there is no arena to plan.";
+    summarize(data);
+    return data;
+}
+
+RunViewData build_run(const session::Snapshot& snapshot) {
+    RunViewData data;
+    if (!snapshot.run || !snapshot.compiled) return data;
+    const session::RunResult& run = *snapshot.run;
+    const int threads = snapshot.recipe.threads > 0 ? snapshot.recipe.threads : snapshot.recipe.target.cores;
+    data.summary = ms_text(run.milliseconds) + " on " + std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") + std::to_string(run.steps.size()) +
+                   " kernels, inputs drawn from a seed";
+    std::tie(data.agreement, data.agreement_tone) = agreement_of(snapshot);
+    if (data.agreement.empty()) data.agreement = "not yet compared with the reference (Ctrl+K)";
+    data.outputs = outputs_table(run);
+    data.operators = operators_table(snapshot);
+    return data;
+}
+
+StatusViewData build_status(const session::Snapshot& snapshot) {
+    StatusViewData data;
+    std::tie(data.check, data.check_tone) = agreement_of(snapshot);
+    if (snapshot.compiled && snapshot.rebuild_ms > 0)
+        data.rebuilt = "built " + std::to_string(snapshot.rebuilt_functions) + " of " + std::to_string(snapshot.functions.size()) + " kernels in " + ms_text(snapshot.rebuild_ms);
+    if (snapshot.run) {
+        const int threads = snapshot.recipe.threads > 0 ? snapshot.recipe.threads : snapshot.recipe.target.cores;
+        data.speed = snapshot.title + " " + ms_text(snapshot.run->milliseconds) + " · " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+    }
+    if (!snapshot.jobs.empty()) {
+        const session::JobStatus& job = snapshot.jobs.front();
+        data.job = job.label + (job.detail.empty() ? "" : ": " + job.detail);
+        if (snapshot.jobs.size() > 1) data.job = std::to_string(snapshot.jobs.size()) + " jobs · " + data.job;
+        data.fraction = job.fraction;
+        data.can_cancel = true;
+    }
+    return data;
+}
+
+StartViewData build_start() {
+    StartViewData data;
+    const auto list = nlohmann::json::parse(resource("samples.json"), nullptr, false);
+    if (!list.is_array()) return data;
+    for (const auto& entry : list)
+        data.samples.push_back({entry.value("name", ""), entry.value("title", ""), entry.value("description", ""), entry.value("figures", ""), entry.value("family", "")});
+    return data;
+}
+
+} // namespace orrery::views

@@ -1,0 +1,223 @@
+// The graph of one step as items to lay out.
+
+#include "views/model/session_views.hpp"
+
+#include "core/graph/op.hpp"
+
+#include <algorithm>
+#include <unordered_map>
+
+namespace orrery::views {
+
+namespace {
+
+using graph::Binding;
+using graph::Var;
+
+/// "layer1/0" of "/layer1/0/conv1/Conv": the module path without the module's own name and the operator.
+std::string scope_of(std::string_view name) {
+    std::vector<std::string_view> parts;
+    while (!name.empty()) {
+        const std::size_t slash = name.find('/');
+        if (slash != 0) parts.push_back(name.substr(0, slash));
+        name.remove_prefix(std::min(name.size(), slash == std::string_view::npos ? name.size() : slash + 1));
+    }
+    const std::size_t keep = parts.size() >= 3 ? parts.size() - 2 : parts.size() > 1 ? parts.size() - 1 : 0;
+    std::string scope;
+    for (std::size_t i = 0; i < keep; ++i) scope += (i ? "/" : "") + std::string(parts[i]);
+    return scope;
+}
+
+std::string title_of(const graph::FunctionNode& function) {
+    std::string title;
+    std::size_t shown = 0, more = 0;
+    constexpr std::size_t kMostShown = 4;
+    for (const Binding& binding : function.bindings) {
+        const auto* call = graph::as<graph::CallOp>(binding.value);
+        if (!call) continue;
+        if (++shown > kMostShown) ++more;
+        else title += (title.empty() ? "" : " · ") + call_title(*call);
+    }
+    return more > 0 ? title + " · +" + std::to_string(more) : title;
+}
+
+/// The operator that says most about a kernel: the one that works hardest.
+OperatorKind kind_of(const graph::FunctionNode& function) {
+    OperatorKind kind = OperatorKind::Other;
+    for (const Binding& binding : function.bindings) {
+        const auto* call = graph::as<graph::CallOp>(binding.value);
+        if (!call) continue;
+        const OperatorKind own = operator_kind(call->op.name);
+        if (own == OperatorKind::Convolution || own == OperatorKind::MatMul || own == OperatorKind::Recurrent) return own;
+        if (kind == OperatorKind::Other || kind == OperatorKind::Elementwise) kind = own;
+    }
+    return kind;
+}
+
+class Describer {
+  public:
+    Describer(const session::Snapshot& snapshot, const session::GraphStep& step) : snapshot_(snapshot), step_(step) {
+        if (!snapshot.lowered) return;
+        for (std::size_t c = 0; c < snapshot.lowered->calls.size(); ++c) {
+            const lower::LoweredCall& call = snapshot.lowered->calls[c];
+            if (call.var) call_of_var_[call.var] = c;
+            for (SourceId id : call.origin.ids()) call_of_source_.emplace(id, c);
+        }
+        if (!snapshot.run) return;
+        times_.resize(snapshot.lowered->calls.size(), -1);
+        for (const session::RunResult::StepTime& time : snapshot.run->steps)
+            if (time.call < times_.size()) times_[time.call] = time.microseconds / 1e3;
+    }
+
+    std::vector<GraphItem> items() {
+        const graph::Function& main = step_.module.main;
+        for (const Var& param : main->params) {
+            GraphItem item;
+            item.name = item.title = param->name;
+            item.subtitle = short_type(param->type);
+            item.kind = OperatorKind::Input;
+            add(param, std::move(item));
+        }
+        for (const Binding& binding : main->bindings) describe(binding);
+        outputs(main->result);
+        return std::move(items_);
+    }
+
+  private:
+    void add(const Var& var, GraphItem item) {
+        if (item.signature.empty()) item.signature = item.title + "|" + item.subtitle;
+        index_[var] = static_cast<int>(items_.size());
+        items_.push_back(std::move(item));
+    }
+    int index_of(const Var& var) const {
+        const auto it = index_.find(var);
+        return it == index_.end() ? -1 : it->second;
+    }
+
+    void describe(const Binding& binding) {
+        if (const auto* project = graph::as<graph::Project>(binding.value)) {
+            if (const int source = index_of(project->tuple); source >= 0) index_[binding.var] = source;
+            return;
+        }
+        if (binding.value->kind == graph::ExprKind::Tuple) {
+            fields_[binding.var] = graph::operands(binding.value);
+            return;
+        }
+        GraphItem item;
+        item.name = binding.var->name;
+        item.subtitle = short_type(binding.var->type);
+        item.origins = binding.origin;
+        if (!binding.origin.empty()) {
+            const SourceId first = binding.origin.ids().front();
+            if (first < step_.module.sources->size()) item.scope = scope_of((*step_.module.sources)[first].name);
+        }
+        if (binding.value->kind == graph::ExprKind::Constant) {
+            item.title = binding.var->name;
+            item.kind = OperatorKind::Constant;
+            item.scope.clear();
+            return add(binding.var, std::move(item));
+        }
+        if (const auto* call = graph::as<graph::CallOp>(binding.value)) {
+            item.title = call_title(*call);
+            item.kind = operator_kind(call->op.name);
+        } else if (const auto* apply = graph::as<graph::CallFunction>(binding.value)) {
+            item.title = title_of(*apply->function);
+            item.kind = kind_of(*apply->function);
+        } else {
+            item.title = binding.value->kind == graph::ExprKind::If ? "if" : "loop";
+        }
+        for (const Var& operand : graph::operands(binding.value))
+            if (const int source = operand ? index_of(operand) : -1; source >= 0) item.inputs.push_back(source);
+        link(binding, item);
+        add(binding.var, std::move(item));
+    }
+
+    void link(const Binding& binding, GraphItem& item) const {
+        std::size_t call = 0;
+        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end()) {
+            call = it->second;
+        } else {
+            const auto known = std::ranges::find_if(binding.origin.ids(), [&](SourceId id) { return call_of_source_.contains(id); });
+            if (known == binding.origin.ids().end()) return;
+            call = call_of_source_.at(*known);
+        }
+        item.function = snapshot_.lowered->functions[snapshot_.lowered->calls[call].function].name;
+        if (call < times_.size()) item.time_ms = times_[call];
+    }
+
+    void outputs(const Var& result) {
+        std::vector<Var> results{result};
+        if (const auto it = fields_.find(result); it != fields_.end()) results = it->second;
+        for (std::size_t i = 0; i < results.size(); ++i) {
+            GraphItem item;
+            item.name = "output " + std::to_string(i);
+            item.title = i < step_.module.outputs.size() ? step_.module.outputs[i] : item.name;
+            item.subtitle = short_type(results[i]->type);
+            item.kind = OperatorKind::Output;
+            if (const int source = index_of(results[i]); source >= 0) item.inputs.push_back(source);
+            item.signature = item.name;
+            items_.push_back(std::move(item));
+        }
+    }
+
+    const session::Snapshot& snapshot_;
+    const session::GraphStep& step_;
+    std::vector<GraphItem> items_;
+    std::unordered_map<Var, int> index_;
+    std::unordered_map<Var, std::vector<Var>> fields_;
+    std::unordered_map<Var, std::size_t> call_of_var_;
+    std::unordered_map<SourceId, std::size_t> call_of_source_;
+    std::vector<double> times_;
+};
+
+} // namespace
+
+std::string call_title(const graph::CallOp& call) {
+    std::string title = call.op.name;
+    const auto window = [&title](std::span<const std::int64_t> extents) {
+        for (std::size_t i = 0; i < extents.size(); ++i) title += (i ? "×" : " ") + std::to_string(extents[i]);
+    };
+    if (call.op.name == "conv2d" && call.args.size() > 1 && call.args[1]) {
+        const graph::TensorType* weight = graph::as_tensor(call.args[1]->type);
+        if (weight && graph::is_static(*weight) && weight->dims.size() > 2) {
+            const Shape shape = graph::static_shape(*weight);
+            window(std::span(shape).subspan(2));
+        }
+    }
+    if (call.attrs.has("kernel")) window(call.attrs.ints("kernel"));
+    if (call.attrs.has("strides")) {
+        const graph::Ints strides = call.attrs.ints("strides", {});
+        if (!strides.empty() && strides.front() > 1) title += " /" + std::to_string(strides.front());
+    }
+    return title;
+}
+
+std::string short_type(const graph::Type& type) {
+    const graph::TensorType* tensor = graph::as_tensor(type);
+    if (!tensor) return graph::to_string(type);
+    std::string text;
+    for (std::size_t i = 0; i < tensor->dims.size(); ++i) {
+        const graph::Dim& dim = tensor->dims[i];
+        if (i == 0 && dim.is_static() && dim.value == 1 && tensor->dims.size() > 1) continue;
+        text += (text.empty() ? "" : "×") + (dim.is_static() ? std::to_string(dim.value) : dim.symbol);
+    }
+    if (text.empty()) text = "scalar";
+    return tensor->dtype == DType::F32 ? text : text + " " + std::string(to_string(tensor->dtype));
+}
+
+std::shared_ptr<const session::GraphStep> shown_step(const session::Snapshot& snapshot, int graph_step) {
+    if (!snapshot.has_model()) return nullptr;
+    const auto last = static_cast<int>(snapshot.steps.size()) - 1;
+    return snapshot.steps[static_cast<std::size_t>(graph_step < 0 || graph_step > last ? last : graph_step)];
+}
+
+GraphDescription describe_graph(const session::Snapshot& snapshot, int graph_step) {
+    GraphDescription description;
+    const std::shared_ptr<const session::GraphStep> step = shown_step(snapshot, graph_step);
+    if (!step) return description;
+    description.items = Describer(snapshot, *step).items();
+    description.title = step->name == "import" ? "imported" : step->name == "FuseOps" ? "fused" : "after " + step->name;
+    return description;
+}
+
+} // namespace orrery::views

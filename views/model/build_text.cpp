@@ -1,0 +1,102 @@
+// Tensor programs and generated code as text with links.
+
+#include "views/model/session_views.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+
+namespace orrery::views {
+
+namespace {
+
+std::string number(double value, const char* format) {
+    char text[64];
+    std::snprintf(text, sizeof text, format, value);
+    return text;
+}
+
+/// "30 zmm, 2 spills"-like facts of an assembly listing: distinct vector registers of each width.
+std::string register_note(const Listing& listing) {
+    std::string note;
+    for (const char* width : {"zmm", "ymm", "xmm"}) {
+        std::set<std::string> names;
+        for (const ListingLine& line : listing.lines)
+            for (std::size_t at = line.text.find(width); at != std::string::npos; at = line.text.find(width, at + 1)) {
+                std::size_t end = at + 3;
+                while (end < line.text.size() && std::isdigit(static_cast<unsigned char>(line.text[end]))) ++end;
+                names.insert(line.text.substr(at, end - at));
+            }
+        if (names.empty()) continue;
+        note += " · " + std::to_string(names.size()) + " " + width;
+    }
+    return note;
+}
+
+} // namespace
+
+TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& options) {
+    TextViewData data;
+    data.language = TextLanguage::Tensor;
+    data.title = "Tensor program";
+    data.empty_reason = "Open a model: the loops of each kernel appear here.";
+    const session::FunctionPtr function = shown_function(snapshot, options.function);
+    if (!function) return data;
+    data.subject = function->lowered.name;
+    const auto& programs = function->replay.programs;
+    const bool last = options.tensor_step < 0 || static_cast<std::size_t>(options.tensor_step) + 1 >= programs.size();
+    const tensor::PrintedProgram earlier = last ? tensor::PrintedProgram{} : tensor::print_program(programs[static_cast<std::size_t>(options.tensor_step)]);
+    const tensor::PrintedProgram& printed = last ? function->printed : earlier;
+    if (!last) data.note = options.tensor_step == 0 ? "as lowered" : "after " + schedule::to_string(function->trace.steps[static_cast<std::size_t>(options.tensor_step) - 1]);
+    else data.note = number(function->cost.flops / 1e6, "%.1f MFLOP") + " · " + std::to_string(function->lowered.calls) + (function->lowered.calls == 1 ? " call" : " calls");
+
+    std::vector<int> depths;
+    std::vector<bool> is_block;
+    int line_number = 0;
+    for (const tensor::PrintedLine& line : printed.lines) {
+        ++line_number;
+        depths.push_back(line.depth);
+        is_block.push_back(line.node && line.node->kind == tensor::NodeKind::Block);
+        data.links.push_back({line.origin, last ? line_number : 0, -1});
+    }
+    set_text(data, printed.text());
+    data.folds = folds_by_depth(depths, data);
+    tint_blocks(data, is_block);
+    return data;
+}
+
+TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& options, CodeView which, const TextViewData& tensor) {
+    TextViewData data;
+    const bool llvm = which == CodeView::Llvm;
+    data.language = llvm ? TextLanguage::Llvm : TextLanguage::Assembly;
+    data.title = llvm ? "LLVM IR" : "Assembly";
+    data.empty_reason = llvm ? "Open a model: the LLVM IR of the selected kernel appears here."
+                             : "Open a model: the machine code of the selected kernel appears here.";
+    const session::FunctionPtr function = shown_function(snapshot, options.function);
+    if (function == nullptr) return data;
+    data.subject = function->lowered.name;
+    const auto code = snapshot.code.find(data.subject);
+    if (code == snapshot.code.end()) {
+        data.empty_reason = "Generating the code of " + data.subject + ".";
+        return data;
+    }
+    const Listing& listing = llvm ? (options.raw_ir ? code->second->ir : code->second->optimized_ir) : code->second->assembly;
+    const auto& printed = function->printed.lines;
+    std::string text;
+    for (const ListingLine& line : listing.lines) {
+        text += line.text;
+        text += '\n';
+        LineLink link;
+        link.tensor_line = line.tensor_line;
+        if (line.tensor_line > 0 && static_cast<std::size_t>(line.tensor_line) <= printed.size())
+            link.origins = printed[static_cast<std::size_t>(line.tensor_line) - 1].origin;
+        data.links.push_back(std::move(link));
+    }
+    set_text(data, std::move(text));
+    data.folds = folds_of(data);
+    tint_like(data, tensor);
+    data.note = std::to_string(listing.lines.size()) + " lines" + (llvm ? "" : register_note(listing));
+    return data;
+}
+
+} // namespace orrery::views

@@ -1,0 +1,122 @@
+#include "views/model/screen_builder.hpp"
+
+#include "core/base/hash.hpp"
+
+#include <algorithm>
+
+namespace orrery::views {
+namespace {
+
+using Key = ScreenBuilder::Key;
+
+template <class T> std::uint64_t address(const T& shared) { return reinterpret_cast<std::uint64_t>(shared.get()); }
+std::uint64_t number(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+
+void add_text(Key& key, const std::string& text) {
+    const Hash hash = hash_bytes(text.data(), text.size());
+    key.push_back(hash.high);
+    key.push_back(hash.low);
+}
+
+void add_origins(Key& key, const OriginSet& origins) {
+    for (const SourceId id : origins.ids()) key.push_back(id);
+    key.push_back(number(-1));
+}
+
+std::uint64_t code_address(const session::Snapshot& snapshot, const session::FunctionPtr& function) {
+    if (!function) return 0;
+    const auto it = snapshot.code.find(function->lowered.name);
+    return it == snapshot.code.end() ? 0 : address(it->second);
+}
+
+void add_functions(Key& key, const session::Snapshot& snapshot) {
+    for (const session::FunctionPtr& f : snapshot.functions) key.push_back(address(f));
+    key.push_back(number(-1));
+}
+
+Key stages_key(const session::Snapshot& s, const ViewOptions& o) {
+    const session::FunctionPtr function = shown_function(s, o.function);
+    Key key{number(o.selected_stage), address(function), code_address(s, function), address(s.compiled), s.jobs.empty() ? 0u : 1u};
+    for (const auto& step : s.steps) key.push_back(address(step));
+    key.push_back(number(static_cast<std::int64_t>(s.recipe.passes.size())));
+    return key;
+}
+
+Key problems_key(const session::Snapshot& s) {
+    Key key;
+    for (const Diagnostic& d : s.problems) add_text(key, to_string(d));
+    key.push_back(number(static_cast<std::int64_t>(s.problems.size())));
+    return key;
+}
+
+std::string target_title(const session::Recipe& recipe) {
+    std::string title = recipe.target.backend + " · " + (recipe.target.cpu.empty() ? "native" : recipe.target.cpu);
+    const int threads = recipe.threads > 0 ? recipe.threads : recipe.target.cores;
+    return title + " · " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+}
+
+} // namespace
+
+ScreenBuilder::ScreenBuilder(std::shared_ptr<layout::LayoutEngine> layouts)
+    : layouts_(std::move(layouts)), start_(std::make_shared<StartViewData>(build_start())) {}
+
+template <class T, class Build> std::shared_ptr<const T> ScreenBuilder::part(Part<T>& kept, Key key, Build&& build) {
+    if (!kept.data || kept.key != key) kept = {std::move(key), std::make_shared<const T>(build())};
+    return kept.data;
+}
+
+Key ScreenBuilder::graph_key(const session::Snapshot& s, const ViewOptions& o) {
+    Key key{address(shown_step(s, o.graph_step)), address(s.compiled), address(s.run), static_cast<std::uint64_t>(s.steps.size()),
+            (o.graph.group_repeats ? 1u : 0u) + (o.graph.show_constants ? 2u : 0u) + (o.graph.open_all ? 4u : 0u)};
+    add_functions(key, s);
+    for (const std::string& name : o.graph.open) add_text(key, name);
+    return key;
+}
+
+Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    const session::Snapshot& s = *snapshot;
+    Screen screen;
+    screen.start = start_;
+    screen.has_model = s.has_model();
+    const session::FunctionPtr function = shown_function(s, options.function);
+    const std::uint64_t code = code_address(s, function);
+    screen.stages = part(stages_, stages_key(s, options), [&] { return build_stages(s, options); });
+    const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u};
+    screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
+    const Key code_key{address(function), code, options.raw_ir ? 1u : 0u, address(screen.tensor)};
+    screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
+    screen.assembly = part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
+    Key inspected{address(shown_step(s, options.graph_step)), address(s.compiled), address(s.run)};
+    add_origins(inspected, options.selection.origins);
+    screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });
+    screen.memory = part(memory_, {address(s.compiled)}, [&] { return build_memory(s); });
+    screen.run = part(run_, {address(s.run), address(s.check), address(s.compiled)}, [&] { return build_run(s); });
+    screen.problems = part(problems_, problems_key(s), [&] { return build_problems(s.problems); });
+    screen.status = build_status(s);
+    screen.selection = options.selection;
+    for (const session::FunctionPtr& f : s.functions) screen.functions.push_back(f->lowered.name);
+    screen.model_title = s.title;
+    if (screen.has_model) screen.target_title = target_title(s.recipe);
+    screen.undo_title = s.undo_label, screen.redo_title = s.redo_label;
+    screen.threads = s.recipe.threads > 0 ? s.recipe.threads : s.recipe.target.cores;
+    screen.max_threads = std::max(screen.threads, s.recipe.target.cores);
+    screen.heat = options.heat && s.run != nullptr;
+    last_ = snapshot;
+    return screen;
+}
+
+Result<std::shared_ptr<const GraphViewData>> ScreenBuilder::build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options,
+                                                                        const Progress& progress) {
+    Key key = graph_key(*snapshot, options);
+    if (graph_.data && graph_.key == key) return graph_.data;
+    if (!snapshot->has_model()) {
+        graph_ = {std::move(key), std::make_shared<GraphViewData>()};
+    } else {
+        ORRERY_TRY(GraphViewData built, build_graph_view(describe_graph(*snapshot, options.graph_step), options.graph, *layouts_, progress));
+        graph_ = {std::move(key), std::make_shared<const GraphViewData>(std::move(built))};
+    }
+    last_graph_snapshot_ = snapshot;
+    return graph_.data;
+}
+
+} // namespace orrery::views

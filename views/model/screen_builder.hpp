@@ -1,0 +1,50 @@
+#pragma once
+// Screens from snapshots, part by part: what did not change is not built again.
+
+#include "views/layout/engine.hpp"
+#include "views/model/screen.hpp"
+#include "views/model/session_views.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+namespace orrery::views {
+
+/// Thread: `build` from one thread at a time, `build_graph` from one at a time; the two may be different.
+class ScreenBuilder {
+  public:
+    explicit ScreenBuilder(std::shared_ptr<layout::LayoutEngine> layouts);
+
+    /// Everything but the graph, whose place keeps an empty one. Parts whose inputs are those of the last call are the
+    /// same objects as then.
+    [[nodiscard]] Screen build(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    /// The graph of the shown step; the object of the last call when nothing it shows has changed. Errors: Cancelled.
+    [[nodiscard]] Result<std::shared_ptr<const GraphViewData>> build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options,
+                                                                           const Progress& progress);
+
+    /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long as
+    /// the snapshot they were taken from lives.
+    using Key = std::vector<std::uint64_t>;
+    [[nodiscard]] static Key graph_key(const session::Snapshot& snapshot, const ViewOptions& options);
+
+  private:
+    template <class T> struct Part {
+        Key key;
+        std::shared_ptr<const T> data;
+    };
+    template <class T, class Build> std::shared_ptr<const T> part(Part<T>& kept, Key key, Build&& build);
+
+    std::shared_ptr<layout::LayoutEngine> layouts_;
+    session::SnapshotPtr last_, last_graph_snapshot_; ///< keep the addresses in keys alive
+    Part<StagesViewData> stages_;
+    Part<TextViewData> tensor_, llvm_, assembly_;
+    Part<InspectorViewData> inspector_;
+    Part<MemoryViewData> memory_;
+    Part<RunViewData> run_;
+    Part<ProblemsViewData> problems_;
+    Part<GraphViewData> graph_;
+    std::shared_ptr<const StartViewData> start_;
+};
+
+} // namespace orrery::views

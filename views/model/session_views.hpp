@@ -1,0 +1,52 @@
+#pragma once
+// View data of a session's snapshot: one pure function a view.
+
+#include "core/session/snapshot.hpp"
+#include "views/model/graph_view.hpp"
+#include "views/model/memory_view.hpp"
+#include "views/model/panels.hpp"
+#include "views/model/stages_view.hpp"
+#include "views/model/text_view.hpp"
+
+#include <string>
+
+namespace orrery::views {
+
+/// What the panes show of a snapshot; saved with the window, not with the recipe.
+struct ViewOptions {
+    int graph_step = -1;   ///< index into Snapshot::steps; -1 for the last
+    int tensor_step = -1;  ///< index into the shown function's replay; -1 for the last
+    bool raw_ir = false;   ///< LLVM IR as generated, not as optimized
+    int selected_stage = -1; ///< the id marked in the strip; -1 for the graph's last step
+    std::string function;  ///< the tensor program shown; empty for the costliest
+    GraphOptions graph;
+    bool heat = false;
+    Selection selection;
+};
+
+/// The function of that name, else the one that does most work; null when there is none.
+[[nodiscard]] session::FunctionPtr shown_function(const session::Snapshot& snapshot, const std::string& name);
+/// The step shown; null when nothing is open.
+[[nodiscard]] std::shared_ptr<const session::GraphStep> shown_step(const session::Snapshot& snapshot, int graph_step);
+
+[[nodiscard]] StagesViewData build_stages(const session::Snapshot& snapshot, const ViewOptions& options);
+/// The nodes of a step, before grouping and layout. Times are those of the last run, on the last step only.
+[[nodiscard]] GraphDescription describe_graph(const session::Snapshot& snapshot, int graph_step);
+[[nodiscard]] TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& options);
+enum class CodeView : std::uint8_t { Llvm, Assembly };
+/// `tensor` is the view of the same function: links and tints come from it.
+[[nodiscard]] TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& options, CodeView which,
+                                      const TextViewData& tensor);
+[[nodiscard]] InspectorViewData build_inspector(const session::Snapshot& snapshot, const ViewOptions& options);
+[[nodiscard]] MemoryViewData build_memory(const session::Snapshot& snapshot);
+[[nodiscard]] RunViewData build_run(const session::Snapshot& snapshot);
+[[nodiscard]] StatusViewData build_status(const session::Snapshot& snapshot);
+/// The built-in networks of `resources/samples.json`; recent files are the window's own.
+[[nodiscard]] StartViewData build_start();
+
+/// "conv2d 3×3 /2": the operator and what a reader wants to know of its attributes.
+[[nodiscard]] std::string call_title(const graph::CallOp& call);
+/// "64×56×56", "i64 1×64"; a leading 1 of four dimensions is left out.
+[[nodiscard]] std::string short_type(const graph::Type& type);
+
+} // namespace orrery::views
