@@ -13,7 +13,7 @@ FakeWorkbench::FakeWorkbench() {
 
 void FakeWorkbench::publish(views::Screen screen) {
     screen_ = std::make_shared<const views::Screen>(std::move(screen));
-    emit changed();
+    Q_EMIT changed();
 }
 
 void FakeWorkbench::rebuild_graph(views::Screen& screen) {

@@ -71,17 +71,23 @@ void draw_axes(const views::MemoryViewData& data, const MemoryUiState& state, co
     }
 }
 
-/// The live bytes as steps, and the least any plan could take.
+/// The live bytes as a stair, and the least any plan could take.
 void draw_bound(const views::MemoryViewData& data, const MemoryUiState& state, const Axes& a) {
     ImDrawList* list = ImGui::GetWindowDrawList();
+    float before = -1;
     for (std::size_t s = 0; s < data.live_bytes.size(); ++s) {
         const float left = a.x(static_cast<double>(s)), right = a.x(static_cast<double>(s) + 1);
-        if (right < a.left || left > a.right) continue;
         const float y = a.y(static_cast<double>(data.live_bytes[s]));
-        list->AddLine(at(std::max(left, a.left), y), at(std::min(right, a.right), y), state.style.text, 1.5f);
+        if (right >= a.left && left <= a.right) {
+            if (before >= 0 && left > a.left) list->AddLine(at(left, before), at(left, y), state.style.dim);
+            list->AddLine(at(std::max(left, a.left), y), at(std::min(right, a.right), y), state.style.dim);
+        }
+        before = y;
     }
     if (data.bound_bytes == 0) return;
     const float y = a.y(static_cast<double>(data.bound_bytes));
+    const char* const label = "least possible";
+    list->AddText(at(a.right - ImGui::CalcTextSize(label).x, y - 15), state.style.dim, label);
     for (float x = a.left; x < a.right; x += 10) list->AddLine(at(x, y), at(std::min(x + 5, a.right), y), state.style.accent);
 }
 

@@ -39,11 +39,11 @@ FindBar::FindBar(const QString& placeholder, QWidget* parent) : QWidget(parent) 
     auto* previous = button(QStringLiteral("↑"), tr("Previous hit (Shift+F3)"));
     auto* following = button(QStringLiteral("↓"), tr("Next hit (F3)"));
     auto* close = button(QStringLiteral("×"), tr("Close (Esc)"));
-    const auto changed = [this] { emit edited(field_->text(), case_->isChecked()); };
+    const auto changed = [this] { Q_EMIT edited(field_->text(), case_->isChecked()); };
     connect(field_, &QLineEdit::textChanged, this, changed);
     connect(case_, &QToolButton::toggled, this, changed);
-    connect(previous, &QToolButton::clicked, this, [this] { emit next(true); });
-    connect(following, &QToolButton::clicked, this, [this] { emit next(false); });
+    connect(previous, &QToolButton::clicked, this, [this] { Q_EMIT next(true); });
+    connect(following, &QToolButton::clicked, this, [this] { Q_EMIT next(false); });
     connect(close, &QToolButton::clicked, this, &FindBar::closed);
     hide();
 }
@@ -54,7 +54,7 @@ void FindBar::open(const QString& text) {
     if (!text.isEmpty()) field_->setText(text);
     field_->setFocus(Qt::ShortcutFocusReason);
     field_->selectAll();
-    emit edited(field_->text(), case_->isChecked());
+    Q_EMIT edited(field_->text(), case_->isChecked());
 }
 
 void FindBar::show_count(int current, int total, bool searching) {
@@ -67,8 +67,8 @@ QString FindBar::text() const { return field_->text(); }
 bool FindBar::match_case() const { return case_->isChecked(); }
 
 void FindBar::keyPressEvent(QKeyEvent* event) {
-    if (event->key() == Qt::Key_Escape) emit closed();
-    else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) emit next((event->modifiers() & Qt::ShiftModifier) != 0);
+    if (event->key() == Qt::Key_Escape) Q_EMIT closed();
+    else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) Q_EMIT next((event->modifiers() & Qt::ShiftModifier) != 0);
     else QWidget::keyPressEvent(event);
 }
 

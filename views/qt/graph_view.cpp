@@ -123,8 +123,8 @@ void GraphView::publish(int index) {
     setAccessibleDescription(text_of(node.title + ", " + node.subtitle));
     selection_ = {node.origins, {}, {}};
     linked_ = views::linked_nodes(*data_, selection_);
-    emit selection_requested(selection_);
-    if (!node.function.empty()) emit function_requested(text_of(node.function));
+    Q_EMIT selection_requested(selection_);
+    if (!node.function.empty()) Q_EMIT function_requested(text_of(node.function));
     update();
 }
 
@@ -157,7 +157,7 @@ void GraphView::apply_view(double scale, QPointF origin) {
     const bool zoomed = scale != scale_;
     scale_ = scale;
     origin_ = origin;
-    if (zoomed) emit zoom_changed(scale_);
+    if (zoomed) Q_EMIT zoom_changed(scale_);
     update();
 }
 
@@ -398,7 +398,7 @@ void GraphView::mouseReleaseEvent(QMouseEvent* event) {
     active_ = -1;
     selection_ = {};
     linked_.clear();
-    emit selection_requested(selection_);
+    Q_EMIT selection_requested(selection_);
     update();
 }
 
@@ -482,7 +482,7 @@ void GraphView::select_neighbours(bool readers) {
     selection_ = selection;
     active_ = -1;
     linked_ = views::linked_nodes(*data_, selection);
-    emit selection_requested(selection);
+    Q_EMIT selection_requested(selection);
     reveal(reached);
     update();
 }

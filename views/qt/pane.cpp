@@ -61,7 +61,7 @@ int PaneHeader::add_tab(const QString& text) {
     tab->setChecked(index == 0);
     row_->insertWidget(index, tab);
     tabs_.push_back(tab);
-    connect(tab, &QToolButton::clicked, this, [this, index] { emit tab_selected(index); });
+    connect(tab, &QToolButton::clicked, this, [this, index] { Q_EMIT tab_selected(index); });
     return index;
 }
 
@@ -72,7 +72,7 @@ void PaneHeader::set_tab_text(int index, const QString& text) {
 void PaneHeader::select_tab(int index) {
     if (index < 0 || index >= static_cast<int>(tabs_.size())) return;
     tabs_[static_cast<std::size_t>(index)]->setChecked(true);
-    emit tab_selected(index);
+    Q_EMIT tab_selected(index);
 }
 
 int PaneHeader::selected_tab() const {

@@ -21,23 +21,22 @@ StatusLine::StatusLine(QWidget* parent) : QWidget(parent) {
     setFixedHeight(kHeight);
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(12, 1, 8, 0);
-    row->setSpacing(6);
+    row->setSpacing(8);
     const auto label = [&](bool dim) {
         auto* l = new QLabel(this);
         if (dim) l->setObjectName(QStringLiteral("dim"));
         l->setFont(theme().ui_small);
         l->setMinimumWidth(0);
+        l->hide();
         row->addWidget(l);
         return l;
     };
     dot_ = label(false);
     check_ = label(false);
-    row->addSpacing(12);
     rebuilt_ = label(true);
-    row->addSpacing(12);
     speed_ = label(true);
-    row->addSpacing(12);
     hint_ = label(true);
+    for (QLabel* later : {rebuilt_, speed_, hint_}) later->setContentsMargins(10, 0, 0, 0);
     row->addStretch(1);
     job_ = label(true);
     bar_ = new QProgressBar(this);
@@ -58,22 +57,29 @@ StatusLine::StatusLine(QWidget* parent) : QWidget(parent) {
 
 void StatusLine::set_data(const views::StatusViewData& data) {
     if (data == data_) return;
-    if (data.check != data_.check || data.speed != data_.speed || data.rebuilt != data_.rebuilt) hint_->clear();
+    if (data.check != data_.check || data.speed != data_.speed || data.rebuilt != data_.rebuilt) show_hint({});
     data_ = data;
     render();
 }
 
-void StatusLine::show_hint(const QString& text) { hint_->setText(text); }
+void StatusLine::show_hint(const QString& text) {
+    hint_->setText(text);
+    hint_->setVisible(!text.isEmpty());
+}
 
 void StatusLine::render() {
     const QString colour = theme().tone(data_.check_tone).name();
-    dot_->setText(data_.check.empty() ? QString() : QStringLiteral("●"));
+    const auto set = [](QLabel* label, const QString& text) {
+        label->setText(text);
+        label->setVisible(!text.isEmpty());
+    };
+    set(dot_, data_.check.empty() ? QString() : QStringLiteral("●"));
     dot_->setStyleSheet(QStringLiteral("color: %1; font-size: 10px").arg(colour));
-    check_->setText(text_of(data_.check));
+    set(check_, text_of(data_.check));
     check_->setStyleSheet(QStringLiteral("color: %1").arg(colour));
-    rebuilt_->setText(text_of(data_.rebuilt));
-    speed_->setText(text_of(data_.speed));
-    job_->setText(text_of(data_.job));
+    set(rebuilt_, text_of(data_.rebuilt));
+    set(speed_, text_of(data_.speed));
+    set(job_, text_of(data_.job));
     const bool running = !data_.job.empty();
     bar_->setVisible(running);
     cancel_->setVisible(running && data_.can_cancel);

@@ -57,7 +57,7 @@ TablePanel::TablePanel(const QString& name, QWidget* parent) : QTableView(parent
     setSortingEnabled(true);
     sorted_->sort(-1);
     horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);
-    connect(this, &QTableView::activated, this, [this](const QModelIndex& index) { emit row_activated(sorted_->mapToSource(index).row()); });
+    connect(this, &QTableView::activated, this, [this](const QModelIndex& index) { Q_EMIT row_activated(sorted_->mapToSource(index).row()); });
 }
 
 void TablePanel::set_table(std::shared_ptr<const views::Table> table) {
@@ -115,8 +115,8 @@ void TablePanel::selectionChanged(const QItemSelection& selected, const QItemSel
     if (quiet_ || selected.indexes().isEmpty()) return;
     const int row = sorted_->mapToSource(selected.indexes().front()).row();
     const OriginSet& origins = model_->table().rows[static_cast<std::size_t>(row)].origins;
-    if (!origins.empty()) emit selection_requested({origins, {}, {}});
-    emit row_activated(row);
+    if (!origins.empty()) Q_EMIT selection_requested({origins, {}, {}});
+    Q_EMIT row_activated(row);
 }
 
 void TablePanel::copy_rows() const {

@@ -481,7 +481,7 @@ void TextView::mouseMoveEvent(QMouseEvent* event) {
     const int line = inside ? place.line : -1;
     if (line == hover_line_) return;
     hover_line_ = line;
-    emit hovered(line < 0 ? views::Selection() : views::select_line(*data_, line));
+    Q_EMIT hovered(line < 0 ? views::Selection() : views::select_line(*data_, line));
 }
 
 void TextView::mouseReleaseEvent(QMouseEvent* event) {
@@ -509,7 +509,7 @@ void TextView::mouseDoubleClickEvent(QMouseEvent* event) {
 void TextView::leaveEvent(QEvent*) {
     if (hover_line_ < 0) return;
     hover_line_ = -1;
-    emit hovered({});
+    Q_EMIT hovered({});
 }
 
 bool TextView::viewportEvent(QEvent* event) {
@@ -548,7 +548,7 @@ void TextView::contextMenuEvent(QContextMenuEvent* event) {
 void TextView::publish(int line, bool block) {
     caret_.line = line;
     const views::Selection selection = block ? views::select_block(*data_, line) : views::select_line(*data_, line);
-    if (!selection.empty()) emit selection_requested(selection);
+    if (!selection.empty()) Q_EMIT selection_requested(selection);
     viewport()->update();
 }
 
@@ -597,7 +597,7 @@ void TextView::keyPressEvent(QKeyEvent* event) {
         if (is_folded(caret_.line)) return toggle_fold(caret_.line);
         return horizontalScrollBar()->triggerAction(QAbstractSlider::SliderSingleStepAdd);
     case Qt::Key_Escape:
-        if (find_bar_->isVisible()) return emit find_bar_->closed();
+        if (find_bar_->isVisible()) return Q_EMIT find_bar_->closed();
         break;
     default: break;
     }
@@ -654,7 +654,7 @@ void TextView::set_find(const QString& needle, bool match_case) {
         search_running_ = true;
         search_timer_ = startTimer(0);
     }
-    emit find_changed(0, 0, search_running_);
+    Q_EMIT find_changed(0, 0, search_running_);
     viewport()->update();
 }
 
@@ -672,7 +672,7 @@ void TextView::timerEvent(QTimerEvent* event) {
                                            [](const views::TextHit& h, int line) { return h.line < line; });
         show_hit(from == hits.end() ? 0 : static_cast<std::size_t>(from - hits.begin()));
     } else {
-        emit find_changed(hit_count() == 0 ? 0 : static_cast<int>(current_hit_) + 1, static_cast<int>(hit_count()), search_running_);
+        Q_EMIT find_changed(hit_count() == 0 ? 0 : static_cast<int>(current_hit_) + 1, static_cast<int>(hit_count()), search_running_);
     }
     viewport()->update();
 }
@@ -694,7 +694,7 @@ void TextView::show_hit(std::size_t index) {
     if (x < horizontalScrollBar()->value() || x > horizontalScrollBar()->value() + viewport()->width() - gutter_width() - 80)
         horizontalScrollBar()->setValue(static_cast<int>(x) - 80);
     caret_ = anchor_ = {hit.line, 0};
-    emit find_changed(static_cast<int>(index) + 1, static_cast<int>(hit_count()), search_running_);
+    Q_EMIT find_changed(static_cast<int>(index) + 1, static_cast<int>(hit_count()), search_running_);
     viewport()->update();
 }
 

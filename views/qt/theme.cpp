@@ -107,6 +107,7 @@ QProgressBar { background: @hairline; border: none; border-radius: 2px; max-heig
 QProgressBar::chunk { background: @accent; border-radius: 2px; }
 QFrame#popup { background: @raised; border: 1px solid @hairline; border-radius: 8px; }
 QWidget#header, QWidget#statusline, QWidget#toolbar, QWidget#strip { background: @panel; }
+QFrame#popup QListView { background: @raised; }
 QLabel#title { font-weight: 600; }
 QLabel#dim { color: @dim; }
 QDockWidget { titlebar-close-icon: none; titlebar-normal-icon: none; }
