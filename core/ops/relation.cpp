@@ -50,6 +50,8 @@ Result<TensorType> operand(const TypeRequest& request, std::size_t i, DTypes all
     if (!type || !contains(allowed, type->dtype))
         return type_error(operand_name(i) + " must be " + set_name(allowed) + ", not " +
                           graph::to_string(request.types[i]));
+    // The size is checked before the type is passed on, for a hostile file may claim anything.
+    if (graph::is_static(*type)) ORRERY_CHECK_OK(checked_type(type->dtype, graph::static_shape(*type)));
     return *type;
 }
 
@@ -57,8 +59,6 @@ Result<TensorType> static_operand(const TypeRequest& request, std::size_t i, DTy
     ORRERY_TRY(TensorType type, operand(request, i, allowed));
     if (!graph::is_static(type))
         return shape_error(operand_name(i) + " needs static dimensions, has " + graph::to_string(request.types[i]));
-    // The size is checked before the type is passed on, for a hostile file may claim anything.
-    ORRERY_CHECK_OK(checked_type(type.dtype, graph::static_shape(type)));
     return type;
 }
 
@@ -119,13 +119,22 @@ Result<Ints> checked_ints(const Attrs& attrs, const char* name, const IntsRange&
     return values;
 }
 
+namespace {
+
+Diagnostic too_large(DType dtype, const Shape& shape) {
+    return {Code::LimitExceeded, type_text(dtype, shape) + " has a dimension that is too large", {}, {}};
+}
+
+} // namespace
+
 Result<Type> checked_type(DType dtype, const Shape& shape) {
     ORRERY_CHECK_OK(checked_elements(shape, dtype, kMaxTensorBytes));
-    // A zero extent makes any other harmless to memory, not to arithmetic.
+    // A zero extent makes any other harmless to memory, not to arithmetic, and not to the loops around it.
+    std::int64_t iterations = 1;
     for (std::int64_t dim : shape)
-        if (dim > kMaxTensorBytes)
-            return Diagnostic{
-                Code::LimitExceeded, type_text(dtype, shape) + " has a dimension that is too large", {}, {}};
+        if (dim > 0 && (dim > kMaxTensorBytes / iterations || (iterations *= dim) > kMaxTensorBytes))
+            return too_large(dtype, shape);
+    if (element_count(shape) == 0 && iterations > kMaxEmptyLoops) return too_large(dtype, shape);
     return graph::tensor_type(dtype, shape);
 }
 

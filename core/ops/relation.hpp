@@ -24,6 +24,9 @@ using Dims = std::vector<Dim>;
 /// The largest tensor a type relation gives. Source: our choice, because sums of a few such sizes still fit an i64
 /// and no machine of today holds one. Units: bytes.
 inline constexpr std::int64_t kMaxTensorBytes = std::int64_t{1} << 44;
+/// The most iterations around nothing: the product of the other extents of a tensor with a zero extent. Source: our
+/// choice; loops over it still end within a second.
+inline constexpr std::int64_t kMaxEmptyLoops = std::int64_t{1} << 28;
 /// The largest window, stride, dilation or padding. Source: our choice, so that products of two fit an i64.
 inline constexpr std::int64_t kMaxWindow = std::int64_t{1} << 30;
 
@@ -62,7 +65,7 @@ struct IntsRange {
 };
 [[nodiscard]] Result<Ints> checked_ints(const Attrs& attrs, const char* name, const IntsRange& range);
 
-/// A tensor type whose size is within kMaxTensorBytes. Errors: BadShape, LimitExceeded.
+/// A tensor type whose size is within kMaxTensorBytes, and whose loops end. Errors: BadShape, LimitExceeded.
 [[nodiscard]] Result<Type> checked_type(DType dtype, const Shape& shape);
 [[nodiscard]] Result<Type> checked_type(DType dtype, const Dims& dims);
 /// Numpy's rule: aligned at the last dimension, extents equal or one. A symbol matches itself and 1. Errors: BadShape.

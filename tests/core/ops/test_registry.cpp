@@ -142,8 +142,11 @@ Drawn draw_call(const graph::Op& op, Draw& draw) {
 constexpr std::int64_t kRunBytes = 1 << 20; // results larger than this are not computed
 
 bool small(const graph::Type& type) {
-    if (const graph::TensorType* tensor = graph::as_tensor(type))
-        return checked_elements(graph::static_shape(*tensor), tensor->dtype, kRunBytes).has_value();
+    if (const graph::TensorType* tensor = graph::as_tensor(type)) {
+        Shape shape = graph::static_shape(*tensor);
+        for (std::int64_t& extent : shape) extent = std::max<std::int64_t>(extent, 1); // loops around nothing count too
+        return checked_elements(shape, tensor->dtype, kRunBytes).has_value();
+    }
     for (const graph::Type& field : graph::as_tuple(type)->fields)
         if (!small(field)) return false;
     return true;
@@ -223,6 +226,12 @@ TEST_CASE("types that are not static are carried where that is easy and refused 
     REQUIRE(graph::to_string(*infer("conv2d", {x, w})) == "f32[n,4,6,6]");
     REQUIRE(graph::to_string(*infer("reduce_mean", {x}, {{"axes", Ints{2, 3}}})) == "f32[n,3,1,1]");
     REQUIRE(infer("reshape", {x}, {{"shape", Ints{1, -1}}}).error().code == Code::BadShape);
+    // Nothing at all, but a loop over 2^40 of it.
+    const graph::Type empty = graph::tensor_type(DType::F32, Shape{std::int64_t{1} << 40, 0});
+    REQUIRE(infer("relu", {empty}).error().code == Code::LimitExceeded);
+    REQUIRE(infer("tile", {graph::tensor_type(DType::F32, Shape{1, 0})}, {{"repeats", Ints{std::int64_t{1} << 40, 1}}})
+                .error()
+                .code == Code::LimitExceeded);
     const graph::CallOp call(ops::op("relu"), {graph::make_var("x", x)}, {});
     REQUIRE(ops::program_of(call, x).error().code == Code::UnsupportedFeature);
 }
