@@ -38,7 +38,6 @@ Expr sigmoid_value(const Expr& x) {
     return number(x, 1) / (number(x, 1) + call(Intrinsic::Exp, call(Intrinsic::Neg, x)));
 }
 Expr sigmoid(const Expr& x, const Attrs&) { return sigmoid_value(x); }
-Expr swish(const Expr& x, const Attrs& attrs) { return x * sigmoid_value(x * number(x, attrs.number("alpha", 1))); }
 Expr hard_sigmoid(const Expr& x, const Attrs& attrs) {
     const Expr line = x * number(x, attrs.number("alpha", 0.2)) + number(x, attrs.number("beta", 0.5));
     return max(zero(x), min(number(x, 1), line));
@@ -120,7 +119,6 @@ Family activation_family() {
         activation<thresholded_relu>("thresholded_relu", "x where greater than alpha, otherwise 0.",
                                      {real("alpha", "1 when left out")}, {"ThresholdedRelu"}),
         activation<sigmoid>("sigmoid", "1 / (1 + e^-x).", {}, {"Sigmoid"}),
-        activation<swish>("swish", "x * sigmoid(alpha x).", {real("alpha", "1 when left out")}, {"Swish"}),
         activation<hard_sigmoid>("hard_sigmoid", "alpha x + beta, held within [0, 1].",
                                  {real("alpha", "0.2 when left out"), real("beta", "0.5 when left out")},
                                  {"HardSigmoid"}),

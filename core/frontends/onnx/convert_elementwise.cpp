@@ -44,7 +44,6 @@ Converted selu(NodeReader& node) {
 }
 Converted thresholded_relu(NodeReader& node) { return with_reals(node, "thresholded_relu", {{"alpha", 1}}); }
 Converted hard_sigmoid(NodeReader& node) { return with_reals(node, "hard_sigmoid", {{"alpha", 0.2}, {"beta", 0.5}}); }
-Converted swish(NodeReader& node) { return with_reals(node, "swish", {{"alpha", 1}}); }
 Converted shrink(NodeReader& node) {
     return result(node, node.call("shrink", inputs(node),
                                   {{"lambda", node.number("lambd", 0.5)}, {"bias", node.number("bias", 0)}}));
@@ -244,7 +243,6 @@ constexpr ConverterRow kRows[] = {
     {"Sqrt", 1, forward<"sqrt">},
     {"Sub", 7, forward<"subtract">},
     {"Sum", 1, variadic<"add">},
-    {"Swish", 24, swish},
     {"Tan", 7, forward<"tan">},
     {"Tanh", 1, forward<"tanh">},
     {"ThresholdedRelu", 1, thresholded_relu},

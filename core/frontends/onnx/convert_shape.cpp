@@ -234,6 +234,30 @@ Converted pad_inputs(NodeReader& node) {
     return result(node, padded(node, pads.to_ints(), axes, node.has(2) ? node.input(2) : Var()));
 }
 
+/// Each axis is cut or padded to the extent asked for, the odd element after.
+Converted center_crop_pad(NodeReader& node) {
+    ORRERY_TRY(const Shape input, input_shape(node, 0));
+    ORRERY_TRY(const NDArray shape, node.required_constant(1, "shape"));
+    const Ints axes = node.ints("axes", all_axes(input.size()));
+    if (static_cast<std::int64_t>(axes.size()) != shape.size())
+        return bad_shape("CenterCropPad's shape must be one extent for each axis");
+    Ints begins(input.size(), 0), sizes(input), before(input.size(), 0), after(input.size(), 0);
+    for (std::size_t i = 0; i < axes.size(); ++i) {
+        ORRERY_TRY(const std::size_t axis, axis_in(axes[i], input.size()));
+        const std::int64_t extent = shape.as_int(static_cast<std::int64_t>(i)), missing = extent - input[axis];
+        if (extent < 0) return bad_shape("CenterCropPad's extents are 0 or more");
+        if (missing < 0) {
+            begins[axis] = -missing / 2;
+            sizes[axis] = extent;
+        } else {
+            before[axis] = missing / 2;
+            after[axis] = missing - missing / 2;
+        }
+    }
+    ORRERY_TRY(const Var cut, node.call("slice", {node.input(0)}, {{"begins", begins}, {"sizes", sizes}}));
+    return result(node, node.call("pad", {cut}, {{"before", before}, {"after", after}}));
+}
+
 // -------------------------------------------------------------------------------- tile and expand
 
 Converted tile(NodeReader& node) {
@@ -278,6 +302,7 @@ Converted trilu(NodeReader& node) {
 }
 
 constexpr ConverterRow kRows[] = {
+    {"CenterCropPad", 18, center_crop_pad},
     {"Concat", 1, concat},
     {"DepthToSpace", 1, depth_to_space},
     {"Expand", 8, expand},
