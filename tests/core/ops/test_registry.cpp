@@ -3,6 +3,8 @@
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/text.hpp"
 
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <random>
 #include <set>
@@ -33,6 +35,18 @@ TEST_CASE("every operator says what it is", "[ops][registry]") {
     }
     REQUIRE_THROWS_AS(ops::op("no_such_operator"), InternalError);
     REQUIRE(ops::registry().find("no_such_operator") == nullptr);
+}
+
+TEST_CASE("the list of operators is whole", "[ops][registry]") {
+    std::ifstream file(std::string(ORRERY_SOURCE_DIR) + "/docs/operators.md");
+    const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    std::size_t rows = 0;
+    for (std::size_t at = text.find("\n| `"); at != std::string::npos; at = text.find("\n| `", at + 1)) ++rows;
+    for (const graph::Op* op : ops::registry().all()) {
+        INFO(op->name);
+        REQUIRE(text.find("\n| `" + op->name + "` |") != std::string::npos);
+    }
+    REQUIRE(rows == ops::registry().all().size());
 }
 
 namespace {
