@@ -70,6 +70,15 @@ struct Compiler::State {
     State(std::shared_ptr<const Backend> b, Options o)
         : backend(std::move(b)), options(std::move(o)), cache(options.memory_limit), kernels(options.disk_cache) {}
 
+    /// Only this backend's targets can be compiled for.
+    Result<void> check_target(const Recipe& recipe) const {
+        if (recipe.target.backend == backend->name()) return {};
+        return Diagnostic{Code::NoTarget,
+                          "there is no code generator named \"" + recipe.target.backend + "\"",
+                          {},
+                          "targets start with " + backend->name()};
+    }
+
     Result<Hash> import_key(const Recipe& recipe) const {
         Hasher hasher;
         hasher.add("import").add(recipe.builtin).add(recipe.seed);
@@ -289,6 +298,7 @@ Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const grap
 }
 
 Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe, const FunctionPtr& function) {
+    ORRERY_CHECK_OK(state_->check_target(recipe));
     struct Kept {
         FunctionPtr function; ///< the key is its address
         FunctionCode code;
@@ -336,6 +346,7 @@ Compiler::compile_module(const Recipe& recipe, const graph::Module& imported, co
 Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recipe& recipe, const Steps& steps,
                                                                      const Progress& progress) {
     const Timer total;
+    ORRERY_CHECK_OK(state_->check_target(recipe));
     if (steps.back()->error) return *steps.back()->error;
     auto compiled = std::make_shared<CompiledModel>();
     double pass_ms = 0;

@@ -64,6 +64,10 @@ std::string to_string(const Target& t) {
 
 Result<Target> parse_target(std::string_view text, const Target& base) {
     Target out = base;
+    // The base's features are of its own processor: naming another one leaves them behind.
+    const bool other =
+        text.find("-mtriple=") != std::string_view::npos || text.find("-mcpu=") != std::string_view::npos;
+    if (other) out.features.clear();
     std::istringstream words{std::string(text)};
     bool first = true;
     for (std::string word; words >> word; first = false) {

@@ -29,7 +29,8 @@ struct Target {
 
 /// "llvm -mcpu=znver4 -mattr=... -mtriple=... -threads=2 -vector-bits=512 ..."; parse_target(to_string(t)) equals t.
 [[nodiscard]] std::string to_string(const Target& target);
-/// The same notation; what is left out is taken from `base` (usually the host). Errors: BadArgument.
+/// The same notation; what is left out is taken from `base` (usually the host), but features only when neither
+/// processor nor triple is named. Errors: BadArgument.
 [[nodiscard]] Result<Target> parse_target(std::string_view text, const Target& base);
 
 } // namespace orrery

@@ -135,6 +135,13 @@ TEST_CASE("a network compiles, runs, agrees with the interpreter, whatever the t
     REQUIRE(run(**model, wrong, 1, {}).error().code == Code::BadShape);
 }
 
+TEST_CASE("a target of another backend is refused", "[session][compiler]") {
+    const auto made = compiler();
+    Recipe recipe = builtin(*made, "mlp");
+    recipe.target.backend = "abacus";
+    REQUIRE(made->compile(recipe, {}).error().code == Code::NoTarget);
+}
+
 TEST_CASE("a planted wrong kernel is found and named", "[session][check]") {
     const auto made = compiler();
     const auto good = made->compile(builtin(*made, "mlp"), {});

@@ -80,3 +80,13 @@ TEST_CASE("lanes fill a vector register", "[target]") {
     CHECK(sample().lanes(1) == 32);
     CHECK(sample().lanes(64) == 1);
 }
+
+TEST_CASE("another processor does not inherit the base's features", "[target]") {
+    Target base;
+    base.cpu = "znver4";
+    base.features = "+avx512f";
+    REQUIRE(parse_target("llvm -threads=1", base).value().features == "+avx512f");
+    REQUIRE(parse_target("llvm -mcpu=cortex-a72", base).value().features.empty());
+    REQUIRE(parse_target("llvm -mcpu=x -mattr=+neon", base).value().features == "+neon");
+    REQUIRE(parse_target(to_string(base), Target{}).value() == base);
+}
