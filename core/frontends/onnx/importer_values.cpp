@@ -10,7 +10,7 @@ using graph::Var;
 namespace {
 
 // Our choice: bounds the time that a hostile model can spend here; shape arithmetic of real models takes hundreds.
-constexpr int kMaxEvaluations = 20'000;
+constexpr int kMaxEvaluations = 5'000;
 // Operands may be larger than what is computed from them: a row gathered from a table.
 constexpr std::int64_t kOperandFactor = 16;
 
