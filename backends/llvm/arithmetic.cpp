@@ -218,13 +218,18 @@ Value* Arithmetic::divide(BinaryOp op, bool is_signed, Value* x, Value* y) {
     // Where the quotient is undefined the divisor becomes 1 and the result 0.
     llvm::Type* type = x->getType();
     Value* zero = llvm::Constant::getNullValue(type);
+    // Zeros go first, on their own: in a constant vector of divisors they are then gone before LLVM sees a division.
+    Value* one = llvm::ConstantInt::get(type, 1);
     Value* undefined = b_.CreateICmpEQ(y, zero);
-    if (is_signed) {
+    Value* divisor = b_.CreateSelect(undefined, one, y);
+    Value* minus = b_.CreateICmpEQ(divisor, llvm::Constant::getAllOnesValue(type));
+    const auto* never = llvm::dyn_cast<llvm::Constant>(minus);
+    if (is_signed && !(never && never->isZeroValue())) {
         Value* least = llvm::ConstantInt::get(type, llvm::APInt::getSignedMinValue(type->getScalarSizeInBits()));
-        Value* minus = llvm::Constant::getAllOnesValue(type);
-        undefined = b_.CreateOr(undefined, b_.CreateAnd(b_.CreateICmpEQ(x, least), b_.CreateICmpEQ(y, minus)));
+        Value* overflows = b_.CreateAnd(b_.CreateICmpEQ(x, least), minus);
+        undefined = b_.CreateOr(undefined, overflows);
+        divisor = b_.CreateSelect(overflows, one, divisor);
     }
-    Value* divisor = b_.CreateSelect(undefined, llvm::ConstantInt::get(type, 1), y);
     const bool remainder = op == BinaryOp::Rem || op == BinaryOp::FloorMod;
     const bool floor = op == BinaryOp::FloorDiv || op == BinaryOp::FloorMod;
     Value* result = nullptr;

@@ -181,8 +181,10 @@ Value* Emitter::load_shuffled(const Access& access, std::int64_t active) {
         const std::int64_t start = span < count ? 0 : std::min(piece * count, span - count);
         Value* pointer = address(access, add(access.flat.scalar_part(), constant_index(start)));
         Value* v = nullptr;
-        if (span < count) v = b_.CreateMaskedLoad(type, pointer, align, first_lanes(span));
-        else v = b_.CreateAlignedLoad(type, pointer, align);
+        if (span < count)
+            v = b_.CreateMaskedLoad(type, pointer, align, first_lanes(span));
+        else
+            v = b_.CreateAlignedLoad(type, pointer, align);
         llvm::SmallVector<int, 64> pick;
         for (std::int64_t lane = 0; lane < count; ++lane) {
             const std::int64_t position = lane * stride;

@@ -72,6 +72,13 @@ TEST_CASE("divisions of a vectorized index, whole vectors and not", "[llvm][loop
     }
 }
 
+TEST_CASE("division by lane numbers, zero and minus one among them", "[llvm][loops]") {
+    check_text(R"(fn f(x: i64[1]) -> (y: i64[20], z: i64[20], r: i64[20]) {
+  vectorized i in 20 { y[i] = x[0] / -i z[i] = x[0] // (i - 5) r[i] = rem(x[0], i - 3) + x[0] % -i }
+})",
+               kSpecial);
+}
+
 TEST_CASE("an arm that is not chosen is not loaded", "[llvm][loops]") {
     // Outside by far enough to leave the process's memory when it were.
     for (const char* kind : {"vectorized", "for", "unrolled"})
