@@ -3,7 +3,6 @@
 #include "core/frontends/onnx/reader_wire.hpp"
 
 #include <google/protobuf/arena.h>
-#include <google/protobuf/io/coded_stream.h>
 
 #include <limits>
 
@@ -21,9 +20,7 @@ Result<ModelFile> parse_model(std::span<const std::byte> bytes, std::string path
 
     ModelFile file{std::make_shared<google::protobuf::Arena>(), nullptr, path};
     file.model = google::protobuf::Arena::CreateMessage<::onnx::ModelProto>(file.arena.get());
-    google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
-                                                  static_cast<int>(bytes.size()));
-    if (!file.model->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
+    if (!file.model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
         return whole_file(Code::MalformedModel, "not an ONNX model: the file does not parse",
                           "the file may be cut short or damaged");
     if (!file.model->has_graph()) return whole_file(Code::MalformedModel, "the model has no graph", {});
