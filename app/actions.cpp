@@ -92,7 +92,8 @@ void Actions::on(ActionId id, std::function<void()> run) {
 }
 
 void Actions::on_toggled(ActionId id, std::function<void(bool)> run) {
-    QObject::connect((*this)[id], &QAction::toggled, (*this)[id], [run = std::move(run)](bool checked) { run(checked); });
+    QObject::connect((*this)[id], &QAction::toggled, (*this)[id],
+                     [run = std::move(run)](bool checked) { run(checked); });
 }
 
 void Actions::enable(ActionId id, bool on, const QString& why_not) {
@@ -114,8 +115,10 @@ std::vector<qt::PaletteEntry> Actions::palette() const {
         QAction* action = (*this)[row.id];
         qt::PaletteEntry entry;
         entry.text = action->text();
-        entry.detail = action->isEnabled() ? QLatin1String(row.section) + (action->isCheckable() && action->isChecked() ? QStringLiteral(" · on") : QString())
-                                           : action->statusTip();
+        entry.detail = action->isEnabled()
+                           ? QLatin1String(row.section) +
+                                 (action->isCheckable() && action->isChecked() ? QStringLiteral(" · on") : QString())
+                           : action->statusTip();
         entry.keys = QKeySequence::fromString(QLatin1String(row.keys)).toString(QKeySequence::NativeText);
         entry.enabled = action->isEnabled();
         entry.run = [action] { action->trigger(); };
@@ -128,13 +131,17 @@ std::vector<qt::KeyRow> Actions::keys() const {
     std::vector<qt::KeyRow> rows;
     for (const ActionRow& row : kRows)
         if (row.keys[0] != '\0')
-            rows.push_back({QLatin1String(row.section), QKeySequence::fromString(QLatin1String(row.keys)).toString(QKeySequence::NativeText),
+            rows.push_back({QLatin1String(row.section),
+                            QKeySequence::fromString(QLatin1String(row.keys)).toString(QKeySequence::NativeText),
                             (*this)[row.id]->text()});
-    rows.push_back({QStringLiteral("File"), QStringLiteral("Ctrl+1 … 9"), QCoreApplication::translate("actions", "Open a recent file")});
+    rows.push_back({QStringLiteral("File"), QStringLiteral("Ctrl+1 … 9"),
+                    QCoreApplication::translate("actions", "Open a recent file")});
     std::stable_sort(rows.begin(), rows.end(), [](const qt::KeyRow& a, const qt::KeyRow& b) {
         const auto rank = [](const QString& section) {
-            return QStringList{QStringLiteral("File"), QStringLiteral("Edit"), QStringLiteral("Run"), QStringLiteral("Go"),
-                               QStringLiteral("Graph"), QStringLiteral("Text"), QStringLiteral("View")}.indexOf(section);
+            return QStringList{QStringLiteral("File"), QStringLiteral("Edit"),  QStringLiteral("Run"),
+                               QStringLiteral("Go"),   QStringLiteral("Graph"), QStringLiteral("Text"),
+                               QStringLiteral("View")}
+                .indexOf(section);
         };
         return rank(a.section) < rank(b.section);
     });

@@ -14,25 +14,74 @@
 namespace orrery::app {
 
 enum class ActionId {
-    Open, Reload, SaveRecipe, Export, CloseModel, Quit,
-    Undo, Redo,
-    Run, Check, Cancel,
-    FocusGraph, FocusTensor, FocusCode, FocusBottom, FocusInspector, NextPane, PreviousPane,
-    NextStage, PreviousStage, NextChanged, PreviousChanged, Back, Forward,
-    Find, FindNext, FindPrevious, GoTo, GoToFunction, Palette, Keys,
-    FitAll, FitSelection, ZoomIn, ZoomOut, ZoomReset, Inputs, Readers, ToggleGroup, OpenGroups, CloseGroups, GroupRepeats, ShowConstants,
-    Heat, FoldAll, UnfoldAll, ExpandStages,
-    LayoutExplore, LayoutPasses, LayoutSchedule, LayoutRun, ResetLayout,
-    ShowGraph, ShowCode, ShowBottom, ShowInspector,
-    DarkTheme, ColourBlind, LargerCode, SmallerCode,
+    Open,
+    Reload,
+    SaveRecipe,
+    Export,
+    CloseModel,
+    Quit,
+    Undo,
+    Redo,
+    Run,
+    Check,
+    Cancel,
+    FocusGraph,
+    FocusTensor,
+    FocusCode,
+    FocusBottom,
+    FocusInspector,
+    NextPane,
+    PreviousPane,
+    NextStage,
+    PreviousStage,
+    NextChanged,
+    PreviousChanged,
+    Back,
+    Forward,
+    Find,
+    FindNext,
+    FindPrevious,
+    GoTo,
+    GoToFunction,
+    Palette,
+    Keys,
+    FitAll,
+    FitSelection,
+    ZoomIn,
+    ZoomOut,
+    ZoomReset,
+    Inputs,
+    Readers,
+    ToggleGroup,
+    OpenGroups,
+    CloseGroups,
+    GroupRepeats,
+    ShowConstants,
+    Heat,
+    FoldAll,
+    UnfoldAll,
+    ExpandStages,
+    LayoutExplore,
+    LayoutPasses,
+    LayoutSchedule,
+    LayoutRun,
+    ResetLayout,
+    ShowGraph,
+    ShowCode,
+    ShowBottom,
+    ShowInspector,
+    DarkTheme,
+    ColourBlind,
+    LargerCode,
+    SmallerCode,
 };
 
 struct ActionRow {
     ActionId id;
     const char* section;
     const char* text;
-    const char* keys;      ///< portable text; empty for none
-    bool canvas = false;   ///< the key acts only while a canvas has the focus
+    const char* keys;    ///< portable text; empty for none
+    bool canvas = false; ///< the key acts only while a canvas has the focus
     bool checkable = false;
 };
 

@@ -31,7 +31,7 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     setAcceptDrops(true);
     setMinimumSize(760, 480);
     resize(1400, 880);
-    set_theme(settings_.flag(QStringLiteral("dark"), true), settings_.flag(QStringLiteral("colour_blind"), false));
+    set_theme({settings_.flag(QStringLiteral("dark"), true), settings_.flag(QStringLiteral("colour_blind"), false)});
     build();
     connect_file_actions();
     connect_go_actions();
@@ -39,8 +39,11 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     pending_.setSingleShot(true);
     pending_.setInterval(kFrameMs);
     connect(&pending_, &QTimer::timeout, this, &MainWindow::show_screen);
-    connect(&workbench_, &Workbench::changed, this, [this] { if (!pending_.isActive()) pending_.start(); });
-    if (const QByteArray geometry = settings_.bytes(QStringLiteral("geometry")); !geometry.isEmpty()) restoreGeometry(geometry);
+    connect(&workbench_, &Workbench::changed, this, [this] {
+        if (!pending_.isActive()) pending_.start();
+    });
+    if (const QByteArray geometry = settings_.bytes(QStringLiteral("geometry")); !geometry.isEmpty())
+        restoreGeometry(geometry);
     workspace_->arrange(arrangement_named(settings_.text(QStringLiteral("arrangement"), QStringLiteral("Schedule"))));
     show_screen();
     update_start();
@@ -66,14 +69,17 @@ void MainWindow::build() {
     status_ = new qt::StatusLine(page);
     stack_->addWidget(start_);
     stack_->addWidget(workspace_);
-    for (QWidget* part : std::initializer_list<QWidget*>{toolbar_, strip_, stack_, status_}) column->addWidget(part, part == stack_ ? 1 : 0);
+    for (QWidget* part : std::initializer_list<QWidget*>{toolbar_, strip_, stack_, status_})
+        column->addWidget(part, part == stack_ ? 1 : 0);
     setCentralWidget(page);
     palette_ = new qt::CommandPalette(this);
     keys_ = new qt::KeyList(this);
     const views::CommandSink sink = [this](const views::Command& command) {
         if (const auto* open = std::get_if<views::OpenFile>(&command)) return open_path(text_of(open->path));
-        if (const auto* stage = std::get_if<views::SelectStage>(&command); stage != nullptr && stage->id >= views::kCodeStages)
-            workspace_->show_code_tab(stage->id == views::kCodeStages + 2 ? Workspace::AssemblyTab : Workspace::LlvmTab);
+        if (const auto* stage = std::get_if<views::SelectStage>(&command);
+            stage != nullptr && stage->id >= views::kCodeStages)
+            workspace_->show_code_tab(stage->id == views::kCodeStages + 2 ? Workspace::AssemblyTab
+                                                                          : Workspace::LlvmTab);
         submit(command);
     };
     strip_->set_sink(sink);
@@ -82,8 +88,10 @@ void MainWindow::build() {
     workspace_->set_sink(sink);
     connect(start_, &qt::StartPage::open_requested, this, &MainWindow::open_dialog);
     connect(toolbar_, &Toolbar::threads_requested, this, [this](int count) { submit(views::SetThreads{count}); });
-    connect(workspace_, &Workspace::selection_requested, this, [this](const views::Selection& s, QObject* source) { select(s, source); });
-    connect(workspace_, &Workspace::function_requested, this, [this](const QString& name) { submit(views::SelectFunction{name.toStdString()}); });
+    connect(workspace_, &Workspace::selection_requested, this,
+            [this](const views::Selection& s, QObject* source) { select(s, source); });
+    connect(workspace_, &Workspace::function_requested, this,
+            [this](const QString& name) { submit(views::SelectFunction{name.toStdString()}); });
     connect(workspace_, &Workspace::function_list_requested, this, [this] { open_go_to(true); });
     connect(workspace_, &Workspace::heat_requested, this, [this](bool on) { submit(views::ShowHeat{on}); });
 }
@@ -118,12 +126,16 @@ void MainWindow::connect_file_actions() {
 void MainWindow::connect_go_actions() {
     Actions& a = *actions_;
     a.on(ActionId::Find, [this] {
-        if (workspace_->graph()->hasFocus()) workspace_->graph()->open_find();
-        else workspace_->current_text()->open_find();
+        if (workspace_->graph()->hasFocus())
+            workspace_->graph()->open_find();
+        else
+            workspace_->current_text()->open_find();
     });
     const auto next = [this](bool backwards) {
-        if (workspace_->graph()->hasFocus() || workspace_->graph()->isAncestorOf(QApplication::focusWidget())) workspace_->graph()->find_next(backwards);
-        else workspace_->current_text()->find_next(backwards);
+        if (workspace_->graph()->hasFocus() || workspace_->graph()->isAncestorOf(QApplication::focusWidget()))
+            workspace_->graph()->find_next(backwards);
+        else
+            workspace_->current_text()->find_next(backwards);
     };
     a.on(ActionId::FindNext, [next] { next(false); });
     a.on(ActionId::FindPrevious, [next] { next(true); });
@@ -133,14 +145,16 @@ void MainWindow::connect_go_actions() {
     a.on(ActionId::Keys, [this] { keys_->open(actions_->keys()); });
     a.on(ActionId::Back, [this] { travel(-1); });
     a.on(ActionId::Forward, [this] { travel(1); });
-    a.on(ActionId::NextStage, [this] { strip_->step(true, false); });
-    a.on(ActionId::PreviousStage, [this] { strip_->step(false, false); });
-    a.on(ActionId::NextChanged, [this] { strip_->step(true, true); });
-    a.on(ActionId::PreviousChanged, [this] { strip_->step(false, true); });
+    a.on(ActionId::NextStage, [this] { strip_->step(1, false); });
+    a.on(ActionId::PreviousStage, [this] { strip_->step(-1, false); });
+    a.on(ActionId::NextChanged, [this] { strip_->step(1, true); });
+    a.on(ActionId::PreviousChanged, [this] { strip_->step(-1, true); });
     a.on(ActionId::NextPane, [this] { workspace_->cycle_focus(true); });
     a.on(ActionId::PreviousPane, [this] { workspace_->cycle_focus(false); });
-    for (const auto& [id, pane] : {std::pair(ActionId::FocusGraph, PaneId::Graph), {ActionId::FocusTensor, PaneId::Tensor},
-                                   {ActionId::FocusCode, PaneId::Code}, {ActionId::FocusBottom, PaneId::Bottom},
+    for (const auto& [id, pane] : {std::pair(ActionId::FocusGraph, PaneId::Graph),
+                                   {ActionId::FocusTensor, PaneId::Tensor},
+                                   {ActionId::FocusCode, PaneId::Code},
+                                   {ActionId::FocusBottom, PaneId::Bottom},
                                    {ActionId::FocusInspector, PaneId::Inspector}})
         a.on(id, [this, pane = pane] { workspace_->focus_pane(pane); });
 }
@@ -165,38 +179,47 @@ void MainWindow::connect_view_actions() {
     a.on(ActionId::FoldAll, [this] { workspace_->current_text()->fold_all(true); });
     a.on(ActionId::UnfoldAll, [this] { workspace_->current_text()->fold_all(false); });
     a.on_toggled(ActionId::ExpandStages, [this](bool on) { strip_->set_expanded(on); });
-    for (const auto& [id, arrangement] : {std::pair(ActionId::LayoutExplore, Arrangement::Explore), {ActionId::LayoutPasses, Arrangement::Passes},
-                                          {ActionId::LayoutSchedule, Arrangement::Schedule}, {ActionId::LayoutRun, Arrangement::Run}})
+    for (const auto& [id, arrangement] : {std::pair(ActionId::LayoutExplore, Arrangement::Explore),
+                                          {ActionId::LayoutPasses, Arrangement::Passes},
+                                          {ActionId::LayoutSchedule, Arrangement::Schedule},
+                                          {ActionId::LayoutRun, Arrangement::Run}})
         a.on(id, [this, arrangement = arrangement] {
             workspace_->keep_arrangement();
             workspace_->arrange(arrangement);
         });
     a.on(ActionId::ResetLayout, [this] { workspace_->reset_arrangement(); });
-    const auto panes = {std::pair(ActionId::ShowGraph, PaneId::Graph), {ActionId::ShowCode, PaneId::Code},
-                        {ActionId::ShowBottom, PaneId::Bottom}, {ActionId::ShowInspector, PaneId::Inspector}};
-    for (const auto& [id, pane] : panes) a.on(id, [this, id = id, pane = pane] { workspace_->show_pane(pane, (*actions_)[id]->isChecked()); });
+    const auto panes = {std::pair(ActionId::ShowGraph, PaneId::Graph),
+                        {ActionId::ShowCode, PaneId::Code},
+                        {ActionId::ShowBottom, PaneId::Bottom},
+                        {ActionId::ShowInspector, PaneId::Inspector}};
+    for (const auto& [id, pane] : panes)
+        a.on(id, [this, id = id, pane = pane] { workspace_->show_pane(pane, (*actions_)[id]->isChecked()); });
     connect(workspace_, &Workspace::panes_changed, this, [this, panes = std::vector(panes)] {
         for (const auto& [id, pane] : panes) (*actions_)[id]->setChecked(workspace_->pane_shown(pane));
     });
     a[ActionId::DarkTheme]->setChecked(qt::theme().choice.dark);
     a[ActionId::ColourBlind]->setChecked(qt::theme().choice.colour_blind);
-    const auto retheme = [this](bool) { set_theme((*actions_)[ActionId::DarkTheme]->isChecked(), (*actions_)[ActionId::ColourBlind]->isChecked()); };
+    const auto retheme = [this](bool) {
+        set_theme({(*actions_)[ActionId::DarkTheme]->isChecked(), (*actions_)[ActionId::ColourBlind]->isChecked()});
+    };
     a.on_toggled(ActionId::DarkTheme, retheme);
     a.on_toggled(ActionId::ColourBlind, retheme);
     const auto resize_code = [this](int step) {
-        const int pixels = std::clamp(settings_.number(QStringLiteral("code_pixels"), qt::theme().mono.pixelSize()) + step, 8, 28);
+        const int pixels =
+            std::clamp(settings_.number(QStringLiteral("code_pixels"), qt::theme().mono.pixelSize()) + step, 8, 28);
         settings_.set(QStringLiteral("code_pixels"), pixels);
-        for (qt::TextView* text : {workspace_->tensor(), workspace_->llvm(), workspace_->assembly()}) text->set_font_pixels(pixels);
+        for (qt::TextView* text : {workspace_->tensor(), workspace_->llvm(), workspace_->assembly()})
+            text->set_font_pixels(pixels);
     };
     a.on(ActionId::LargerCode, [resize_code] { resize_code(1); });
     a.on(ActionId::SmallerCode, [resize_code] { resize_code(-1); });
     resize_code(0);
 }
 
-void MainWindow::set_theme(bool dark, bool colour_blind) {
-    settings_.set(QStringLiteral("dark"), dark);
-    settings_.set(QStringLiteral("colour_blind"), colour_blind);
-    qt::apply_theme(*qApp, {dark, colour_blind});
+void MainWindow::set_theme(const qt::ThemeChoice& choice) {
+    settings_.set(QStringLiteral("dark"), choice.dark);
+    settings_.set(QStringLiteral("colour_blind"), choice.colour_blind);
+    qt::apply_theme(*qApp, choice);
 }
 
 // ------------------------------------------------------------------------------------------ screens
@@ -214,16 +237,18 @@ void MainWindow::show_screen() {
     strip_->set_data(next.stages);
     strip_->setVisible(next.has_model);
     workspace_->show_screen(*before, next);
-    start_->set_data(next.start);
+    if (!next.has_model && next.problems != before->problems) start_->set_problems(next.problems);
     status_->set_data(next.status);
     stack_->setCurrentWidget(next.has_model ? static_cast<QWidget*>(workspace_) : start_);
     if (before->has_model != next.has_model) next.has_model ? workspace_->graph()->setFocus() : start_->setFocus();
-    if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm || next.assembly != before->assembly ||
-        next.memory != before->memory || next.run != before->run)
+    if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm ||
+        next.assembly != before->assembly || next.memory != before->memory || next.run != before->run)
         workspace_->show_selection(selection_, nullptr);
     if (next.problems->errors > errors_seen_) {
-        if (next.has_model) workspace_->show_bottom_tab(Workspace::ProblemsTab);
-        status_->show_hint(tr("A problem was found: see Problems"));
+        if (next.has_model) {
+            workspace_->show_bottom_tab(Workspace::ProblemsTab);
+            status_->show_hint(tr("A problem was found: see Problems"));
+        }
     }
     errors_seen_ = next.problems->errors;
     setWindowTitle(next.has_model ? text_of(next.model_title) + QStringLiteral(" · Orrery") : QStringLiteral("Orrery"));
@@ -234,10 +259,11 @@ void MainWindow::show_screen() {
 void MainWindow::update_actions(const views::Screen& screen) {
     Actions& a = *actions_;
     const QString no_model = tr("open a model first");
-    for (const ActionId id : {ActionId::Reload, ActionId::SaveRecipe, ActionId::Export, ActionId::CloseModel, ActionId::Run, ActionId::Check,
-                              ActionId::NextStage, ActionId::PreviousStage, ActionId::NextChanged, ActionId::PreviousChanged,
-                              ActionId::FitAll, ActionId::FitSelection, ActionId::ToggleGroup, ActionId::OpenGroups, ActionId::CloseGroups,
-                              ActionId::GoTo, ActionId::GoToFunction, ActionId::Find})
+    for (const ActionId id :
+         {ActionId::Reload, ActionId::SaveRecipe, ActionId::Export, ActionId::CloseModel, ActionId::Run,
+          ActionId::Check, ActionId::NextStage, ActionId::PreviousStage, ActionId::NextChanged,
+          ActionId::PreviousChanged, ActionId::FitAll, ActionId::FitSelection, ActionId::ToggleGroup,
+          ActionId::OpenGroups, ActionId::CloseGroups, ActionId::GoTo, ActionId::GoToFunction, ActionId::Find})
         a.enable(id, screen.has_model, no_model);
     a.enable(ActionId::Undo, !screen.undo_title.empty(), tr("nothing to undo"));
     a.enable(ActionId::Redo, !screen.redo_title.empty(), tr("nothing to redo"));
@@ -255,7 +281,10 @@ void MainWindow::update_start() {
     data->recents.clear();
     for (const QString& path : settings_.recents()) {
         const QFileInfo info(path);
-        data->recents.push_back({path.toStdString(), info.fileName().toStdString(), info.exists() ? info.lastModified().toString(QStringLiteral("d MMM yyyy")).toStdString() : tr("gone").toStdString(),
+        data->recents.push_back({path.toStdString(), info.fileName().toStdString(),
+                                 info.exists()
+                                     ? info.lastModified().toString(QStringLiteral("d MMM yyyy")).toStdString()
+                                     : tr("gone").toStdString(),
                                  info.exists()});
     }
     start_->set_data(data);
@@ -269,7 +298,8 @@ void MainWindow::update_model_menu() {
     const QStringList recents = settings_.recents();
     if (!recents.isEmpty()) menu->addSeparator();
     for (int i = 0; i < recents.size(); ++i) {
-        QAction* action = menu->addAction(QFileInfo(recents[i]).fileName(), this, [this, path = recents[i]] { open_path(path); });
+        QAction* action =
+            menu->addAction(QFileInfo(recents[i]).fileName(), this, [this, path = recents[i]] { open_path(path); });
         action->setToolTip(recents[i]);
         action->setEnabled(QFileInfo::exists(recents[i]));
         action->setText(action->text() + QStringLiteral("\tCtrl+%1").arg(i + 1));
@@ -277,7 +307,8 @@ void MainWindow::update_model_menu() {
     menu->addSeparator();
     QMenu* samples = menu->addMenu(tr("Built-in networks"));
     for (const views::StartSample& sample : screen_->start->samples)
-        samples->addAction(text_of(sample.title), this, [this, name = sample.name] { submit(views::OpenSample{name}); });
+        samples->addAction(text_of(sample.title), this,
+                           [this, name = sample.name] { submit(views::OpenSample{name}); });
     menu->addSeparator();
     menu->addAction((*actions_)[ActionId::CloseModel]);
 }
@@ -318,17 +349,21 @@ void MainWindow::open_path(const QString& path) {
 }
 
 void MainWindow::open_dialog() {
-    const QString path = QFileDialog::getOpenFileName(this, tr("Open a model or recipe"), {}, tr("Models and recipes (*.onnx *.json *.recipe);;All files (*)"));
+    const QString path = QFileDialog::getOpenFileName(this, tr("Open a model or recipe"), {},
+                                                      tr("Models and recipes (*.onnx *.json *.recipe);;All files (*)"));
     if (!path.isEmpty()) open_path(path);
 }
 
 void MainWindow::save_dialog(bool recipe) {
-    const QString path = recipe ? QFileDialog::getSaveFileName(this, tr("Save the recipe"), QStringLiteral("session.json"), tr("Recipe (*.json)"))
+    const QString path = recipe ? QFileDialog::getSaveFileName(this, tr("Save the recipe"),
+                                                               QStringLiteral("session.json"), tr("Recipe (*.json)"))
                                 : QFileDialog::getSaveFileName(this, tr("Export code"), QStringLiteral("model.o"),
                                                                tr("Object file (*.o);;Assembly (*.s);;LLVM IR (*.ll)"));
     if (path.isEmpty()) return;
-    if (recipe) submit(views::SaveRecipe{path.toStdString()});
-    else submit(views::ExportCode{path.toStdString()});
+    if (recipe)
+        submit(views::SaveRecipe{path.toStdString()});
+    else
+        submit(views::ExportCode{path.toStdString()});
 }
 
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
@@ -349,8 +384,8 @@ void MainWindow::keyPressEvent(QKeyEvent* event) {
     // Reached by single letters only when the focused widget had no use for them: canvases and text panes.
     const bool shift = (event->modifiers() & Qt::ShiftModifier) != 0;
     const bool plain = (event->modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier)) == 0;
-    if (plain && screen_->has_model && event->key() == Qt::Key_N) return strip_->step(true, shift);
-    if (plain && screen_->has_model && event->key() == Qt::Key_B) return strip_->step(false, shift);
+    if (plain && screen_->has_model && event->key() == Qt::Key_N) return strip_->step(1, shift);
+    if (plain && screen_->has_model && event->key() == Qt::Key_B) return strip_->step(-1, shift);
     if (event->key() == Qt::Key_Escape && screen_->status.can_cancel) return submit(views::CancelJobs{});
     QMainWindow::keyPressEvent(event);
 }
@@ -368,9 +403,13 @@ void MainWindow::closeEvent(QCloseEvent* event) {
 void MainWindow::open_palette() {
     auto entries = actions_->palette();
     for (const QString& path : settings_.recents())
-        entries.push_back({tr("Open %1").arg(QFileInfo(path).fileName()), path, {}, true, [this, path] { open_path(path); }});
+        entries.push_back(
+            {tr("Open %1").arg(QFileInfo(path).fileName()), path, {}, true, [this, path] { open_path(path); }});
     for (const views::StartSample& sample : screen_->start->samples)
-        entries.push_back({tr("Open built-in %1").arg(text_of(sample.title)), tr("built-in network"), {}, true,
+        entries.push_back({tr("Open built-in %1").arg(text_of(sample.title)),
+                           tr("built-in network"),
+                           {},
+                           true,
                            [this, name = sample.name] { submit(views::OpenSample{name}); }});
     palette_->open(std::move(entries), tr("Type an action"));
 }
@@ -379,20 +418,25 @@ void MainWindow::open_go_to(bool functions_only) {
     std::vector<qt::PaletteEntry> entries;
     const auto data = screen_->graph;
     for (const std::string& name : screen_->functions)
-        entries.push_back({text_of(name), tr("tensor program"), {}, true, [this, name] { submit(views::SelectFunction{name}); }});
+        entries.push_back(
+            {text_of(name), tr("tensor program"), {}, true, [this, name] { submit(views::SelectFunction{name}); }});
     if (!functions_only) {
         for (std::size_t i = 0; i < data->nodes.size(); ++i) {
             const views::GraphNode& n = data->nodes[i];
             entries.push_back({text_of(n.title), text_of(n.name + "  " + n.subtitle), {}, true, [this, i, data] {
-                                   if (workspace_->graph()->isVisible() && screen_->graph == data) workspace_->graph()->select_node(static_cast<int>(i));
+                                   if (workspace_->graph()->isVisible() && screen_->graph == data)
+                                       workspace_->graph()->select_node(static_cast<int>(i));
                                }});
         }
         for (const views::StageSection& section : screen_->stages->sections)
             for (const views::StageStep& step : section.steps)
-                entries.push_back({text_of(step.name), tr("stage of %1").arg(text_of(section.title)), {}, true,
-                                   [this, id = step.id] { submit(views::SelectStage{id}); }});
+                entries.push_back(
+                    {text_of(step.name), tr("stage of %1").arg(text_of(section.title)), {}, true, [this, id = step.id] {
+                         submit(views::SelectStage{id});
+                     }});
     }
-    palette_->open(std::move(entries), functions_only ? tr("Type the name of a tensor program") : tr("Type a node, a tensor program, a stage"));
+    palette_->open(std::move(entries), functions_only ? tr("Type the name of a tensor program")
+                                                      : tr("Type a node, a tensor program, a stage"));
 }
 
 } // namespace orrery::app

@@ -11,6 +11,7 @@
 #include "views/qt/stage_strip.hpp"
 #include "views/qt/start_page.hpp"
 #include "views/qt/status_line.hpp"
+#include "views/qt/theme.hpp"
 
 #include <QMainWindow>
 #include <QTimer>
@@ -65,7 +66,7 @@ class MainWindow : public QMainWindow {
     void save_dialog(bool recipe);
     void open_palette();
     void open_go_to(bool functions_only);
-    void set_theme(bool dark, bool colour_blind);
+    void set_theme(const qt::ThemeChoice& choice);
 
     Workbench& workbench_;
     Settings settings_;

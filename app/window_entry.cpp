@@ -26,9 +26,13 @@ struct Program {
     }
 };
 
-SettingsOptions settings_of(const WindowStart& start) { return {QString::fromStdString(start.config_directory), start.no_config}; }
+SettingsOptions settings_of(const WindowStart& start) {
+    return {QString::fromStdString(start.config_directory), start.no_config};
+}
 
-std::filesystem::path layout_cache(const WindowStart& start) { return start.no_config ? std::filesystem::path() : cache_directory() / "layouts"; }
+std::filesystem::path layout_cache(const WindowStart& start) {
+    return start.no_config ? std::filesystem::path() : cache_directory() / "layouts";
+}
 
 /// Runs the event loop until the workbench rests and the window shows it.
 bool wait_until_shown(const SessionWorkbench& workbench, const MainWindow& window) {
@@ -64,11 +68,15 @@ int show_window(const WindowStart& start) {
 
 Result<void> capture_window(const CaptureStart& start) {
     if (!has_display())
-        return Diagnostic{Code::NoDisplay, "there is no display to draw the window on", {}, "run it under xvfb-run -a, or set DISPLAY"};
+        return Diagnostic{Code::NoDisplay,
+                          "there is no display to draw the window on",
+                          {},
+                          "run it under xvfb-run -a, or set DISPLAY"};
     QSize size(1680, 1050);
     if (!start.size.empty()) {
         const QStringList parts = QString::fromStdString(start.size).split(u'x');
-        if (parts.size() != 2 || parts[0].toInt() < 400 || parts[1].toInt() < 300 || parts[0].toInt() > 16384 || parts[1].toInt() > 16384)
+        if (parts.size() != 2 || parts[0].toInt() < 400 || parts[1].toInt() < 300 || parts[0].toInt() > 16384 ||
+            parts[1].toInt() > 16384)
             return Diagnostic{Code::BadArgument, "a size is WIDTHxHEIGHT, from 400x300 to 16384x16384", {}, {}};
         size = {parts[0].toInt(), parts[1].toInt()};
     }
@@ -83,14 +91,17 @@ Result<void> capture_window(const CaptureStart& start) {
     window.show();
     if (!first_page) window.workspace()->arrange(arrangement_named(layout));
     if (start.window.recipe && !first_page) workbench.open_recipe(*start.window.recipe);
-    if (!wait_until_shown(workbench, window)) return Diagnostic{Code::ProcessFailed, "the model was not compiled in time", {}, {}};
-    if (!first_page && !workbench.snapshot()->has_model() && !workbench.snapshot()->problems.empty()) return workbench.snapshot()->problems.front();
+    if (!wait_until_shown(workbench, window))
+        return Diagnostic{Code::ProcessFailed, "the model was not compiled in time", {}, {}};
+    if (!first_page && !workbench.snapshot()->has_model() && !workbench.snapshot()->problems.empty())
+        return workbench.snapshot()->problems.front();
     if (!start.function.empty()) workbench.submit(views::SelectFunction{start.function});
     if (start.run || arrangement_named(layout) == Arrangement::Run) {
         workbench.submit(views::RunModel{});
         window.workspace()->show_bottom_tab(Workspace::RunTab);
     }
-    if (!wait_until_shown(workbench, window)) return Diagnostic{Code::ProcessFailed, "the model did not run in time", {}, {}};
+    if (!wait_until_shown(workbench, window))
+        return Diagnostic{Code::ProcessFailed, "the model did not run in time", {}, {}};
     if (!window.grab().save(QString::fromStdString(start.output.string()), "PNG"))
         return Diagnostic{Code::FileUnwritable, "cannot write the picture", {FileOffset{start.output.string()}}, {}};
     return {};

@@ -17,8 +17,8 @@ constexpr int kSettleFrames = 2;
 
 /// The interface's typeface as a file, for ImGui's own rasterizer.
 QString font_file() {
-    for (const char* name : {"opentype/inter/Inter-Regular.otf", "truetype/inter/Inter-Regular.ttf", "truetype/dejavu/DejaVuSans.ttf",
-                             "truetype/noto/NotoSans-Regular.ttf"}) {
+    for (const char* name : {"opentype/inter/Inter-Regular.otf", "truetype/inter/Inter-Regular.ttf",
+                             "truetype/dejavu/DejaVuSans.ttf", "truetype/noto/NotoSans-Regular.ttf"}) {
         const QString found = QStandardPaths::locate(QStandardPaths::FontsLocation, QLatin1String(name));
         if (!found.isEmpty()) return found;
     }
@@ -27,7 +27,8 @@ QString font_file() {
 
 } // namespace
 
-ImGuiHost::ImGuiHost(const QString& name, QWidget* parent) : QWidget(parent), canvas_(std::make_unique<imgui::Canvas>()) {
+ImGuiHost::ImGuiHost(const QString& name, QWidget* parent)
+    : QWidget(parent), canvas_(std::make_unique<imgui::Canvas>()) {
     setAccessibleName(name);
     setFocusPolicy(Qt::StrongFocus);
     setMouseTracking(true);
@@ -76,7 +77,9 @@ void ImGuiHost::run_frame() {
     input_.height = static_cast<float>(height());
     input_.ratio = static_cast<float>(devicePixelRatioF());
     input_.seconds = std::min(0.1f, static_cast<float>(clock_.restart()) / 1000.f);
-    canvas_->frame(input_, [this] { if (draw_) draw_(input_); });
+    canvas_->frame(input_, [this] {
+        if (draw_) draw_(input_);
+    });
     input_.wheel = 0;
     input_.step = 0;
 }
@@ -115,8 +118,9 @@ void ImGuiHost::paintEvent(QPaintEvent*) {
     if (gl_ != Gl::Ready) {
         painter.fillRect(rect(), qt::theme().ground);
         painter.setPen(qt::theme().dim);
-        painter.drawText(rect().adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap,
-                         tr("This canvas needs OpenGL 3, which is not available here. The table beside it shows the same."));
+        painter.drawText(
+            rect().adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap,
+            tr("This canvas needs OpenGL 3, which is not available here. The table beside it shows the same."));
         return;
     }
     painter.drawImage(0, 0, picture_);
@@ -140,7 +144,10 @@ void ImGuiHost::set_mouse(const QPointF& at) {
 }
 
 void ImGuiHost::set_button(Qt::MouseButton button, bool down) {
-    const int index = button == Qt::LeftButton ? 0 : button == Qt::RightButton ? 1 : button == Qt::MiddleButton ? 2 : -1;
+    const int index = button == Qt::LeftButton     ? 0
+                      : button == Qt::RightButton  ? 1
+                      : button == Qt::MiddleButton ? 2
+                                                   : -1;
     if (index < 0) return;
     // A press and its release within one frame would be lost: the frame of the press is drawn first.
     if (dirty_ && gl_ == Gl::Ready && !down) render();
@@ -175,7 +182,8 @@ void ImGuiHost::wheelEvent(QWheelEvent* event) {
 
 void ImGuiHost::keyPressEvent(QKeyEvent* event) {
     const int key = event->key();
-    if (key != Qt::Key_Left && key != Qt::Key_Right && key != Qt::Key_Up && key != Qt::Key_Down) return QWidget::keyPressEvent(event);
+    if (key != Qt::Key_Left && key != Qt::Key_Right && key != Qt::Key_Up && key != Qt::Key_Down)
+        return QWidget::keyPressEvent(event);
     input_.step = key == Qt::Key_Left || key == Qt::Key_Up ? -1 : 1;
     request_frame();
 }

@@ -10,7 +10,8 @@ namespace orrery::app {
 namespace {
 
 imgui::Colour packed(const QColor& c) {
-    return imgui::rgb(static_cast<std::uint8_t>(c.red()), static_cast<std::uint8_t>(c.green()), static_cast<std::uint8_t>(c.blue()));
+    return imgui::rgb(static_cast<std::uint8_t>(c.red()), static_cast<std::uint8_t>(c.green()),
+                      static_cast<std::uint8_t>(c.blue()));
 }
 
 } // namespace
@@ -34,7 +35,9 @@ MemoryPanel::MemoryPanel(QWidget* parent) : QWidget(parent), data_(std::make_sha
             if (select == nullptr) return;
             table_->select_row(state_.selected);
             // The canvas is inside its frame: the window answers after it.
-            QMetaObject::invokeMethod(this, [this, selection = select->selection] { Q_EMIT selection_requested(selection); }, Qt::QueuedConnection);
+            QMetaObject::invokeMethod(
+                this, [this, selection = select->selection] { Q_EMIT selection_requested(selection); },
+                Qt::QueuedConnection);
         });
     });
     connect(table_, &qt::TablePanel::row_activated, this, &MemoryPanel::select_box);
@@ -44,11 +47,13 @@ MemoryPanel::MemoryPanel(QWidget* parent) : QWidget(parent), data_(std::make_sha
 void MemoryPanel::set_style() {
     const qt::Theme& t = qt::theme();
     imgui::Style& s = state_.style;
-    s.ground = packed(t.ground), s.panel = packed(t.panel), s.raised = packed(t.raised), s.hairline = packed(t.hairline);
+    s.ground = packed(t.ground), s.panel = packed(t.panel), s.raised = packed(t.raised),
+    s.hairline = packed(t.hairline);
     s.text = packed(t.text), s.dim = packed(t.dim), s.faint = packed(t.faint);
     s.accent = packed(t.accent), s.accent_fill = packed(t.accent_fill);
     s.kinds = {packed(t.blue), packed(t.teal), packed(t.violet), packed(t.green), packed(t.grey)};
-    s.kind_fills = {packed(t.blue_fill), packed(t.teal_fill), packed(t.violet_fill), packed(t.green_fill), packed(t.grey_fill)};
+    s.kind_fills = {packed(t.blue_fill), packed(t.teal_fill), packed(t.violet_fill), packed(t.green_fill),
+                    packed(t.grey_fill)};
     canvas_->request_frame();
 }
 
@@ -70,8 +75,11 @@ void MemoryPanel::select_box(int box) {
 }
 
 void MemoryPanel::set_selection(const views::Selection& selection) {
-    const auto meant = [&](int i) { return data_->boxes[static_cast<std::size_t>(i)].origins.intersects(selection.origins); };
-    if (state_.selected >= 0 && state_.selected < static_cast<int>(data_->boxes.size()) && meant(state_.selected)) return;
+    const auto meant = [&](int i) {
+        return data_->boxes[static_cast<std::size_t>(i)].origins.intersects(selection.origins);
+    };
+    if (state_.selected >= 0 && state_.selected < static_cast<int>(data_->boxes.size()) && meant(state_.selected))
+        return;
     state_.selected = -1;
     for (int i = 0; i < static_cast<int>(data_->boxes.size()) && state_.selected < 0; ++i)
         if (meant(i)) state_.selected = i;

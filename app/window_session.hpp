@@ -73,7 +73,8 @@ class SessionWorkbench : public Workbench {
     views::ScreenBuilder::Key graph_key_;
     std::string wanted_code_;
     std::shared_ptr<const session::RunResult> seen_run_;
-    std::string exporting_; ///< file being written; empty when none is
+    std::shared_ptr<const session::CompiledModel> warm_; ///< what has been run before
+    std::string exporting_;                              ///< file being written; empty when none is
     std::atomic<bool> snapshot_pending_{false};
     std::unique_ptr<Worker> screens_, graphs_;
     std::jthread export_;

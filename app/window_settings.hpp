@@ -12,8 +12,8 @@ namespace orrery::app {
 
 /// `--config DIR` and `--no-config`.
 struct SettingsOptions {
-    QString directory;  ///< empty: the user's own
-    bool none = false;  ///< nothing is read or written
+    QString directory; ///< empty: the user's own
+    bool none = false; ///< nothing is read or written
 };
 
 class Settings {

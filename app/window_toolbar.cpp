@@ -71,7 +71,8 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
     std::vector<std::pair<QString, QMenu*>> sections;
     for (const ActionRow& entry : action_rows()) {
         const QString section = QLatin1String(entry.section);
-        if (sections.empty() || sections.back().first != section) sections.emplace_back(section, menu_->addMenu(section));
+        if (sections.empty() || sections.back().first != section)
+            sections.emplace_back(section, menu_->addMenu(section));
         sections.back().second->addAction(actions[entry.id]);
     }
     model_ = bar_button(tr("Model"), this);
@@ -90,7 +91,10 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
     run_->setText(tr("▶ Run"));
     connect(actions[ActionId::Run], &QAction::changed, run_, [this] { run_->setText(tr("▶ Run")); });
     row->addWidget(run_);
-    for (const auto& [id, text] : {std::pair(ActionId::Check, tr("Check")), {ActionId::Export, tr("Export…")}, {ActionId::Undo, tr("↶")}, {ActionId::Redo, tr("↷")}}) {
+    for (const auto& [id, text] : {std::pair(ActionId::Check, tr("Check")),
+                                   {ActionId::Export, tr("Export…")},
+                                   {ActionId::Undo, tr("↶")},
+                                   {ActionId::Redo, tr("↷")}}) {
         QToolButton* button = bar_button(actions[id]->text(), this);
         button->setDefaultAction(actions[id]);
         button->setText(text);
@@ -107,7 +111,8 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
 }
 
 void Toolbar::set_screen(const views::Screen& screen) {
-    model_->setText(screen.has_model ? QString::fromStdString(screen.model_title) + QStringLiteral("  ▾") : tr("Open a model  ▾"));
+    model_->setText(screen.has_model ? QString::fromStdString(screen.model_title) + QStringLiteral("  ▾")
+                                     : tr("Open a model  ▾"));
     target_->setText(QString::fromStdString(screen.target_title) + QStringLiteral("  ▾"));
     target_->setVisible(!screen.target_title.empty());
     if (threads_ == screen.threads && max_threads_ == screen.max_threads) return;

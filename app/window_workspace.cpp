@@ -13,7 +13,9 @@ namespace {
 
 constexpr int kStateVersion = 3; // of saved dock states; another version falls back to the shipped arrangement
 
-QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 5>& docks) { return docks[static_cast<std::size_t>(pane)]; }
+QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 5>& docks) {
+    return docks[static_cast<std::size_t>(pane)];
+}
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
@@ -31,7 +33,8 @@ QString arrangement_name(Arrangement arrangement) {
 
 Arrangement arrangement_named(const QString& name) {
     for (int i = 0; i < kArrangements; ++i)
-        if (arrangement_name(static_cast<Arrangement>(i)).compare(name, Qt::CaseInsensitive) == 0) return static_cast<Arrangement>(i);
+        if (arrangement_name(static_cast<Arrangement>(i)).compare(name, Qt::CaseInsensitive) == 0)
+            return static_cast<Arrangement>(i);
     return Arrangement::Schedule;
 }
 
@@ -48,7 +51,8 @@ Workspace::Workspace(Settings& settings, QWidget* parent) : QMainWindow(parent, 
         connect(dock, &QDockWidget::visibilityChanged, this, &Workspace::panes_changed);
 }
 
-QDockWidget* Workspace::add_dock(const QString& name, qt::PaneHeader* header, QWidget* content, Qt::DockWidgetArea area) {
+QDockWidget* Workspace::add_dock(const QString& name, qt::PaneHeader* header, QWidget* content,
+                                 Qt::DockWidgetArea area) {
     auto* dock = new QDockWidget(name, this);
     dock->setObjectName(name);
     // Floating docks are unreliable on Wayland; moving and closing is enough.
@@ -77,7 +81,8 @@ void Workspace::build_texts() {
     tensor_->setAccessibleName(tr("Tensor program"));
     tensor_header_ = new qt::PaneHeader(this);
     tensor_header_->set_title(tr("Tensor program"));
-    QToolButton* pick = tensor_header_->add_button(QStringLiteral("▾"), tr("Show another tensor program (Ctrl+T)"), false);
+    QToolButton* pick =
+        tensor_header_->add_button(QStringLiteral("▾"), tr("Show another tensor program (Ctrl+T)"), false);
     connect(pick, &QToolButton::clicked, this, &Workspace::function_list_requested);
     setCentralWidget(new qt::Pane(tensor_header_, tensor_, this));
     llvm_ = new qt::TextView(this);
@@ -121,7 +126,8 @@ void Workspace::build_bottom() {
 
 void Workspace::connect_selection() {
     const auto from = [this](auto* view, auto signal) {
-        connect(view, signal, this, [this, view](const views::Selection& selection) { Q_EMIT selection_requested(selection, view); });
+        connect(view, signal, this,
+                [this, view](const views::Selection& selection) { Q_EMIT selection_requested(selection, view); });
     };
     from(graph_, &qt::GraphView::selection_requested);
     from(tensor_, &qt::TextView::selection_requested);
@@ -163,7 +169,8 @@ void Workspace::show_notes(const views::Screen& screen) {
     code_notes_ = {text_of(screen.llvm->note), text_of(screen.assembly->note)};
     code_header_->set_note(code_notes_[static_cast<std::size_t>(std::max(0, code_header_->selected_tab()))]);
     const views::ProblemsViewData& p = *screen.problems;
-    bottom_header_->set_tab_text(ProblemsTab, p.errors + p.warnings == 0 ? tr("Problems") : tr("Problems  %1").arg(p.errors + p.warnings));
+    bottom_header_->set_tab_text(
+        ProblemsTab, p.errors + p.warnings == 0 ? tr("Problems") : tr("Problems  %1").arg(p.errors + p.warnings));
     bottom_notes_ = {text_of(screen.memory->summary), text_of(screen.run->agreement), QString()};
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
 }
@@ -236,7 +243,9 @@ void Workspace::default_sizes() {
     }
 }
 
-void Workspace::keep_arrangement() { settings_.set(QStringLiteral("layout/") + arrangement_name(arrangement_), saveState(kStateVersion)); }
+void Workspace::keep_arrangement() {
+    settings_.set(QStringLiteral("layout/") + arrangement_name(arrangement_), saveState(kStateVersion));
+}
 
 void Workspace::reset_arrangement() {
     settings_.remove(QStringLiteral("layout/") + arrangement_name(arrangement_));
@@ -244,7 +253,8 @@ void Workspace::reset_arrangement() {
 }
 
 void Workspace::show_pane(PaneId pane, bool on) {
-    if (QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_})) dock->setVisible(on);
+    if (QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_}))
+        dock->setVisible(on);
 }
 
 bool Workspace::pane_shown(PaneId pane) const {

@@ -94,8 +94,8 @@ class Workspace : public QMainWindow {
     qt::RunPanel* run_ = nullptr;
     qt::TablePanel* problems_ = nullptr;
     qt::InspectorPanel* inspector_ = nullptr;
-    qt::PaneHeader *graph_header_ = nullptr, *tensor_header_ = nullptr, *code_header_ = nullptr, *bottom_header_ = nullptr,
-                   *inspector_header_ = nullptr;
+    qt::PaneHeader *graph_header_ = nullptr, *tensor_header_ = nullptr, *code_header_ = nullptr,
+                   *bottom_header_ = nullptr, *inspector_header_ = nullptr;
     QStackedWidget *code_stack_ = nullptr, *bottom_stack_ = nullptr;
     QDockWidget *graph_dock_ = nullptr, *code_dock_ = nullptr, *bottom_dock_ = nullptr, *inspector_dock_ = nullptr;
     QToolButton* heat_button_ = nullptr;

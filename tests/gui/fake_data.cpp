@@ -9,19 +9,23 @@ using views::GraphDescription;
 using views::GraphItem;
 using views::OperatorKind;
 
-int add(GraphDescription& g, const std::string& op, const std::string& title, const std::string& type, std::vector<int> inputs,
-        const std::string& scope) {
+/// What a fake node says of itself.
+struct Label {
+    std::string op, title, type;
+};
+
+int add(GraphDescription& g, const Label& label, std::vector<int> inputs, const std::string& scope) {
     const int index = static_cast<int>(g.items.size());
     GraphItem item;
     item.name = "v" + std::to_string(index);
-    item.title = title;
-    item.subtitle = type;
+    item.title = label.title;
+    item.subtitle = label.type;
     item.scope = scope;
-    item.signature = title;
-    item.kind = views::operator_kind(op);
+    item.signature = label.title;
+    item.kind = views::operator_kind(label.op);
     item.origins = OriginSet(static_cast<SourceId>(index));
     item.inputs = std::move(inputs);
-    if (item.kind != OperatorKind::Input) item.function = op + "_" + std::to_string(index);
+    if (item.kind != OperatorKind::Input) item.function = label.op + "_" + std::to_string(index);
     g.items.push_back(std::move(item));
     return index;
 }
@@ -31,33 +35,35 @@ int add(GraphDescription& g, const std::string& op, const std::string& title, co
 GraphDescription residual_network(bool with_times) {
     GraphDescription g;
     g.title = "fused";
-    int at = add(g, "input", "data", "1×3×224×224", {}, "");
-    at = add(g, "conv2d", "conv2d 7×7 /2 · relu", "64×112×112", {at}, "stem");
-    at = add(g, "max_pool2d", "max_pool2d 3×3 /2", "64×56×56", {at}, "stem");
+    int at = add(g, {"input", "data", "1×3×224×224"}, {}, "");
+    at = add(g, {"conv2d", "conv2d 7×7 /2 · relu", "64×112×112"}, {at}, "stem");
+    at = add(g, {"max_pool2d", "max_pool2d 3×3 /2", "64×56×56"}, {at}, "stem");
     const char* const types[] = {"64×56×56", "128×28×28", "256×14×14", "512×7×7"};
     for (int stage = 0; stage < 4; ++stage)
         for (int block = 0; block < 2; ++block) {
             const std::string scope = "layer" + std::to_string(stage + 1) + "/" + std::to_string(block);
             const int before = at;
-            const int a = add(g, "conv2d", "conv2d 3×3 · relu", types[stage], {before}, scope);
-            const int b = add(g, "conv2d", "conv2d 3×3", types[stage], {a}, scope);
-            const int s = add(g, "add", "add", types[stage], {b, before}, scope);
-            at = add(g, "relu", "relu", types[stage], {s}, scope);
+            const int a = add(g, {"conv2d", "conv2d 3×3 · relu", types[stage]}, {before}, scope);
+            const int b = add(g, {"conv2d", "conv2d 3×3", types[stage]}, {a}, scope);
+            const int s = add(g, {"add", "add", types[stage]}, {b, before}, scope);
+            at = add(g, {"relu", "relu", types[stage]}, {s}, scope);
         }
-    at = add(g, "global_avg_pool", "global_avg_pool", "512×1×1", {at}, "head");
-    at = add(g, "dense", "dense", "1000", {at}, "head");
-    at = add(g, "softmax", "softmax", "1000", {at}, "head");
+    at = add(g, {"global_avg_pool", "global_avg_pool", "512×1×1"}, {at}, "head");
+    at = add(g, {"dense", "dense", "1000"}, {at}, "head");
+    at = add(g, {"softmax", "softmax", "1000"}, {at}, "head");
     if (with_times)
-        for (std::size_t i = 1; i < g.items.size(); ++i) g.items[i].time_ms = 0.1 + 2.3 * static_cast<double>((i * 37) % 11) / 10;
+        for (std::size_t i = 1; i < g.items.size(); ++i)
+            g.items[i].time_ms = 0.1 + 2.3 * static_cast<double>((i * 37) % 11) / 10;
     return g;
 }
 
 GraphDescription transformer(int operators) {
     GraphDescription g;
     g.title = "imported";
-    const int mask = add(g, "input", "mask", "1×128", {}, "");
-    int at = add(g, "input", "tokens", "1×128×768", {}, "");
-    const char* const ops[] = {"layer_norm", "matmul", "matmul", "matmul", "transpose", "matmul", "add", "softmax", "matmul", "add", "dense", "gelu"};
+    const int mask = add(g, {"input", "mask", "1×128"}, {}, "");
+    int at = add(g, {"input", "tokens", "1×128×768"}, {}, "");
+    const char* const ops[] = {"layer_norm", "matmul",  "matmul", "matmul", "transpose", "matmul",
+                               "add",        "softmax", "matmul", "add",    "dense",     "gelu"};
     while (static_cast<int>(g.items.size()) + 12 <= operators + 2) {
         const int before = at;
         const std::string scope = "layer/" + std::to_string(g.items.size() / 12);
@@ -66,7 +72,7 @@ GraphDescription transformer(int operators) {
             if (k == 0) inputs = {before};
             if (k == 6) inputs.push_back(mask);
             if (k == 9) inputs.push_back(before);
-            at = add(g, ops[k], ops[k], "1×128×768", inputs, scope);
+            at = add(g, {ops[k], ops[k], "1×128×768"}, inputs, scope);
         }
     }
     return g;
@@ -75,9 +81,11 @@ GraphDescription transformer(int operators) {
 views::StagesViewData stages(int selected) {
     views::StagesViewData data;
     int id = 0;
-    const auto step = [&](views::StageSection& section, const char* name, const char* detail, const char* time, bool changed, bool pass) {
+    const auto step = [&](views::StageSection& section, const char* name, const char* detail, const char* time,
+                          bool changed, bool pass) {
         views::StageStep s;
-        s.id = id, s.name = name, s.detail = detail, s.time = time, s.changed = changed, s.selected = id == selected, s.can_disable = pass;
+        s.id = id, s.name = name, s.detail = detail, s.time = time, s.changed = changed, s.selected = id == selected,
+        s.can_disable = pass;
         ++id;
         section.steps.push_back(s);
     };
@@ -104,22 +112,24 @@ std::shared_ptr<views::TextViewData> tensor_program(const std::string& function)
     data->title = "Tensor program";
     data->subject = function;
     data->note = "after vectorize · exact, max err 1.2e-6";
-    views::set_text(*data, "fn " + function + "(x: f32[1, 4, 58, 58, 16], w: f32[4, 4, 3, 3, 16, 16],\n"
-                           "                    r: f32[1, 4, 56, 56, 16]) -> y: f32[1, 4, 56, 56, 16] {\n"
-                           "  parallel oc_o, oh in 4, 56 {\n"
-                           "    for ow_o in 4 {\n"
-                           "      alloc acc: f32[14, 16] scope registers\n"
-                           "      block init { acc[ow_i, v] = 0.0 }\n"
-                           "      for ic_o, kh, kw in 4, 3, 3 {\n"
-                           "        for ic_i in 16 {   // 92 % of the time\n"
-                           "          unroll ow_i in 14 { vector v in 16 {\n"
-                           "            block conv(reduce ic, kh, kw)\n"
-                           "              acc[ow_i, v] += x[0, ic_o, oh + kh, 14*ow_o + ow_i + kw, ic_i]\n"
-                           "                            * w[oc_o, ic_o, kh, kw, ic_i, v]\n"
-                           "      } } } }\n"
-                           "      unroll ow_i in 14 { vector v in 16 {\n"
-                           "        block relu   y[0, oc_o, oh, 14*ow_o + ow_i, v] = max(acc[ow_i, v] + r[0, oc_o, oh, 14*ow_o + ow_i, v], 0.0)\n"
-                           "  } } } }\n");
+    views::set_text(*data, "fn " + function +
+                               "(x: f32[1, 4, 58, 58, 16], w: f32[4, 4, 3, 3, 16, 16],\n"
+                               "                    r: f32[1, 4, 56, 56, 16]) -> y: f32[1, 4, 56, 56, 16] {\n"
+                               "  parallel oc_o, oh in 4, 56 {\n"
+                               "    for ow_o in 4 {\n"
+                               "      alloc acc: f32[14, 16] scope registers\n"
+                               "      block init { acc[ow_i, v] = 0.0 }\n"
+                               "      for ic_o, kh, kw in 4, 3, 3 {\n"
+                               "        for ic_i in 16 {   # 92 % of the time\n"
+                               "          unroll ow_i in 14 { vector v in 16 {\n"
+                               "            block conv(reduce ic, kh, kw)\n"
+                               "              acc[ow_i, v] += x[0, ic_o, oh + kh, 14*ow_o + ow_i + kw, ic_i]\n"
+                               "                            * w[oc_o, ic_o, kh, kw, ic_i, v]\n"
+                               "      } } } }\n"
+                               "      unroll ow_i in 14 { vector v in 16 {\n"
+                               "        block relu   y[0, oc_o, oh, 14*ow_o + ow_i, v] = max(acc[ow_i, v] + r[0, oc_o, "
+                               "oh, 14*ow_o + ow_i, v], 0.0)\n"
+                               "  } } } }\n");
     const int tints[] = {-1, -1, -1, -1, -1, 0, 1, 1, 1, 1, 1, 1, -1, 2, 2, -1};
     for (int i = 0; i < data->line_count(); ++i) {
         views::LineLink link;
@@ -146,10 +156,14 @@ std::shared_ptr<views::TextViewData> assembly(const views::TextViewData& tensor)
         lines.push_back(tensor_line);
     };
     emit(tensor.subject + ":", 0);
-    for (int i = 0; i < 6; ++i) emit("\tvxorps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmm" + std::to_string(i), 6);
+    for (int i = 0; i < 6; ++i)
+        emit("\tvxorps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmm" + std::to_string(i), 6);
     emit(".LBB3_4:                         # inner loop", 0);
     emit("\tvmovups\tzmm28, zmmword ptr [r9 + rcx]", 11);
-    for (int i = 0; i < 14; ++i) emit("\tvfmadd231ps\tzmm" + std::to_string(i) + ", zmm28, dword ptr [rdi + 4*rdx + " + std::to_string(64 * i) + "]{1to16}", 11);
+    for (int i = 0; i < 14; ++i)
+        emit("\tvfmadd231ps\tzmm" + std::to_string(i) + ", zmm28, dword ptr [rdi + 4*rdx + " + std::to_string(64 * i) +
+                 "]{1to16}",
+             11);
     emit("\tadd\trcx, 64", 8);
     emit("\tcmp\trcx, 1024", 8);
     emit("\tjne\t.LBB3_4", 8);
@@ -173,24 +187,26 @@ std::shared_ptr<views::TextViewData> llvm(const views::TextViewData& tensor) {
     data->title = "LLVM IR";
     data->subject = tensor.subject;
     data->note = "optimized";
-    views::set_text(*data, "define void @" + tensor.subject + "(ptr noalias %args, i64 %begin, i64 %end) {\n"
-                           "entry:\n"
-                           "  %x = load ptr, ptr %args, align 8\n"
-                           "  br label %loop\n"
-                           "\n"
-                           "loop:                                 ; preds = %loop, %entry\n"
-                           "  %i = phi i64 [ 0, %entry ], [ %next, %loop ]\n"
-                           "  %acc = phi <16 x float> [ zeroinitializer, %entry ], [ %sum, %loop ]\n"
-                           "  %p = getelementptr inbounds float, ptr %x, i64 %i\n"
-                           "  %v = load <16 x float>, ptr %p, align 64, !tbaa !3\n"
-                           "  %sum = tail call contract <16 x float> @llvm.fma.v16f32(<16 x float> %v, <16 x float> %v, <16 x float> %acc)\n"
-                           "  %next = add nuw nsw i64 %i, 16\n"
-                           "  %done = icmp eq i64 %next, %end\n"
-                           "  br i1 %done, label %exit, label %loop\n"
-                           "\n"
-                           "exit:\n"
-                           "  ret void\n"
-                           "}\n");
+    views::set_text(*data, "define void @" + tensor.subject +
+                               "(ptr noalias %args, i64 %begin, i64 %end) {\n"
+                               "entry:\n"
+                               "  %x = load ptr, ptr %args, align 8\n"
+                               "  br label %loop\n"
+                               "\n"
+                               "loop:                                 ; preds = %loop, %entry\n"
+                               "  %i = phi i64 [ 0, %entry ], [ %next, %loop ]\n"
+                               "  %acc = phi <16 x float> [ zeroinitializer, %entry ], [ %sum, %loop ]\n"
+                               "  %p = getelementptr inbounds float, ptr %x, i64 %i\n"
+                               "  %v = load <16 x float>, ptr %p, align 64, !tbaa !3\n"
+                               "  %sum = tail call contract <16 x float> @llvm.fma.v16f32(<16 x float> %v, <16 x "
+                               "float> %v, <16 x float> %acc)\n"
+                               "  %next = add nuw nsw i64 %i, 16\n"
+                               "  %done = icmp eq i64 %next, %end\n"
+                               "  br i1 %done, label %exit, label %loop\n"
+                               "\n"
+                               "exit:\n"
+                               "  ret void\n"
+                               "}\n");
     const int lines[] = {0, 0, 6, 6, 0, 0, 8, 8, 11, 11, 11, 8, 8, 8, 0, 0, 15, 0};
     for (const int line : lines) data->links.push_back({OriginSet(static_cast<SourceId>(line < 14 ? 4 : 5)), line, -1});
     data->folds = views::folds_of(*data);
@@ -244,11 +260,21 @@ views::RunViewData run_result(const GraphDescription& graph) {
     data.summary = "13.4 ms on 2 threads, seed 0";
     data.agreement = "all 21 kernels agree with the reference, worst 1.2e-6";
     data.agreement_tone = views::Tone::Good;
-    data.outputs.columns = {{"Output", views::Align::Left, 14}, {"Type", views::Align::Left, 14}, {"Min", views::Align::Right, 9},
-                            {"Max", views::Align::Right, 9}, {"First values", views::Align::Left, 0}};
-    data.outputs.rows.push_back({{{"probabilities", 0, -1}, {"f32[1, 1000]", 0, -1}, {"1.2e-05", 1.2e-5, -1}, {"0.0834", 0.0834, -1},
-                                  {"0.00102, 0.00087, 0.00241, 0.00093", 0, -1}}, {}, views::Tone::Normal, {}});
-    data.operators.columns = {{"Operator", views::Align::Left, 0}, {"Time", views::Align::Right, 10}, {"Share", views::Align::Right, 12}};
+    data.outputs.columns = {{"Output", views::Align::Left, 14},
+                            {"Type", views::Align::Left, 14},
+                            {"Min", views::Align::Right, 9},
+                            {"Max", views::Align::Right, 9},
+                            {"First values", views::Align::Left, 0}};
+    data.outputs.rows.push_back({{{"probabilities", 0, -1},
+                                  {"f32[1, 1000]", 0, -1},
+                                  {"1.2e-05", 1.2e-5, -1},
+                                  {"0.0834", 0.0834, -1},
+                                  {"0.00102, 0.00087, 0.00241, 0.00093", 0, -1}},
+                                 {},
+                                 views::Tone::Normal,
+                                 {}});
+    data.operators.columns = {
+        {"Operator", views::Align::Left, 0}, {"Time", views::Align::Right, 10}, {"Share", views::Align::Right, 12}};
     double total = 0;
     for (const GraphItem& item : graph.items) total += item.time_ms > 0 ? item.time_ms : 0;
     for (const GraphItem& item : graph.items) {
@@ -256,8 +282,12 @@ views::RunViewData run_result(const GraphDescription& graph) {
         char time[32], share[32];
         std::snprintf(time, sizeof time, "%.2f ms", item.time_ms);
         std::snprintf(share, sizeof share, "%.1f %%", 100 * item.time_ms / total);
-        data.operators.rows.push_back({{{item.function, 0, -1}, {time, item.time_ms, -1}, {share, item.time_ms / total, static_cast<float>(4 * item.time_ms / total)}},
-                                       item.origins, views::Tone::Normal, {}});
+        data.operators.rows.push_back({{{item.function, 0, -1},
+                                        {time, item.time_ms, -1},
+                                        {share, item.time_ms / total, static_cast<float>(4 * item.time_ms / total)}},
+                                       item.origins,
+                                       views::Tone::Normal,
+                                       {}});
     }
     return data;
 }
@@ -266,10 +296,21 @@ views::InspectorViewData inspector(const GraphItem& item) {
     views::InspectorViewData data;
     data.title = item.title;
     data.subtitle = item.name + " · " + item.scope;
-    data.sections.push_back({"Type", "", {{"result", "f32[1, 64, 56, 56]", true}, {"input", "f32[1, 64, 56, 56]", true}, {"weight", "f32[64, 64, 3, 3]", true}}});
-    data.sections.push_back({"Attributes", "", {{"strides", "[1, 1]", true}, {"pads", "[1, 1, 1, 1]", true}, {"groups", "1", true}}});
-    data.sections.push_back({"conv2d", "Slides a window over the input and sums the products with the kernel over channels and window.", {}});
-    data.sections.push_back({"Constant weight", "", {{"min, max", "-0.312, 0.298"}, {"mean", "1.1e-4"}, {"first", "0.0213, -0.1142, 0.0077, 0.0518", true}}});
+    data.sections.push_back({"Type",
+                             "",
+                             {{"result", "f32[1, 64, 56, 56]", true},
+                              {"input", "f32[1, 64, 56, 56]", true},
+                              {"weight", "f32[64, 64, 3, 3]", true}}});
+    data.sections.push_back(
+        {"Attributes", "", {{"strides", "[1, 1]", true}, {"pads", "[1, 1, 1, 1]", true}, {"groups", "1", true}}});
+    data.sections.push_back(
+        {"conv2d",
+         "Slides a window over the input and sums the products with the kernel over channels and window.",
+         {}});
+    data.sections.push_back(
+        {"Constant weight",
+         "",
+         {{"min, max", "-0.312, 0.298"}, {"mean", "1.1e-4"}, {"first", "0.0213, -0.1142, 0.0077, 0.0518", true}}});
     return data;
 }
 

@@ -3,10 +3,14 @@
 namespace orrery::gui_test {
 
 FakeWorkbench::FakeWorkbench() {
+    options_.groups = views::GroupState::Closed;
     auto screen = std::make_shared<views::Screen>();
     auto start = std::make_shared<views::StartViewData>();
-    start->samples = {{"resnet18", "ResNet-18", "Eight residual blocks; convolution, add and relu fuse into one kernel each.", "1×3×224×224", "vision"},
-                      {"transformer", "Transformer", "Attention and feed-forward blocks; matrix products and softmax.", "sequence", "sequence"}};
+    start->samples = {{"resnet18", "ResNet-18",
+                       "Eight residual blocks; convolution, add and relu fuse into one kernel each.", "1×3×224×224",
+                       "vision"},
+                      {"transformer", "Transformer", "Attention and feed-forward blocks; matrix products and softmax.",
+                       "sequence", "sequence"}};
     screen->start = start;
     screen_ = screen;
 }
@@ -51,17 +55,20 @@ void FakeWorkbench::submit(const views::Command& command) {
         return publish(std::move(next));
     }
     if (const auto* file = std::get_if<views::OpenFile>(&command)) {
-        Diagnostic problem{Code::MalformedModel, "the file is not an ONNX model", {FileOffset{file->path, 0}}, "check that the download is complete"};
+        Diagnostic problem{Code::MalformedModel,
+                           "the file is not an ONNX model",
+                           {FileOffset{file->path, 0}},
+                           "check that the download is complete"};
         next.problems = std::make_shared<views::ProblemsViewData>(views::build_problems({problem}));
         return publish(std::move(next));
     }
     if (const auto* toggle = std::get_if<views::ToggleGroup>(&command)) {
-        if (options_.open.erase(toggle->name) == 0) options_.open.insert(toggle->name);
+        if (options_.toggled.erase(toggle->name) == 0) options_.toggled.insert(toggle->name);
         rebuild_graph(next);
         return publish(std::move(next));
     }
     if (const auto* all = std::get_if<views::OpenAllGroups>(&command)) {
-        options_.open_all = all->open;
+        options_.groups = all->open ? views::GroupState::Open : views::GroupState::Closed;
         rebuild_graph(next);
         return publish(std::move(next));
     }
@@ -87,7 +94,8 @@ void FakeWorkbench::submit(const views::Command& command) {
     if (const auto* select = std::get_if<views::Select>(&command)) {
         next.selection = select->selection;
         for (const views::GraphItem& item : graph_.items)
-            if (item.origins.intersects(select->selection.origins)) next.inspector = std::make_shared<views::InspectorViewData>(inspector(item));
+            if (item.origins.intersects(select->selection.origins))
+                next.inspector = std::make_shared<views::InspectorViewData>(inspector(item));
         return publish(std::move(next));
     }
 }

@@ -14,7 +14,14 @@ using namespace orrery::gui_test;
 
 namespace {
 
-std::shared_ptr<const views::GraphViewData> drawn(const views::GraphDescription& description, const views::GraphOptions& options = {}) {
+views::GraphOptions closed() {
+    views::GraphOptions options;
+    options.groups = views::GroupState::Closed;
+    return options;
+}
+
+std::shared_ptr<const views::GraphViewData> drawn(const views::GraphDescription& description,
+                                                  const views::GraphOptions& options = closed()) {
     layout::LayoutEngine engine;
     auto built = views::build_graph_view(description, options, engine, {});
     REQUIRE(built);
@@ -37,7 +44,7 @@ TEST_CASE("a residual network is drawn with its blocks folded, and open", "[gui]
     picture(view, "graph_folded");
     CHECK(view.last_stats().texts > 0);
     views::GraphOptions open;
-    open.open_all = true;
+    open.groups = views::GroupState::Open;
     view.set_data(drawn(residual_network(false), open));
     view.fit_all();
     picture(view, "graph_open");
@@ -53,7 +60,8 @@ TEST_CASE("a click selects a node and names its program; arrows walk the edges",
     view.set_animated(false);
     show(view, 500, 700);
     view.set_data(drawn(residual_network(false)));
-    QSignalSpy selected(&view, &qt::GraphView::selection_requested), function(&view, &qt::GraphView::function_requested);
+    QSignalSpy selected(&view, &qt::GraphView::selection_requested),
+        function(&view, &qt::GraphView::function_requested);
     const int stem = node_named(view.data(), "v1");
     REQUIRE(stem >= 0);
     click(&view, view.node_on_screen(stem).center());
@@ -95,7 +103,8 @@ TEST_CASE("opening a group keeps the selected node in its place", "[gui][graph]"
     view.select_node(node_named(view.data(), "v2"));
     const QPointF before = view.node_on_screen(view.active_node()).center();
     views::GraphOptions options;
-    options.open.insert("block:v3");
+    options.groups = views::GroupState::Closed;
+    options.toggled.insert("block:v3");
     view.set_data(drawn(residual_network(false), options));
     REQUIRE(view.active_node() >= 0);
     const QPointF after = view.node_on_screen(view.active_node()).center();
@@ -109,7 +118,7 @@ TEST_CASE("finding walks through the hits", "[gui][graph]") {
     view.set_animated(false);
     show(view, 520, 600);
     views::GraphOptions open;
-    open.open_all = true;
+    open.groups = views::GroupState::Open;
     view.set_data(drawn(residual_network(false), open));
     view.open_find();
     view.set_find("relu 256×14×14");
@@ -147,14 +156,17 @@ TEST_CASE("ten thousand nodes are drawn at once and pan smoothly", "[gui][graph]
             QTest::mouseRelease(&view, Qt::MiddleButton, {}, QPoint(800, 500));
         });
         worst = std::max(worst, view.last_paint_ms());
-        report += " " + std::to_string(view.scale()).substr(0, 6) + ": " + std::to_string(view.last_paint_ms()).substr(0, 5) + " ms painted, " +
-                  std::to_string(pan).substr(0, 5) + " ms a pan step, " + std::to_string(view.last_stats().nodes) + " nodes;";
+        report += " " + std::to_string(view.scale()).substr(0, 6) + ": " +
+                  std::to_string(view.last_paint_ms()).substr(0, 5) + " ms painted, " +
+                  std::to_string(pan).substr(0, 5) + " ms a pan step, " + std::to_string(view.last_stats().nodes) +
+                  " nodes;";
         picture(view, QStringLiteral("graph_10k_%1").arg(zoom));
     }
     WARN("10,000 nodes: first picture " << first << " ms (goal 2000);" << report);
     timer.restart();
     const auto folded = drawn(description);
-    WARN("10,000 nodes folded: " << static_cast<double>(timer.nsecsElapsed()) / 1e6 << " ms, " << folded->nodes.size() << " boxes");
+    WARN("10,000 nodes folded: " << static_cast<double>(timer.nsecsElapsed()) / 1e6 << " ms, " << folded->nodes.size()
+                                 << " boxes");
     CHECK(first < 8000);
     CHECK(worst < 100);
 }

@@ -15,7 +15,10 @@ std::shared_ptr<views::Table> sizes() {
     auto table = std::make_shared<views::Table>();
     table->columns = {{"Name", views::Align::Left, 0}, {"Size", views::Align::Right, 8}};
     for (const auto& [name, bytes] : {std::pair("b", 900.0), {"a", 12.0}, {"c", 1000.0}})
-        table->rows.push_back({{{name, 0, -1}, {std::to_string(static_cast<int>(bytes)) + " B", bytes, 0.5f}}, {}, views::Tone::Normal, {}});
+        table->rows.push_back({{{name, 0, -1}, {std::to_string(static_cast<int>(bytes)) + " B", bytes, 0.5f}},
+                               {},
+                               views::Tone::Normal,
+                               {}});
     return table;
 }
 

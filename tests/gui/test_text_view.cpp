@@ -116,7 +116,8 @@ TEST_CASE("a million lines open at once and scroll smoothly", "[gui][text][speed
     view.set_data(data);
     view.viewport()->repaint();
     const double open = static_cast<double>(timer.nsecsElapsed()) / 1e6;
-    const double scroll = frame_ms(*view.viewport(), 60, [&](int i) { view.verticalScrollBar()->setValue(i * 16'000); });
+    const double scroll =
+        frame_ms(*view.viewport(), 60, [&](int i) { view.verticalScrollBar()->setValue(i * 16'000); });
     timer.restart();
     view.set_find("rdx + 999999]", false);
     REQUIRE(wait_for([&] { return !view.find_running(); }));
@@ -124,7 +125,8 @@ TEST_CASE("a million lines open at once and scroll smoothly", "[gui][text][speed
     CHECK(view.hit_count() == 1);
     CHECK(view.caret_line() == 999'999);
     picture(view, "text_million");
-    WARN("1,000,000 lines: open " << open << " ms (goal 200), scroll frame " << scroll << " ms (goal 16), find " << find << " ms (goal 500)");
+    WARN("1,000,000 lines: open " << open << " ms (goal 200), scroll frame " << scroll << " ms (goal 16), find " << find
+                                  << " ms (goal 500)");
     CHECK(open < 800);
     CHECK(scroll < 64);
     CHECK(find < 2500);

@@ -19,13 +19,16 @@ namespace {
 struct Opened {
     FakeWorkbench workbench;
     app::MainWindow window;
-    explicit Opened(bool with_model = true, const app::SettingsOptions& settings = {{}, true}) : window(workbench, settings) {
+    explicit Opened(bool with_model = true, const app::SettingsOptions& settings = {{}, true})
+        : window(workbench, settings) {
         window.workspace()->graph()->set_animated(false);
         show(window, 1400, 880);
         if (with_model) workbench.submit(views::OpenSample{"resnet18"});
         settle();
     }
-    void settle() { CHECK(wait_for([&] { return window.up_to_date(); })); }
+    void settle() {
+        CHECK(wait_for([&] { return window.up_to_date(); }));
+    }
     void trigger(ActionId id) {
         window.actions()[id]->trigger();
         settle();
@@ -36,8 +39,9 @@ struct Opened {
 void check_accessible(const QWidget& root) {
     for (const QWidget* w : root.findChildren<QWidget*>()) {
         if (w->focusPolicy() == Qt::NoFocus || !w->isVisible()) continue;
-        const bool internal = QString::fromLatin1(w->metaObject()->className()).startsWith("QMenu") || w->objectName().startsWith("qt_") ||
-                              w->inherits("QScrollBar") || w->inherits("QSplitterHandle") || w->inherits("QStackedWidget") ||
+        const bool internal = QString::fromLatin1(w->metaObject()->className()).startsWith("QMenu") ||
+                              w->objectName().startsWith("qt_") || w->inherits("QScrollBar") ||
+                              w->inherits("QSplitterHandle") || w->inherits("QStackedWidget") ||
                               w->inherits("QDockWidget") || w->inherits("QMainWindow") || w->inherits("QHeaderView") ||
                               w->inherits("QTabBar") || w->inherits("QLabel");
         if (internal) continue;
@@ -124,7 +128,9 @@ TEST_CASE("every layout can be shown, and comes back as it was left", "[gui][win
     const app::SettingsOptions settings{directory.path(), false};
     {
         Opened t(true, settings);
-        for (const auto& [id, name] : {std::pair(ActionId::LayoutExplore, "explore"), {ActionId::LayoutPasses, "passes"}, {ActionId::LayoutRun, "run"},
+        for (const auto& [id, name] : {std::pair(ActionId::LayoutExplore, "explore"),
+                                       {ActionId::LayoutPasses, "passes"},
+                                       {ActionId::LayoutRun, "run"},
                                        {ActionId::LayoutSchedule, "schedule"}}) {
             t.trigger(id);
             QApplication::processEvents();
@@ -148,7 +154,8 @@ TEST_CASE("the palette lists every action and runs one", "[gui][window]") {
     REQUIRE(t.window.palette_popup()->isVisible());
     CHECK(t.window.palette_popup()->model()->rowCount() >= static_cast<int>(app::action_rows().size()));
     QStringList listed;
-    for (int i = 0; i < t.window.palette_popup()->model()->rowCount(); ++i) listed << t.window.palette_popup()->model()->entry(i)->text;
+    for (int i = 0; i < t.window.palette_popup()->model()->rowCount(); ++i)
+        listed << t.window.palette_popup()->model()->entry(i)->text;
     for (const QAction* action : t.window.actions().all()) CHECK(listed.contains(action->text()));
     picture(t.window, "palette");
     QTest::keyClicks(t.window.palette_popup()->field(), "check against");
@@ -251,7 +258,8 @@ TEST_CASE("the memory canvas draws, selects by click, and has a table twin", "[g
     }
     REQUIRE(wait_for([&] { return memory.canvas()->frames() > 0; }));
     const auto& boxes = t.workbench.screen()->memory->boxes;
-    const auto rect = imgui::memory_box_rect(*t.workbench.screen()->memory, memory.state(), memory.canvas()->input(), 7);
+    const auto rect =
+        imgui::memory_box_rect(*t.workbench.screen()->memory, memory.state(), memory.canvas()->input(), 7);
     REQUIRE_FALSE(rect.empty());
     click(memory.canvas(), {(rect.left + rect.right) / 2, (rect.top + rect.bottom) / 2});
     REQUIRE(wait_for([&] { return memory.state().selected >= 0 && !t.window.selection().empty(); }));

@@ -17,7 +17,8 @@ struct Canvas::State {
     void build_atlas(float ratio) {
         ImGuiIO& io = ImGui::GetIO();
         io.Fonts->Clear();
-        ImFont* font = font_file.empty() ? nullptr : io.Fonts->AddFontFromFileTTF(font_file.c_str(), font_pixels * ratio);
+        ImFont* font =
+            font_file.empty() ? nullptr : io.Fonts->AddFontFromFileTTF(font_file.c_str(), font_pixels * ratio);
         if (font == nullptr) {
             ImFontConfig config;
             config.SizePixels = font_pixels * ratio;

@@ -25,13 +25,13 @@ struct Style {
 /// What happened since the last frame. Units: logical pixels, seconds.
 struct Input {
     float width = 0, height = 0;
-    float ratio = 1;                     ///< device pixels to a logical one
+    float ratio = 1;                        ///< device pixels to a logical one
     float mouse_x = -1e6f, mouse_y = -1e6f; ///< far away: not over the canvas
-    std::array<bool, 3> buttons{};       ///< left, right, middle
-    float wheel = 0;                     ///< notches, away from the user positive
-    float seconds = 1.f / 60;            ///< since the last frame
+    std::array<bool, 3> buttons{};          ///< left, right, middle
+    float wheel = 0;                        ///< notches, away from the user positive
+    float seconds = 1.f / 60;               ///< since the last frame
     bool shift = false;
-    int step = 0;                        ///< keyboard: -1 previous, +1 next item
+    int step = 0; ///< keyboard: -1 previous, +1 next item
 };
 
 /// Thread: one at a time. The OpenGL calls need the same context current each time.
@@ -42,7 +42,8 @@ class Canvas {
     Canvas(const Canvas&) = delete;
     Canvas& operator=(const Canvas&) = delete;
 
-    /// A TrueType or OpenType file and its size; without one ImGui's own bitmap typeface is used. Units: logical pixels.
+    /// A TrueType or OpenType file and its size; without one ImGui's own bitmap typeface is used. Units: logical
+    /// pixels.
     void set_font(std::string file, float pixels);
     /// Pre: an OpenGL context is current. False when the backend cannot start on it.
     bool start_gl();

@@ -14,11 +14,20 @@ constexpr double kFewestSteps = 3;
 std::size_t colour_of(views::OperatorKind kind) {
     using K = views::OperatorKind;
     switch (kind) {
-    case K::Convolution: case K::MatMul: case K::Group: return 0;
-    case K::Pool: case K::Reduction: return 1;
-    case K::Normalization: case K::Recurrent: return 2;
-    case K::Activation: case K::Elementwise: return 3;
-    case K::Input: case K::Output: case K::Constant: case K::Shape: case K::Other: return 4;
+    case K::Convolution:
+    case K::MatMul:
+    case K::Group: return 0;
+    case K::Pool:
+    case K::Reduction: return 1;
+    case K::Normalization:
+    case K::Recurrent: return 2;
+    case K::Activation:
+    case K::Elementwise: return 3;
+    case K::Input:
+    case K::Output:
+    case K::Constant:
+    case K::Shape:
+    case K::Other: return 4;
     }
     return 4;
 }
@@ -26,7 +35,9 @@ std::size_t colour_of(views::OperatorKind kind) {
 struct Axes {
     double first, shown, bytes;
     float left, top, right, bottom;
-    [[nodiscard]] float x(double step) const { return left + static_cast<float>((step - first) / shown * (right - left)); }
+    [[nodiscard]] float x(double step) const {
+        return left + static_cast<float>((step - first) / shown * (right - left));
+    }
     [[nodiscard]] float y(double offset) const { return bottom - static_cast<float>(offset / bytes * (bottom - top)); }
     [[nodiscard]] double step_at(float px) const { return first + (px - left) / (right - left) * shown; }
 };
@@ -34,8 +45,13 @@ struct Axes {
 Axes axes_of(const views::MemoryViewData& data, const MemoryUiState& state, const Input& input) {
     const double steps = std::max<double>(1, static_cast<double>(data.step_names.size()));
     const double shown = state.steps_shown <= 0 ? steps : std::min(steps, state.steps_shown);
-    return {std::clamp(state.first_step, 0.0, steps - shown), shown, std::max<double>(1, static_cast<double>(data.arena_bytes)),
-            kLeft, kTop, std::max(kLeft + 10, input.width - kRight), std::max(kTop + 10, input.height - kBottom)};
+    return {std::clamp(state.first_step, 0.0, steps - shown),
+            shown,
+            std::max<double>(1, static_cast<double>(data.arena_bytes)),
+            kLeft,
+            kTop,
+            std::max(kLeft + 10, input.width - kRight),
+            std::max(kTop + 10, input.height - kBottom)};
 }
 
 ImVec2 at(float x, float y) { return {x, y}; }
@@ -88,7 +104,8 @@ void draw_bound(const views::MemoryViewData& data, const MemoryUiState& state, c
     const float y = a.y(static_cast<double>(data.bound_bytes));
     const char* const label = "least possible";
     list->AddText(at(a.right - ImGui::CalcTextSize(label).x, y - 15), state.style.dim, label);
-    for (float x = a.left; x < a.right; x += 10) list->AddLine(at(x, y), at(std::min(x + 5, a.right), y), state.style.accent);
+    for (float x = a.left; x < a.right; x += 10)
+        list->AddLine(at(x, y), at(std::min(x + 5, a.right), y), state.style.accent);
 }
 
 void draw_boxes(const views::MemoryViewData& data, const MemoryUiState& state, const Input& input) {
@@ -99,8 +116,11 @@ void draw_boxes(const views::MemoryViewData& data, const MemoryUiState& state, c
         const views::MemoryBox& box = data.boxes[static_cast<std::size_t>(i)];
         const std::size_t kind = colour_of(box.kind);
         const bool selected = i == state.selected;
-        list->AddRectFilled(at(r.left, r.top), at(r.right, r.bottom), selected ? state.style.accent_fill : state.style.kind_fills[kind], 2);
-        const Colour edge = selected ? state.style.accent : i == state.hovered ? state.style.text : state.style.kinds[kind];
+        list->AddRectFilled(at(r.left, r.top), at(r.right, r.bottom),
+                            selected ? state.style.accent_fill : state.style.kind_fills[kind], 2);
+        const Colour edge = selected             ? state.style.accent
+                            : i == state.hovered ? state.style.text
+                                                 : state.style.kinds[kind];
         if (r.right - r.left > 3 && r.bottom - r.top > 3)
             list->AddRect(at(r.left, r.top), at(r.right, r.bottom), edge, 2, 0, selected ? 2.f : 1.f);
         else
@@ -108,7 +128,8 @@ void draw_boxes(const views::MemoryViewData& data, const MemoryUiState& state, c
         if (r.bottom - r.top < 15 || r.right - r.left < 40) continue;
         list->PushClipRect(at(r.left + 2, r.top), at(r.right - 3, r.bottom), true);
         list->AddText(at(r.left + 6, r.top + 2), state.style.text, box.name.c_str());
-        if (r.bottom - r.top > 32) list->AddText(at(r.left + 6, r.top + 17), state.style.dim, views::bytes_text(box.bytes).c_str());
+        if (r.bottom - r.top > 32)
+            list->AddText(at(r.left + 6, r.top + 17), state.style.dim, views::bytes_text(box.bytes).c_str());
         list->PopClipRect();
     }
 }
@@ -122,7 +143,10 @@ void tooltip(const views::MemoryViewData& data, const views::MemoryBox& box, con
     ImGui::TextUnformatted(box.name.c_str());
     ImGui::TextUnformatted((box.workspace ? std::string("workspace of one step") : box.type).c_str());
     ImGui::TextUnformatted((views::bytes_text(box.bytes) + " at " + views::bytes_text(box.offset)).c_str());
-    const auto name = [&](int s) { return s >= 0 && s < static_cast<int>(data.step_names.size()) ? data.step_names[static_cast<std::size_t>(s)] : std::string("-"); };
+    const auto name = [&](int s) {
+        return s >= 0 && s < static_cast<int>(data.step_names.size()) ? data.step_names[static_cast<std::size_t>(s)]
+                                                                      : std::string("-");
+    };
     ImGui::TextUnformatted(("from " + name(box.first_step) + " to " + name(box.last_step)).c_str());
     ImGui::EndTooltip();
     ImGui::PopStyleVar();
@@ -143,7 +167,8 @@ void select(const views::MemoryViewData& data, MemoryUiState& state, int box, co
     if (sink) sink(views::Select{{box < 0 ? OriginSet() : data.boxes[static_cast<std::size_t>(box)].origins, {}, {}}});
 }
 
-void answer(const views::MemoryViewData& data, MemoryUiState& state, const Input& input, const views::CommandSink& sink) {
+void answer(const views::MemoryViewData& data, MemoryUiState& state, const Input& input,
+            const views::CommandSink& sink) {
     const ImGuiIO& io = ImGui::GetIO();
     const Axes a = axes_of(data, state, input);
     const bool over = ImGui::IsWindowHovered();
@@ -176,7 +201,8 @@ void answer(const views::MemoryViewData& data, MemoryUiState& state, const Input
 CanvasRect memory_box_rect(const views::MemoryViewData& data, const MemoryUiState& state, const Input& input, int box) {
     const Axes a = axes_of(data, state, input);
     const views::MemoryBox& b = data.boxes[static_cast<std::size_t>(box)];
-    CanvasRect r{a.x(b.first_step), a.y(static_cast<double>(b.offset + b.bytes)), a.x(b.last_step + 1), a.y(static_cast<double>(b.offset))};
+    CanvasRect r{a.x(b.first_step), a.y(static_cast<double>(b.offset + b.bytes)), a.x(b.last_step + 1),
+                 a.y(static_cast<double>(b.offset))};
     if (r.right <= a.left || r.left >= a.right) return {};
     r.left = std::max(r.left, a.left), r.right = std::min(r.right, a.right);
     r.right = std::max(r.right - 1, r.left + 1), r.bottom = std::max(r.bottom - 1, r.top + 1);
@@ -188,7 +214,8 @@ void draw(const views::MemoryViewData& data, MemoryUiState& state, const Input& 
     list->AddRectFilled(at(0, 0), at(input.width, input.height), state.style.ground);
     if (data.boxes.empty()) {
         const ImVec2 size = ImGui::CalcTextSize(data.empty_reason.c_str());
-        list->AddText(at((input.width - size.x) / 2, (input.height - size.y) / 2), state.style.dim, data.empty_reason.c_str());
+        list->AddText(at((input.width - size.x) / 2, (input.height - size.y) / 2), state.style.dim,
+                      data.empty_reason.c_str());
         return;
     }
     answer(data, state, input, sink);
@@ -196,7 +223,8 @@ void draw(const views::MemoryViewData& data, MemoryUiState& state, const Input& 
     draw_axes(data, state, a);
     draw_boxes(data, state, input);
     draw_bound(data, state, a);
-    if (state.hovered >= 0 && !state.dragging) tooltip(data, data.boxes[static_cast<std::size_t>(state.hovered)], state.style);
+    if (state.hovered >= 0 && !state.dragging)
+        tooltip(data, data.boxes[static_cast<std::size_t>(state.hovered)], state.style);
 }
 
 } // namespace orrery::imgui

@@ -10,9 +10,9 @@ namespace orrery::imgui {
 /// What the canvas remembers between frames.
 struct MemoryUiState {
     Style style;
-    double first_step = 0;     ///< left edge; steps
-    double steps_shown = 0;    ///< 0: all
-    int selected = -1;         ///< index into MemoryViewData::boxes
+    double first_step = 0;  ///< left edge; steps
+    double steps_shown = 0; ///< 0: all
+    int selected = -1;      ///< index into MemoryViewData::boxes
     int hovered = -1;
     bool dragging = false, moved = false;
 };
@@ -22,7 +22,8 @@ struct CanvasRect {
     float left = 0, top = 0, right = 0, bottom = 0;
     [[nodiscard]] bool empty() const { return right <= left || bottom <= top; }
 };
-[[nodiscard]] CanvasRect memory_box_rect(const views::MemoryViewData& data, const MemoryUiState& state, const Input& input, int box);
+[[nodiscard]] CanvasRect memory_box_rect(const views::MemoryViewData& data, const MemoryUiState& state,
+                                         const Input& input, int box);
 
 /// Draws the plan and answers the mouse: wheel zooms time, dragging moves, a click selects (and tells `sink`),
 /// a double click shows all. Pre: between the begin and end of Canvas::frame.

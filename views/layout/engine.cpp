@@ -19,7 +19,8 @@ void prune(const std::filesystem::path& directory) {
     namespace fs = std::filesystem;
     std::error_code error;
     std::vector<std::pair<fs::file_time_type, fs::path>> files;
-    for (const auto& entry : fs::directory_iterator(directory, error)) files.emplace_back(entry.last_write_time(error), entry.path());
+    for (const auto& entry : fs::directory_iterator(directory, error))
+        files.emplace_back(entry.last_write_time(error), entry.path());
     if (files.size() <= kOnDisk) return;
     std::sort(files.begin(), files.end());
     for (std::size_t i = 0; i < files.size() - kOnDisk; ++i) fs::remove(files[i].second, error);

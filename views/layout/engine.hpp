@@ -14,9 +14,9 @@
 namespace orrery::layout {
 
 struct Options {
-    double time_box_s = 1.0;              ///< what Graphviz gets. Source: issue, "within its time box"
-    std::size_t graphviz_limit = 900;     ///< nodes plus edges beyond which Graphviz is not even asked
-    std::filesystem::path worker;         ///< the helper program; empty: find_worker()
+    double time_box_s = 1.0;               ///< what Graphviz gets. Source: issue, "within its time box"
+    std::size_t graphviz_limit = 900;      ///< nodes plus edges beyond which Graphviz is not even asked
+    std::filesystem::path worker;          ///< the helper program; empty: find_worker()
     std::filesystem::path cache_directory; ///< where layouts are kept between runs; empty: only in memory
 };
 

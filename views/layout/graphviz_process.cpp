@@ -86,7 +86,8 @@ orrery::Result<std::string> talk(Pipe& to_child, Pipe& from_child, std::string_v
     std::string answer;
     std::string chunk(1 << 16, '\0');
     while (true) {
-        if (progress.cancelled()) return Diagnostic{Code::Cancelled, "the layout was cancelled", {}, {}, Severity::Note};
+        if (progress.cancelled())
+            return Diagnostic{Code::Cancelled, "the layout was cancelled", {}, {}, Severity::Note};
         if (Clock::now() >= deadline) return failed("Graphviz passed its time box");
         pollfd fds[2] = {{from_child.end(0), POLLIN, 0}, {to_child.end(1), POLLOUT, 0}};
         if (::poll(fds, to_child.end(1) >= 0 ? 2 : 1, kPollMs) < 0 && errno != EINTR) return failed("poll failed");
@@ -126,7 +127,8 @@ orrery::Result<Result> run_graphviz(const Input& input, const std::filesystem::p
     ignore_broken_pipes();
     Pipe to_child, from_child;
     if (!to_child.ok() || !from_child.ok()) return failed("no pipe for the layout helper");
-    const auto deadline = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+    const auto deadline =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
     ORRERY_TRY(const pid_t pid, spawn(worker, to_child, from_child));
     Child child(pid);
     to_child.close(0);

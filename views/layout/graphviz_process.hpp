@@ -15,7 +15,7 @@ namespace orrery::layout {
 /// Runs the helper on `input` and waits for its answer, at most `seconds`.
 /// Errors: ProcessFailed when the helper is missing, crashes, answers nonsense or passes its time box;
 /// Cancelled within 20 ms of a stop request. In every case the child is dead when this returns.
-[[nodiscard]] orrery::Result<Result> run_graphviz(const Input& input, const std::filesystem::path& worker, double seconds,
-                                                  const Progress& progress);
+[[nodiscard]] orrery::Result<Result> run_graphviz(const Input& input, const std::filesystem::path& worker,
+                                                  double seconds, const Progress& progress);
 
 } // namespace orrery::layout

@@ -36,7 +36,8 @@ Links gather(std::size_t count, std::span<const Edge> edges, bool forward) {
     std::partial_sum(links.first.begin(), links.first.end(), links.first.begin());
     links.to.resize(edges.size());
     auto next = links.first;
-    for (const Edge& e : edges) links.to[next[forward ? e.from : e.to]++] = static_cast<std::uint32_t>(forward ? e.to : e.from);
+    for (const Edge& e : edges)
+        links.to[next[forward ? e.from : e.to]++] = static_cast<std::uint32_t>(forward ? e.to : e.from);
     return links;
 }
 
@@ -203,7 +204,11 @@ void order_rows(Grid& grid) {
 /// Moves the cells of a row as little as possible from `wish` so that neighbours keep their gap:
 /// least squares under an order, solved by merging violators.
 void settle_row(Grid& grid, const std::vector<std::uint32_t>& row, const std::vector<float>& wish, float gap) {
-    struct Run { double sum; double weight; std::size_t count; };
+    struct Run {
+        double sum;
+        double weight;
+        std::size_t count;
+    };
     std::vector<Run> runs;
     std::vector<float> offset(row.size());
     float at = 0;
@@ -285,7 +290,8 @@ void route(const Input& input, const Grid& grid, std::span<const Rect> row_spans
         const Edge& e = input.edges[i];
         if (!chain.empty()) {
             const float direction = grid.cells[e.from].row < grid.cells[e.to].row ? 1.f : -1.f;
-            const Point from{result.centers[e.from].x, result.centers[e.from].y + direction * input.nodes[e.from].height / 2};
+            const Point from{result.centers[e.from].x,
+                             result.centers[e.from].y + direction * input.nodes[e.from].height / 2};
             const Point to{result.centers[e.to].x, result.centers[e.to].y - direction * input.nodes[e.to].height / 2};
             if (chain.size() == 2 && std::abs(grid.cells[e.from].row - grid.cells[e.to].row) > 1) {
                 append_bypass(result.points, from, to);
@@ -306,7 +312,9 @@ void route(const Input& input, const Grid& grid, std::span<const Rect> row_spans
 }
 
 void box_groups(const Input& input, Result& result) {
-    struct Box { float left = 1e30f, top = 1e30f, right = -1e30f, bottom = -1e30f; };
+    struct Box {
+        float left = 1e30f, top = 1e30f, right = -1e30f, bottom = -1e30f;
+    };
     std::vector<Box> boxes(input.groups.size());
     const auto grow = [](Box& box, float l, float t, float r, float b) {
         box = {std::min(box.left, l), std::min(box.top, t), std::max(box.right, r), std::max(box.bottom, b)};

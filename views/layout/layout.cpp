@@ -14,7 +14,8 @@ Hash content_hash(const Input& input) {
     Hasher hasher;
     hasher.add(std::string_view("layout-2")); // the version of the algorithms
     hasher.add(static_cast<std::int64_t>(input.nodes.size()));
-    for (const Node& n : input.nodes) hasher.bytes(&n.width, sizeof n.width).bytes(&n.height, sizeof n.height).add(n.group);
+    for (const Node& n : input.nodes)
+        hasher.bytes(&n.width, sizeof n.width).bytes(&n.height, sizeof n.height).add(n.group);
     hasher.add(static_cast<std::int64_t>(input.edges.size()));
     for (const Edge& e : input.edges) hasher.add(e.from).add(e.to);
     hasher.add(static_cast<std::int64_t>(input.groups.size()));
@@ -32,7 +33,8 @@ bool is_valid(const Input& input) {
     for (const Edge& e : input.edges)
         if (e.from < 0 || e.to < 0 || e.from >= nodes || e.to >= nodes) return false;
     for (std::int32_t i = 0; i < groups; ++i)
-        if (input.groups[i].parent < -1 || input.groups[i].parent >= i || !length_ok(input.groups[i].header)) return false;
+        if (input.groups[i].parent < -1 || input.groups[i].parent >= i || !length_ok(input.groups[i].header))
+            return false;
     return length_ok(input.rank_gap) && length_ok(input.node_gap) && length_ok(input.group_pad);
 }
 

@@ -55,9 +55,9 @@ enum class Engine : std::uint8_t { Layered, Graphviz };
 
 /// Positions for every node, a curve for every edge, a box for every group.
 struct Result {
-    std::vector<Point> centers;           ///< one per node
-    std::vector<Rect> groups;             ///< one per group; empty groups have no size
-    std::vector<Point> points;            ///< control points of all edges, edge after edge
+    std::vector<Point> centers;            ///< one per node
+    std::vector<Rect> groups;              ///< one per group; empty groups have no size
+    std::vector<Point> points;             ///< control points of all edges, edge after edge
     std::vector<std::uint32_t> edge_first; ///< first point of each edge, and one past the last: edges + 1 entries
     float width = 0, height = 0;
     Engine engine = Engine::Layered;

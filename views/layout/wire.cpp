@@ -79,7 +79,8 @@ std::optional<Input> decode_input(std::string_view bytes) {
     std::uint32_t mark = 0;
     if (!r.value(mark) || mark != kInputMark) return std::nullopt;
     if (!r.array(input.nodes) || !r.array(input.edges) || !r.array(input.groups)) return std::nullopt;
-    if (!r.value(input.rank_gap) || !r.value(input.node_gap) || !r.value(input.group_pad) || !r.done()) return std::nullopt;
+    if (!r.value(input.rank_gap) || !r.value(input.node_gap) || !r.value(input.group_pad) || !r.done())
+        return std::nullopt;
     if (!is_valid(input)) return std::nullopt;
     return input;
 }

@@ -17,8 +17,8 @@ namespace {
 
 namespace layout = orrery::layout;
 
-constexpr double kPointsPerInch = 72;       // Graphviz: sizes in inches, positions in points
-constexpr rlim_t kMaxMemory = 2ull << 30;   // bytes; a runaway layout dies here, not the machine
+constexpr double kPointsPerInch = 72;     // Graphviz: sizes in inches, positions in points
+constexpr rlim_t kMaxMemory = 2ull << 30; // bytes; a runaway layout dies here, not the machine
 
 std::string read_all() {
     std::string bytes;
@@ -56,12 +56,14 @@ Drawing build(const layout::Input& input) {
     set(d.graph, "ranksep", inches(input.rank_gap));
     set(d.graph, "nodesep", inches(input.node_gap));
     // Bounds on dot's two open-ended phases. Source: Graphviz attribute documentation, nslimit and mclimit.
-    if (input.nodes.size() > 200) set(d.graph, "nslimit", "4"), set(d.graph, "nslimit1", "4"), set(d.graph, "mclimit", "0.5");
+    if (input.nodes.size() > 200)
+        set(d.graph, "nslimit", "4"), set(d.graph, "nslimit1", "4"), set(d.graph, "mclimit", "0.5");
     for (std::size_t i = 0; i < input.groups.size(); ++i) {
         const layout::Group& g = input.groups[i];
         Agraph_t* parent = g.parent < 0 ? d.graph : d.groups[static_cast<std::size_t>(g.parent)];
         Agraph_t* group = agsubg(parent, const_cast<char*>(("cluster" + std::to_string(i)).c_str()), 1);
-        // dot knows no title line: half of it is kept on every side, so that the title fits between the frame and its members.
+        // dot knows no title line: half of it is kept on every side, so that the title fits between the frame and its
+        // members.
         set(group, "margin", std::to_string(static_cast<int>(input.group_pad + g.header / 2)));
         d.groups.push_back(group);
     }
@@ -75,8 +77,9 @@ Drawing build(const layout::Input& input) {
     }
     for (std::size_t i = 0; i < input.edges.size(); ++i) {
         const layout::Edge& e = input.edges[i];
-        Agedge_t* edge = agedge(d.graph, d.nodes[static_cast<std::size_t>(e.from)], d.nodes[static_cast<std::size_t>(e.to)],
-                                const_cast<char*>(("e" + std::to_string(i)).c_str()), 1);
+        Agedge_t* edge =
+            agedge(d.graph, d.nodes[static_cast<std::size_t>(e.from)], d.nodes[static_cast<std::size_t>(e.to)],
+                   const_cast<char*>(("e" + std::to_string(i)).c_str()), 1);
         set(edge, "arrowhead", "none");
         d.edges.push_back(edge);
     }
@@ -94,7 +97,8 @@ layout::Result read_back(const Drawing& d) {
     for (std::size_t i = 0; i < d.groups.size(); ++i) {
         const boxf box = GD_bb(d.groups[i]);
         const layout::Point corner = place({box.LL.x, box.UR.y});
-        layout::Rect rect{corner.x, corner.y, static_cast<float>(box.UR.x - box.LL.x), static_cast<float>(box.UR.y - box.LL.y)};
+        layout::Rect rect{corner.x, corner.y, static_cast<float>(box.UR.x - box.LL.x),
+                          static_cast<float>(box.UR.y - box.LL.y)};
         result.groups.push_back(rect);
     }
     result.edge_first.push_back(0);

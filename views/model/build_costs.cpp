@@ -21,7 +21,9 @@ std::string formatted(const char* format, double value) {
     return text;
 }
 
-std::string ms_text(double ms) { return formatted(ms >= 100 ? "%.0f ms" : ms >= 10 ? "%.1f ms" : ms >= 0.1 ? "%.2f ms" : "%.4f ms", ms); }
+std::string ms_text(double ms) {
+    return formatted(ms >= 100 ? "%.0f ms" : ms >= 10 ? "%.1f ms" : ms >= 0.1 ? "%.2f ms" : "%.4f ms", ms);
+}
 
 struct Statistics {
     double low = 0, high = 0, mean = 0;
@@ -47,13 +49,14 @@ Statistics statistics_of(const NDArray& value) {
 
 Table outputs_table(const session::RunResult& run) {
     Table table;
-    table.columns = {{"Output", Align::Left, 14}, {"Type", Align::Left, 16},   {"Min", Align::Right, 9}, {"Max", Align::Right, 9},
-                     {"Mean", Align::Right, 9},   {"First values", Align::Left, 0}};
+    table.columns = {{"Output", Align::Left, 14}, {"Type", Align::Left, 16}, {"Min", Align::Right, 9},
+                     {"Max", Align::Right, 9},    {"Mean", Align::Right, 9}, {"First values", Align::Left, 0}};
     for (std::size_t i = 0; i < run.outputs.size(); ++i) {
         const NDArray& value = run.outputs[i];
         const Statistics s = statistics_of(value);
         std::string first;
-        for (std::int64_t k = 0; k < std::min<std::int64_t>(value.size(), kFirstValues); ++k) first += (k == 0 ? "" : ", ") + formatted("%.4g", value.as_double(k));
+        for (std::int64_t k = 0; k < std::min<std::int64_t>(value.size(), kFirstValues); ++k)
+            first += (k == 0 ? "" : ", ") + formatted("%.4g", value.as_double(k));
         if (value.size() > kFirstValues) first += ", …";
         if (s.not_finite > 0) first = std::to_string(s.not_finite) + " not finite: " + first;
         TableRow row;
@@ -71,8 +74,11 @@ Table outputs_table(const session::RunResult& run) {
 
 Table operators_table(const session::Snapshot& snapshot) {
     Table table;
-    table.columns = {{"Kernel", Align::Left, 0}, {"Time", Align::Right, 11}, {"Share", Align::Right, 12}, {"GFLOP/s", Align::Right, 10},
-                     {"Against the reference", Align::Right, 20}};
+    table.columns = {{"Kernel", Align::Left, 0},
+                     {"Time", Align::Right, 9},
+                     {"Share", Align::Right, 8},
+                     {"GFLOP/s", Align::Right, 8},
+                     {"Largest error", Align::Right, 12}};
     const session::RunResult& run = *snapshot.run;
     const session::CompiledModel& model = *snapshot.compiled;
     double total = 0;
@@ -94,7 +100,8 @@ Table operators_table(const session::Snapshot& snapshot) {
         if (snapshot.check)
             for (const auto& checked : snapshot.check->rows)
                 if (call.var && checked.name == call.var->name) {
-                    row.cells[4] = {checked.agrees ? formatted("%.1e", checked.difference.max_rel) : formatted("differs by %.1e", checked.difference.max_rel),
+                    row.cells[4] = {checked.agrees ? formatted("%.1e", checked.difference.max_rel)
+                                                   : formatted("differs by %.1e", checked.difference.max_rel),
                                     checked.difference.max_rel, -1};
                     if (!checked.agrees) row.tone = Tone::Bad;
                 }
@@ -109,9 +116,13 @@ std::pair<std::string, Tone> agreement_of(const session::Snapshot& snapshot) {
     const session::CheckResult& check = *snapshot.check;
     if (check.first_wrong >= 0) {
         const auto& row = check.rows[static_cast<std::size_t>(check.first_wrong)];
-        return {row.name + " is the first kernel that differs from the reference: " + formatted("%.1e", row.difference.max_rel), Tone::Bad};
+        return {row.name + " is the first kernel that differs from the reference: " +
+                    formatted("%.1e", row.difference.max_rel),
+                Tone::Bad};
     }
-    return {"checked: all " + std::to_string(check.rows.size()) + " kernels within " + formatted("%.1e", check.worst) + " of the reference", Tone::Good};
+    return {"checked: all " + std::to_string(check.rows.size()) + " kernels within " + formatted("%.1e", check.worst) +
+                " of the reference",
+            Tone::Good};
 }
 
 } // namespace
@@ -122,7 +133,10 @@ MemoryViewData build_memory(const session::Snapshot& snapshot) {
     const session::CompiledModel& model = *snapshot.compiled;
     const runtime::Plan& plan = model.executable->plan;
     for (const runtime::Step& step : plan.steps) data.step_names.push_back(step.name);
-    const auto name_of = [&](std::int32_t step) { return step >= 0 && step < static_cast<int>(plan.steps.size()) ? plan.steps[static_cast<std::size_t>(step)].name : std::string(); };
+    const auto name_of = [&](std::int32_t step) {
+        return step >= 0 && step < static_cast<int>(plan.steps.size()) ? plan.steps[static_cast<std::size_t>(step)].name
+                                                                       : std::string();
+    };
     for (std::size_t i = 0; i < plan.values.size(); ++i) {
         const runtime::Value& value = plan.values[i];
         if (value.storage != runtime::Storage::Arena) continue;
@@ -146,7 +160,9 @@ MemoryViewData build_memory(const session::Snapshot& snapshot) {
         if (s < model.model.calls.size()) box.origins = model.model.calls[s].origin;
         data.boxes.push_back(std::move(box));
     }
-    std::ranges::sort(data.boxes, [](const MemoryBox& a, const MemoryBox& b) { return std::tie(a.first_step, a.offset) < std::tie(b.first_step, b.offset); });
+    std::ranges::sort(data.boxes, [](const MemoryBox& a, const MemoryBox& b) {
+        return std::tie(a.first_step, a.offset) < std::tie(b.first_step, b.offset);
+    });
     data.arena_bytes = plan.arena_bytes;
     data.bound_bytes = plan.live_bytes_bound;
     data.constant_bytes = model.constant_bytes;
@@ -160,7 +176,8 @@ RunViewData build_run(const session::Snapshot& snapshot) {
     if (!snapshot.run || !snapshot.compiled) return data;
     const session::RunResult& run = *snapshot.run;
     const int threads = snapshot.recipe.threads > 0 ? snapshot.recipe.threads : snapshot.recipe.target.cores;
-    data.summary = ms_text(run.milliseconds) + " on " + std::to_string(threads) + (threads == 1 ? " thread, " : " threads, ") + std::to_string(run.steps.size()) +
+    data.summary = ms_text(run.milliseconds) + " on " + std::to_string(threads) +
+                   (threads == 1 ? " thread, " : " threads, ") + std::to_string(run.steps.size()) +
                    " kernels, inputs drawn from a seed";
     std::tie(data.agreement, data.agreement_tone) = agreement_of(snapshot);
     if (data.agreement.empty()) data.agreement = "not yet compared with the reference (Ctrl+K)";
@@ -173,10 +190,12 @@ StatusViewData build_status(const session::Snapshot& snapshot) {
     StatusViewData data;
     std::tie(data.check, data.check_tone) = agreement_of(snapshot);
     if (snapshot.compiled && snapshot.rebuild_ms > 0)
-        data.rebuilt = "built " + std::to_string(snapshot.rebuilt_functions) + " of " + std::to_string(snapshot.functions.size()) + " kernels in " + ms_text(snapshot.rebuild_ms);
+        data.rebuilt = "built " + std::to_string(snapshot.rebuilt_functions) + " of " +
+                       std::to_string(snapshot.functions.size()) + " kernels in " + ms_text(snapshot.rebuild_ms);
     if (snapshot.run) {
         const int threads = snapshot.recipe.threads > 0 ? snapshot.recipe.threads : snapshot.recipe.target.cores;
-        data.speed = snapshot.title + " " + ms_text(snapshot.run->milliseconds) + " · " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+        data.speed = snapshot.title + " " + ms_text(snapshot.run->milliseconds) + " · " + std::to_string(threads) +
+                     (threads == 1 ? " thread" : " threads");
     }
     if (!snapshot.jobs.empty()) {
         const session::JobStatus& job = snapshot.jobs.front();
@@ -193,7 +212,8 @@ StartViewData build_start() {
     const auto list = nlohmann::json::parse(resource("samples.json"), nullptr, false);
     if (!list.is_array()) return data;
     for (const auto& entry : list)
-        data.samples.push_back({entry.value("name", ""), entry.value("title", ""), entry.value("description", ""), entry.value("figures", ""), entry.value("family", "")});
+        data.samples.push_back({entry.value("name", ""), entry.value("title", ""), entry.value("description", ""),
+                                entry.value("figures", ""), entry.value("family", "")});
     return data;
 }
 

@@ -32,11 +32,15 @@ std::string title_of(const graph::FunctionNode& function) {
     std::string title;
     std::size_t shown = 0, more = 0;
     constexpr std::size_t kMostShown = 4;
+    bool product = false;
     for (const Binding& binding : function.bindings) {
         const auto* call = graph::as<graph::CallOp>(binding.value);
-        if (!call) continue;
-        if (++shown > kMostShown) ++more;
-        else title += (title.empty() ? "" : " · ") + call_title(*call);
+        if (!call || (product && call->op.name == "bias_add")) continue; // a bias belongs to the product before it
+        product = call->op.name.starts_with("conv") || call->op.name == "matmul";
+        if (++shown > kMostShown)
+            ++more;
+        else
+            title += (title.empty() ? "" : " · ") + call_title(*call);
     }
     return more > 0 ? title + " · +" + std::to_string(more) : title;
 }
@@ -48,7 +52,8 @@ OperatorKind kind_of(const graph::FunctionNode& function) {
         const auto* call = graph::as<graph::CallOp>(binding.value);
         if (!call) continue;
         const OperatorKind own = operator_kind(call->op.name);
-        if (own == OperatorKind::Convolution || own == OperatorKind::MatMul || own == OperatorKind::Recurrent) return own;
+        if (own == OperatorKind::Convolution || own == OperatorKind::MatMul || own == OperatorKind::Recurrent)
+            return own;
         if (kind == OperatorKind::Other || kind == OperatorKind::Elementwise) kind = own;
     }
     return kind;
@@ -85,7 +90,9 @@ class Describer {
 
   private:
     void add(const Var& var, GraphItem item) {
-        if (item.signature.empty()) item.signature = item.title + "|" + item.subtitle;
+        // Blocks repeat with other channel counts: what a node does counts, not its shape.
+        item.signature = item.title;
+        if (const int again = names_[item.name]++; again > 0) item.name += "#" + std::to_string(again);
         index_[var] = static_cast<int>(items_.size());
         items_.push_back(std::move(item));
     }
@@ -136,13 +143,14 @@ class Describer {
         std::size_t call = 0;
         if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end()) {
             call = it->second;
+            if (call < times_.size()) item.time_ms = times_[call];
         } else {
-            const auto known = std::ranges::find_if(binding.origin.ids(), [&](SourceId id) { return call_of_source_.contains(id); });
+            const auto known =
+                std::ranges::find_if(binding.origin.ids(), [&](SourceId id) { return call_of_source_.contains(id); });
             if (known == binding.origin.ids().end()) return;
             call = call_of_source_.at(*known);
         }
         item.function = snapshot_.lowered->functions[snapshot_.lowered->calls[call].function].name;
-        if (call < times_.size()) item.time_ms = times_[call];
     }
 
     void outputs(const Var& result) {
@@ -154,7 +162,10 @@ class Describer {
             item.title = i < step_.module.outputs.size() ? step_.module.outputs[i] : item.name;
             item.subtitle = short_type(results[i]->type);
             item.kind = OperatorKind::Output;
-            if (const int source = index_of(results[i]); source >= 0) item.inputs.push_back(source);
+            if (const int source = index_of(results[i]); source >= 0) {
+                item.inputs.push_back(source);
+                item.origins = items_[static_cast<std::size_t>(source)].origins;
+            }
             item.signature = item.name;
             items_.push_back(std::move(item));
         }
@@ -164,6 +175,7 @@ class Describer {
     const session::GraphStep& step_;
     std::vector<GraphItem> items_;
     std::unordered_map<Var, int> index_;
+    std::unordered_map<std::string, int> names_; ///< how often each was used
     std::unordered_map<Var, std::vector<Var>> fields_;
     std::unordered_map<Var, std::size_t> call_of_var_;
     std::unordered_map<SourceId, std::size_t> call_of_source_;

@@ -32,24 +32,31 @@ InspectorSection constant_section(const std::string& name, const NDArray& value)
     }
     section.fields.push_back({"range", number(low) + " to " + number(high)});
     section.fields.push_back({"mean", number(sum / static_cast<double>(seen))});
-    if (zeros > 0) section.fields.push_back({"zeros", number(100.0 * static_cast<double>(zeros) / static_cast<double>(seen)) + " %"});
+    if (zeros > 0)
+        section.fields.push_back(
+            {"zeros", number(100.0 * static_cast<double>(zeros) / static_cast<double>(seen)) + " %"});
     if (step > 1) section.fields.push_back({"statistics", "of every " + std::to_string(step) + "th element"});
     std::string first;
-    for (std::int64_t i = 0; i < std::min<std::int64_t>(count, kFirstValues); ++i) first += (i == 0 ? "" : ", ") + number(value.as_double(i));
+    for (std::int64_t i = 0; i < std::min<std::int64_t>(count, kFirstValues); ++i)
+        first += (i == 0 ? "" : ", ") + number(value.as_double(i));
     section.fields.push_back({"first", first + (count > kFirstValues ? ", …" : ""), true});
     return section;
 }
 
 class Inspector {
   public:
-    Inspector(const session::Snapshot& snapshot, const session::GraphStep& step) : snapshot_(snapshot), module_(step.module) {}
+    Inspector(const session::Snapshot& snapshot, const session::GraphStep& step)
+        : snapshot_(snapshot), module_(step.module) {}
 
     InspectorViewData run(const Selection& selection) {
         const graph::Binding* binding = best(selection.origins);
         if (binding == nullptr) return std::move(data_);
-        if (const auto* call = graph::as<graph::CallOp>(binding->value)) operator_call(*binding, *call);
-        else if (const auto* kernel = graph::as<graph::CallFunction>(binding->value)) kernel_call(*binding, *kernel);
-        else plain(*binding);
+        if (const auto* call = graph::as<graph::CallOp>(binding->value))
+            operator_call(*binding, *call);
+        else if (const auto* kernel = graph::as<graph::CallFunction>(binding->value))
+            kernel_call(*binding, *kernel);
+        else
+            plain(*binding);
         sources(binding->origin);
         constants(binding->value);
         return std::move(data_);
@@ -88,11 +95,14 @@ class Inspector {
 
     void attributes(const graph::CallOp& call) {
         InspectorSection section{"Attributes", "", {}};
-        for (const auto& [name, value] : call.attrs.values()) section.fields.push_back({name, graph::to_string(value), true});
+        for (const auto& [name, value] : call.attrs.values())
+            section.fields.push_back({name, graph::to_string(value), true});
         if (!section.fields.empty()) data_.sections.push_back(std::move(section));
     }
 
-    void document(const graph::Op& op) { data_.sections.push_back({op.name, op.doc, {{"fusion", std::string(graph::to_string(op.fusion))}}}); }
+    void document(const graph::Op& op) {
+        data_.sections.push_back({op.name, op.doc, {{"fusion", std::string(graph::to_string(op.fusion))}}});
+    }
 
     void operator_call(const graph::Binding& binding, const graph::CallOp& call) {
         head(binding, call_title(call));
@@ -122,8 +132,12 @@ class Inspector {
 
     void plain(const graph::Binding& binding) {
         const bool constant = binding.value->kind == graph::ExprKind::Constant;
-        head(binding, constant ? "constant" : binding.value->kind == graph::ExprKind::If ? "if" : binding.value->kind == graph::ExprKind::Loop ? "loop" : "value");
-        if (const auto* value = graph::as<graph::Constant>(binding.value)) data_.sections.push_back(constant_section(binding.var->name, value->value));
+        head(binding, constant                                       ? "constant"
+                      : binding.value->kind == graph::ExprKind::If   ? "if"
+                      : binding.value->kind == graph::ExprKind::Loop ? "loop"
+                                                                     : "value");
+        if (const auto* value = graph::as<graph::Constant>(binding.value))
+            data_.sections.push_back(constant_section(binding.var->name, value->value));
     }
 
     /// Work, time and speed of the kernel that computes a binding.
@@ -134,14 +148,21 @@ class Inspector {
             if (model.calls[c].var != binding.var) continue;
             const session::ScheduledFunction& f = *snapshot_.compiled->functions[model.calls[c].function];
             InspectorSection section{"Kernel", "", {{"program", f.lowered.name, true}}};
-            if (f.lowered.calls > 1) section.fields.push_back({"shared by", std::to_string(f.lowered.calls) + " calls of equal shape"});
-            section.fields.push_back({"work", number(f.cost.flops / 1e6) + " MFLOP, reads " + bytes_text(static_cast<std::uint64_t>(f.cost.bytes_read)) +
-                                                  ", writes " + bytes_text(static_cast<std::uint64_t>(f.cost.bytes_written))});
+            if (f.lowered.calls > 1)
+                section.fields.push_back({"shared by", std::to_string(f.lowered.calls) + " calls of equal shape"});
+            section.fields.push_back({"work", number(f.cost.flops / 1e6) + " MFLOP, reads " +
+                                                  bytes_text(static_cast<std::uint64_t>(f.cost.bytes_read)) +
+                                                  ", writes " +
+                                                  bytes_text(static_cast<std::uint64_t>(f.cost.bytes_written))});
             if (snapshot_.run)
                 for (const auto& step : snapshot_.run->steps)
                     if (step.call == c && step.microseconds > 0)
-                        section.fields.push_back({"measured", number(step.microseconds / 1000) + " ms, " + number(f.cost.flops / step.microseconds / 1000) + " GFLOP/s"});
-            section.fields.push_back({"schedule", f.trace_is_default ? "default, " + std::to_string(f.trace.steps.size()) + " steps" : "yours, " + std::to_string(f.trace.steps.size()) + " steps"});
+                        section.fields.push_back({"measured", number(step.microseconds / 1000) + " ms, " +
+                                                                  number(f.cost.flops / step.microseconds / 1000) +
+                                                                  " GFLOP/s"});
+            section.fields.push_back({"schedule", f.trace_is_default
+                                                      ? "default, " + std::to_string(f.trace.steps.size()) + " steps"
+                                                      : "yours, " + std::to_string(f.trace.steps.size()) + " steps"});
             data_.sections.push_back(std::move(section));
         }
     }
@@ -154,7 +175,8 @@ class Inspector {
                 section.fields.push_back({"and", std::to_string(origin.ids().size() - kShown) + " more"});
                 break;
             }
-            if (id < module_.sources->size()) section.fields.push_back({(*module_.sources)[id].op_type, (*module_.sources)[id].name, true});
+            if (id < module_.sources->size())
+                section.fields.push_back({(*module_.sources)[id].op_type, (*module_.sources)[id].name, true});
         }
         if (!section.fields.empty()) data_.sections.push_back(std::move(section));
     }
@@ -163,7 +185,8 @@ class Inspector {
         for (const graph::Var& var : graph::operands(value))
             for (const graph::Binding& b : module_.main->bindings)
                 if (b.var == var)
-                    if (const auto* constant = graph::as<graph::Constant>(b.value)) data_.sections.push_back(constant_section(var->name, constant->value));
+                    if (const auto* constant = graph::as<graph::Constant>(b.value))
+                        data_.sections.push_back(constant_section(var->name, constant->value));
     }
 
     const session::Snapshot& snapshot_;

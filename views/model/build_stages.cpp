@@ -28,8 +28,10 @@ StageStep graph_stage(const session::Snapshot& snapshot, std::size_t index, int 
     if (index == 0) {
         out.detail = std::to_string(step.operators) + " ops";
     } else if (step.changed) {
-        const auto before = static_cast<long>(snapshot.steps[index - 1]->operators), after = static_cast<long>(step.operators);
-        out.detail = after == before ? std::to_string(step.rewrites.size()) + " rewrites" : (after < before ? "−" : "+") + std::to_string(std::labs(after - before));
+        const auto before = static_cast<long>(snapshot.steps[index - 1]->operators),
+                   after = static_cast<long>(step.operators);
+        out.detail = after == before ? std::to_string(step.rewrites.size()) + " rewrites"
+                                     : (after < before ? "−" : "+") + std::to_string(std::labs(after - before));
         out.tooltip += ", " + std::to_string(step.rewrites.size()) + " rewrites";
     } else {
         out.tooltip += step.enabled ? ", changed nothing" : ", switched off";
@@ -42,7 +44,9 @@ void graph_section(StagesViewData& data, const session::Snapshot& snapshot, int 
     StageSection section{"Graph", {}};
     for (std::size_t i = 0; i < snapshot.steps.size(); ++i) section.steps.push_back(graph_stage(snapshot, i, selected));
     const bool failed = snapshot.steps.back()->error.has_value();
-    const bool working = !failed && std::ranges::any_of(snapshot.jobs, [](const session::JobStatus& j) { return j.label.find("check") == std::string::npos; });
+    const bool working = !failed && std::ranges::any_of(snapshot.jobs, [](const session::JobStatus& j) {
+        return j.label.find("check") == std::string::npos;
+    });
     for (std::size_t i = snapshot.steps.size(); working && i <= snapshot.recipe.passes.size(); ++i) {
         StageStep step;
         step.id = static_cast<int>(i), step.name = snapshot.recipe.passes[i - 1].name;
@@ -71,14 +75,16 @@ void tensor_section(StagesViewData& data, const session::ScheduledFunction& func
     }
     if (function.error) {
         StageStep failed;
-        failed.id = kTensorStages + static_cast<int>(section.steps.size()), failed.name = "trace", failed.state = StageState::Failed;
+        failed.id = kTensorStages + static_cast<int>(section.steps.size()), failed.name = "trace",
+        failed.state = StageState::Failed;
         failed.tooltip = to_string(*function.error);
         section.steps.push_back(failed);
     }
     data.sections.push_back(std::move(section));
 }
 
-void code_section(StagesViewData& data, const session::Snapshot& snapshot, const session::ScheduledFunction& function, int selected) {
+void code_section(StagesViewData& data, const session::Snapshot& snapshot, const session::ScheduledFunction& function,
+                  int selected) {
     StageSection section{"LLVM", {}};
     const auto code = snapshot.code.find(function.lowered.name);
     const bool there = code != snapshot.code.end();
@@ -86,13 +92,16 @@ void code_section(StagesViewData& data, const session::Snapshot& snapshot, const
     double codegen_ms = -1;
     if (snapshot.compiled)
         for (std::size_t i = 0; i < snapshot.compiled->functions.size(); ++i)
-            if (snapshot.compiled->functions[i]->lowered.name == function.lowered.name) codegen_ms = snapshot.compiled->objects[i].compile_ms;
+            if (snapshot.compiled->functions[i]->lowered.name == function.lowered.name)
+                codegen_ms = snapshot.compiled->objects[i].compile_ms;
     for (int i = 0; i < 3; ++i) {
         StageStep step;
         step.id = kCodeStages + i, step.name = names[i], step.selected = step.id == selected;
         step.state = there ? StageState::Done : StageState::Running;
         if (there) {
-            const Listing& listing = i == 0 ? code->second->ir : i == 1 ? code->second->optimized_ir : code->second->assembly;
+            const Listing& listing = i == 0   ? code->second->ir
+                                     : i == 1 ? code->second->optimized_ir
+                                              : code->second->assembly;
             step.detail = std::to_string(listing.lines.size()) + " lines";
         }
         if (i == 2 && codegen_ms >= 0) step.time = ms_text(codegen_ms);

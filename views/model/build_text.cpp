@@ -33,6 +33,27 @@ std::string register_note(const Listing& listing) {
     return note;
 }
 
+/// "    vaddps zmm0, zmm1" as columns: tab, mnemonic, tab, operands.
+std::string in_columns(const std::string& line) {
+    const std::size_t begin = line.find_first_not_of(" \t");
+    if (begin == 0 || begin == std::string::npos) return line;
+    const std::size_t end = line.find_first_of(" \t", begin);
+    if (end == std::string::npos) return "\t" + line.substr(begin);
+    const std::size_t rest = line.find_first_not_of(" \t", end);
+    return "\t" + line.substr(begin, end - begin) + (rest == std::string::npos ? "" : "\t" + line.substr(rest));
+}
+
+/// " · 94 % linked": instructions that know their line of the tensor program.
+std::string linked_note(const Listing& listing) {
+    int instructions = 0, linked = 0;
+    for (const ListingLine& line : listing.lines) {
+        if (line.text.empty() || (line.text[0] != ' ' && line.text[0] != '\t')) continue;
+        ++instructions;
+        linked += line.tensor_line > 0 ? 1 : 0;
+    }
+    return instructions == 0 ? std::string() : " · " + std::to_string(100 * linked / instructions) + " % linked";
+}
+
 } // namespace
 
 TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& options) {
@@ -45,10 +66,18 @@ TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& 
     data.subject = function->lowered.name;
     const auto& programs = function->replay.programs;
     const bool last = options.tensor_step < 0 || static_cast<std::size_t>(options.tensor_step) + 1 >= programs.size();
-    const tensor::PrintedProgram earlier = last ? tensor::PrintedProgram{} : tensor::print_program(programs[static_cast<std::size_t>(options.tensor_step)]);
+    const tensor::PrintedProgram earlier =
+        last ? tensor::PrintedProgram{}
+             : tensor::print_program(programs[static_cast<std::size_t>(options.tensor_step)]);
     const tensor::PrintedProgram& printed = last ? function->printed : earlier;
-    if (!last) data.note = options.tensor_step == 0 ? "as lowered" : "after " + schedule::to_string(function->trace.steps[static_cast<std::size_t>(options.tensor_step) - 1]);
-    else data.note = number(function->cost.flops / 1e6, "%.1f MFLOP") + " · " + std::to_string(function->lowered.calls) + (function->lowered.calls == 1 ? " call" : " calls");
+    if (!last)
+        data.note = options.tensor_step == 0
+                        ? "as lowered"
+                        : "after " + schedule::to_string(
+                                         function->trace.steps[static_cast<std::size_t>(options.tensor_step) - 1]);
+    else
+        data.note = number(function->cost.flops / 1e6, "%.1f MFLOP") + " · " + std::to_string(function->lowered.calls) +
+                    (function->lowered.calls == 1 ? " call" : " calls");
 
     std::vector<int> depths;
     std::vector<bool> is_block;
@@ -60,12 +89,15 @@ TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& 
         data.links.push_back({line.origin, last ? line_number : 0, -1});
     }
     set_text(data, printed.text());
+    data.links.resize(static_cast<std::size_t>(data.line_count()));
+    is_block.resize(data.links.size(), false);
     data.folds = folds_by_depth(depths, data);
     tint_blocks(data, is_block);
     return data;
 }
 
-TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& options, CodeView which, const TextViewData& tensor) {
+TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& options, CodeView which,
+                        const TextViewData& tensor) {
     TextViewData data;
     const bool llvm = which == CodeView::Llvm;
     data.language = llvm ? TextLanguage::Llvm : TextLanguage::Assembly;
@@ -80,11 +112,12 @@ TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& op
         data.empty_reason = "Generating the code of " + data.subject + ".";
         return data;
     }
-    const Listing& listing = llvm ? (options.raw_ir ? code->second->ir : code->second->optimized_ir) : code->second->assembly;
+    const Listing& listing =
+        llvm ? (options.raw_ir ? code->second->ir : code->second->optimized_ir) : code->second->assembly;
     const auto& printed = function->printed.lines;
     std::string text;
     for (const ListingLine& line : listing.lines) {
-        text += line.text;
+        text += llvm ? line.text : in_columns(line.text);
         text += '\n';
         LineLink link;
         link.tensor_line = line.tensor_line;
@@ -95,7 +128,10 @@ TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& op
     set_text(data, std::move(text));
     data.folds = folds_of(data);
     tint_like(data, tensor);
-    data.note = std::to_string(listing.lines.size()) + " lines" + (llvm ? "" : register_note(listing));
+    data.links.resize(static_cast<std::size_t>(data.line_count()));
+    data.note =
+        std::to_string(listing.lines.size()) + " lines" + (llvm ? "" : register_note(listing)) + linked_note(listing);
+    if (llvm) data.note = (options.raw_ir ? "as generated · " : "optimized · ") + data.note;
     return data;
 }
 

@@ -1,59 +1,82 @@
-#include "core/base/hash.hpp"
 #include "views/model/graph_view.hpp"
 
 #include <algorithm>
 #include <unordered_map>
 
-// Steps, repeated until nothing worth folding is left:
-//  1. every run of 4 to kMaxBlock free items is hashed by its signatures; runs seen twice are candidates
+// Weights, inputs and outputs are left aside; what is said of runs below is about the operators in between.
+// Modules: operators whose names share a path are a group when there are 3 to kMaxBlock of them in a row; a longer
+// run, and one that is a list of numbered parts, is divided by the next part of the path. Repetition, among operators no module took, in rounds:
+//  1. every run of 3 to kMaxBlock free operators is hashed by its signatures; runs seen twice are candidates
 //     when they have one way in and one way out (a residual block cut at the wrong place has two);
 //  2. a candidate's worth is how many boxes folding its occurrences saves;
 //  3. of all candidates worth nearly as much as the best one the shortest is taken: one layer, not two;
-//  4. its occurrences become blocks and their items are no longer free.
+//  4. its occurrences become blocks and their operators are no longer free.
 
 namespace orrery::views {
 namespace {
 
-constexpr int kMinBlock = 4;
 constexpr int kRounds = 12;
+constexpr int kSharedBy = 8; ///< readers of a value that counts as no entry: a mask, a position table
 constexpr double kNearlyBest = 0.8;
 constexpr std::uint64_t kBase = 0x9e3779b97f4a7c15ull;
 
+/// A run of operators, in the numbering without weights.
+struct Run {
+    int first = 0, count = 0;
+    std::string title;
+};
+
 struct Finder {
     const std::vector<GraphItem>& items;
-    std::vector<std::uint64_t> signature;
-    std::vector<int> last_reader; ///< items.size() for one nobody reads: it leaves the graph
+    std::vector<int> kept;                ///< item of each operator
+    std::vector<std::uint64_t> signature; ///< by operator, like all below
+    std::vector<std::vector<int>> inputs;
+    std::vector<int> last_reader; ///< the number of operators for one that nobody or an output reads
     std::vector<int> readers;
     std::vector<bool> taken;
 
     explicit Finder(const std::vector<GraphItem>& all) : items(all) {
-        const int count = static_cast<int>(items.size());
-        last_reader.assign(items.size(), count);
-        readers.assign(items.size(), 0);
-        taken.assign(items.size(), false);
-        std::unordered_map<std::string, std::uint64_t> numbers;
-        for (int i = 0; i < count; ++i) {
-            const GraphItem& item = items[static_cast<std::size_t>(i)];
-            signature.push_back(numbers.emplace(item.signature, numbers.size() + 1).first->second);
-            for (const int input : item.inputs) {
-                int& last = last_reader[static_cast<std::size_t>(input)];
-                last = last == count ? i : std::max(last, i);
-                ++readers[static_cast<std::size_t>(input)];
-            }
-            taken[static_cast<std::size_t>(i)] =
-                item.kind == OperatorKind::Input || item.kind == OperatorKind::Output || item.kind == OperatorKind::Constant;
+        std::vector<int> number(items.size(), -1);
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            const OperatorKind kind = items[i].kind;
+            if (kind == OperatorKind::Constant || kind == OperatorKind::Input || kind == OperatorKind::Output) continue;
+            number[i] = static_cast<int>(kept.size());
+            kept.push_back(static_cast<int>(i));
         }
+        const int count = static_cast<int>(kept.size());
+        last_reader.assign(kept.size(), count);
+        readers.assign(kept.size(), 0);
+        taken.assign(kept.size(), false);
+        std::unordered_map<std::string, std::uint64_t> numbers;
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            const bool output = items[i].kind == OperatorKind::Output;
+            if (number[i] < 0 && !output) continue;
+            std::vector<int> own;
+            for (const int input : items[i].inputs) {
+                const int from = number[static_cast<std::size_t>(input)];
+                if (from < 0) continue;
+                own.push_back(from);
+                int& last = last_reader[static_cast<std::size_t>(from)];
+                last = output ? count + 1 : last == count ? number[i] : std::max(last, number[i]);
+                ++readers[static_cast<std::size_t>(from)];
+            }
+            if (output) continue;
+            inputs.push_back(std::move(own));
+            signature.push_back(numbers.emplace(items[i].signature, numbers.size() + 1).first->second);
+        }
+    }
+
+    [[nodiscard]] int count() const { return static_cast<int>(kept.size()); }
+    [[nodiscard]] const std::string& scope(int op) const {
+        return items[static_cast<std::size_t>(kept[static_cast<std::size_t>(op)])].scope;
     }
 
     /// One value comes in, one goes out. Weights, model inputs and widely shared values do not count.
     [[nodiscard]] bool closed(int first, int length) const {
         int entry = -1, exits = 0;
         for (int i = first; i < first + length; ++i) {
-            for (const int input : items[static_cast<std::size_t>(i)].inputs) {
-                const auto in = static_cast<std::size_t>(input);
-                if (input >= first || items[in].kind == OperatorKind::Constant || items[in].kind == OperatorKind::Input ||
-                    readers[in] > kMinBlock * 2)
-                    continue;
+            for (const int input : inputs[static_cast<std::size_t>(i)]) {
+                if (input >= first || readers[static_cast<std::size_t>(input)] > kSharedBy) continue;
                 if (entry >= 0 && entry != input) return false;
                 entry = input;
             }
@@ -63,6 +86,50 @@ struct Finder {
     }
 };
 
+/// The first `depth` parts of a path; empty when it has fewer.
+std::string_view prefix(std::string_view path, int depth) {
+    std::size_t at = 0;
+    for (int d = 0; d < depth; ++d) {
+        if (at >= path.size()) return {};
+        const std::size_t slash = path.find('/', at);
+        if (slash == std::string_view::npos) return d + 1 == depth ? path : std::string_view();
+        at = slash + 1;
+    }
+    return path.substr(0, at - 1);
+}
+
+/// The end of the run of one prefix that begins at `begin`.
+int run_end(const Finder& finder, int begin, int last, int depth) {
+    const std::string_view name = prefix(finder.scope(begin), depth);
+    int end = begin + 1;
+    while (end < last && prefix(finder.scope(end), depth) == name) ++end;
+    return end;
+}
+
+/// True when the run is a list of numbered parts, each large enough to be a group: "layer1" of "layer1/0", "layer1/1".
+bool is_list(const Finder& finder, int begin, int end, int depth) {
+    int parts = 0;
+    for (int at = begin; at < end; ++parts) {
+        const std::string_view name = prefix(finder.scope(at), depth + 1);
+        const std::string_view last = name.substr(name.rfind('/') + 1);
+        const int next = run_end(finder, at, end, depth + 1);
+        if (last.empty() || next - at < kMinBlock || !std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; })) return false;
+        at = next;
+    }
+    return parts > 1;
+}
+
+/// Runs of one path prefix within [first, last).
+void find_modules(const Finder& finder, int first, int last, int depth, std::vector<Run>& runs) {
+    for (int begin = first, end = first; begin < last; begin = end) {
+        end = run_end(finder, begin, last, depth);
+        const std::string_view name = prefix(finder.scope(begin), depth);
+        if (name.empty() || end - begin < kMinBlock) continue;
+        if (end - begin > kMaxBlock || is_list(finder, begin, end, depth)) find_modules(finder, begin, end, depth + 1, runs);
+        else runs.push_back({begin, end - begin, std::string(name)});
+    }
+}
+
 struct Candidate {
     int length = 0;
     std::vector<int> starts;
@@ -71,21 +138,19 @@ struct Candidate {
 
 /// The best set of equal runs of `length`.
 Candidate best_of_length(const Finder& finder, int length) {
-    const int count = static_cast<int>(finder.items.size());
     Candidate best;
     best.length = length;
-    if (count < 2 * length) return best;
+    if (finder.count() < 2 * length) return best;
     std::unordered_map<std::uint64_t, std::vector<int>> runs;
     std::uint64_t hash = 0, power = 1;
     for (int k = 1; k < length; ++k) power *= kBase;
     int free = 0;
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; i < finder.count(); ++i) {
         const auto at = static_cast<std::size_t>(i);
         if (i >= length) hash -= finder.signature[at - static_cast<std::size_t>(length)] * power;
         hash = hash * kBase + finder.signature[at];
         free = finder.taken[at] ? 0 : free + 1;
-        if (free < length) continue;
-        runs[hash].push_back(i - length + 1);
+        if (free >= length) runs[hash].push_back(i - length + 1);
     }
     for (auto& [key, starts] : runs) {
         if (starts.size() < 2) continue;
@@ -102,25 +167,7 @@ Candidate best_of_length(const Finder& finder, int length) {
     return best;
 }
 
-/// The longest common path of the members' scopes.
-std::string common_scope(const std::vector<GraphItem>& items, int first, int count) {
-    std::string common = items[static_cast<std::size_t>(first)].scope;
-    for (int i = first + 1; i < first + count && !common.empty(); ++i) {
-        const std::string& scope = items[static_cast<std::size_t>(i)].scope;
-        if (scope.empty()) continue;
-        while (!common.empty() && scope != common && scope.compare(0, common.size() + 1, common + "/") != 0) {
-            const std::size_t cut = common.rfind('/');
-            common.resize(cut == std::string::npos ? 0 : cut);
-        }
-    }
-    return common;
-}
-
-} // namespace
-
-std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items) {
-    Finder finder(items);
-    std::vector<GraphBlock> blocks;
+void find_repeats(Finder& finder, std::vector<Run>& runs) {
     for (int round = 0; round < kRounds; ++round) {
         std::vector<Candidate> candidates;
         int most = 0;
@@ -132,21 +179,35 @@ std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items) {
         }
         const auto chosen = std::find_if(candidates.begin(), candidates.end(),
                                          [&](const Candidate& c) { return c.saved() >= kNearlyBest * most; });
-        if (chosen == candidates.end()) break;
+        if (chosen == candidates.end()) return;
         for (const int start : chosen->starts) {
-            blocks.push_back({start, chosen->length, {}, {}});
+            runs.push_back({start, chosen->length, {}});
             std::fill_n(finder.taken.begin() + start, chosen->length, true);
         }
     }
-    std::sort(blocks.begin(), blocks.end(), [](const GraphBlock& a, const GraphBlock& b) { return a.first < b.first; });
+}
+
+} // namespace
+
+std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items) {
+    Finder finder(items);
+    std::vector<Run> runs;
+    find_modules(finder, 0, finder.count(), 1, runs);
+    for (const Run& run : runs) std::fill_n(finder.taken.begin() + run.first, run.count, true);
+    find_repeats(finder, runs);
+    std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.first < b.first; });
+    std::vector<GraphBlock> blocks;
     std::unordered_map<std::string, int> used;
-    int number = 0;
-    for (GraphBlock& block : blocks) {
-        ++number;
-        const std::string scope = common_scope(items, block.first, block.count);
-        block.title = scope.empty() ? "block " + std::to_string(number) : scope;
+    int unnamed = 0;
+    for (const Run& run : runs) {
+        GraphBlock block;
+        block.first = finder.kept[static_cast<std::size_t>(run.first)];
+        block.count = finder.kept[static_cast<std::size_t>(run.first + run.count - 1)] - block.first + 1;
+        block.operators = run.count;
+        block.title = run.title.empty() ? "block " + std::to_string(++unnamed) : run.title;
         if (const int again = ++used[block.title]; again > 1) block.title += " #" + std::to_string(again);
         block.name = "block:" + items[static_cast<std::size_t>(block.first)].name;
+        blocks.push_back(std::move(block));
     }
     return blocks;
 }

@@ -27,7 +27,11 @@ std::size_t characters(std::string_view text) {
 
 std::string time_text(double ms) {
     char text[32];
-    std::snprintf(text, sizeof text, ms >= 100 ? "%.0f ms" : ms >= 0.095 ? "%.2f ms" : "%.1f us", ms >= 0.095 ? ms : ms * 1000);
+    std::snprintf(text, sizeof text,
+                  ms >= 100     ? "%.0f ms"
+                  : ms >= 0.095 ? "%.2f ms"
+                                : "%.1f us",
+                  ms >= 0.095 ? ms : ms * 1000);
     return text;
 }
 
@@ -44,8 +48,12 @@ layout::Node size_of(const GraphNode& node) {
     // Room for a time is kept from the start, so that a run does not move the picture.
     const float title = kCharWidth * static_cast<float>(characters(node.title));
     const float subtitle = kSmallCharWidth * static_cast<float>(characters(node.subtitle) + 9);
-    if (node.stub) return {std::clamp(20 + kSmallCharWidth * static_cast<float>(characters(node.title)), 40.f, 140.f), kStubHeight, -1};
-    if (is_pill(node.kind)) return {std::clamp(44 + title + kCharWidth * static_cast<float>(characters(node.subtitle)), 90.f, kMaxWidth), kPillHeight, -1};
+    if (node.stub)
+        return {std::clamp(20 + kSmallCharWidth * static_cast<float>(characters(node.title)), 40.f, 140.f), kStubHeight,
+                -1};
+    if (is_pill(node.kind))
+        return {std::clamp(44 + title + kCharWidth * static_cast<float>(characters(node.subtitle)), 90.f, kMaxWidth),
+                kPillHeight, -1};
     const float width = std::clamp(28 + std::max(title, node.subtitle.empty() ? 0 : subtitle), kMinWidth, kMaxWidth);
     return {std::ceil(width / 8) * 8, kBoxHeight, -1};
 }
@@ -75,11 +83,12 @@ int add_node(Draft& draft, GraphNode node, int group) {
 GraphNode folded(const GraphDescription& description, const GraphBlock& block) {
     GraphNode node;
     node.name = block.name;
-    node.title = block.title + " ⊞ " + std::to_string(block.count) + " operators";
+    node.title = block.title + " ⊞ " + std::to_string(block.operators) + " operators";
     node.kind = OperatorKind::Group;
-    node.members = block.count;
+    node.members = block.operators;
     for (int i = block.first; i < block.first + block.count; ++i) {
         const GraphItem& item = description.items[static_cast<std::size_t>(i)];
+        if (item.kind == OperatorKind::Constant) continue;
         node.origins = unite(node.origins, item.origins);
         node.subtitle = item.subtitle; // the last member's: what the block gives
     }
@@ -91,25 +100,26 @@ void add_nodes(Draft& draft, const GraphDescription& description, const GraphOpt
     draft.node_of_item.assign(items.size(), -1);
     const std::vector<GraphBlock> blocks = options.group_repeats ? find_blocks(items) : std::vector<GraphBlock>();
     for (const GraphBlock& b : blocks) draft.data.group_names.push_back(b.name);
+    for (const GraphItem& item : items) draft.data.operators += is_pill(item.kind) ? 0 : 1;
+    const bool open_first = options.groups == GroupState::Open ||
+                            (options.groups == GroupState::Automatic && draft.data.operators <= options.open_up_to);
     std::size_t next = 0;
     int group = -1, group_end = 0;
     for (int i = 0; i < static_cast<int>(items.size()); ++i) {
         const GraphItem& item = items[static_cast<std::size_t>(i)];
-        draft.data.operators += is_pill(item.kind) ? 0 : 1;
         if (i >= group_end) group = -1;
         if (next < blocks.size() && blocks[next].first == i) {
             const GraphBlock& block = blocks[next++];
-            if (!options.open_all && !options.open.contains(block.name)) {
+            if (open_first == options.toggled.contains(block.name)) {
                 const int node = add_node(draft, folded(description, block), -1);
                 std::fill_n(draft.node_of_item.begin() + i, block.count, node);
-                draft.data.operators += block.count - 1;
                 i += block.count - 1;
                 continue;
             }
             group = static_cast<int>(draft.input.groups.size());
             group_end = i + block.count;
             draft.input.groups.push_back({-1, kFrameHeader});
-            draft.data.frames.push_back({block.name, block.title, {}, block.count});
+            draft.data.frames.push_back({block.name, block.title, {}, block.operators});
         }
         if (item.kind == OperatorKind::Constant && !options.show_constants) continue;
         draft.node_of_item[static_cast<std::size_t>(i)] = add_node(draft, single(item), group);
@@ -122,6 +132,9 @@ void add_edges(Draft& draft, const GraphDescription& description, const GraphOpt
         const int to = draft.node_of_item[i];
         if (to < 0) continue;
         for (const int input : description.items[i].inputs) {
+            if (description.items[static_cast<std::size_t>(input)].kind == OperatorKind::Constant &&
+                !options.show_constants)
+                continue;
             const int from = draft.node_of_item[static_cast<std::size_t>(input)];
             if (from >= 0 && from != to) pairs.emplace_back(from, to);
         }
@@ -183,6 +196,7 @@ void set_times(GraphViewData& data, const GraphDescription& description) {
         }
         for (int k = first; k < first + count; ++k) {
             const GraphItem& item = description.items[static_cast<std::size_t>(k)];
+            if (count > 1 && item.kind == OperatorKind::Constant) continue;
             if (item.time_ms >= 0) times[i] = std::max(times[i], 0.0) + item.time_ms;
             node.subtitle = item.subtitle;
         }
@@ -204,37 +218,84 @@ std::string lowered(std::string_view text) {
 
 std::string_view to_string(OperatorKind kind) {
     static constexpr std::array<std::string_view, kOperatorKinds> kNames = {
-        "input", "output", "constant", "convolution", "matmul", "pool", "normalization", "activation", "elementwise", "reduction",
-        "shape", "recurrent", "other", "group"};
+        "input",      "output",      "constant",  "convolution", "matmul",    "pool",  "normalization",
+        "activation", "elementwise", "reduction", "shape",       "recurrent", "other", "group"};
     return kNames[static_cast<std::size_t>(kind)];
 }
 
 OperatorKind operator_kind(std::string_view op_name) {
-    struct Row { std::string_view part; OperatorKind kind; };
+    struct Row {
+        std::string_view part;
+        OperatorKind kind;
+    };
     // The first part found in the name decides.
     static constexpr Row kRows[] = {
-        {"input", OperatorKind::Input}, {"conv", OperatorKind::Convolution}, {"matmul", OperatorKind::MatMul},
-        {"gemm", OperatorKind::MatMul}, {"dense", OperatorKind::MatMul}, {"einsum", OperatorKind::MatMul},
-        {"pool", OperatorKind::Pool}, {"norm", OperatorKind::Normalization}, {"softmax", OperatorKind::Normalization},
-        {"lrn", OperatorKind::Normalization}, {"lstm", OperatorKind::Recurrent}, {"gru", OperatorKind::Recurrent},
-        {"rnn", OperatorKind::Recurrent}, {"reduce", OperatorKind::Reduction}, {"argm", OperatorKind::Reduction},
-        {"cumsum", OperatorKind::Reduction}, {"top_k", OperatorKind::Reduction}, {"prelu", OperatorKind::Activation},
-        {"relu", OperatorKind::Activation}, {"elu", OperatorKind::Activation}, {"sigmoid", OperatorKind::Activation},
-        {"tanh", OperatorKind::Activation}, {"swish", OperatorKind::Activation}, {"clip", OperatorKind::Activation},
-        {"softplus", OperatorKind::Activation}, {"softsign", OperatorKind::Activation}, {"erf", OperatorKind::Activation},
-        {"reshape", OperatorKind::Shape}, {"transpose", OperatorKind::Shape}, {"concat", OperatorKind::Shape},
-        {"slice", OperatorKind::Shape}, {"split", OperatorKind::Shape}, {"squeeze", OperatorKind::Shape},
-        {"flatten", OperatorKind::Shape}, {"expand", OperatorKind::Shape}, {"gather", OperatorKind::Shape},
-        {"scatter", OperatorKind::Shape}, {"tile", OperatorKind::Shape}, {"pad", OperatorKind::Shape},
-        {"broadcast", OperatorKind::Shape}, {"space", OperatorKind::Shape}, {"resize", OperatorKind::Shape},
-        {"shape", OperatorKind::Shape}, {"cast", OperatorKind::Elementwise}, {"add", OperatorKind::Elementwise},
-        {"sub", OperatorKind::Elementwise}, {"mul", OperatorKind::Elementwise}, {"div", OperatorKind::Elementwise},
-        {"pow", OperatorKind::Elementwise}, {"sqrt", OperatorKind::Elementwise}, {"exp", OperatorKind::Elementwise},
-        {"log", OperatorKind::Elementwise}, {"abs", OperatorKind::Elementwise}, {"neg", OperatorKind::Elementwise},
-        {"min", OperatorKind::Elementwise}, {"max", OperatorKind::Elementwise}, {"mean", OperatorKind::Elementwise},
-        {"sum", OperatorKind::Elementwise}, {"where", OperatorKind::Elementwise}, {"select", OperatorKind::Elementwise},
-        {"equal", OperatorKind::Elementwise}, {"less", OperatorKind::Elementwise}, {"greater", OperatorKind::Elementwise},
-        {"not", OperatorKind::Elementwise}, {"and", OperatorKind::Elementwise}, {"or", OperatorKind::Elementwise},
+        {"input", OperatorKind::Input},
+        {"conv", OperatorKind::Convolution},
+        {"matmul", OperatorKind::MatMul},
+        {"gemm", OperatorKind::MatMul},
+        {"dense", OperatorKind::MatMul},
+        {"einsum", OperatorKind::MatMul},
+        {"pool", OperatorKind::Pool},
+        {"norm", OperatorKind::Normalization},
+        {"softmax", OperatorKind::Normalization},
+        {"lrn", OperatorKind::Normalization},
+        {"lstm", OperatorKind::Recurrent},
+        {"gru", OperatorKind::Recurrent},
+        {"rnn", OperatorKind::Recurrent},
+        {"reduce", OperatorKind::Reduction},
+        {"argm", OperatorKind::Reduction},
+        {"cumsum", OperatorKind::Reduction},
+        {"top_k", OperatorKind::Reduction},
+        {"prelu", OperatorKind::Activation},
+        {"relu", OperatorKind::Activation},
+        {"elu", OperatorKind::Activation},
+        {"sigmoid", OperatorKind::Activation},
+        {"tanh", OperatorKind::Activation},
+        {"swish", OperatorKind::Activation},
+        {"clip", OperatorKind::Activation},
+        {"softplus", OperatorKind::Activation},
+        {"softsign", OperatorKind::Activation},
+        {"erf", OperatorKind::Activation},
+        {"reshape", OperatorKind::Shape},
+        {"transpose", OperatorKind::Shape},
+        {"concat", OperatorKind::Shape},
+        {"slice", OperatorKind::Shape},
+        {"split", OperatorKind::Shape},
+        {"squeeze", OperatorKind::Shape},
+        {"flatten", OperatorKind::Shape},
+        {"expand", OperatorKind::Shape},
+        {"gather", OperatorKind::Shape},
+        {"scatter", OperatorKind::Shape},
+        {"tile", OperatorKind::Shape},
+        {"pad", OperatorKind::Shape},
+        {"broadcast", OperatorKind::Shape},
+        {"space", OperatorKind::Shape},
+        {"resize", OperatorKind::Shape},
+        {"shape", OperatorKind::Shape},
+        {"cast", OperatorKind::Elementwise},
+        {"add", OperatorKind::Elementwise},
+        {"sub", OperatorKind::Elementwise},
+        {"mul", OperatorKind::Elementwise},
+        {"div", OperatorKind::Elementwise},
+        {"pow", OperatorKind::Elementwise},
+        {"sqrt", OperatorKind::Elementwise},
+        {"exp", OperatorKind::Elementwise},
+        {"log", OperatorKind::Elementwise},
+        {"abs", OperatorKind::Elementwise},
+        {"neg", OperatorKind::Elementwise},
+        {"min", OperatorKind::Elementwise},
+        {"max", OperatorKind::Elementwise},
+        {"mean", OperatorKind::Elementwise},
+        {"sum", OperatorKind::Elementwise},
+        {"where", OperatorKind::Elementwise},
+        {"select", OperatorKind::Elementwise},
+        {"equal", OperatorKind::Elementwise},
+        {"less", OperatorKind::Elementwise},
+        {"greater", OperatorKind::Elementwise},
+        {"not", OperatorKind::Elementwise},
+        {"and", OperatorKind::Elementwise},
+        {"or", OperatorKind::Elementwise},
     };
     const std::string name = lowered(op_name);
     for (const Row& row : kRows)
@@ -275,15 +336,18 @@ std::vector<int> find_nodes(const GraphViewData& data, std::string_view query) {
     std::vector<std::string> words;
     std::string word;
     for (const char c : lowered(query) + " ") {
-        if (c != ' ') word += c;
-        else if (!word.empty()) words.push_back(std::exchange(word, {}));
+        if (c != ' ')
+            word += c;
+        else if (!word.empty())
+            words.push_back(std::exchange(word, {}));
     }
     std::vector<int> found;
     if (words.empty()) return found;
     for (std::size_t i = 0; i < data.nodes.size(); ++i) {
         const GraphNode& n = data.nodes[i];
         const std::string all = lowered(n.title + "\n" + n.name + "\n" + n.subtitle + "\n" + n.function);
-        if (std::all_of(words.begin(), words.end(), [&](const std::string& w) { return all.find(w) != std::string::npos; }))
+        if (std::all_of(words.begin(), words.end(),
+                        [&](const std::string& w) { return all.find(w) != std::string::npos; }))
             found.push_back(static_cast<int>(i));
     }
     return found;
@@ -291,12 +355,14 @@ std::vector<int> find_nodes(const GraphViewData& data, std::string_view query) {
 
 std::string to_text(const GraphViewData& data) {
     if (data.nodes.empty()) return data.empty_reason + "\n";
-    std::string out = data.title + ": " + std::to_string(data.operators) + " operators, " + std::to_string(data.nodes.size()) + " boxes\n";
+    std::string out = data.title + ": " + std::to_string(data.operators) + " operators, " +
+                      std::to_string(data.nodes.size()) + " boxes\n";
     std::vector<std::vector<int>> readers(data.nodes.size());
     for (const GraphEdge& e : data.edges) readers[static_cast<std::size_t>(e.from)].push_back(e.to);
     for (std::size_t i = 0; i < data.nodes.size(); ++i) {
         const GraphNode& n = data.nodes[i];
-        out += "  " + std::to_string(i) + " [" + std::string(to_string(n.kind)) + (n.stub ? " stub" : "") + "] " + n.title;
+        out +=
+            "  " + std::to_string(i) + " [" + std::string(to_string(n.kind)) + (n.stub ? " stub" : "") + "] " + n.title;
         if (!n.subtitle.empty()) out += "  " + n.subtitle;
         if (!readers[i].empty()) {
             out += "  ->";
@@ -310,14 +376,26 @@ std::string to_text(const GraphViewData& data) {
 std::string to_json(const GraphViewData& data) {
     Json nodes = Json::array(), edges = Json::array(), frames = Json::array();
     for (const GraphNode& n : data.nodes)
-        nodes.push_back(Json{{"name", n.name}, {"title", n.title}, {"subtitle", n.subtitle}, {"kind", to_string(n.kind)},
-                             {"function", n.function}, {"members", n.members}, {"stub", n.stub}, {"origins", json_of(n.origins)},
+        nodes.push_back(Json{{"name", n.name},
+                             {"title", n.title},
+                             {"subtitle", n.subtitle},
+                             {"kind", to_string(n.kind)},
+                             {"function", n.function},
+                             {"members", n.members},
+                             {"stub", n.stub},
+                             {"origins", json_of(n.origins)},
                              {"box", {n.box.x, n.box.y, n.box.width, n.box.height}}});
     for (const GraphEdge& e : data.edges) edges.push_back(Json::array({e.from, e.to}));
     for (const GraphFrame& f : data.frames)
-        frames.push_back(Json{{"name", f.name}, {"title", f.title}, {"box", {f.box.x, f.box.y, f.box.width, f.box.height}}});
-    return dump(Json{{"view", "graph"}, {"title", data.title}, {"note", data.note}, {"operators", data.operators},
-                     {"size", {data.width, data.height}}, {"nodes", std::move(nodes)}, {"edges", std::move(edges)},
+        frames.push_back(
+            Json{{"name", f.name}, {"title", f.title}, {"box", {f.box.x, f.box.y, f.box.width, f.box.height}}});
+    return dump(Json{{"view", "graph"},
+                     {"title", data.title},
+                     {"note", data.note},
+                     {"operators", data.operators},
+                     {"size", {data.width, data.height}},
+                     {"nodes", std::move(nodes)},
+                     {"edges", std::move(edges)},
                      {"groups", std::move(frames)}});
 }
 

@@ -17,8 +17,20 @@ namespace orrery::views {
 
 /// What a node does, as far as its colour says.
 enum class OperatorKind : std::uint8_t {
-    Input, Output, Constant, Convolution, MatMul, Pool, Normalization, Activation, Elementwise, Reduction, Shape, Recurrent,
-    Other, Group,
+    Input,
+    Output,
+    Constant,
+    Convolution,
+    MatMul,
+    Pool,
+    Normalization,
+    Activation,
+    Elementwise,
+    Reduction,
+    Shape,
+    Recurrent,
+    Other,
+    Group,
 };
 inline constexpr int kOperatorKinds = 14;
 [[nodiscard]] std::string_view to_string(OperatorKind kind);
@@ -27,11 +39,11 @@ inline constexpr int kOperatorKinds = 14;
 
 /// A node before grouping and layout. Nodes come in an order in which inputs stand before their readers.
 struct GraphItem {
-    std::string name;     ///< unique, stable from build to build: variable or source name
-    std::string title;    ///< "conv2d 3x3 · relu"
-    std::string subtitle; ///< "64x56x56"
-    std::string scope;    ///< "layer1/0": the name's path, used to name groups
-    std::string function; ///< the tensor program that computes it; empty when none does
+    std::string name;      ///< unique, stable from build to build: variable or source name
+    std::string title;     ///< "conv2d 3x3 · relu"
+    std::string subtitle;  ///< "64x56x56"
+    std::string scope;     ///< "layer1/0": the name's path, used to name groups
+    std::string function;  ///< the tensor program that computes it; empty when none does
     std::string signature; ///< equal for nodes that count as the same when repeated blocks are looked for
     OperatorKind kind = OperatorKind::Other;
     OriginSet origins;
@@ -45,11 +57,15 @@ struct GraphDescription {
     std::string title; ///< "fused", "after FoldConstant"
 };
 
+/// How groups are shown that nobody toggled. Automatic: open while the graph is small.
+enum class GroupState : std::uint8_t { Automatic, Open, Closed };
+
 struct GraphOptions {
-    bool group_repeats = true;    ///< fold repeated blocks
-    bool show_constants = false;  ///< draw weights as nodes
-    std::set<std::string> open;   ///< groups shown with their members, by name
-    bool open_all = false;
+    bool group_repeats = true;   ///< group modules and repeated blocks
+    bool show_constants = false; ///< draw weights as nodes
+    GroupState groups = GroupState::Automatic;
+    std::set<std::string> toggled; ///< groups shown the other way, by name
+    int open_up_to = 40; ///< operators of a graph whose groups start open. Source: our choice, about two screens
     int stub_fan_out = 12; ///< a value with more readers is drawn as a stub at each. Source: our choice, UX section 3
     friend bool operator==(const GraphOptions&, const GraphOptions&) = default;
 };
@@ -87,19 +103,21 @@ struct GraphViewData {
     std::vector<GraphFrame> frames;
     std::vector<std::string> group_names; ///< all groups found, open or not
     float width = 0, height = 0;
-    std::int32_t operators = 0;           ///< nodes of the model shown, folded ones included
+    std::int32_t operators = 0; ///< nodes of the model shown, folded ones included
     bool has_times = false;
 };
 
-/// A repeated or named block: a run of consecutive items.
+/// A run of consecutive items; weights among them are part of it.
 struct GraphBlock {
     int first = 0, count = 0;
+    int operators = 0; ///< without weights
     std::string name, title;
 };
-/// Disjoint runs of consecutive items that occur more than once, in order; each is convex, since the items are in
-/// topological order. Cost: O(items * kMaxBlock).
+/// Disjoint groups, in order: modules, where names have paths ("layer1/0"), and elsewhere runs of operators that
+/// occur more than once. Each is convex, since the items are in topological order. Cost: O(items * kMaxBlock).
 [[nodiscard]] std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items);
-inline constexpr int kMaxBlock = 48; ///< operators in a block. Source: our choice; a transformer layer has about 36
+inline constexpr int kMinBlock = 3;  ///< operators in a group. Source: our choice
+inline constexpr int kMaxBlock = 48; ///< Source: our choice; a transformer layer has about 36
 
 /// Folds, detaches, lays out. Errors: Cancelled.
 [[nodiscard]] Result<GraphViewData> build_graph_view(const GraphDescription& description, const GraphOptions& options,

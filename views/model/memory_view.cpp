@@ -22,15 +22,18 @@ void summarize(MemoryViewData& data) {
     std::size_t values = 0;
     for (const MemoryBox& box : data.boxes) {
         values += box.workspace ? 0 : 1;
-        for (std::int32_t s = std::max(0, box.first_step); s <= box.last_step && s < static_cast<int>(data.live_bytes.size()); ++s)
+        for (std::int32_t s = std::max(0, box.first_step);
+             s <= box.last_step && s < static_cast<int>(data.live_bytes.size()); ++s)
             data.live_bytes[static_cast<std::size_t>(s)] += box.bytes;
     }
     if (data.boxes.empty()) return;
     data.summary = bytes_text(data.arena_bytes) + " for " + std::to_string(values) + " values";
     if (data.bound_bytes != 0) {
-        const double above = 100.0 * (static_cast<double>(data.arena_bytes) / static_cast<double>(data.bound_bytes) - 1);
+        const double above =
+            100.0 * (static_cast<double>(data.arena_bytes) / static_cast<double>(data.bound_bytes) - 1);
         char text[64];
-        std::snprintf(text, sizeof text, above < 0.05 ? ", the least possible" : ", %.1f %% above the least possible", above);
+        std::snprintf(text, sizeof text, above < 0.05 ? ", the least possible" : ", %.1f %% above the least possible",
+                      above);
         data.summary += text;
     }
     if (data.constant_bytes != 0) data.summary += " · " + bytes_text(data.constant_bytes) + " of weights";
@@ -38,14 +41,15 @@ void summarize(MemoryViewData& data) {
 
 Table memory_table(const MemoryViewData& data) {
     Table table;
-    table.columns = {{"Buffer", Align::Left, 0},  {"Type", Align::Left, 24},   {"Size", Align::Right, 10},
+    table.columns = {{"Buffer", Align::Left, 0},   {"Type", Align::Left, 24}, {"Size", Align::Right, 10},
                      {"Offset", Align::Right, 10}, {"From", Align::Left, 22}, {"To", Align::Left, 22}};
     table.empty_reason = data.empty_reason;
     std::uint64_t largest = 1;
     for (const MemoryBox& box : data.boxes) largest = std::max(largest, box.bytes);
     const auto step = [&](std::int32_t index) {
         const bool known = index >= 0 && index < static_cast<int>(data.step_names.size());
-        return TableCell{known ? std::to_string(index + 1) + " " + data.step_names[static_cast<std::size_t>(index)] : std::string("-"),
+        return TableCell{known ? std::to_string(index + 1) + " " + data.step_names[static_cast<std::size_t>(index)]
+                               : std::string("-"),
                          static_cast<double>(index), -1};
     };
     for (const MemoryBox& box : data.boxes) {
@@ -72,11 +76,21 @@ std::string to_text(const MemoryViewData& data) {
 std::string to_json(const MemoryViewData& data) {
     Json boxes = Json::array();
     for (const MemoryBox& b : data.boxes)
-        boxes.push_back(Json{{"name", b.name}, {"type", b.type}, {"offset", b.offset}, {"bytes", b.bytes},
-                             {"first_step", b.first_step}, {"last_step", b.last_step}, {"kind", to_string(b.kind)},
-                             {"workspace", b.workspace}, {"origins", json_of(b.origins)}});
-    return dump(Json{{"view", "memory"}, {"arena_bytes", data.arena_bytes}, {"bound_bytes", data.bound_bytes},
-                     {"constant_bytes", data.constant_bytes}, {"steps", data.step_names}, {"live_bytes", data.live_bytes},
+        boxes.push_back(Json{{"name", b.name},
+                             {"type", b.type},
+                             {"offset", b.offset},
+                             {"bytes", b.bytes},
+                             {"first_step", b.first_step},
+                             {"last_step", b.last_step},
+                             {"kind", to_string(b.kind)},
+                             {"workspace", b.workspace},
+                             {"origins", json_of(b.origins)}});
+    return dump(Json{{"view", "memory"},
+                     {"arena_bytes", data.arena_bytes},
+                     {"bound_bytes", data.bound_bytes},
+                     {"constant_bytes", data.constant_bytes},
+                     {"steps", data.step_names},
+                     {"live_bytes", data.live_bytes},
                      {"boxes", std::move(boxes)}});
 }
 

@@ -13,22 +13,22 @@ namespace orrery::views {
 
 /// One value's stay in the arena.
 struct MemoryBox {
-    std::string name, type;       ///< "conv1_out", "f32[1,64,112,112]"
+    std::string name, type; ///< "conv1_out", "f32[1,64,112,112]"
     std::uint64_t offset = 0, bytes = 0;
     std::int32_t first_step = 0, last_step = 0; ///< inclusive
     OperatorKind kind = OperatorKind::Other;    ///< of the step that writes it
     OriginSet origins;
-    bool workspace = false;       ///< scratch of one step
+    bool workspace = false; ///< scratch of one step
 };
 
 struct MemoryViewData {
-    std::vector<MemoryBox> boxes;         ///< by first step, then offset
-    std::vector<std::string> step_names;  ///< one a step
+    std::vector<MemoryBox> boxes;          ///< by first step, then offset
+    std::vector<std::string> step_names;   ///< one a step
     std::vector<std::uint64_t> live_bytes; ///< one a step
-    std::uint64_t arena_bytes = 0;        ///< what the plan takes
-    std::uint64_t bound_bytes = 0;        ///< most bytes live at once: no plan can take less
+    std::uint64_t arena_bytes = 0;         ///< what the plan takes
+    std::uint64_t bound_bytes = 0;         ///< most bytes live at once: no plan can take less
     std::uint64_t constant_bytes = 0;
-    std::string summary;                  ///< "9.2 MB for 61 values; 4 % above the least possible"
+    std::string summary; ///< "9.2 MB for 61 values; 4 % above the least possible"
     std::string empty_reason = "Once the model is compiled, its buffers are drawn here over time.";
 };
 

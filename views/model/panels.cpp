@@ -29,16 +29,24 @@ const char* tone_name(Tone tone) {
 
 ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics) {
     ProblemsViewData data;
-    data.table.columns = {{"", Align::Left, 8}, {"Problem", Align::Left, 0}, {"Where", Align::Left, 34}, {"What to do", Align::Left, 40},
+    data.table.columns = {{"", Align::Left, 8},
+                          {"Problem", Align::Left, 0},
+                          {"Where", Align::Left, 34},
+                          {"What to do", Align::Left, 40},
                           {"Code", Align::Left, 20}};
     data.table.empty_reason = "No problems.";
     for (const Diagnostic& d : diagnostics) {
         TableRow row;
         std::string where;
         for (const Location& location : d.locations) where += (where.empty() ? "" : ", ") + to_string(location);
-        row.cells = {{severity_name(d.severity), -static_cast<double>(d.severity), -1}, {d.message, 0, -1}, {where, 0, -1},
-                     {d.hint, 0, -1}, {code_name(d.code), 0, -1}};
-        row.tone = d.severity == Severity::Error ? Tone::Bad : d.severity == Severity::Warning ? Tone::Warning : Tone::Dim;
+        row.cells = {{severity_name(d.severity), -static_cast<double>(d.severity), -1},
+                     {d.message, 0, -1},
+                     {where, 0, -1},
+                     {d.hint, 0, -1},
+                     {code_name(d.code), 0, -1}};
+        row.tone = d.severity == Severity::Error     ? Tone::Bad
+                   : d.severity == Severity::Warning ? Tone::Warning
+                                                     : Tone::Dim;
         row.details = to_string(d);
         data.errors += d.severity == Severity::Error ? 1 : 0;
         data.warnings += d.severity == Severity::Warning ? 1 : 0;
@@ -66,7 +74,8 @@ std::string to_json(const InspectorViewData& data) {
         for (const InspectorField& field : section.fields) fields[field.key] = field.value;
         sections.push_back(Json{{"title", section.title}, {"body", section.body}, {"fields", std::move(fields)}});
     }
-    return dump(Json{{"view", "inspector"}, {"title", data.title}, {"subtitle", data.subtitle}, {"sections", std::move(sections)}});
+    return dump(Json{
+        {"view", "inspector"}, {"title", data.title}, {"subtitle", data.subtitle}, {"sections", std::move(sections)}});
 }
 
 std::string to_text(const RunViewData& data) {
@@ -75,15 +84,19 @@ std::string to_text(const RunViewData& data) {
 }
 
 std::string to_json(const RunViewData& data) {
-    return dump(Json{{"view", "run"}, {"summary", data.summary}, {"agreement", data.agreement},
-                     {"agreement_state", tone_name(data.agreement_tone)}, {"outputs", json_of(data.outputs)},
+    return dump(Json{{"view", "run"},
+                     {"summary", data.summary},
+                     {"agreement", data.agreement},
+                     {"agreement_state", tone_name(data.agreement_tone)},
+                     {"outputs", json_of(data.outputs)},
                      {"operators", json_of(data.operators)}});
 }
 
 std::string to_text(const ProblemsViewData& data) { return to_text(data.table); }
 
 std::string to_json(const ProblemsViewData& data) {
-    return dump(Json{{"view", "problems"}, {"errors", data.errors}, {"warnings", data.warnings}, {"table", json_of(data.table)}});
+    return dump(Json{
+        {"view", "problems"}, {"errors", data.errors}, {"warnings", data.warnings}, {"table", json_of(data.table)}});
 }
 
 std::string to_text(const StartViewData& data) {
@@ -96,7 +109,8 @@ std::string to_text(const StartViewData& data) {
 std::string to_json(const StartViewData& data) {
     Json samples = Json::array(), recents = Json::array();
     for (const StartSample& s : data.samples)
-        samples.push_back(Json{{"name", s.name}, {"title", s.title}, {"description", s.description}, {"figures", s.figures}});
+        samples.push_back(
+            Json{{"name", s.name}, {"title", s.title}, {"description", s.description}, {"figures", s.figures}});
     for (const StartRecent& r : data.recents) recents.push_back(Json{{"path", r.path}, {"exists", r.exists}});
     return dump(Json{{"view", "start"}, {"samples", std::move(samples)}, {"recents", std::move(recents)}});
 }

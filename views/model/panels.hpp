@@ -27,11 +27,11 @@ struct InspectorViewData {
 
 /// The last run: outputs, time by operator, agreement with the reference.
 struct RunViewData {
-    std::string summary;       ///< "ResNet-18 13.4 ms on 2 threads, median of 10"
-    std::string agreement;     ///< "exact within 1.2e-6 of the reference"
+    std::string summary;   ///< "ResNet-18 13.4 ms on 2 threads, median of 10"
+    std::string agreement; ///< "exact within 1.2e-6 of the reference"
     Tone agreement_tone = Tone::Dim;
-    Table outputs;             ///< name, type, min, max, mean, first values
-    Table operators;           ///< operator, calls, time, share
+    Table outputs;   ///< name, type, min, max, mean, first values
+    Table operators; ///< operator, calls, time, share
     std::string empty_reason = "Run the model (Ctrl+R) to see its outputs and where the time goes.";
 };
 
@@ -60,8 +60,8 @@ struct StatusViewData {
     std::string check;
     Tone check_tone = Tone::Dim;
     std::string rebuilt, speed;
-    std::string job;       ///< empty when nothing runs
-    double fraction = -1;  ///< of the job; negative when unknown
+    std::string job;      ///< empty when nothing runs
+    double fraction = -1; ///< of the job; negative when unknown
     bool can_cancel = false;
     friend bool operator==(const StatusViewData&, const StatusViewData&) = default;
 };

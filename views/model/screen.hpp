@@ -31,11 +31,11 @@ struct Screen {
     std::vector<std::string> functions; ///< names of all tensor programs, in order of execution
     Selection selection;
     bool has_model = false;
-    std::string model_title;  ///< "resnet18.onnx"
-    std::string target_title; ///< "llvm · native · 2 threads"
+    std::string model_title;            ///< "resnet18.onnx"
+    std::string target_title;           ///< "llvm · native · 2 threads"
     std::string undo_title, redo_title; ///< what would be undone, redone; empty when nothing
     int threads = 1, max_threads = 1;
-    bool heat = false;                  ///< whether times are drawn over the graph
+    bool heat = false; ///< whether times are drawn over the graph
 };
 
 } // namespace orrery::views

@@ -36,7 +36,8 @@ void add_functions(Key& key, const session::Snapshot& snapshot) {
 
 Key stages_key(const session::Snapshot& s, const ViewOptions& o) {
     const session::FunctionPtr function = shown_function(s, o.function);
-    Key key{number(o.selected_stage), address(function), code_address(s, function), address(s.compiled), s.jobs.empty() ? 0u : 1u};
+    Key key{number(o.selected_stage), address(function), code_address(s, function), address(s.compiled),
+            s.jobs.empty() ? 0u : 1u};
     for (const auto& step : s.steps) key.push_back(address(step));
     key.push_back(number(static_cast<std::int64_t>(s.recipe.passes.size())));
     return key;
@@ -66,10 +67,12 @@ template <class T, class Build> std::shared_ptr<const T> ScreenBuilder::part(Par
 }
 
 Key ScreenBuilder::graph_key(const session::Snapshot& s, const ViewOptions& o) {
-    Key key{address(shown_step(s, o.graph_step)), address(s.compiled), address(s.run), static_cast<std::uint64_t>(s.steps.size()),
-            (o.graph.group_repeats ? 1u : 0u) + (o.graph.show_constants ? 2u : 0u) + (o.graph.open_all ? 4u : 0u)};
+    Key key{address(shown_step(s, o.graph_step)), address(s.compiled), address(s.run),
+            static_cast<std::uint64_t>(s.steps.size()),
+            (o.graph.group_repeats ? 1u : 0u) + (o.graph.show_constants ? 2u : 0u) +
+                (static_cast<std::uint64_t>(o.graph.groups) << 2)};
     add_functions(key, s);
-    for (const std::string& name : o.graph.open) add_text(key, name);
+    for (const std::string& name : o.graph.toggled) add_text(key, name);
     return key;
 }
 
@@ -85,7 +88,8 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
     const Key code_key{address(function), code, options.raw_ir ? 1u : 0u, address(screen.tensor)};
     screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
-    screen.assembly = part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
+    screen.assembly =
+        part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
     Key inspected{address(shown_step(s, options.graph_step)), address(s.compiled), address(s.run)};
     add_origins(inspected, options.selection.origins);
     screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });
@@ -105,14 +109,15 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     return screen;
 }
 
-Result<std::shared_ptr<const GraphViewData>> ScreenBuilder::build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options,
-                                                                        const Progress& progress) {
+Result<std::shared_ptr<const GraphViewData>>
+ScreenBuilder::build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress) {
     Key key = graph_key(*snapshot, options);
     if (graph_.data && graph_.key == key) return graph_.data;
     if (!snapshot->has_model()) {
         graph_ = {std::move(key), std::make_shared<GraphViewData>()};
     } else {
-        ORRERY_TRY(GraphViewData built, build_graph_view(describe_graph(*snapshot, options.graph_step), options.graph, *layouts_, progress));
+        ORRERY_TRY(GraphViewData built,
+                   build_graph_view(describe_graph(*snapshot, options.graph_step), options.graph, *layouts_, progress));
         graph_ = {std::move(key), std::make_shared<const GraphViewData>(std::move(built))};
     }
     last_graph_snapshot_ = snapshot;

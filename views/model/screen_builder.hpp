@@ -20,11 +20,11 @@ class ScreenBuilder {
     /// same objects as then.
     [[nodiscard]] Screen build(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     /// The graph of the shown step; the object of the last call when nothing it shows has changed. Errors: Cancelled.
-    [[nodiscard]] Result<std::shared_ptr<const GraphViewData>> build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options,
-                                                                           const Progress& progress);
+    [[nodiscard]] Result<std::shared_ptr<const GraphViewData>>
+    build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
 
-    /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long as
-    /// the snapshot they were taken from lives.
+    /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long
+    /// as the snapshot they were taken from lives.
     using Key = std::vector<std::uint64_t>;
     [[nodiscard]] static Key graph_key(const session::Snapshot& snapshot, const ViewOptions& options);
 

@@ -14,11 +14,11 @@ namespace orrery::views {
 
 /// What the panes show of a snapshot; saved with the window, not with the recipe.
 struct ViewOptions {
-    int graph_step = -1;   ///< index into Snapshot::steps; -1 for the last
-    int tensor_step = -1;  ///< index into the shown function's replay; -1 for the last
-    bool raw_ir = false;   ///< LLVM IR as generated, not as optimized
+    int graph_step = -1;     ///< index into Snapshot::steps; -1 for the last
+    int tensor_step = -1;    ///< index into the shown function's replay; -1 for the last
+    bool raw_ir = false;     ///< LLVM IR as generated, not as optimized
     int selected_stage = -1; ///< the id marked in the strip; -1 for the graph's last step
-    std::string function;  ///< the tensor program shown; empty for the costliest
+    std::string function;    ///< the tensor program shown; empty for the costliest
     GraphOptions graph;
     bool heat = false;
     Selection selection;

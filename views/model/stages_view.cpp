@@ -41,8 +41,13 @@ std::string to_json(const StagesViewData& data) {
     for (const StageSection& section : data.sections) {
         Json steps = Json::array();
         for (const StageStep& s : section.steps)
-            steps.push_back(Json{{"id", s.id}, {"name", s.name}, {"detail", s.detail}, {"time", s.time}, {"changed", s.changed},
-                                 {"selected", s.selected}, {"state", state_name(s.state)}});
+            steps.push_back(Json{{"id", s.id},
+                                 {"name", s.name},
+                                 {"detail", s.detail},
+                                 {"time", s.time},
+                                 {"changed", s.changed},
+                                 {"selected", s.selected},
+                                 {"state", state_name(s.state)}});
         sections.push_back(Json{{"title", section.title}, {"steps", std::move(steps)}});
     }
     return dump(Json{{"view", "stages"}, {"sections", std::move(sections)}});

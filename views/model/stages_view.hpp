@@ -14,12 +14,12 @@ inline constexpr int kTensorStages = 1000, kCodeStages = 2000;
 enum class StageState : std::uint8_t { Pending, Running, Done, Failed, Disabled };
 
 struct StageStep {
-    int id = 0;             ///< what SelectStage names
-    std::string name;       ///< "FuseOps"
-    std::string detail;     ///< what it changed: "-31"
-    std::string time;       ///< "2 ms"
-    std::string tooltip;    ///< the whole sentence
-    bool changed = true;    ///< unchanged steps shrink to a dot
+    int id = 0;          ///< what SelectStage names
+    std::string name;    ///< "FuseOps"
+    std::string detail;  ///< what it changed: "-31"
+    std::string time;    ///< "2 ms"
+    std::string tooltip; ///< the whole sentence
+    bool changed = true; ///< unchanged steps shrink to a dot
     bool selected = false;
     bool can_disable = false; ///< a pass of the recipe that may be switched off
     StageState state = StageState::Done;

@@ -29,7 +29,8 @@ std::string to_text(const Table& table) {
     std::string out;
     const auto add = [&](auto&& text_at) {
         std::string line;
-        for (std::size_t c = 0; c < table.columns.size(); ++c) append_cell(line, text_at(c), widths[c], table.columns[c].align);
+        for (std::size_t c = 0; c < table.columns.size(); ++c)
+            append_cell(line, text_at(c), widths[c], table.columns[c].align);
         while (!line.empty() && line.back() == ' ') line.pop_back();
         out += line + "\n";
     };

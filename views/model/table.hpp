@@ -27,7 +27,7 @@ struct TableRow {
     std::vector<TableCell> cells; ///< one per column
     OriginSet origins;            ///< what selecting the row selects; may be empty
     Tone tone = Tone::Normal;
-    std::string details;          ///< the whole story, for tooltip and copy
+    std::string details; ///< the whole story, for tooltip and copy
 };
 
 struct Table {

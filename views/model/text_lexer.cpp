@@ -10,24 +10,93 @@
 namespace orrery::views {
 namespace {
 
-constexpr std::string_view kTensorWords[] = {"alloc",  "and",    "block",  "buffer", "else",   "evaluate", "false",  "fn",
-                                             "for",    "if",     "in",     "init",   "intrinsic", "let",    "max",    "min",
-                                             "not",    "or",     "parallel", "reads", "reduce", "registers", "scope", "select",
-                                             "serial", "spatial", "stack", "step",   "true",   "unroll", "unrolled", "vector",
-                                             "vectorize", "vectorized", "where", "while", "writes"};
-constexpr std::string_view kGraphWords[] = {"const", "else", "false", "fn", "function", "if", "let", "loop", "model", "module", "primitive", "return",
-                                            "then", "true", "tuple"};
-constexpr std::string_view kLlvmWords[] = {
-    "add",       "align",    "alloca",   "and",      "ashr",     "attributes", "bitcast", "br",      "call",     "constant",
-    "declare",   "define",   "dso_local", "exact",   "extractelement", "extractvalue", "fadd", "false", "fast", "fcmp",
-    "fdiv",      "fmul",     "fneg",     "fpext",    "fptosi",   "fptoui",  "fptrunc", "fsub",     "getelementptr", "global",
-    "icmp",      "inbounds", "insertelement", "insertvalue", "internal", "label", "load", "local_unnamed_addr", "lshr", "mul",
-    "noalias",   "noundef",  "nsw",      "null",     "nuw",      "or",      "phi",     "poison",   "private",  "ret",
-    "sdiv",      "select",   "sext",     "shl",      "shufflevector", "sitofp", "source_filename", "splat", "srem", "store",
-    "sub",       "switch",   "tail",     "target",   "to",       "true",    "trunc",   "udiv",     "uitofp",   "undef",
-    "unnamed_addr", "unreachable", "urem", "xor",    "zeroinitializer", "zext"};
-constexpr std::string_view kTypes[] = {"bf16", "bool", "double", "f16", "f32", "f64", "float", "half", "i1",  "i128", "i16",
-                                       "i32",  "i64",  "i8",     "ptr", "u16", "u32", "u64",   "u8",   "void", "x"};
+constexpr std::string_view kTensorWords[] = {
+    "alloc",    "and",       "block",     "buffer",     "else",   "evaluate", "false", "fn",   "for",      "if",
+    "in",       "init",      "intrinsic", "let",        "max",    "min",      "not",   "or",   "parallel", "reads",
+    "reduce",   "registers", "scope",     "select",     "serial", "spatial",  "stack", "step", "true",     "unroll",
+    "unrolled", "vector",    "vectorize", "vectorized", "where",  "while",    "writes"};
+constexpr std::string_view kGraphWords[] = {"const",     "else",   "false", "fn",    "function",
+                                            "if",        "let",    "loop",  "model", "module",
+                                            "primitive", "return", "then",  "true",  "tuple"};
+constexpr std::string_view kLlvmWords[] = {"add",
+                                           "align",
+                                           "alloca",
+                                           "and",
+                                           "ashr",
+                                           "attributes",
+                                           "bitcast",
+                                           "br",
+                                           "call",
+                                           "constant",
+                                           "declare",
+                                           "define",
+                                           "dso_local",
+                                           "exact",
+                                           "extractelement",
+                                           "extractvalue",
+                                           "fadd",
+                                           "false",
+                                           "fast",
+                                           "fcmp",
+                                           "fdiv",
+                                           "fmul",
+                                           "fneg",
+                                           "fpext",
+                                           "fptosi",
+                                           "fptoui",
+                                           "fptrunc",
+                                           "fsub",
+                                           "getelementptr",
+                                           "global",
+                                           "icmp",
+                                           "inbounds",
+                                           "insertelement",
+                                           "insertvalue",
+                                           "internal",
+                                           "label",
+                                           "load",
+                                           "local_unnamed_addr",
+                                           "lshr",
+                                           "mul",
+                                           "noalias",
+                                           "noundef",
+                                           "nsw",
+                                           "null",
+                                           "nuw",
+                                           "or",
+                                           "phi",
+                                           "poison",
+                                           "private",
+                                           "ret",
+                                           "sdiv",
+                                           "select",
+                                           "sext",
+                                           "shl",
+                                           "shufflevector",
+                                           "sitofp",
+                                           "source_filename",
+                                           "splat",
+                                           "srem",
+                                           "store",
+                                           "sub",
+                                           "switch",
+                                           "tail",
+                                           "target",
+                                           "to",
+                                           "true",
+                                           "trunc",
+                                           "udiv",
+                                           "uitofp",
+                                           "undef",
+                                           "unnamed_addr",
+                                           "unreachable",
+                                           "urem",
+                                           "xor",
+                                           "zeroinitializer",
+                                           "zext"};
+constexpr std::string_view kTypes[] = {"bf16", "bool", "double", "f16", "f32", "f64",  "float",
+                                       "half", "i1",   "i128",   "i16", "i32", "i64",  "i8",
+                                       "ptr",  "u16",  "u32",    "u64", "u8",  "void", "x"};
 
 static_assert(std::is_sorted(std::begin(kTensorWords), std::end(kTensorWords)));
 static_assert(std::is_sorted(std::begin(kGraphWords), std::end(kGraphWords)));
@@ -48,8 +117,9 @@ bool is_register(std::string_view word) {
     if (word[0] == 'e' && word.size() == 3) return word[2] == 'x' || word[2] == 'i' || word[2] == 'p';
     if ((word[0] == 'x' || word[0] == 'y' || word[0] == 'z') && word.substr(1, 2) == "mm") return true;
     if (word[0] == 'k' && word.size() == 2 && digit(word[1])) return true;
-    static constexpr std::string_view kByteRegisters[] = {"ah", "al", "ax", "bh", "bl", "bp", "bpl", "bx", "ch", "cl", "cx", "dh",
-                                                          "di", "dil", "dl", "dx", "si", "sil", "sp", "spl"};
+    static constexpr std::string_view kByteRegisters[] = {"ah", "al", "ax", "bh",  "bl", "bp", "bpl",
+                                                          "bx", "ch", "cl", "cx",  "dh", "di", "dil",
+                                                          "dl", "dx", "si", "sil", "sp", "spl"};
     return among(kByteRegisters, word);
 }
 
@@ -92,11 +162,16 @@ class Scanner {
             at_ = std::min(at_ + 1, line_.size());
             emit(begin, SpanKind::String);
         } else if (digit(c)) {
-            while (at_ < line_.size() && (word_part(line_[at_]) || ((line_[at_] == '-' || line_[at_] == '+') && exponent_before()))) ++at_;
+            while (at_ < line_.size() &&
+                   (word_part(line_[at_]) || ((line_[at_] == '-' || line_[at_] == '+') && exponent_before())))
+                ++at_;
             emit(begin, SpanKind::Number);
-        } else if (word_start(c) || ((c == '%' || c == '@' || c == '.' || c == '!') && at_ + 1 < line_.size() && word_part(line_[at_ + 1]))) {
+        } else if (word_start(c) || ((c == '%' || c == '@' || c == '.' || c == '!') && at_ + 1 < line_.size() &&
+                                     word_part(line_[at_ + 1]))) {
             ++at_;
-            while (at_ < line_.size() && (word_part(line_[at_]) || (language_ == TextLanguage::Llvm && line_[at_] == '-'))) ++at_;
+            while (at_ < line_.size() &&
+                   (word_part(line_[at_]) || (language_ == TextLanguage::Llvm && line_[at_] == '-')))
+                ++at_;
             emit(begin, classify(begin));
             first_word_ = false;
         } else {
@@ -105,7 +180,8 @@ class Scanner {
     }
 
     [[nodiscard]] bool exponent_before() const {
-        return at_ > 0 && (line_[at_ - 1] == 'e' || line_[at_ - 1] == 'E') && line_.substr(0, at_).find("0x") == std::string_view::npos;
+        return at_ > 0 && (line_[at_ - 1] == 'e' || line_[at_ - 1] == 'E') &&
+               line_.substr(0, at_).find("0x") == std::string_view::npos;
     }
 
     [[nodiscard]] SpanKind classify(std::size_t begin) const {
@@ -145,7 +221,8 @@ class Scanner {
         if (word[0] == '.') return word.substr(0, 2) == ".L" ? SpanKind::Label : SpanKind::Comment;
         if (first_word_) return SpanKind::Keyword;
         if (word[0] == '%' || is_register(word)) return SpanKind::Register;
-        static constexpr std::string_view kSizes[] = {"byte", "dword", "ptr", "qword", "word", "xmmword", "ymmword", "zmmword"};
+        static constexpr std::string_view kSizes[] = {"byte", "dword",   "ptr",     "qword",
+                                                      "word", "xmmword", "ymmword", "zmmword"};
         if (among(kSizes, word)) return SpanKind::Type;
         return SpanKind::Plain;
     }

@@ -38,7 +38,8 @@ std::vector<FoldRange> folds_by_labels(const TextViewData& data) {
     };
     for (int i = 0; i < data.line_count(); ++i) {
         const std::string_view line = data.line(i);
-        if (line.empty() || line[0] == ' ' || line[0] == '\t' || trimmed(line).find(':') == std::string_view::npos) continue;
+        if (line.empty() || line[0] == ' ' || line[0] == '\t' || trimmed(line).find(':') == std::string_view::npos)
+            continue;
         close(i);
         label = i;
     }
@@ -49,7 +50,8 @@ std::vector<FoldRange> folds_by_labels(const TextViewData& data) {
 } // namespace
 
 std::string_view TextViewData::line(int index) const {
-    const std::uint64_t begin = line_start[static_cast<std::size_t>(index)], end = line_start[static_cast<std::size_t>(index) + 1];
+    const std::uint64_t begin = line_start[static_cast<std::size_t>(index)],
+                        end = line_start[static_cast<std::size_t>(index) + 1];
     std::string_view whole = std::string_view(*text).substr(begin, end - begin);
     if (!whole.empty() && whole.back() == '\n') whole.remove_suffix(1);
     return whole;
@@ -77,13 +79,16 @@ std::vector<FoldRange> folds_by_depth(const std::vector<int>& depths, const Text
         const int first = open.back();
         open.pop_back();
         const std::string_view line = next < count ? trimmed(data.line(next)) : std::string_view();
-        const bool closes = !line.empty() && line.front() == '}' && depths[static_cast<std::size_t>(next)] == depths[static_cast<std::size_t>(first)];
+        const bool closes = !line.empty() && line.front() == '}' &&
+                            depths[static_cast<std::size_t>(next)] == depths[static_cast<std::size_t>(first)];
         const int last = closes ? next : next - 1;
         if (last > first) folds.push_back({first, last});
     };
     for (int i = 0; i < count; ++i) {
-        while (!open.empty() && depths[static_cast<std::size_t>(i)] <= depths[static_cast<std::size_t>(open.back())]) close(i);
-        if (i + 1 < count && depths[static_cast<std::size_t>(i) + 1] > depths[static_cast<std::size_t>(i)]) open.push_back(i);
+        while (!open.empty() && depths[static_cast<std::size_t>(i)] <= depths[static_cast<std::size_t>(open.back())])
+            close(i);
+        if (i + 1 < count && depths[static_cast<std::size_t>(i) + 1] > depths[static_cast<std::size_t>(i)])
+            open.push_back(i);
     }
     while (!open.empty()) close(count);
     std::sort(folds.begin(), folds.end(), [](const FoldRange& a, const FoldRange& b) {
@@ -105,7 +110,8 @@ void tint_blocks(TextViewData& tensor, const std::vector<bool>& is_block) {
         const auto fold = std::lower_bound(tensor.folds.begin(), tensor.folds.end(), i,
                                            [](const FoldRange& f, int line) { return f.first < line; });
         until = fold != tensor.folds.end() && fold->first == i ? fold->last : i;
-        for (int k = i; k <= until; ++k) tensor.links[static_cast<std::size_t>(k)].tint = static_cast<std::int8_t>(next % kTintCount);
+        for (int k = i; k <= until; ++k)
+            tensor.links[static_cast<std::size_t>(k)].tint = static_cast<std::int8_t>(next % kTintCount);
         ++next;
     }
 }
@@ -113,7 +119,8 @@ void tint_blocks(TextViewData& tensor, const std::vector<bool>& is_block) {
 void tint_like(TextViewData& code, const TextViewData& tensor) {
     for (LineLink& link : code.links) {
         const auto index = static_cast<std::size_t>(link.tensor_line) - 1;
-        link.tint = link.tensor_line > 0 && index < tensor.links.size() ? tensor.links[index].tint : static_cast<std::int8_t>(-1);
+        link.tint = link.tensor_line > 0 && index < tensor.links.size() ? tensor.links[index].tint
+                                                                        : static_cast<std::int8_t>(-1);
     }
 }
 
@@ -124,8 +131,9 @@ std::vector<int> linked_lines(const TextViewData& data, const Selection& selecti
     if (by_line && selection.function != data.subject) return lines;
     for (std::size_t i = 0; i < data.links.size(); ++i) {
         const LineLink& link = data.links[i];
-        const bool meant = by_line ? std::binary_search(selection.tensor_lines.begin(), selection.tensor_lines.end(), link.tensor_line)
-                                   : link.origins.intersects(selection.origins);
+        const bool meant =
+            by_line ? std::binary_search(selection.tensor_lines.begin(), selection.tensor_lines.end(), link.tensor_line)
+                    : link.origins.intersects(selection.origins);
         if (meant) lines.push_back(static_cast<int>(i));
     }
     return lines;
@@ -152,7 +160,8 @@ Selection select_block(const TextViewData& data, int line) {
         if (link.tensor_line > 0) selection.tensor_lines.push_back(link.tensor_line);
     }
     std::sort(selection.tensor_lines.begin(), selection.tensor_lines.end());
-    selection.tensor_lines.erase(std::unique(selection.tensor_lines.begin(), selection.tensor_lines.end()), selection.tensor_lines.end());
+    selection.tensor_lines.erase(std::unique(selection.tensor_lines.begin(), selection.tensor_lines.end()),
+                                 selection.tensor_lines.end());
     return selection;
 }
 
@@ -174,7 +183,10 @@ std::string to_json(const TextViewData& data) {
         lines.push_back(std::move(line));
     }
     for (const FoldRange& f : data.folds) folds.push_back(Json::array({f.first, f.last}));
-    return dump(Json{{"view", data.title}, {"function", data.subject}, {"note", data.note}, {"lines", std::move(lines)},
+    return dump(Json{{"view", data.title},
+                     {"function", data.subject},
+                     {"note", data.note},
+                     {"lines", std::move(lines)},
                      {"folds", std::move(folds)}});
 }
 

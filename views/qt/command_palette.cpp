@@ -36,13 +36,15 @@ class RowDelegate : public QStyledItemDelegate {
         painter->setFont(t.ui);
         painter->setPen(on ? t.text : t.quiet);
         const QString text = index.data(Qt::DisplayRole).toString();
-        painter->drawText(inside, Qt::AlignLeft | Qt::AlignVCenter, painter->fontMetrics().elidedText(text, Qt::ElideRight, inside.width()));
+        painter->drawText(inside, Qt::AlignLeft | Qt::AlignVCenter,
+                          painter->fontMetrics().elidedText(text, Qt::ElideRight, inside.width()));
         const int used = painter->fontMetrics().horizontalAdvance(text) + 14;
         if (used + 40 > inside.width()) return;
         painter->setFont(t.ui_small);
         painter->setPen(t.quiet);
         painter->drawText(inside.adjusted(used, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
-                          painter->fontMetrics().elidedText(index.data(PaletteModel::DetailRole).toString(), Qt::ElideRight, inside.width() - used));
+                          painter->fontMetrics().elidedText(index.data(PaletteModel::DetailRole).toString(),
+                                                            Qt::ElideRight, inside.width() - used));
     }
 };
 
@@ -98,7 +100,9 @@ const PaletteEntry* PaletteModel::entry(int row) const {
     return &entries_[static_cast<std::size_t>(shown_[static_cast<std::size_t>(row)])];
 }
 
-int PaletteModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(shown_.size()); }
+int PaletteModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : static_cast<int>(shown_.size());
+}
 
 QVariant PaletteModel::data(const QModelIndex& index, int role) const {
     if (!checkIndex(index, CheckIndexOption::IndexIsValid)) return {};

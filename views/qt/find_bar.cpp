@@ -58,18 +58,25 @@ void FindBar::open(const QString& text) {
 }
 
 void FindBar::show_count(int current, int total, bool searching) {
-    if (field_->text().isEmpty()) count_->clear();
-    else if (total == 0) count_->setText(searching ? tr("searching") : tr("no hits"));
-    else count_->setText(QStringLiteral("%1 / %2%3").arg(current).arg(total).arg(searching ? QStringLiteral("…") : QString()));
+    if (field_->text().isEmpty())
+        count_->clear();
+    else if (total == 0)
+        count_->setText(searching ? tr("searching") : tr("no hits"));
+    else
+        count_->setText(
+            QStringLiteral("%1 / %2%3").arg(current).arg(total).arg(searching ? QStringLiteral("…") : QString()));
 }
 
 QString FindBar::text() const { return field_->text(); }
 bool FindBar::match_case() const { return case_->isChecked(); }
 
 void FindBar::keyPressEvent(QKeyEvent* event) {
-    if (event->key() == Qt::Key_Escape) Q_EMIT closed();
-    else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter) Q_EMIT next((event->modifiers() & Qt::ShiftModifier) != 0);
-    else QWidget::keyPressEvent(event);
+    if (event->key() == Qt::Key_Escape)
+        Q_EMIT closed();
+    else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Enter)
+        Q_EMIT next((event->modifiers() & Qt::ShiftModifier) != 0);
+    else
+        QWidget::keyPressEvent(event);
 }
 
 void FindBar::paintEvent(QPaintEvent*) {

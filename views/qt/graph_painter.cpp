@@ -21,7 +21,9 @@ QRectF on_screen(const layout::Rect& r, const GraphFrameState& s) {
     return {s.origin.x() + r.x * s.scale, s.origin.y() + r.y * s.scale, r.width * s.scale, r.height * s.scale};
 }
 
-QPointF on_screen(layout::Point p, const GraphFrameState& s) { return {s.origin.x() + p.x * s.scale, s.origin.y() + p.y * s.scale}; }
+QPointF on_screen(layout::Point p, const GraphFrameState& s) {
+    return {s.origin.x() + p.x * s.scale, s.origin.y() + p.y * s.scale};
+}
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
@@ -79,8 +81,8 @@ void GraphIndex::fill(Cells& cells, const std::vector<layout::Rect>& boxes, std:
     for (const auto& [cell, item] : entries) cells.items.push_back(item);
 }
 
-std::vector<int> GraphIndex::query(const Cells& cells, const std::vector<layout::Rect>& boxes, const std::vector<int>& large,
-                                   const layout::Rect& area) const {
+std::vector<int> GraphIndex::query(const Cells& cells, const std::vector<layout::Rect>& boxes,
+                                   const std::vector<int>& large, const layout::Rect& area) const {
     std::vector<int> found;
     if (columns_ == 0) return found;
     const auto touches = [&](int i) {
@@ -93,7 +95,8 @@ std::vector<int> GraphIndex::query(const Cells& cells, const std::vector<layout:
     const int bottom = std::clamp(static_cast<int>(area.bottom() / cell_), 0, rows_ - 1);
     for (int y = top; y <= bottom; ++y) {
         const std::size_t line = static_cast<std::size_t>(y) * static_cast<std::size_t>(columns_);
-        for (std::uint32_t k = cells.first[line + static_cast<std::size_t>(left)]; k < cells.first[line + static_cast<std::size_t>(right) + 1]; ++k)
+        for (std::uint32_t k = cells.first[line + static_cast<std::size_t>(left)];
+             k < cells.first[line + static_cast<std::size_t>(right) + 1]; ++k)
             if (touches(cells.items[k])) found.push_back(cells.items[k]);
     }
     for (const int i : large)
@@ -103,8 +106,12 @@ std::vector<int> GraphIndex::query(const Cells& cells, const std::vector<layout:
     return found;
 }
 
-std::vector<int> GraphIndex::nodes_in(const layout::Rect& area) const { return query(node_cells_, node_boxes_, {}, area); }
-std::vector<int> GraphIndex::edges_in(const layout::Rect& area) const { return query(edge_cells_, edge_boxes_, large_edges_, area); }
+std::vector<int> GraphIndex::nodes_in(const layout::Rect& area) const {
+    return query(node_cells_, node_boxes_, {}, area);
+}
+std::vector<int> GraphIndex::edges_in(const layout::Rect& area) const {
+    return query(edge_cells_, edge_boxes_, large_edges_, area);
+}
 
 int GraphIndex::node_at(layout::Point point) const {
     int hit = -1;
@@ -121,8 +128,10 @@ void GraphPainter::set_data(std::shared_ptr<const views::GraphViewData> data) {
 GraphFrameStats GraphPainter::paint(QPainter& painter, const GraphFrameState& s) const {
     GraphFrameStats stats;
     const double pad = 12;
-    const layout::Rect area{static_cast<float>((-s.origin.x() - pad) / s.scale), static_cast<float>((-s.origin.y() - pad) / s.scale),
-                            static_cast<float>((s.size.width() + 2 * pad) / s.scale), static_cast<float>((s.size.height() + 2 * pad) / s.scale)};
+    const layout::Rect area{static_cast<float>((-s.origin.x() - pad) / s.scale),
+                            static_cast<float>((-s.origin.y() - pad) / s.scale),
+                            static_cast<float>((s.size.width() + 2 * pad) / s.scale),
+                            static_cast<float>((s.size.height() + 2 * pad) / s.scale)};
     const std::vector<int> nodes = index_.nodes_in(area);
     paint_frames(painter, s, area);
     paint_edges(painter, s, area, stats);
@@ -151,7 +160,8 @@ void GraphPainter::paint_cells(QPainter& painter, const GraphFrameState& s, cons
         if (mark) marked.push_back(box.adjusted(-2, -2, 2, 2));
         const int x = static_cast<int>(box.center().x()) / kCell, y = static_cast<int>(box.center().y()) / kCell;
         if (x < 0 || y < 0 || x >= columns || y >= rows) continue;
-        std::uint8_t& cell = taken[static_cast<std::size_t>(y) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(x)];
+        std::uint8_t& cell =
+            taken[static_cast<std::size_t>(y) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(x)];
         if (cell != 0) continue;
         cell = 1;
         const QColor colour = s.heat && node.heat >= 0 ? t.heat_at(node.heat) : t.kind(node.kind);
@@ -160,7 +170,8 @@ void GraphPainter::paint_cells(QPainter& painter, const GraphFrameState& s, cons
     for (const QRectF& box : marked) painter.fillRect(box, t.accent);
 }
 
-void GraphPainter::paint_edges(QPainter& painter, const GraphFrameState& s, const layout::Rect& area, GraphFrameStats& stats) const {
+void GraphPainter::paint_edges(QPainter& painter, const GraphFrameState& s, const layout::Rect& area,
+                               GraphFrameStats& stats) const {
     const Theme& t = theme();
     std::vector<int> edges = index_.edges_in(area);
     const bool curves = s.scale >= 0.22;
@@ -174,7 +185,8 @@ void GraphPainter::paint_edges(QPainter& painter, const GraphFrameState& s, cons
         for (std::size_t k = 0; k < edges.size(); k += step) {
             const views::GraphEdge& e = data_->edges[static_cast<std::size_t>(edges[k])];
             if (e.point_count < 2) continue;
-            const QPointF a = on_screen(data_->points[e.first_point], s), b = on_screen(data_->points[e.first_point + e.point_count - 1], s);
+            const QPointF a = on_screen(data_->points[e.first_point], s),
+                          b = on_screen(data_->points[e.first_point + e.point_count - 1], s);
             if ((a - b).manhattanLength() >= 3) lines.emplace_back(a, b);
         }
         painter.drawLines(lines.data(), static_cast<int>(lines.size()));
@@ -199,7 +211,8 @@ void GraphPainter::paint_edges(QPainter& painter, const GraphFrameState& s, cons
         const double length = std::max(0.01, std::hypot(tip.x() - before.x(), tip.y() - before.y()));
         const QPointF along = (tip - before) / length, across(-along.y(), along.x());
         const double size = std::min(7.0, 7 * s.scale);
-        const QPointF head[3] = {tip, tip - along * size + across * size * 0.5, tip - along * size - across * size * 0.5};
+        const QPointF head[3] = {tip, tip - along * size + across * size * 0.5,
+                                 tip - along * size - across * size * 0.5};
         painter.setPen(Qt::NoPen);
         painter.setBrush(colour);
         painter.drawConvexPolygon(head, 3);
@@ -207,8 +220,10 @@ void GraphPainter::paint_edges(QPainter& painter, const GraphFrameState& s, cons
     std::vector<int> marked;
     for (const int i : edges) {
         const views::GraphEdge& e = data_->edges[static_cast<std::size_t>(i)];
-        if (e.from == s.active || e.to == s.active) marked.push_back(i);
-        else draw(i, quiet, 1.2);
+        if (e.from == s.active || e.to == s.active)
+            marked.push_back(i);
+        else
+            draw(i, quiet, 1.2);
     }
     for (const int i : marked) draw(i, t.accent, 1.6);
 }
@@ -229,7 +244,8 @@ void GraphPainter::paint_frames(QPainter& painter, const GraphFrameState& s, con
         painter.setPen(t.dim);
         const QString title = QStringLiteral("⊟ ") + text_of(f.title);
         const QRectF line(box.x() + 10, box.y() + 4, box.width() - 20, font.pixelSize() + 6);
-        painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter, painter.fontMetrics().elidedText(title, Qt::ElideMiddle, static_cast<int>(line.width())));
+        painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
+                         painter.fontMetrics().elidedText(title, Qt::ElideMiddle, static_cast<int>(line.width())));
     }
 }
 
@@ -265,7 +281,8 @@ void GraphPainter::paint_node(QPainter& painter, const GraphFrameState& s, int i
         const double bar = std::max(2.0, 4 * s.scale), inset = active ? 1.0 : 0.5;
         painter.setPen(Qt::NoPen);
         painter.setBrush(active ? t.accent : t.kind(node.kind));
-        painter.drawRoundedRect(QRectF(box.x() + inset, box.y() + inset, bar, box.height() - 2 * inset), bar / 2, bar / 2);
+        painter.drawRoundedRect(QRectF(box.x() + inset, box.y() + inset, bar, box.height() - 2 * inset), bar / 2,
+                                bar / 2);
     }
     if (hot) {
         painter.setPen(Qt::NoPen);
@@ -281,8 +298,8 @@ void GraphPainter::paint_node(QPainter& painter, const GraphFrameState& s, int i
     }
 }
 
-void GraphPainter::paint_label(QPainter& painter, const GraphFrameState& s, const views::GraphNode& node, const QRectF& box,
-                               GraphFrameStats& stats) const {
+void GraphPainter::paint_label(QPainter& painter, const GraphFrameState& s, const views::GraphNode& node,
+                               const QRectF& box, GraphFrameStats& stats) const {
     const Theme& t = theme();
     const double wanted = 13 * s.scale;
     const bool pill = is_pill(node);
@@ -293,11 +310,13 @@ void GraphPainter::paint_label(QPainter& painter, const GraphFrameState& s, cons
     const bool both = !pill && !node.subtitle.empty() && box.height() >= title.pixelSize() + small.pixelSize() + 8;
     const double left = pill ? 8 : 11 * s.scale + 2;
     const QRectF inside = box.adjusted(left, 0, pill ? -8 : -5, 0);
-    const auto line = [&](const QFont& font, const QColor& colour, const QRectF& where, const std::string& text, int align) {
+    const auto line = [&](const QFont& font, const QColor& colour, const QRectF& where, const std::string& text,
+                          int align) {
         painter.setFont(font);
         painter.setPen(colour);
-        painter.drawText(where, align | Qt::AlignVCenter | Qt::TextSingleLine,
-                         painter.fontMetrics().elidedText(text_of(text), Qt::ElideRight, static_cast<int>(where.width()) + 1));
+        painter.drawText(
+            where, align | Qt::AlignVCenter | Qt::TextSingleLine,
+            painter.fontMetrics().elidedText(text_of(text), Qt::ElideRight, static_cast<int>(where.width()) + 1));
         ++stats.texts;
     };
     if (pill) {
@@ -306,8 +325,10 @@ void GraphPainter::paint_label(QPainter& painter, const GraphFrameState& s, cons
     }
     if (!both) return line(title, t.text, inside, node.title, Qt::AlignLeft);
     const double half = box.height() / 2;
-    line(title, t.text, {inside.x(), box.y() + 3 * s.scale, inside.width(), half - 2 * s.scale}, node.title, Qt::AlignLeft);
-    line(small, t.dim, {inside.x(), box.y() + half - 1 * s.scale, inside.width(), half - 3 * s.scale}, node.subtitle, Qt::AlignLeft);
+    line(title, t.text, {inside.x(), box.y() + 3 * s.scale, inside.width(), half - 2 * s.scale}, node.title,
+         Qt::AlignLeft);
+    line(small, t.dim, {inside.x(), box.y() + half - 1 * s.scale, inside.width(), half - 3 * s.scale}, node.subtitle,
+         Qt::AlignLeft);
 }
 
 } // namespace orrery::qt

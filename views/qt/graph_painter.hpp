@@ -29,8 +29,8 @@ class GraphIndex {
         std::vector<int> items;
     };
     void fill(Cells& cells, const std::vector<layout::Rect>& boxes, std::vector<int>* large);
-    [[nodiscard]] std::vector<int> query(const Cells& cells, const std::vector<layout::Rect>& boxes, const std::vector<int>& large,
-                                         const layout::Rect& area) const;
+    [[nodiscard]] std::vector<int> query(const Cells& cells, const std::vector<layout::Rect>& boxes,
+                                         const std::vector<int>& large, const layout::Rect& area) const;
 
     float cell_ = 1;
     int columns_ = 0, rows_ = 0;
@@ -44,9 +44,9 @@ struct GraphFrameState {
     double scale = 1;
     QPointF origin; ///< screen position of the picture's (0, 0)
     QSize size;
-    const std::vector<int>* linked = nullptr;  ///< nodes meant by the selection, sorted
-    const std::vector<int>* found = nullptr;   ///< search hits, sorted
-    int active = -1;                           ///< the node selected in this view
+    const std::vector<int>* linked = nullptr; ///< nodes meant by the selection, sorted
+    const std::vector<int>* found = nullptr;  ///< search hits, sorted
+    int active = -1;                          ///< the node selected in this view
     int hovered = -1;
     bool heat = false;
     bool focused = false;
@@ -69,7 +69,8 @@ class GraphPainter {
 
   private:
     void paint_cells(QPainter& painter, const GraphFrameState& state, const std::vector<int>& nodes) const;
-    void paint_edges(QPainter& painter, const GraphFrameState& state, const layout::Rect& area, GraphFrameStats& stats) const;
+    void paint_edges(QPainter& painter, const GraphFrameState& state, const layout::Rect& area,
+                     GraphFrameStats& stats) const;
     void paint_frames(QPainter& painter, const GraphFrameState& state, const layout::Rect& area) const;
     void paint_node(QPainter& painter, const GraphFrameState& state, int index, GraphFrameStats& stats) const;
     void paint_label(QPainter& painter, const GraphFrameState& state, const views::GraphNode& node, const QRectF& box,

@@ -22,9 +22,9 @@ namespace orrery::qt {
 namespace {
 
 constexpr double kMinScale = 0.0004, kMaxScale = 4;
-constexpr double kReadable = 0.7;   // text of 9 px: the zoom a picture opens at when it cannot be fitted
+constexpr double kReadable = 0.7; // text of 9 px: the zoom a picture opens at when it cannot be fitted
 constexpr double kMargin = 28;
-constexpr int kMotionMs = 120;      // WINDOW.md: under 150 ms
+constexpr int kMotionMs = 120; // WINDOW.md: under 150 ms
 constexpr QSizeF kMinimapSize(112, 150);
 constexpr int kDragPixels = 4;
 
@@ -74,23 +74,27 @@ void GraphView::set_data(std::shared_ptr<const views::GraphViewData> data) {
         }
     }
     const auto named = [&](const std::string& name) {
-        const auto it = std::find_if(data_->nodes.begin(), data_->nodes.end(), [&](const views::GraphNode& n) { return n.name == name; });
+        const auto it = std::find_if(data_->nodes.begin(), data_->nodes.end(),
+                                     [&](const views::GraphNode& n) { return n.name == name; });
         return it == data_->nodes.end() ? -1 : static_cast<int>(it - data_->nodes.begin());
     };
     const bool had_active = active_ >= 0 && active_ < static_cast<int>(old->nodes.size());
     active_ = had_active ? named(old->nodes[static_cast<std::size_t>(active_)].name) : -1;
     linked_ = views::linked_nodes(*data_, selection_);
-    int kept = anchor >= 0 && anchor < static_cast<int>(old->nodes.size()) ? named(old->nodes[static_cast<std::size_t>(anchor)].name) : -1;
+    int kept = anchor >= 0 && anchor < static_cast<int>(old->nodes.size())
+                   ? named(old->nodes[static_cast<std::size_t>(anchor)].name)
+                   : -1;
     layout::Rect before{};
     if (kept >= 0) before = old->nodes[static_cast<std::size_t>(anchor)].box;
     if (kept < 0 && fitted_ && anchor >= 0) { // folded or opened: the node that shares its origin
         for (std::size_t i = 0; i < data_->nodes.size() && kept < 0; ++i)
-            if (data_->nodes[i].origins.intersects(old->nodes[static_cast<std::size_t>(anchor)].origins)) kept = static_cast<int>(i);
+            if (data_->nodes[i].origins.intersects(old->nodes[static_cast<std::size_t>(anchor)].origins))
+                kept = static_cast<int>(i);
         before = old->nodes[static_cast<std::size_t>(anchor)].box;
     }
     if (data_->nodes.empty()) {
         fitted_ = touched_ = false;
-    } else if (kept >= 0 && fitted_) {
+    } else if (kept >= 0 && fitted_ && touched_) {
         const layout::Rect& after = data_->nodes[static_cast<std::size_t>(kept)].box;
         const QPointF shift((before.x + before.width / 2 - after.x - after.width / 2) * scale_,
                             (before.y + before.height / 2 - after.y - after.height / 2) * scale_);
@@ -99,8 +103,10 @@ void GraphView::set_data(std::shared_ptr<const views::GraphViewData> data) {
         open_view();
     }
     rebuild_minimap();
-    if (find_bar_->isVisible()) found_ = views::find_nodes(*data_, find_bar_->text().toStdString());
-    else found_.clear();
+    if (find_bar_->isVisible())
+        found_ = views::find_nodes(*data_, find_bar_->text().toStdString());
+    else
+        found_.clear();
     update();
 }
 
@@ -139,7 +145,8 @@ void GraphView::select_node(int index) {
 // ---------------------------------------------------------------------------------------------- view
 
 layout::Point GraphView::to_graph(QPointF point) const {
-    return {static_cast<float>((point.x() - origin_.x()) / scale_), static_cast<float>((point.y() - origin_.y()) / scale_)};
+    return {static_cast<float>((point.x() - origin_.x()) / scale_),
+            static_cast<float>((point.y() - origin_.y()) / scale_)};
 }
 
 QRectF GraphView::node_on_screen(int index) const {
@@ -173,8 +180,10 @@ void GraphView::set_view(double scale, QPointF origin, bool animate) {
 
 void GraphView::fit_rect(const layout::Rect& r, double most, bool animate) {
     if (r.width <= 0 || r.height <= 0) return;
-    const double scale = std::clamp(std::min((width() - 2 * kMargin) / r.width, (height() - 2 * kMargin) / r.height), kMinScale, most);
-    set_view(scale, {width() / 2.0 - (r.x + r.width / 2) * scale, height() / 2.0 - (r.y + r.height / 2) * scale}, animate);
+    const double scale =
+        std::clamp(std::min((width() - 2 * kMargin) / r.width, (height() - 2 * kMargin) / r.height), kMinScale, most);
+    set_view(scale, {width() / 2.0 - (r.x + r.width / 2) * scale, height() / 2.0 - (r.y + r.height / 2) * scale},
+             animate);
 }
 
 void GraphView::fit_all() {
@@ -199,7 +208,8 @@ void GraphView::fit_selection() {
 /// Whole when that is readable, else at a readable zoom from the top.
 void GraphView::open_view() {
     if (!isVisible() && !testAttribute(Qt::WA_Resized)) return; // no size yet: resizeEvent comes back here
-    const double whole = std::min((width() - 2 * kMargin) / std::max(1.f, data_->width), (height() - 2 * kMargin) / std::max(1.f, data_->height));
+    const double whole = std::min((width() - 2 * kMargin) / std::max(1.f, data_->width),
+                                  (height() - 2 * kMargin) / std::max(1.f, data_->height));
     fitted_ = true;
     if (whole >= kReadable) {
         fit_rect({0, 0, data_->width, data_->height}, 1, false);
@@ -245,7 +255,8 @@ void GraphView::paintEvent(QPaintEvent*) {
     if (data_->nodes.empty()) {
         painter.setPen(t.dim);
         painter.setFont(t.ui);
-        painter.drawText(rect().adjusted(24, 24, -24, -24), Qt::AlignCenter | Qt::TextWordWrap, text_of(data_->empty_reason));
+        painter.drawText(rect().adjusted(24, 24, -24, -24), Qt::AlignCenter | Qt::TextWordWrap,
+                         text_of(data_->empty_reason));
         return;
     }
     GraphFrameState state;
@@ -278,13 +289,16 @@ void GraphView::rebuild_minimap() {
     const Theme& t = theme();
     const double ratio = devicePixelRatioF();
     const double k = std::min(kMinimapSize.width() / data_->width, kMinimapSize.height() / data_->height);
-    minimap_ = QPixmap(QSize(static_cast<int>(std::max(30.0, data_->width * k) * ratio) + 1, static_cast<int>(std::max(24.0, data_->height * k) * ratio) + 1));
+    minimap_ = QPixmap(QSize(static_cast<int>(std::max(30.0, data_->width * k) * ratio) + 1,
+                             static_cast<int>(std::max(24.0, data_->height * k) * ratio) + 1));
     minimap_.setDevicePixelRatio(ratio);
     minimap_.fill(Qt::transparent);
     QPainter painter(&minimap_);
     for (const views::GraphNode& n : data_->nodes) {
         if (n.stub) continue;
-        painter.fillRect(QRectF(n.box.x * k, n.box.y * k, std::max(1.5, n.box.width * k), std::max(1.0, n.box.height * k)), t.kind(n.kind));
+        painter.fillRect(
+            QRectF(n.box.x * k, n.box.y * k, std::max(1.5, n.box.width * k), std::max(1.0, n.box.height * k)),
+            t.kind(n.kind));
     }
 }
 
@@ -303,9 +317,12 @@ void GraphView::paint_minimap(QPainter& painter) {
     const double k = std::min(kMinimapSize.width() / data_->width, kMinimapSize.height() / data_->height);
     for (const int i : linked_) {
         const layout::Rect& b = data_->nodes[static_cast<std::size_t>(i)].box;
-        painter.fillRect(QRectF(box.x() + 8 + b.x * k, box.y() + 8 + b.y * k, std::max(2.0, b.width * k), std::max(2.0, b.height * k)), t.accent);
+        painter.fillRect(QRectF(box.x() + 8 + b.x * k, box.y() + 8 + b.y * k, std::max(2.0, b.width * k),
+                                std::max(2.0, b.height * k)),
+                         t.accent);
     }
-    const QRectF seen(box.x() + 8 - origin_.x() / scale_ * k, box.y() + 8 - origin_.y() / scale_ * k, width() / scale_ * k, height() / scale_ * k);
+    const QRectF seen(box.x() + 8 - origin_.x() / scale_ * k, box.y() + 8 - origin_.y() / scale_ * k,
+                      width() / scale_ * k, height() / scale_ * k);
     painter.setPen(t.accent);
     painter.drawRect(seen.intersected(box.adjusted(2, 2, -3, -3)));
 }
@@ -323,8 +340,10 @@ void GraphView::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
     find_bar_->move(std::max(4, width() - find_bar_->width() - 12), 8);
     if (data_->nodes.empty()) return;
-    if (!fitted_ || !touched_) open_view();
-    else origin_ += QPointF((width() - event->oldSize().width()) / 2.0, 0);
+    if (!fitted_ || !touched_)
+        open_view();
+    else
+        origin_ += QPointF((width() - event->oldSize().width()) / 2.0, 0);
 }
 
 void GraphView::changeEvent(QEvent* event) {
@@ -442,7 +461,8 @@ void GraphView::contextMenuEvent(QContextMenuEvent* event) {
     if (hit >= 0) {
         const views::GraphNode& n = data_->nodes[static_cast<std::size_t>(hit)];
         menu.addAction(tr("Select"), this, [this, hit] { select_node(hit); });
-        if (n.members > 0) menu.addAction(tr("Open the group"), this, [this, name = n.name] { send(views::ToggleGroup{name}); });
+        if (n.members > 0)
+            menu.addAction(tr("Open the group"), this, [this, name = n.name] { send(views::ToggleGroup{name}); });
         menu.addAction(tr("Select what it reads"), this, [this, hit] { active_ = hit, select_neighbours(false); });
         menu.addAction(tr("Select what reads it"), this, [this, hit] { active_ = hit, select_neighbours(true); });
         menu.addSeparator();
@@ -550,8 +570,10 @@ void GraphView::open_find() {
 void GraphView::set_find(const QString& query) {
     found_ = views::find_nodes(*data_, query.toStdString());
     current_hit_ = 0;
-    if (found_.empty()) find_bar_->show_count(0, 0, false);
-    else show_hit(0);
+    if (found_.empty())
+        find_bar_->show_count(0, 0, false);
+    else
+        show_hit(0);
     update();
 }
 

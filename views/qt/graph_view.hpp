@@ -73,7 +73,9 @@ class GraphView : public QWidget {
     void contextMenuEvent(QContextMenuEvent* event) override;
 
   private:
-    void send(const views::Command& command) { if (sink_) sink_(command); }
+    void send(const views::Command& command) {
+        if (sink_) sink_(command);
+    }
     void set_view(double scale, QPointF origin, bool animate);
     void apply_view(double scale, QPointF origin);
     void fit_rect(const layout::Rect& rect, double most, bool animate);

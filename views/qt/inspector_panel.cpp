@@ -11,7 +11,8 @@ QString safe(const std::string& s) { return QString::fromStdString(s).toHtmlEsca
 
 } // namespace
 
-InspectorPanel::InspectorPanel(QWidget* parent) : QTextBrowser(parent), data_(std::make_shared<views::InspectorViewData>()) {
+InspectorPanel::InspectorPanel(QWidget* parent)
+    : QTextBrowser(parent), data_(std::make_shared<views::InspectorViewData>()) {
     setAccessibleName(tr("Inspector"));
     setFrameShape(QFrame::NoFrame);
     setOpenLinks(false);
@@ -27,13 +28,14 @@ void InspectorPanel::set_data(std::shared_ptr<const views::InspectorViewData> da
 
 void InspectorPanel::render() {
     const Theme& t = theme();
-    QString html = QStringLiteral("<html><head><style>"
-                                  "body { color: %1; } .dim { color: %2; } td { padding: 1px 10px 1px 0; vertical-align: top; }"
-                                  "h3 { font-size: 15px; font-weight: 600; margin: 2px 0 0 0; }"
-                                  "h4 { color: %2; font-size: 12px; font-weight: 600; margin: 12px 0 3px 0; }"
-                                  "p { margin: 0 0 4px 0; } .code { font-family: '%3'; font-size: 12px; white-space: pre-wrap; }"
-                                  "</style></head><body>")
-                       .arg(t.text.name(), t.dim.name(), t.mono.family());
+    QString html =
+        QStringLiteral("<html><head><style>"
+                       "body { color: %1; } .dim { color: %2; } td { padding: 1px 10px 1px 0; vertical-align: top; }"
+                       "h3 { font-size: 15px; font-weight: 600; margin: 2px 0 0 0; }"
+                       "h4 { color: %2; font-size: 12px; font-weight: 600; margin: 12px 0 3px 0; }"
+                       "p { margin: 0 0 4px 0; } .code { font-family: '%3'; font-size: 12px; white-space: pre-wrap; }"
+                       "</style></head><body>")
+            .arg(t.text.name(), t.dim.name(), t.mono.family());
     if (data_->title.empty()) {
         html += QStringLiteral("<p class='dim'>%1</p>").arg(safe(data_->empty_reason));
     } else {

@@ -65,9 +65,7 @@ int PaneHeader::add_tab(const QString& text) {
     return index;
 }
 
-void PaneHeader::set_tab_text(int index, const QString& text) {
-    tabs_[static_cast<std::size_t>(index)]->setText(text);
-}
+void PaneHeader::set_tab_text(int index, const QString& text) { tabs_[static_cast<std::size_t>(index)]->setText(text); }
 
 void PaneHeader::select_tab(int index) {
     if (index < 0 || index >= static_cast<int>(tabs_.size())) return;
@@ -117,7 +115,8 @@ void PaneHeader::paintEvent(QPaintEvent*) {
         return painter.fontMetrics().horizontalAdvance(shown);
     };
     if (!title_.isEmpty()) left += draw(t.ui_bold, t.text, title_, right - left, Qt::AlignLeft) + 12;
-    if (!subject_.isEmpty() && right - left > 40) left += draw(t.ui, t.text, subject_, right - left, Qt::AlignLeft) + 16;
+    if (!subject_.isEmpty() && right - left > 40)
+        left += draw(t.ui, t.text, subject_, right - left, Qt::AlignLeft) + 16;
     // A cut sentence says nothing: without room for most of it the note is left to the tooltip.
     if (!note_.isEmpty() && right - left >= std::min(160, QFontMetrics(t.ui).horizontalAdvance(note_)))
         draw(t.ui, t.dim, note_, right - left, Qt::AlignRight);

@@ -91,17 +91,20 @@ void StageButton::paintEvent(QPaintEvent*) {
     const QString detail = text_of(step_.detail);
     if (step_.state != views::StageState::Done || detail.isEmpty()) {
         painter.setPen(failed ? t.error : t.dim);
-        painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter, painter.fontMetrics().elidedText(second_line(step_), Qt::ElideRight, second.width()));
+        painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
+                         painter.fontMetrics().elidedText(second_line(step_), Qt::ElideRight, second.width()));
         return;
     }
     const int advance = painter.fontMetrics().horizontalAdvance(detail);
     const bool fewer = detail.startsWith(u'-') || detail.startsWith(u'−');
     painter.setPen(fewer ? t.good : t.dim);
-    painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter, painter.fontMetrics().elidedText(detail, Qt::ElideRight, second.width()));
+    painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(detail, Qt::ElideRight, second.width()));
     painter.setPen(t.dim);
     if (advance + 8 < second.width())
-        painter.drawText(second.adjusted(advance + 8, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
-                         painter.fontMetrics().elidedText(text_of(step_.time), Qt::ElideRight, second.width() - advance - 8));
+        painter.drawText(
+            second.adjusted(advance + 8, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
+            painter.fontMetrics().elidedText(text_of(step_.time), Qt::ElideRight, second.width() - advance - 8));
 }
 
 StageStrip::StageStrip(QWidget* parent) : QScrollArea(parent), data_(std::make_shared<views::StagesViewData>()) {
@@ -122,7 +125,9 @@ void StageStrip::set_data(std::shared_ptr<const views::StagesViewData> data) {
     const auto same_shape = [&] {
         if (data->sections.size() != data_->sections.size()) return false;
         for (std::size_t i = 0; i < data->sections.size(); ++i)
-            if (data->sections[i].title != data_->sections[i].title || data->sections[i].steps.size() != data_->sections[i].steps.size()) return false;
+            if (data->sections[i].title != data_->sections[i].title ||
+                data->sections[i].steps.size() != data_->sections[i].steps.size())
+                return false;
         return true;
     };
     const bool keep = same_shape();
@@ -185,12 +190,12 @@ void StageStrip::show_selected() {
     });
 }
 
-void StageStrip::step(bool forward, bool only_changed) {
+void StageStrip::step(int direction, bool only_changed) {
     int at = -1;
     const int count = static_cast<int>(buttons_.size());
     for (int i = 0; i < count; ++i)
         if (buttons_[static_cast<std::size_t>(i)]->step().selected) at = i;
-    for (int i = at + (forward ? 1 : -1); i >= 0 && i < count; i += forward ? 1 : -1) {
+    for (int i = at + direction; i >= 0 && i < count; i += direction) {
         const views::StageStep& step = buttons_[static_cast<std::size_t>(i)]->step();
         if (only_changed && !step.changed) continue;
         if (sink_) sink_(views::SelectStage{step.id});
@@ -227,11 +232,14 @@ void StageStrip::contextMenuEvent(QContextMenuEvent* event) {
     for (StageButton* button : buttons_) {
         if (!button->rect().contains(button->mapFromGlobal(event->globalPos()))) continue;
         const views::StageStep step = button->step();
-        menu.addAction(tr("Show this stage"), this, [this, step] { if (sink_) sink_(views::SelectStage{step.id}); });
+        menu.addAction(tr("Show this stage"), this, [this, step] {
+            if (sink_) sink_(views::SelectStage{step.id});
+        });
         if (step.can_disable) {
             const bool off = step.state == views::StageState::Disabled;
-            menu.addAction(off ? tr("Switch this pass on") : tr("Switch this pass off"), this,
-                           [this, step, off] { if (sink_) sink_(views::EnablePass{step.id, off}); });
+            menu.addAction(off ? tr("Switch this pass on") : tr("Switch this pass off"), this, [this, step, off] {
+                if (sink_) sink_(views::EnablePass{step.id, off});
+            });
         }
         menu.addSeparator();
     }

@@ -43,7 +43,7 @@ class StageStrip : public QScrollArea {
     void set_expanded(bool on);
     [[nodiscard]] const std::vector<StageButton*>& buttons() const { return buttons_; }
     /// Selects the step before or after the selected one, in the whole strip.
-    void step(bool forward, bool only_changed);
+    void step(int direction, bool only_changed);
 
   protected:
     void wheelEvent(QWheelEvent* event) override;

@@ -53,7 +53,8 @@ void StartCard::paintEvent(QPaintEvent*) {
     const QRect inside = rect().adjusted(14, 10, -12, -8);
     painter.setFont(t.ui_bold);
     painter.setPen(isEnabled() ? t.text : t.quiet);
-    painter.drawText(inside, Qt::AlignLeft | Qt::AlignTop, painter.fontMetrics().elidedText(title_, Qt::ElideMiddle, inside.width()));
+    painter.drawText(inside, Qt::AlignLeft | Qt::AlignTop,
+                     painter.fontMetrics().elidedText(title_, Qt::ElideMiddle, inside.width()));
     painter.setFont(t.ui_small);
     painter.setPen(t.quiet);
     painter.drawText(inside, Qt::AlignRight | Qt::AlignTop, figures_);
@@ -74,10 +75,47 @@ void StartPage::set_data(std::shared_ptr<const views::StartViewData> data) {
     rebuild();
 }
 
+void StartPage::set_problems(std::shared_ptr<const views::ProblemsViewData> problems) {
+    if (problems == problems_) return;
+    problems_ = std::move(problems);
+    rebuild();
+}
+
 void StartPage::resizeEvent(QResizeEvent* event) {
     QScrollArea::resizeEvent(event);
     const int columns = std::clamp((viewport()->width() - 2 * kPageMargin + kGap) / (kCardWidth + kGap), 1, 4);
     if (columns != columns_) rebuild();
+}
+
+void StartPage::add_open_row(QVBoxLayout* column, QWidget* body) {
+    auto* row = new QHBoxLayout;
+    auto* open = new QPushButton(tr("Open a model…"), body);
+    open->setObjectName(QStringLiteral("primary"));
+    open->setAccessibleName(tr("Open a model"));
+    connect(open, &QPushButton::clicked, this, &StartPage::open_requested);
+    row->addWidget(open);
+    auto* hint = new QLabel(tr("Ctrl+O, or drop a file anywhere in this window"), body);
+    hint->setObjectName(QStringLiteral("dim"));
+    row->addSpacing(8);
+    row->addWidget(hint);
+    row->addStretch(1);
+    column->addLayout(row);
+}
+
+void StartPage::add_problems(QVBoxLayout* column, QWidget* body) {
+    if (problems_ == nullptr) return;
+    for (const views::TableRow& row : problems_->table.rows) {
+        auto* problem = new QLabel(text_of(row.details), body);
+        problem->setWordWrap(true);
+        problem->setTextFormat(Qt::PlainText);
+        problem->setTextInteractionFlags(Qt::TextSelectableByMouse | Qt::TextSelectableByKeyboard);
+        problem->setAccessibleName(tr("Problem"));
+        problem->setStyleSheet(QStringLiteral("background: %1; color: %2; border: 1px solid %3; border-left: 3px "
+                                              "solid %3; border-radius: 4px; padding: 8px;")
+                                   .arg(theme().raised.name(), theme().text.name(), theme().tone(row.tone).name()));
+        column->addSpacing(4);
+        column->addWidget(problem);
+    }
 }
 
 void StartPage::rebuild() {
@@ -98,23 +136,15 @@ void StartPage::rebuild() {
     large.setPixelSize(24);
     title->setFont(large);
     column->addWidget(title);
-    auto* text = new QLabel(tr("Open an ONNX model or take a built-in network. Every step from the graph to the instructions stands on "
-                               "screen, linked to its neighbours."), body);
+    auto* text = new QLabel(
+        tr("Open an ONNX model or take a built-in network. Every step from the graph to the instructions stands on "
+           "screen, linked to its neighbours."),
+        body);
     text->setObjectName(QStringLiteral("dim"));
     text->setWordWrap(true);
     column->addWidget(text);
-    auto* row = new QHBoxLayout;
-    auto* open = new QPushButton(tr("Open a model…"), body);
-    open->setObjectName(QStringLiteral("primary"));
-    open->setAccessibleName(tr("Open a model"));
-    connect(open, &QPushButton::clicked, this, &StartPage::open_requested);
-    row->addWidget(open);
-    auto* hint = new QLabel(tr("Ctrl+O, or drop a file anywhere in this window"), body);
-    hint->setObjectName(QStringLiteral("dim"));
-    row->addSpacing(8);
-    row->addWidget(hint);
-    row->addStretch(1);
-    column->addLayout(row);
+    add_open_row(column, body);
+    add_problems(column, body);
     const auto grid = [&](const QString& name) {
         column->addSpacing(14);
         column->addWidget(heading(name, body));
@@ -128,9 +158,12 @@ void StartPage::rebuild() {
         int at = 0;
         for (const views::StartRecent& recent : data_->recents) {
             auto* card = new StartCard(text_of(recent.title), {}, text_of(recent.when), body);
-            card->setToolTip(recent.exists ? text_of(recent.path) : tr("%1 is no longer there").arg(text_of(recent.path)));
+            card->setToolTip(recent.exists ? text_of(recent.path)
+                                           : tr("%1 is no longer there").arg(text_of(recent.path)));
             card->setEnabled(recent.exists);
-            connect(card, &StartCard::clicked, this, [this, path = recent.path] { if (sink_) sink_(views::OpenFile{path}); });
+            connect(card, &StartCard::clicked, this, [this, path = recent.path] {
+                if (sink_) sink_(views::OpenFile{path});
+            });
             cells->addWidget(card, at / columns_, at % columns_);
             recents_.push_back(card);
             ++at;
@@ -147,7 +180,9 @@ void StartPage::rebuild() {
             at = 0;
         }
         auto* card = new StartCard(text_of(sample.title), text_of(sample.description), text_of(sample.figures), body);
-        connect(card, &StartCard::clicked, this, [this, name = sample.name] { if (sink_) sink_(views::OpenSample{name}); });
+        connect(card, &StartCard::clicked, this, [this, name = sample.name] {
+            if (sink_) sink_(views::OpenSample{name});
+        });
         cells->addWidget(card, at / columns_, at % columns_);
         samples_.push_back(card);
         ++at;

@@ -10,6 +10,8 @@
 #include <memory>
 #include <vector>
 
+class QVBoxLayout;
+
 namespace orrery::qt {
 
 /// A card or a line one can press: title, sentence, figures.
@@ -31,6 +33,8 @@ class StartPage : public QScrollArea {
   public:
     explicit StartPage(QWidget* parent = nullptr);
     void set_data(std::shared_ptr<const views::StartViewData> data);
+    /// What went wrong when opening: shown above everything else.
+    void set_problems(std::shared_ptr<const views::ProblemsViewData> problems);
     void set_sink(views::CommandSink sink) { sink_ = std::move(sink); }
     /// Shows that a dragged file may be dropped.
     void set_drop_hint(bool on);
@@ -46,7 +50,10 @@ class StartPage : public QScrollArea {
 
   private:
     void rebuild();
+    void add_open_row(QVBoxLayout* column, QWidget* body);
+    void add_problems(QVBoxLayout* column, QWidget* body);
     std::shared_ptr<const views::StartViewData> data_;
+    std::shared_ptr<const views::ProblemsViewData> problems_;
     views::CommandSink sink_;
     std::vector<StartCard*> samples_, recents_;
     int columns_ = 0;

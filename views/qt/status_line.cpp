@@ -51,7 +51,9 @@ StatusLine::StatusLine(QWidget* parent) : QWidget(parent) {
     cancel_->setToolTip(tr("Cancel what is running (Ctrl+.)"));
     cancel_->setAccessibleName(tr("Cancel the running job"));
     row->addWidget(cancel_);
-    connect(cancel_, &QToolButton::clicked, this, [this] { if (sink_) sink_(views::CancelJobs{}); });
+    connect(cancel_, &QToolButton::clicked, this, [this] {
+        if (sink_) sink_(views::CancelJobs{});
+    });
     render();
 }
 

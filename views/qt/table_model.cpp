@@ -15,8 +15,12 @@ void TableModel::set_table(std::shared_ptr<const views::Table> table) {
     endResetModel();
 }
 
-int TableModel::rowCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(table_->rows.size()); }
-int TableModel::columnCount(const QModelIndex& parent) const { return parent.isValid() ? 0 : static_cast<int>(table_->columns.size()); }
+int TableModel::rowCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : static_cast<int>(table_->rows.size());
+}
+int TableModel::columnCount(const QModelIndex& parent) const {
+    return parent.isValid() ? 0 : static_cast<int>(table_->columns.size());
+}
 
 QVariant TableModel::data(const QModelIndex& index, int role) const {
     if (!checkIndex(index, CheckIndexOption::IndexIsValid)) return {};
@@ -27,7 +31,8 @@ QVariant TableModel::data(const QModelIndex& index, int role) const {
     case Qt::DisplayRole: return text_of(cell.text);
     case Qt::ToolTipRole: return text_of(row.details.empty() ? cell.text : row.details);
     case Qt::TextAlignmentRole: return QVariant::fromValue((right ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
-    case Qt::ForegroundRole: return index.column() == 0 || row.tone == views::Tone::Dim ? QVariant(theme().tone(row.tone)) : QVariant();
+    case Qt::ForegroundRole:
+        return index.column() == 0 || row.tone == views::Tone::Dim ? QVariant(theme().tone(row.tone)) : QVariant();
     case SortRole: return cell.sort_key != 0 ? QVariant(cell.sort_key) : QVariant(text_of(cell.text));
     case BarRole: return cell.bar;
     default: return {};
@@ -39,7 +44,8 @@ QVariant TableModel::headerData(int section, Qt::Orientation orientation, int ro
     const views::TableColumn& column = table_->columns[static_cast<std::size_t>(section)];
     if (role == Qt::DisplayRole) return text_of(column.title);
     if (role == Qt::TextAlignmentRole)
-        return QVariant::fromValue((column.align == views::Align::Right ? Qt::AlignRight : Qt::AlignLeft) | Qt::AlignVCenter);
+        return QVariant::fromValue((column.align == views::Align::Right ? Qt::AlignRight : Qt::AlignLeft) |
+                                   Qt::AlignVCenter);
     return {};
 }
 

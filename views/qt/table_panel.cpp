@@ -57,7 +57,8 @@ TablePanel::TablePanel(const QString& name, QWidget* parent) : QTableView(parent
     setSortingEnabled(true);
     sorted_->sort(-1);
     horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);
-    connect(this, &QTableView::activated, this, [this](const QModelIndex& index) { Q_EMIT row_activated(sorted_->mapToSource(index).row()); });
+    connect(this, &QTableView::activated, this,
+            [this](const QModelIndex& index) { Q_EMIT row_activated(sorted_->mapToSource(index).row()); });
 }
 
 void TablePanel::set_table(std::shared_ptr<const views::Table> table) {
@@ -75,8 +76,10 @@ void TablePanel::size_columns() {
     int fixed = 0, open = -1;
     for (int c = 0; c < static_cast<int>(columns.size()); ++c) {
         const int width = columns[static_cast<std::size_t>(c)].width;
-        if (width == 0) open = c;
-        else setColumnWidth(c, width * char_width + 18), fixed += width * char_width + 18;
+        if (width == 0)
+            open = c;
+        else
+            setColumnWidth(c, width * char_width + 18), fixed += width * char_width + 18;
     }
     if (open >= 0) setColumnWidth(open, std::max(140, viewport()->width() - fixed));
 }
@@ -131,7 +134,8 @@ void TablePanel::copy_rows() const {
         return cells.join(u'\t');
     };
     if (chosen.isEmpty())
-        for (int r = 0; r < sorted_->rowCount(); ++r) lines << line_of(sorted_->mapToSource(sorted_->index(r, 0)).row());
+        for (int r = 0; r < sorted_->rowCount(); ++r)
+            lines << line_of(sorted_->mapToSource(sorted_->index(r, 0)).row());
     else
         for (const QModelIndex& index : chosen) lines << line_of(sorted_->mapToSource(index).row());
     QApplication::clipboard()->setText(lines.join(u'\n'));
@@ -145,7 +149,8 @@ void TablePanel::keyPressEvent(QKeyEvent* event) {
 void TablePanel::contextMenuEvent(QContextMenuEvent* event) {
     if (model_->rowCount() == 0) return;
     QMenu menu(this);
-    menu.addAction(selectionModel()->hasSelection() ? tr("Copy the row") : tr("Copy all rows"), this, &TablePanel::copy_rows);
+    menu.addAction(selectionModel()->hasSelection() ? tr("Copy the row") : tr("Copy all rows"), this,
+                   &TablePanel::copy_rows);
     menu.exec(event->globalPos());
 }
 

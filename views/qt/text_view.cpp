@@ -94,8 +94,10 @@ void TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
     rebuild_rows();
     update_bars();
     if (!same) verticalScrollBar()->setValue(0), horizontalScrollBar()->setValue(0);
-    if (find_bar_->isVisible()) set_find(find_bar_->text(), find_bar_->match_case());
-    else search_.reset();
+    if (find_bar_->isVisible())
+        set_find(find_bar_->text(), find_bar_->match_case());
+    else
+        search_.reset();
     viewport()->update();
 }
 
@@ -127,7 +129,8 @@ void TextView::update_metrics() {
     if (font_pixels_ > 0) font_.setPixelSize(font_pixels_);
     const QFontMetricsF metrics(font_);
     char_width_ = metrics.horizontalAdvance(QStringLiteral("MMMMMMMMMM")) / 10;
-    line_height_ = std::max(static_cast<int>(metrics.height()) + 2, font_.pixelSize() * 19 / 12); // WINDOW.md: 12 px on 19 px lines
+    line_height_ = std::max(static_cast<int>(metrics.height()) + 2,
+                            font_.pixelSize() * 19 / 12); // WINDOW.md: 12 px on 19 px lines
     ascent_ = static_cast<int>((line_height_ - metrics.height()) / 2 + metrics.ascent());
     ink_.reset();
     update_bars();
@@ -168,11 +171,14 @@ int TextView::row_of_line(int line) const {
 }
 
 int TextView::visible_rows() const { return std::max(1, viewport()->height() / line_height_); }
-int TextView::first_visible_line() const { return row_count() == 0 ? 0 : line_of_row(std::min(verticalScrollBar()->value(), row_count() - 1)); }
+int TextView::first_visible_line() const {
+    return row_count() == 0 ? 0 : line_of_row(std::min(verticalScrollBar()->value(), row_count() - 1));
+}
 
 const views::FoldRange* TextView::fold_at(int line) const {
     const auto& folds = data_->folds;
-    const auto it = std::lower_bound(folds.begin(), folds.end(), line, [](const views::FoldRange& f, int at) { return f.first < at; });
+    const auto it = std::lower_bound(folds.begin(), folds.end(), line,
+                                     [](const views::FoldRange& f, int at) { return f.first < at; });
     return it != folds.end() && it->first == line ? &*it : nullptr;
 }
 
@@ -181,8 +187,10 @@ bool TextView::is_folded(int line) const { return std::binary_search(folded_.beg
 void TextView::toggle_fold(int line) {
     if (fold_at(line) == nullptr) return;
     const auto it = std::lower_bound(folded_.begin(), folded_.end(), line);
-    if (it != folded_.end() && *it == line) folded_.erase(it);
-    else folded_.insert(it, line);
+    if (it != folded_.end() && *it == line)
+        folded_.erase(it);
+    else
+        folded_.insert(it, line);
     rebuild_rows();
     update_bars();
     viewport()->update();
@@ -242,9 +250,12 @@ TextView::Display TextView::display_of(int line) const {
         length = std::min(length, bytes.size() - i);
         const int column = static_cast<int>(shown.text.size());
         for (std::size_t k = 0; k < length; ++k) shown.column_of_byte.push_back(column);
-        if (lead == '\t') shown.text += QString(tab_stop(column, data_->language) - column, u' ');
-        else if (lead < ' ') shown.text += QChar(0x2400 + lead); // control pictures
-        else shown.text += QString::fromUtf8(bytes.data() + i, static_cast<qsizetype>(length));
+        if (lead == '\t')
+            shown.text += QString(tab_stop(column, data_->language) - column, u' ');
+        else if (lead < ' ')
+            shown.text += QChar(0x2400 + lead); // control pictures
+        else
+            shown.text += QString::fromUtf8(bytes.data() + i, static_cast<qsizetype>(length));
         i += length;
     }
     shown.column_of_byte.push_back(static_cast<int>(shown.text.size()));
@@ -322,8 +333,10 @@ void TextView::paintEvent(QPaintEvent*) {
         if (!is_folded(line)) continue;
         const views::FoldRange* fold = fold_at(line);
         const QString more = tr("… %1 lines").arg(fold != nullptr ? fold->last - fold->first : 0);
-        const double left = gutter_width() + kTextPad - horizontalScrollBar()->value() + char_width_ * (static_cast<double>(shown.text.size()) + 1);
-        for (int i = 0; i < more.size(); ++i) ink.add(more[i], {left + i * char_width_, static_cast<double>(y + ascent_)}, views::SpanKind::Comment);
+        const double left = gutter_width() + kTextPad - horizontalScrollBar()->value() +
+                            char_width_ * (static_cast<double>(shown.text.size()) + 1);
+        for (int i = 0; i < more.size(); ++i)
+            ink.add(more[i], {left + i * char_width_, static_cast<double>(y + ascent_)}, views::SpanKind::Comment);
     }
     painter.save();
     painter.setClipRect(gutter_width(), 0, viewport()->width() - gutter_width(), viewport()->height());
@@ -339,9 +352,12 @@ void TextView::paint_ground(QPainter& painter, int line, int y, const Display& s
     const auto index = static_cast<std::size_t>(line);
     const bool selected = std::binary_search(linked_.begin(), linked_.end(), line);
     const int tint = index < data_->links.size() ? data_->links[index].tint : -1;
-    if (selected && by_line_) painter.fillRect(0, y, width, line_height_, t.accent_fill);
-    else if (tint >= 0) painter.fillRect(0, y, width, line_height_, t.tints[static_cast<std::size_t>(tint)]);
-    if (!(selected && by_line_) && std::binary_search(hover_.begin(), hover_.end(), line)) painter.fillRect(0, y, width, line_height_, t.hover);
+    if (selected && by_line_)
+        painter.fillRect(0, y, width, line_height_, t.accent_fill);
+    else if (tint >= 0)
+        painter.fillRect(0, y, width, line_height_, t.tints[static_cast<std::size_t>(tint)]);
+    if (!(selected && by_line_) && std::binary_search(hover_.begin(), hover_.end(), line))
+        painter.fillRect(0, y, width, line_height_, t.hover);
     paint_marks(painter, line, y, shown);
     if (selected) painter.fillRect(0, y, kBarWidth, line_height_, t.accent);
     if (line == caret_.line && hasFocus()) {
@@ -365,8 +381,10 @@ void TextView::paint_gutter(QPainter& painter, int line, int y) {
     if (fold_at(line) == nullptr) return;
     const double x = numbers + 5, mid = y + line_height_ / 2.0;
     QPolygonF arrow;
-    if (is_folded(line)) arrow << QPointF(x, mid - 4) << QPointF(x + 5, mid) << QPointF(x, mid + 4);
-    else arrow << QPointF(x - 1, mid - 2.5) << QPointF(x + 7, mid - 2.5) << QPointF(x + 3, mid + 2.5);
+    if (is_folded(line))
+        arrow << QPointF(x, mid - 4) << QPointF(x + 5, mid) << QPointF(x, mid + 4);
+    else
+        arrow << QPointF(x - 1, mid - 2.5) << QPointF(x + 7, mid - 2.5) << QPointF(x + 3, mid + 2.5);
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setPen(Qt::NoPen);
     painter.setBrush(is_folded(line) ? t.dim : t.faint);
@@ -380,11 +398,13 @@ void TextView::paint_marks(QPainter& painter, int line, int y, const Display& sh
     if (from != to && line >= from.line && line <= to.line) {
         const int begin = line == from.line ? from.column : 0;
         const int end = line == to.line ? to.column : static_cast<int>(shown.text.size()) + 1;
-        painter.fillRect(QRectF(left + begin * char_width_, y, (end - begin) * char_width_, line_height_), theme().selection);
+        painter.fillRect(QRectF(left + begin * char_width_, y, (end - begin) * char_width_, line_height_),
+                         theme().selection);
     }
     if (!search_) return;
     const auto& hits = search_->hits();
-    auto hit = std::lower_bound(hits.begin(), hits.end(), line, [](const views::TextHit& h, int at) { return h.line < at; });
+    auto hit =
+        std::lower_bound(hits.begin(), hits.end(), line, [](const views::TextHit& h, int at) { return h.line < at; });
     for (; hit != hits.end() && hit->line == line; ++hit) {
         const int begin = shown.column(hit->begin), end = shown.column(hit->end);
         const QRectF box(left + begin * char_width_, y + 1, (end - begin) * char_width_, line_height_ - 2);
@@ -438,12 +458,14 @@ void TextView::set_font_pixels(int pixels) {
 // --------------------------------------------------------------------------------------------- mouse
 
 TextView::Place TextView::place_at(const QPoint& point) const {
-    const int row = std::clamp(verticalScrollBar()->value() + (point.y() < 0 ? -1 : point.y() / line_height_), 0, std::max(0, row_count() - 1));
+    const int row = std::clamp(verticalScrollBar()->value() + (point.y() < 0 ? -1 : point.y() / line_height_), 0,
+                               std::max(0, row_count() - 1));
     Place place;
     place.line = row_count() == 0 ? 0 : line_of_row(row);
     const double x = point.x() - gutter_width() - kTextPad + horizontalScrollBar()->value();
     place.column = std::max(0, static_cast<int>(x / char_width_ + 0.5));
-    if (data_->line_count() > 0) place.column = std::min(place.column, static_cast<int>(display_of(place.line).text.size()));
+    if (data_->line_count() > 0)
+        place.column = std::min(place.column, static_cast<int>(display_of(place.line).text.size()));
     return place;
 }
 
@@ -473,7 +495,8 @@ void TextView::mouseMoveEvent(QMouseEvent* event) {
         if (place != caret_) dragged_ = true;
         caret_ = place;
         if (event->pos().y() < 0) verticalScrollBar()->triggerAction(QAbstractSlider::SliderSingleStepSub);
-        if (event->pos().y() > viewport()->height()) verticalScrollBar()->triggerAction(QAbstractSlider::SliderSingleStepAdd);
+        if (event->pos().y() > viewport()->height())
+            verticalScrollBar()->triggerAction(QAbstractSlider::SliderSingleStepAdd);
         viewport()->update();
         return;
     }
@@ -518,10 +541,12 @@ bool TextView::viewportEvent(QEvent* event) {
         const Place place = place_at(help->pos());
         const auto index = static_cast<std::size_t>(place.line);
         QStringList lines;
-        if (index < data_->heat.size() && data_->heat[index] > 0.004f) lines << tr("%1 % of the time").arg(data_->heat[index] * 100, 0, 'f', 1);
+        if (index < data_->heat.size() && data_->heat[index] > 0.004f)
+            lines << tr("%1 % of the time").arg(data_->heat[index] * 100, 0, 'f', 1);
         if (index < data_->links.size() && data_->language != views::TextLanguage::Tensor) {
             const int line = data_->links[index].tensor_line;
-            lines << (line > 0 ? tr("from line %1 of the tensor program").arg(line) : tr("not linked to a line of the tensor program"));
+            lines << (line > 0 ? tr("from line %1 of the tensor program").arg(line)
+                               : tr("not linked to a line of the tensor program"));
         }
         QToolTip::showText(help->globalPos(), lines.join(u'\n'), viewport());
         return true;
@@ -562,7 +587,8 @@ void TextView::move_caret(int line, bool publish_it) {
     if (row < first) verticalScrollBar()->setValue(row);
     if (row > first + visible_rows() - 2) verticalScrollBar()->setValue(row - visible_rows() + 2);
     const std::string_view text = data_->line(line);
-    setAccessibleDescription(QStringLiteral("%1: %2").arg(line + 1).arg(QString::fromUtf8(text.data(), static_cast<qsizetype>(text.size()))));
+    setAccessibleDescription(QStringLiteral("%1: %2").arg(line + 1).arg(
+        QString::fromUtf8(text.data(), static_cast<qsizetype>(text.size()))));
     if (publish_it) publish(line, false);
     viewport()->update();
 }
@@ -616,7 +642,10 @@ void TextView::wheelEvent(QWheelEvent* event) {
 QString TextView::selected_text() const {
     const auto [from, to] = ordered();
     if (from == to || data_->line_count() == 0) return {};
-    if (data_->line_start[static_cast<std::size_t>(to.line) + 1] - data_->line_start[static_cast<std::size_t>(from.line)] > kMaxCopyBytes) return {};
+    if (data_->line_start[static_cast<std::size_t>(to.line) + 1] -
+            data_->line_start[static_cast<std::size_t>(from.line)] >
+        kMaxCopyBytes)
+        return {};
     QString text;
     for (int line = from.line; line <= to.line; ++line) {
         const QString shown = display_of(line).text;
@@ -672,7 +701,8 @@ void TextView::timerEvent(QTimerEvent* event) {
                                            [](const views::TextHit& h, int line) { return h.line < line; });
         show_hit(from == hits.end() ? 0 : static_cast<std::size_t>(from - hits.begin()));
     } else {
-        Q_EMIT find_changed(hit_count() == 0 ? 0 : static_cast<int>(current_hit_) + 1, static_cast<int>(hit_count()), search_running_);
+        Q_EMIT find_changed(hit_count() == 0 ? 0 : static_cast<int>(current_hit_) + 1, static_cast<int>(hit_count()),
+                            search_running_);
     }
     viewport()->update();
 }
@@ -691,7 +721,8 @@ void TextView::show_hit(std::size_t index) {
     const int row = row_of_line(hit.line), first = verticalScrollBar()->value();
     if (row < first || row > first + visible_rows() - 2 || line_of_row(row) != hit.line) scroll_to_line(hit.line);
     const double x = display_of(hit.line).column(hit.begin) * char_width_;
-    if (x < horizontalScrollBar()->value() || x > horizontalScrollBar()->value() + viewport()->width() - gutter_width() - 80)
+    if (x < horizontalScrollBar()->value() ||
+        x > horizontalScrollBar()->value() + viewport()->width() - gutter_width() - 80)
         horizontalScrollBar()->setValue(static_cast<int>(x) - 80);
     caret_ = anchor_ = {hit.line, 0};
     Q_EMIT find_changed(static_cast<int>(index) + 1, static_cast<int>(hit_count()), search_running_);

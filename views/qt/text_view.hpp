@@ -103,10 +103,10 @@ class TextView : public QAbstractScrollArea {
     [[nodiscard]] std::pair<Place, Place> ordered() const;
 
     std::shared_ptr<const views::TextViewData> data_;
-    std::vector<int> rows_;      ///< lines shown, when something is folded; empty: all
-    std::vector<int> folded_;    ///< first lines of closed folds, sorted
+    std::vector<int> rows_;   ///< lines shown, when something is folded; empty: all
+    std::vector<int> folded_; ///< first lines of closed folds, sorted
     std::vector<int> linked_, hover_;
-    bool by_line_ = false;       ///< the selection names lines, so they are filled; else only marked at the edge
+    bool by_line_ = false; ///< the selection names lines, so they are filled; else only marked at the edge
     Place caret_, anchor_;
     bool dragging_ = false, dragged_ = false;
     int hover_line_ = -1;

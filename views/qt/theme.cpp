@@ -19,7 +19,8 @@ namespace {
 constexpr int kUiPixels = 13, kSmallPixels = 12, kMonoPixels = 12; // WINDOW.md: Inter 13 px, JetBrains Mono 12 px
 
 QColor colour(const QJsonObject& set, const QJsonObject& over, const char* role) {
-    const QJsonValue value = over.contains(QLatin1String(role)) ? over.value(QLatin1String(role)) : set.value(QLatin1String(role));
+    const QJsonValue value =
+        over.contains(QLatin1String(role)) ? over.value(QLatin1String(role)) : set.value(QLatin1String(role));
     const QColor parsed(value.toString());
     ORRERY_ASSERT(parsed.isValid(), std::string("theme.json lacks ") + role);
     return parsed;
@@ -51,10 +52,20 @@ void set_fonts(Theme& t) {
 }
 
 QString fill_in(QString sheet, const Theme& t) {
-    const std::pair<const char*, const QColor*> roles[] = {
-        {"@ground", &t.ground}, {"@panel", &t.panel}, {"@raised", &t.raised}, {"@hover", &t.hover}, {"@hairline", &t.hairline},
-        {"@text", &t.text}, {"@dim", &t.dim}, {"@quiet", &t.quiet}, {"@faint", &t.faint}, {"@accent_fill", &t.accent_fill},
-        {"@accent", &t.accent}, {"@on_accent", &t.on_accent}, {"@selection", &t.selection}, {"@error", &t.error}};
+    const std::pair<const char*, const QColor*> roles[] = {{"@ground", &t.ground},
+                                                           {"@panel", &t.panel},
+                                                           {"@raised", &t.raised},
+                                                           {"@hover", &t.hover},
+                                                           {"@hairline", &t.hairline},
+                                                           {"@text", &t.text},
+                                                           {"@dim", &t.dim},
+                                                           {"@quiet", &t.quiet},
+                                                           {"@faint", &t.faint},
+                                                           {"@accent_fill", &t.accent_fill},
+                                                           {"@accent", &t.accent},
+                                                           {"@on_accent", &t.on_accent},
+                                                           {"@selection", &t.selection},
+                                                           {"@error", &t.error}};
     for (const auto& [name, value] : roles) sheet.replace(QLatin1String(name), value->name());
     return sheet;
 }
@@ -125,23 +136,47 @@ Theme load_theme(const ThemeChoice& choice) {
     const QJsonObject file = QJsonDocument::fromJson(QByteArray(bytes.data(), static_cast<int>(bytes.size()))).object();
     const QLatin1String name(choice.dark ? "dark" : "light");
     const QJsonObject set = file.value(name).toObject();
-    const QJsonObject over = choice.colour_blind ? file.value(QLatin1String("colour_blind")).toObject().value(name).toObject() : QJsonObject();
+    const QJsonObject over = choice.colour_blind
+                                 ? file.value(QLatin1String("colour_blind")).toObject().value(name).toObject()
+                                 : QJsonObject();
     Theme t;
     t.choice = choice;
-    const std::pair<const char*, QColor*> roles[] = {
-        {"ground", &t.ground}, {"panel", &t.panel}, {"raised", &t.raised}, {"hover", &t.hover}, {"hairline", &t.hairline},
-        {"text", &t.text}, {"dim", &t.dim}, {"quiet", &t.quiet}, {"faint", &t.faint}, {"accent", &t.accent},
-        {"on_accent", &t.on_accent}, {"accent_fill", &t.accent_fill}, {"selection", &t.selection}, {"find", &t.find},
-        {"error", &t.error}, {"warning", &t.warning}, {"good", &t.good}, {"blue", &t.blue}, {"teal", &t.teal},
-        {"violet", &t.violet}, {"green", &t.green}, {"grey", &t.grey}, {"blue_fill", &t.blue_fill}, {"teal_fill", &t.teal_fill},
-        {"violet_fill", &t.violet_fill}, {"green_fill", &t.green_fill}, {"grey_fill", &t.grey_fill}};
+    const std::pair<const char*, QColor*> roles[] = {{"ground", &t.ground},
+                                                     {"panel", &t.panel},
+                                                     {"raised", &t.raised},
+                                                     {"hover", &t.hover},
+                                                     {"hairline", &t.hairline},
+                                                     {"text", &t.text},
+                                                     {"dim", &t.dim},
+                                                     {"quiet", &t.quiet},
+                                                     {"faint", &t.faint},
+                                                     {"accent", &t.accent},
+                                                     {"on_accent", &t.on_accent},
+                                                     {"accent_fill", &t.accent_fill},
+                                                     {"selection", &t.selection},
+                                                     {"find", &t.find},
+                                                     {"error", &t.error},
+                                                     {"warning", &t.warning},
+                                                     {"good", &t.good},
+                                                     {"blue", &t.blue},
+                                                     {"teal", &t.teal},
+                                                     {"violet", &t.violet},
+                                                     {"green", &t.green},
+                                                     {"grey", &t.grey},
+                                                     {"blue_fill", &t.blue_fill},
+                                                     {"teal_fill", &t.teal_fill},
+                                                     {"violet_fill", &t.violet_fill},
+                                                     {"green_fill", &t.green_fill},
+                                                     {"grey_fill", &t.grey_fill}};
     for (const auto& [role, target] : roles) *target = colour(set, over, role);
-    const QJsonArray tints = set.value(QLatin1String("tints")).toArray(), heat = set.value(QLatin1String("heat")).toArray();
+    const QJsonArray tints = set.value(QLatin1String("tints")).toArray(),
+                     heat = set.value(QLatin1String("heat")).toArray();
     ORRERY_ASSERT(tints.size() == views::kTintCount && heat.size() == 5);
     for (int i = 0; i < views::kTintCount; ++i) t.tints[static_cast<std::size_t>(i)] = QColor(tints[i].toString());
     for (int i = 0; i < 5; ++i) t.heat[static_cast<std::size_t>(i)] = QColor(heat[i].toString());
     const QJsonObject code = set.value(QLatin1String("code")).toObject();
-    const char* const spans[] = {"plain", "keyword", "type", "number", "string", "comment", "function", "register", "label"};
+    const char* const spans[] = {"plain",   "keyword",  "type",     "number", "string",
+                                 "comment", "function", "register", "label"};
     for (std::size_t i = 0; i < t.code.size(); ++i) t.code[i] = colour(code, {}, spans[i]);
     set_fonts(t);
     return t;
@@ -178,11 +213,20 @@ void apply_theme(QApplication& application, const ThemeChoice& choice) {
 const QColor& Theme::kind(views::OperatorKind k) const {
     using K = views::OperatorKind;
     switch (k) {
-    case K::Convolution: case K::MatMul: case K::Group: return blue;
-    case K::Pool: case K::Reduction: return teal;
-    case K::Normalization: case K::Recurrent: return violet;
-    case K::Activation: case K::Elementwise: return green;
-    case K::Input: case K::Output: case K::Constant: case K::Shape: case K::Other: return grey;
+    case K::Convolution:
+    case K::MatMul:
+    case K::Group: return blue;
+    case K::Pool:
+    case K::Reduction: return teal;
+    case K::Normalization:
+    case K::Recurrent: return violet;
+    case K::Activation:
+    case K::Elementwise: return green;
+    case K::Input:
+    case K::Output:
+    case K::Constant:
+    case K::Shape:
+    case K::Other: return grey;
     }
     return grey;
 }
