@@ -79,6 +79,7 @@ class Checker : public Visitor {
   public:
     Result<void> result;
 
+    /// Of a constant shape, and of a size that memory could hold.
     void check(const Buffer& buffer) {
         std::size_t bytes = static_cast<std::size_t>(byte_size(buffer->dtype));
         for (const Expr& extent : buffer->shape) {
@@ -96,11 +97,28 @@ class Checker : public Visitor {
         check(alloc.buffer);
         Visitor::visit_node(alloc);
     }
+    void visit_node(const For& loop) override {
+        bound_.insert(loop.var.get());
+        Visitor::visit_node(loop);
+    }
+    void visit_node(const Let& let) override {
+        bound_.insert(let.var.get());
+        Visitor::visit_node(let);
+    }
+    void visit_node(const Block& block) override {
+        for (const BlockIter& iter : block.fields.iters) bound_.insert(iter.var.get());
+        Visitor::visit_node(block);
+    }
+    void visit_node(const Var& var) override {
+        if (!bound_.contains(&var)) refuse("size " + var.name + " has no value");
+    }
 
   private:
-    void refuse(const char* why, const Buffer& buffer) {
-        if (result) result = Diagnostic{Code::UnsupportedFeature, "buffer " + buffer->name + " " + why, {}, ""};
+    void refuse(const char* why, const Buffer& buffer) { refuse("buffer " + buffer->name + " " + why); }
+    void refuse(const std::string& what) {
+        if (result) result = Diagnostic{Code::UnsupportedFeature, what, {}, "give the model's dimensions values"};
     }
+    std::unordered_set<const Var*> bound_;
 };
 
 } // namespace

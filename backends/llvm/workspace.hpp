@@ -23,7 +23,7 @@ struct WorkspacePlan {
 [[nodiscard]] WorkspacePlan plan_workspace(const tensor::Program& program);
 
 /// Why no code can be made for a program.
-/// Errors: UnsupportedFeature for shapes that are not constant or sizes beyond memory.
+/// Errors: UnsupportedFeature for shapes that are not constant, sizes without a value or beyond memory.
 [[nodiscard]] Result<void> find_unsupported(const tensor::Program& program);
 
 } // namespace orrery::codegen

@@ -180,6 +180,10 @@ TEST_CASE("shapes that are not constant are refused", "[llvm][backend]") {
     const Result<KernelObject> object = llvm_backend().compile(program, llvm_backend().host(), {}, {});
     REQUIRE_FALSE(object);
     CHECK(object.error().code == Code::UnsupportedFeature);
+    const tensor::Program sized = parsed("fn f<n: i64>(x: f32[8]) -> (y: f32[8]) { for i in n { y[i] = x[i] } }");
+    const Result<KernelObject> unsized = llvm_backend().compile(sized, llvm_backend().host(), {}, {});
+    REQUIRE_FALSE(unsized);
+    CHECK(unsized.error().code == Code::UnsupportedFeature);
     const tensor::Buffer x = tensor::make_buffer("x", DType::F32, {1});
     const tensor::Buffer large = tensor::make_buffer("t", DType::F32, {9000000000, 9000000000});
     const tensor::Stmt nothing = tensor::Alloc::make(large, tensor::Seq::make({}));
