@@ -102,8 +102,6 @@ SessionWorkbench::~SessionWorkbench() {
 void SessionWorkbench::take_snapshot() {
     snapshot_pending_ = false;
     const session::SnapshotPtr next = session_->snapshot();
-    const bool other_model = next->title != snapshot_->title || next->has_model() != snapshot_->has_model();
-    if (other_model && !next->has_model()) reset_options();
     snapshot_ = next;
     if (next->run && next->run != seen_run_ && warm_ != next->compiled) {
         // The first run of new code pays for page faults and waking threads: the second one is what is shown.
@@ -177,7 +175,7 @@ void SessionWorkbench::submit(const views::Command& command) {
     std::visit(Cases{
                    [this](const views::OpenFile& c) { reset_options(), session_->open(c.path); },
                    [this](const views::OpenSample& c) { reset_options(), session_->open_builtin(c.name); },
-                   [this](const views::CloseModel&) { session_->close(); },
+                   [this](const views::CloseModel&) { reset_options(), session_->close(); },
                    [this](const views::Reload&) { session_->open_recipe(snapshot_->recipe); },
                    [this](const views::RunModel&) { session_->run(snapshot_->recipe.seed); },
                    [this](const views::CheckModel&) { session_->check(snapshot_->recipe.seed); },

@@ -1,7 +1,6 @@
 #include "core/base/ndarray.hpp"
 
 #include <algorithm>
-#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>

@@ -17,8 +17,8 @@ class ThreadPool;
 /// Everything a run needs, shared by executors.
 struct Executable {
     Plan plan;
-    std::vector<orrery_kernel> kernels;          ///< one for each of plan.kernels
-    std::vector<const void*> constants;          ///< 64-byte aligned
+    std::vector<orrery_kernel> kernels;            ///< one for each of plan.kernels
+    std::vector<const void*> constants;            ///< 64-byte aligned
     std::vector<std::shared_ptr<const void>> keep; ///< owners of code and constants
 };
 

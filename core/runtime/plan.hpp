@@ -29,14 +29,14 @@ struct Value {
     std::size_t bytes = 0;
     Storage storage = Storage::Arena;
     std::size_t index = 0;
-    std::size_t offset = 0;                   ///< Units: bytes, a multiple of 64
+    std::size_t offset = 0;                     ///< Units: bytes, a multiple of 64
     std::int32_t first_step = 0, last_step = 0; ///< inclusive steps during which an Arena value is live
 };
 
 /// One kernel call. `workspace_offset` is into the arena; the workspace is live during this step only.
 struct Step {
-    std::string name;             ///< of the tensor program
-    std::uint32_t kernel = 0;     ///< index into Plan::kernels
+    std::string name;                ///< of the tensor program
+    std::uint32_t kernel = 0;        ///< index into Plan::kernels
     std::vector<std::uint32_t> args; ///< value ids: the program's inputs, then its outputs
     std::size_t workspace_offset = 0, workspace_bytes = 0;
 };
@@ -44,8 +44,8 @@ struct Step {
 struct Plan {
     std::vector<Value> values;
     std::vector<Step> steps;
-    std::vector<std::string> kernels;            ///< symbols, distinct
-    std::vector<std::uint32_t> inputs, outputs;  ///< value ids, in the model's order
+    std::vector<std::string> kernels;           ///< symbols, distinct
+    std::vector<std::uint32_t> inputs, outputs; ///< value ids, in the model's order
     std::size_t arena_bytes = 0;
     std::size_t live_bytes_bound = 0; ///< most bytes live in any step: no plan can be smaller
 };

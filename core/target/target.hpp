@@ -13,13 +13,14 @@ namespace orrery {
 /// A machine as schedules and code generators see it.
 struct Target {
     std::string backend = "llvm";
-    std::string triple;       ///< LLVM target triple; empty for the host's
-    std::string cpu;          ///< LLVM processor name
-    std::string features;     ///< LLVM feature list, "+avx2,-avx512f"
-    int vector_bits = 128;    ///< widest vector register worth using
+    std::string triple;    ///< LLVM target triple; empty for the host's
+    std::string cpu;       ///< LLVM processor name
+    std::string features;  ///< LLVM feature list, "+avx2,-avx512f"
+    int vector_bits = 128; ///< widest vector register worth using
     int vector_registers = 16;
-    int cores = 1;            ///< threads a run may use
-    std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10, l3_bytes = 8 << 20; ///< data caches; per core, per core, shared
+    int cores = 1; ///< threads a run may use
+    std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10,
+                 l3_bytes = 8 << 20; ///< data caches; per core, per core, shared
 
     friend bool operator==(const Target&, const Target&) = default;
     [[nodiscard]] Hash hash() const;

@@ -42,8 +42,8 @@ using Bounds = std::map<VarRef, Interval>;
 
 /// Work a program does when run once.
 struct Cost {
-    double flops = 0;       ///< float operations; a fused multiply-add counts 2
-    double bytes_read = 0;  ///< of distinct parameter elements, each once
+    double flops = 0;      ///< float operations; a fused multiply-add counts 2
+    double bytes_read = 0; ///< of distinct parameter elements, each once
     double bytes_written = 0;
     std::int64_t alloc_bytes = 0; ///< of Global-scope allocations
 };

@@ -115,7 +115,8 @@ Stmt Store::make(Buffer buffer, std::vector<Expr> indices, Expr value, OriginSet
 }
 
 Stmt For::make(VarRef var, Expr extent, LoopKind loop, Stmt body, Annotations annotations) {
-    ORRERY_ASSERT(var && body && is_index(var) && is_index(extent), "a loop has an i64 variable, an i64 extent, a body");
+    ORRERY_ASSERT(var && body && is_index(var) && is_index(extent),
+                  "a loop has an i64 variable, an i64 extent, a body");
     auto* node = new For(std::move(var), std::move(extent), loop, std::move(body), std::move(annotations));
     node->origin = node->body->origin;
     return own(node);
@@ -146,7 +147,8 @@ Stmt Alloc::make(Buffer buffer, Stmt body) {
 Stmt Block::make(Fields fields, OriginSet origin) {
     ORRERY_ASSERT(fields.body != nullptr, fields.name + ": a block has a body");
     for (const BlockIter& iter : fields.iters)
-        ORRERY_ASSERT(iter.var && is_index(iter.extent) && is_index(iter.binding), fields.name + ": iterators are bound, i64");
+        ORRERY_ASSERT(iter.var && is_index(iter.extent) && is_index(iter.binding),
+                      fields.name + ": iterators are bound, i64");
     ORRERY_ASSERT(!fields.predicate || fields.predicate->dtype == DType::Bool, fields.name + ": a predicate is Bool");
     auto* node = new Block(std::move(fields));
     node->origin = origin.empty() ? node->fields.body->origin : std::move(origin);
@@ -158,8 +160,10 @@ Stmt Seq::make(std::vector<Stmt> stmts) {
     flat.reserve(stmts.size());
     for (Stmt& stmt : stmts) {
         ORRERY_ASSERT(stmt != nullptr, "a sequence holds statements");
-        if (const Seq* inner = as<Seq>(stmt)) flat.insert(flat.end(), inner->stmts.begin(), inner->stmts.end());
-        else flat.push_back(std::move(stmt));
+        if (const Seq* inner = as<Seq>(stmt))
+            flat.insert(flat.end(), inner->stmts.begin(), inner->stmts.end());
+        else
+            flat.push_back(std::move(stmt));
     }
     if (flat.size() == 1) return flat.front();
     auto* node = new Seq(std::move(flat));
@@ -172,8 +176,10 @@ ProgramNode::ProgramNode(std::string n, std::vector<Buffer> p, std::size_t input
     ORRERY_ASSERT(input_count <= params.size() && body, name + ": inputs are among the parameters; there is a body");
 }
 
-Program make_program(std::string name, std::vector<Buffer> params, std::size_t input_count, Stmt body, OriginSet origin) {
-    return make_ref<const ProgramNode>(std::move(name), std::move(params), input_count, std::move(body), std::move(origin));
+Program make_program(std::string name, std::vector<Buffer> params, std::size_t input_count, Stmt body,
+                     OriginSet origin) {
+    return make_ref<const ProgramNode>(std::move(name), std::move(params), input_count, std::move(body),
+                                       std::move(origin));
 }
 
 Stmt with_origin(const Stmt& stmt, const OriginSet& origin) {

@@ -182,3 +182,28 @@ TEST_CASE("a file that is no model becomes a problem and leaves the window usabl
     CHECK(t.window.start_page()->isVisible());
     picture(t.window, "session_start");
 }
+
+// Measurements for the closing note: ./test_gui "[.measure]".
+TEST_CASE("large networks: graph on screen, everything, memory", "[.measure]") {
+    for (const char* network : {"resnet50", "densenet121", "transformer"}) {
+        Real t;
+        QElapsedTimer timer;
+        timer.start();
+        t.workbench.submit(views::OpenSample{network});
+        REQUIRE(wait_for([&] { return !t.screen().graph->nodes.empty() && t.window.up_to_date(); }));
+        const qint64 first = timer.elapsed();
+        t.settle();
+        const qint64 all = timer.elapsed();
+        timer.restart();
+        t.workbench.submit(views::OpenAllGroups{true});
+        t.settle();
+        const qint64 open = timer.elapsed();
+        picture(t.window, QStringLiteral("measure_%1").arg(network));
+        QFile status("/proc/self/status");
+        REQUIRE(status.open(QIODevice::ReadOnly));
+        const QString text = QString::fromLatin1(status.readAll());
+        const auto memory = text.mid(text.indexOf("VmRSS:") + 6, 20).simplified().toStdString();
+        WARN(network << ": graph after " << first << " ms, everything after " << all << " ms, all groups open in " << open << " ms ("
+                     << t.screen().graph->nodes.size() << " boxes, " << t.screen().graph->note << "), resident " << memory);
+    }
+}

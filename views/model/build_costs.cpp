@@ -22,7 +22,8 @@ std::string formatted(const char* format, double value) {
 }
 
 std::string ms_text(double ms) {
-    return formatted(ms >= 100 ? "%.0f ms" : ms >= 10 ? "%.1f ms" : ms >= 0.1 ? "%.2f ms" : "%.4f ms", ms);
+    if (ms < 0.1) return formatted("%.1f µs", ms * 1000);
+    return formatted(ms >= 100 ? "%.0f ms" : ms >= 10 ? "%.1f ms" : "%.2f ms", ms);
 }
 
 struct Statistics {

@@ -14,18 +14,12 @@ namespace {
 using graph::Binding;
 using graph::Var;
 
-/// "layer1/0" of "/layer1/0/conv1/Conv": the module path without the module's own name and the operator.
-std::string scope_of(std::string_view name) {
-    std::vector<std::string_view> parts;
-    while (!name.empty()) {
-        const std::size_t slash = name.find('/');
-        if (slash != 0) parts.push_back(name.substr(0, slash));
-        name.remove_prefix(std::min(name.size(), slash == std::string_view::npos ? name.size() : slash + 1));
-    }
-    const std::size_t keep = parts.size() >= 3 ? parts.size() - 2 : parts.size() > 1 ? parts.size() - 1 : 0;
-    std::string scope;
-    for (std::size_t i = 0; i < keep; ++i) scope += (i ? "/" : "") + std::string(parts[i]);
-    return scope;
+/// The path a node's name stands in: "layer1/0/conv1" of "/layer1/0/conv1/Conv" and of "layer1.0.conv1.weight".
+std::string scope_of(std::string name) {
+    std::ranges::replace(name, '.', '/');
+    if (name.starts_with('/')) name.erase(0, 1);
+    const std::size_t cut = name.rfind('/');
+    return cut == std::string::npos ? std::string() : name.substr(0, cut);
 }
 
 std::string title_of(const graph::FunctionNode& function) {

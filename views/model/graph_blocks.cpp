@@ -5,7 +5,8 @@
 
 // Weights, inputs and outputs are left aside; what is said of runs below is about the operators in between.
 // Modules: operators whose names share a path are a group when there are 3 to kMaxBlock of them in a row; a longer
-// run, and one that is a list of numbered parts, is divided by the next part of the path. Repetition, among operators no module took, in rounds:
+// run, and one that is a list of numbered parts, is divided by the next part of the path. Repetition, among operators
+// no module took, in rounds:
 //  1. every run of 3 to kMaxBlock free operators is hashed by its signatures; runs seen twice are candidates
 //     when they have one way in and one way out (a residual block cut at the wrong place has two);
 //  2. a candidate's worth is how many boxes folding its occurrences saves;
@@ -113,7 +114,9 @@ bool is_list(const Finder& finder, int begin, int end, int depth) {
         const std::string_view name = prefix(finder.scope(at), depth + 1);
         const std::string_view last = name.substr(name.rfind('/') + 1);
         const int next = run_end(finder, at, end, depth + 1);
-        if (last.empty() || next - at < kMinBlock || !std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; })) return false;
+        if (last.empty() || next - at < kMinBlock ||
+            !std::ranges::all_of(last, [](char c) { return c >= '0' && c <= '9'; }))
+            return false;
         at = next;
     }
     return parts > 1;
@@ -125,8 +128,10 @@ void find_modules(const Finder& finder, int first, int last, int depth, std::vec
         end = run_end(finder, begin, last, depth);
         const std::string_view name = prefix(finder.scope(begin), depth);
         if (name.empty() || end - begin < kMinBlock) continue;
-        if (end - begin > kMaxBlock || is_list(finder, begin, end, depth)) find_modules(finder, begin, end, depth + 1, runs);
-        else runs.push_back({begin, end - begin, std::string(name)});
+        if (end - begin > kMaxBlock || is_list(finder, begin, end, depth))
+            find_modules(finder, begin, end, depth + 1, runs);
+        else
+            runs.push_back({begin, end - begin, std::string(name)});
     }
 }
 

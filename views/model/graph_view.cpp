@@ -30,7 +30,7 @@ std::string time_text(double ms) {
     std::snprintf(text, sizeof text,
                   ms >= 100     ? "%.0f ms"
                   : ms >= 0.095 ? "%.2f ms"
-                                : "%.1f us",
+                                : "%.1f µs",
                   ms >= 0.095 ? ms : ms * 1000);
     return text;
 }

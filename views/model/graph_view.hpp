@@ -65,7 +65,7 @@ struct GraphOptions {
     bool show_constants = false; ///< draw weights as nodes
     GroupState groups = GroupState::Automatic;
     std::set<std::string> toggled; ///< groups shown the other way, by name
-    int open_up_to = 40; ///< operators of a graph whose groups start open. Source: our choice, about two screens
+    int open_up_to = 40;   ///< operators of a graph whose groups start open. Source: our choice, about two screens
     int stub_fan_out = 12; ///< a value with more readers is drawn as a stub at each. Source: our choice, UX section 3
     friend bool operator==(const GraphOptions&, const GraphOptions&) = default;
 };

@@ -31,9 +31,9 @@ ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics) {
     ProblemsViewData data;
     data.table.columns = {{"", Align::Left, 8},
                           {"Problem", Align::Left, 0},
-                          {"Where", Align::Left, 34},
-                          {"What to do", Align::Left, 40},
-                          {"Code", Align::Left, 20}};
+                          {"Where", Align::Left, 26},
+                          {"What to do", Align::Left, 30},
+                          {"Code", Align::Left, 18}};
     data.table.empty_reason = "No problems.";
     for (const Diagnostic& d : diagnostics) {
         TableRow row;

@@ -72,6 +72,7 @@ Key ScreenBuilder::graph_key(const session::Snapshot& s, const ViewOptions& o) {
             (o.graph.group_repeats ? 1u : 0u) + (o.graph.show_constants ? 2u : 0u) +
                 (static_cast<std::uint64_t>(o.graph.groups) << 2)};
     add_functions(key, s);
+    if (!s.has_model()) add_text(key, s.title);
     for (const std::string& name : o.graph.toggled) add_text(key, name);
     return key;
 }
@@ -80,7 +81,8 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     const session::Snapshot& s = *snapshot;
     Screen screen;
     screen.start = start_;
-    screen.has_model = s.has_model();
+    // While a model is read its panes stand already, each with a sentence.
+    screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty());
     const session::FunctionPtr function = shown_function(s, options.function);
     const std::uint64_t code = code_address(s, function);
     screen.stages = part(stages_, stages_key(s, options), [&] { return build_stages(s, options); });
@@ -114,7 +116,9 @@ ScreenBuilder::build_graph(const session::SnapshotPtr& snapshot, const ViewOptio
     Key key = graph_key(*snapshot, options);
     if (graph_.data && graph_.key == key) return graph_.data;
     if (!snapshot->has_model()) {
-        graph_ = {std::move(key), std::make_shared<GraphViewData>()};
+        GraphViewData none;
+        if (!snapshot->title.empty()) none.empty_reason = "Reading " + snapshot->title + "…";
+        graph_ = {std::move(key), std::make_shared<const GraphViewData>(std::move(none))};
     } else {
         ORRERY_TRY(GraphViewData built,
                    build_graph_view(describe_graph(*snapshot, options.graph_step), options.graph, *layouts_, progress));

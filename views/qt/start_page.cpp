@@ -14,7 +14,7 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kCardWidth = 264, kCardHeight = 96, kGap = 12, kPageMargin = 40;
+constexpr int kCardWidth = 264, kCardHeight = 78, kGap = 12, kPageMargin = 40;
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
@@ -41,7 +41,7 @@ StartCard::StartCard(const QString& title, const QString& text, const QString& f
     setSizePolicy(QSizePolicy::Expanding, QSizePolicy::Fixed);
 }
 
-QSize StartCard::sizeHint() const { return {kCardWidth, figures_.isEmpty() && text_.isEmpty() ? 34 : kCardHeight}; }
+QSize StartCard::sizeHint() const { return {kCardWidth, text_.isEmpty() ? 40 : kCardHeight}; }
 
 void StartCard::paintEvent(QPaintEvent*) {
     const Theme& t = theme();
@@ -145,50 +145,51 @@ void StartPage::rebuild() {
     column->addWidget(text);
     add_open_row(column, body);
     add_problems(column, body);
-    const auto grid = [&](const QString& name) {
-        column->addSpacing(14);
-        column->addWidget(heading(name, body));
-        auto* cells = new QGridLayout;
-        cells->setSpacing(kGap);
-        column->addLayout(cells);
-        return cells;
+    column->addSpacing(14);
+    auto* cells = new QGridLayout;
+    cells->setSpacing(kGap);
+    column->addLayout(cells);
+    add_cards(cells, body);
+    column->addStretch(1);
+    setWidget(page);
+}
+
+/// All cards in one grid, so that they stand in columns; each family begins a row under its heading.
+void StartPage::add_cards(QGridLayout* cells, QWidget* body) {
+    for (int c = 0; c < columns_; ++c) cells->setColumnStretch(c, 1);
+    int row = 0, column = 0;
+    const auto begin = [&](const QString& name) {
+        if (column > 0) ++row;
+        if (row > 0) cells->setRowMinimumHeight(row++, 4);
+        cells->addWidget(heading(name, body), row++, 0, 1, columns_);
+        column = 0;
     };
-    if (!data_->recents.empty()) {
-        QGridLayout* cells = grid(tr("Recent"));
-        int at = 0;
-        for (const views::StartRecent& recent : data_->recents) {
-            auto* card = new StartCard(text_of(recent.title), {}, text_of(recent.when), body);
-            card->setToolTip(recent.exists ? text_of(recent.path)
-                                           : tr("%1 is no longer there").arg(text_of(recent.path)));
-            card->setEnabled(recent.exists);
-            connect(card, &StartCard::clicked, this, [this, path = recent.path] {
-                if (sink_) sink_(views::OpenFile{path});
-            });
-            cells->addWidget(card, at / columns_, at % columns_);
-            recents_.push_back(card);
-            ++at;
-        }
+    const auto place = [&](StartCard* card) {
+        cells->addWidget(card, row, column);
+        if (++column == columns_) ++row, column = 0;
+    };
+    if (!data_->recents.empty()) begin(tr("Recent"));
+    for (const views::StartRecent& recent : data_->recents) {
+        auto* card = new StartCard(text_of(recent.title), {}, text_of(recent.when), body);
+        card->setToolTip(recent.exists ? text_of(recent.path) : tr("%1 is no longer there").arg(text_of(recent.path)));
+        card->setEnabled(recent.exists);
+        connect(card, &StartCard::clicked, this, [this, path = recent.path] {
+            if (sink_) sink_(views::OpenFile{path});
+        });
+        place(card);
+        recents_.push_back(card);
     }
-    QGridLayout* cells = nullptr;
     std::string family;
-    int at = 0;
     for (const views::StartSample& sample : data_->samples) {
-        if (cells == nullptr || sample.family != family) {
-            family = sample.family;
-            cells = grid(tr("Built in · %1").arg(text_of(family)));
-            for (int c = 0; c < columns_; ++c) cells->setColumnStretch(c, 1);
-            at = 0;
-        }
+        if (sample.family != family) begin(tr("Built in · %1").arg(text_of(sample.family)));
+        family = sample.family;
         auto* card = new StartCard(text_of(sample.title), text_of(sample.description), text_of(sample.figures), body);
         connect(card, &StartCard::clicked, this, [this, name = sample.name] {
             if (sink_) sink_(views::OpenSample{name});
         });
-        cells->addWidget(card, at / columns_, at % columns_);
+        place(card);
         samples_.push_back(card);
-        ++at;
     }
-    column->addStretch(1);
-    setWidget(page);
 }
 
 void StartPage::set_drop_hint(bool on) {

@@ -12,6 +12,8 @@
 
 class QVBoxLayout;
 
+class QGridLayout;
+
 namespace orrery::qt {
 
 /// A card or a line one can press: title, sentence, figures.
@@ -50,6 +52,7 @@ class StartPage : public QScrollArea {
 
   private:
     void rebuild();
+    void add_cards(QGridLayout* cells, QWidget* body);
     void add_open_row(QVBoxLayout* column, QWidget* body);
     void add_problems(QVBoxLayout* column, QWidget* body);
     std::shared_ptr<const views::StartViewData> data_;

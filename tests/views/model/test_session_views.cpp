@@ -27,6 +27,12 @@ struct Opened {
     }
 };
 
+/// LeNet, compiled once for all tests here.
+Opened& lenet() {
+    static Opened opened("lenet");
+    return opened;
+}
+
 } // namespace
 
 TEST_CASE("before a model is open every view says what would fill it", "[views][session]") {
@@ -43,120 +49,129 @@ TEST_CASE("before a model is open every view says what would fill it", "[views][
     CHECK_FALSE(build_run(nothing).empty_reason.empty());
 }
 
-TEST_CASE("LeNet at every level", "[views][session]") {
-    Opened t("lenet");
-    auto snapshot = t.session.snapshot();
-    REQUIRE(snapshot->problems.empty());
+TEST_CASE("stages: the graph's, the function's, the code's", "[views][session]") {
+    const auto snapshot = lenet().session.snapshot();
     ViewOptions options;
+    const StagesViewData stages = build_stages(*snapshot, options);
+    REQUIRE(stages.sections.size() == 3);
+    CHECK(stages.sections[0].steps.front().name == "import");
+    CHECK(stages.sections[0].steps.back().selected);
+    CHECK(stages.sections[1].steps.front().id == kTensorStages);
+    CHECK(stages.sections[2].steps.front().id == kCodeStages);
+}
 
-    SECTION("stages: the graph's, the function's, the code's") {
-        const StagesViewData stages = build_stages(*snapshot, options);
-        REQUIRE(stages.sections.size() == 3);
-        CHECK(stages.sections[0].steps.front().name == "import");
-        CHECK(stages.sections[0].steps.back().selected);
-        CHECK(stages.sections[1].steps.front().id == kTensorStages);
-        CHECK(stages.sections[2].steps.front().id == kCodeStages);
+TEST_CASE("the graph: pills, kernels, links to functions", "[views][session]") {
+    const auto snapshot = lenet().session.snapshot();
+    const GraphDescription fused = describe_graph(*snapshot, -1);
+    std::set<std::string> names, functions;
+    int constants = 0;
+    for (const GraphItem& item : fused.items) {
+        names.insert(item.name);
+        constants += item.kind == OperatorKind::Constant ? 1 : 0;
+        for (const int input : item.inputs) CHECK(input < static_cast<int>(fused.items.size()));
+        if (!item.function.empty()) functions.insert(item.function);
     }
-    SECTION("the graph: pills, kernels, links to functions") {
-        const GraphDescription fused = describe_graph(*snapshot, -1);
-        std::set<std::string> names, functions;
-        int constants = 0;
-        for (const GraphItem& item : fused.items) {
-            names.insert(item.name);
-            constants += item.kind == OperatorKind::Constant ? 1 : 0;
-            for (const int input : item.inputs) CHECK(input < static_cast<int>(fused.items.size()));
-            if (!item.function.empty()) functions.insert(item.function);
+    CHECK(names.size() == fused.items.size());
+    CHECK(constants > 0);
+    CHECK(functions.size() == snapshot->functions.size());
+    CHECK(fused.items.front().kind == OperatorKind::Input);
+    CHECK(fused.items.back().kind == OperatorKind::Output);
+    const GraphDescription imported = describe_graph(*snapshot, 0);
+    CHECK(std::ranges::any_of(imported.items, [](const GraphItem& i) { return i.title.starts_with("conv2d 5×5"); }));
+}
+
+TEST_CASE("the tensor program is numbered as debug locations are", "[views][session]") {
+    const auto snapshot = lenet().session.snapshot();
+    ViewOptions options;
+    const TextViewData tensor = build_tensor(*snapshot, options);
+    const auto function = shown_function(*snapshot, "");
+    REQUIRE(tensor.line_count() == static_cast<int>(function->printed.lines.size()));
+    for (int i = 0; i < tensor.line_count(); ++i) {
+        CHECK(tensor.line(i) == function->printed.lines[static_cast<std::size_t>(i)].text);
+        CHECK(tensor.links[static_cast<std::size_t>(i)].tensor_line == i + 1);
+    }
+    CHECK_FALSE(tensor.folds.empty());
+    CHECK(std::ranges::any_of(tensor.links, [](const LineLink& l) { return l.tint >= 0; }));
+    options.tensor_step = 0;
+    const TextViewData lowered = build_tensor(*snapshot, options);
+    CHECK(lowered.note.starts_with("as lowered"));
+    CHECK(std::ranges::all_of(lowered.links, [](const LineLink& l) { return l.tensor_line == 0; }));
+}
+
+TEST_CASE("code lines share origins and tints with their tensor line", "[views][session]") {
+    const auto snapshot = lenet().session.snapshot();
+    ViewOptions options;
+    const TextViewData tensor = build_tensor(*snapshot, options);
+    const TextViewData code = build_code(*snapshot, options, CodeView::Assembly, tensor);
+    REQUIRE(code.line_count() > 10);
+    int linked = 0;
+    for (const LineLink& link : code.links) {
+        if (link.tensor_line == 0) continue;
+        ++linked;
+        const LineLink& line = tensor.links[static_cast<std::size_t>(link.tensor_line) - 1];
+        CHECK(link.origins == line.origins);
+        CHECK(link.tint == line.tint);
+    }
+    CHECK(linked > 10);
+    CHECK(build_code(*snapshot, options, CodeView::Llvm, tensor).line_count() > 10);
+    options.function = snapshot->functions.back()->lowered.name;
+    if (!snapshot->code.contains(options.function))
+        CHECK(build_code(*snapshot, options, CodeView::Llvm, tensor).empty_reason.find(options.function) !=
+              std::string::npos);
+}
+
+TEST_CASE("memory: boxes within the arena, none overlapping in time and space", "[views][session]") {
+    const auto snapshot = lenet().session.snapshot();
+    const MemoryViewData memory = build_memory(*snapshot);
+    REQUIRE_FALSE(memory.boxes.empty());
+    for (std::size_t i = 0; i < memory.boxes.size(); ++i) {
+        const MemoryBox& a = memory.boxes[i];
+        CHECK(a.offset + a.bytes <= memory.arena_bytes);
+        for (std::size_t k = 0; k < i; ++k) {
+            const MemoryBox& b = memory.boxes[k];
+            const bool apart = a.last_step < b.first_step || b.last_step < a.first_step ||
+                               a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset;
+            CHECK(apart);
         }
-        CHECK(names.size() == fused.items.size());
-        CHECK(constants > 0);
-        CHECK(functions.size() == snapshot->functions.size());
-        CHECK(fused.items.front().kind == OperatorKind::Input);
-        CHECK(fused.items.back().kind == OperatorKind::Output);
-        const GraphDescription imported = describe_graph(*snapshot, 0);
-        CHECK(
-            std::ranges::any_of(imported.items, [](const GraphItem& i) { return i.title.starts_with("conv2d 5×5"); }));
     }
-    SECTION("the tensor program is numbered as debug locations are") {
-        const TextViewData tensor = build_tensor(*snapshot, options);
-        const auto function = shown_function(*snapshot, "");
-        REQUIRE(tensor.line_count() == static_cast<int>(function->printed.lines.size()));
-        for (int i = 0; i < tensor.line_count(); ++i) {
-            CHECK(tensor.line(i) == function->printed.lines[static_cast<std::size_t>(i)].text);
-            CHECK(tensor.links[static_cast<std::size_t>(i)].tensor_line == i + 1);
-        }
-        CHECK_FALSE(tensor.folds.empty());
-        CHECK(std::ranges::any_of(tensor.links, [](const LineLink& l) { return l.tint >= 0; }));
-        options.tensor_step = 0;
-        const TextViewData lowered = build_tensor(*snapshot, options);
-        CHECK(lowered.note.starts_with("as lowered"));
-        CHECK(std::ranges::all_of(lowered.links, [](const LineLink& l) { return l.tensor_line == 0; }));
-    }
-    SECTION("code lines share origins and tints with their tensor line") {
-        const TextViewData tensor = build_tensor(*snapshot, options);
-        const TextViewData code = build_code(*snapshot, options, CodeView::Assembly, tensor);
-        REQUIRE(code.line_count() > 10);
-        int linked = 0;
-        for (const LineLink& link : code.links) {
-            if (link.tensor_line == 0) continue;
-            ++linked;
-            const LineLink& line = tensor.links[static_cast<std::size_t>(link.tensor_line) - 1];
-            CHECK(link.origins == line.origins);
-            CHECK(link.tint == line.tint);
-        }
-        CHECK(linked > 10);
-        CHECK(build_code(*snapshot, options, CodeView::Llvm, tensor).line_count() > 10);
-        options.function = snapshot->functions.back()->lowered.name;
-        if (!snapshot->code.contains(options.function))
-            CHECK(build_code(*snapshot, options, CodeView::Llvm, tensor).empty_reason.find(options.function) !=
-                  std::string::npos);
-    }
-    SECTION("memory: boxes within the arena, none overlapping in time and space") {
-        const MemoryViewData memory = build_memory(*snapshot);
-        REQUIRE_FALSE(memory.boxes.empty());
-        for (std::size_t i = 0; i < memory.boxes.size(); ++i) {
-            const MemoryBox& a = memory.boxes[i];
-            CHECK(a.offset + a.bytes <= memory.arena_bytes);
-            for (std::size_t k = 0; k < i; ++k) {
-                const MemoryBox& b = memory.boxes[k];
-                const bool apart = a.last_step < b.first_step || b.last_step < a.first_step ||
-                                   a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset;
-                CHECK(apart);
-            }
-        }
-    }
-    SECTION("the inspector finds the node that shares the selection's origins") {
-        const GraphDescription fused = describe_graph(*snapshot, -1);
-        const auto conv =
-            std::ranges::find_if(fused.items, [](const GraphItem& i) { return i.kind == OperatorKind::Convolution; });
-        REQUIRE(conv != fused.items.end());
-        options.selection.origins = conv->origins;
-        const InspectorViewData data = build_inspector(*snapshot, options);
-        CHECK(data.title.find("conv2d") != std::string::npos);
-        CHECK(std::ranges::any_of(data.sections,
-                                  [](const InspectorSection& s) { return s.title.starts_with("Constant"); }));
-        CHECK(std::ranges::any_of(data.sections,
-                                  [](const InspectorSection& s) { return s.title == "conv2d" && !s.body.empty(); }));
-    }
-    SECTION("a run and a check fill the run view") {
-        t.session.run(1);
-        t.session.wait_idle();
-        t.session.check(1);
-        t.session.wait_idle();
-        snapshot = t.session.snapshot();
-        const RunViewData run = build_run(*snapshot);
-        CHECK(run.outputs.rows.size() == 1);
-        CHECK(run.operators.rows.size() == snapshot->lowered->calls.size());
-        CHECK(run.agreement_tone == Tone::Good);
-        double share = 0;
-        for (const TableRow& row : run.operators.rows) share += row.cells[2].sort_key;
-        CHECK(share == Approx(1).epsilon(1e-6));
-        double ms = 0;
-        for (const GraphItem& item : describe_graph(*snapshot, -1).items) ms += std::max(0.0, item.time_ms);
-        double measured = 0;
-        for (const auto& step : snapshot->run->steps) measured += step.microseconds / 1000;
-        CHECK(ms == Approx(measured).epsilon(1e-6)); // nothing counted twice
-        CHECK(build_status(*snapshot).check_tone == Tone::Good);
-    }
+}
+
+TEST_CASE("the inspector finds the node that shares the selection's origins", "[views][session]") {
+    const auto snapshot = lenet().session.snapshot();
+    ViewOptions options;
+    const GraphDescription fused = describe_graph(*snapshot, -1);
+    const auto conv =
+        std::ranges::find_if(fused.items, [](const GraphItem& i) { return i.kind == OperatorKind::Convolution; });
+    REQUIRE(conv != fused.items.end());
+    options.selection.origins = conv->origins;
+    const InspectorViewData data = build_inspector(*snapshot, options);
+    CHECK(data.title.find("conv2d") != std::string::npos);
+    CHECK(
+        std::ranges::any_of(data.sections, [](const InspectorSection& s) { return s.title.starts_with("Constant"); }));
+    CHECK(std::ranges::any_of(data.sections,
+                              [](const InspectorSection& s) { return s.title == "conv2d" && !s.body.empty(); }));
+}
+
+TEST_CASE("a run and a check fill the run view", "[views][session]") {
+    Opened& t = lenet();
+    t.session.run(1);
+    t.session.wait_idle();
+    t.session.check(1);
+    t.session.wait_idle();
+    const auto snapshot = t.session.snapshot();
+    const RunViewData run = build_run(*snapshot);
+    CHECK(run.outputs.rows.size() == 1);
+    CHECK(run.operators.rows.size() == snapshot->lowered->calls.size());
+    CHECK(run.agreement_tone == Tone::Good);
+    double share = 0;
+    for (const TableRow& row : run.operators.rows) share += row.cells[2].sort_key;
+    CHECK(share == Approx(1).epsilon(1e-6));
+    double ms = 0;
+    for (const GraphItem& item : describe_graph(*snapshot, -1).items) ms += std::max(0.0, item.time_ms);
+    double measured = 0;
+    for (const auto& step : snapshot->run->steps) measured += step.microseconds / 1000;
+    CHECK(ms == Approx(measured).epsilon(1e-6)); // nothing counted twice
+    CHECK(build_status(*snapshot).check_tone == Tone::Good);
 }
 
 TEST_CASE("parts of a screen that did not change are the same objects", "[views][session]") {
