@@ -203,7 +203,8 @@ TEST_CASE("large networks: graph on screen, everything, memory", "[.measure]") {
         REQUIRE(status.open(QIODevice::ReadOnly));
         const QString text = QString::fromLatin1(status.readAll());
         const auto memory = text.mid(text.indexOf("VmRSS:") + 6, 20).simplified().toStdString();
-        WARN(network << ": graph after " << first << " ms, everything after " << all << " ms, all groups open in " << open << " ms ("
-                     << t.screen().graph->nodes.size() << " boxes, " << t.screen().graph->note << "), resident " << memory);
+        WARN(network << ": graph after " << first << " ms, everything after " << all << " ms, all groups open in "
+                     << open << " ms (" << t.screen().graph->nodes.size() << " boxes, " << t.screen().graph->note
+                     << "), resident " << memory);
     }
 }
