@@ -8,6 +8,7 @@
 #include "core/graph/text.hpp"
 #include "core/ops/ops.hpp"
 #include "core/session/compiler.hpp"
+#include "tests/support/paths.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -19,7 +20,7 @@ using namespace orrery::session;
 
 namespace {
 
-const std::filesystem::path kShared = ORRERY_SHARED_DIR;
+const std::filesystem::path kShared = tests::shared_dir();
 
 std::shared_ptr<Compiler> compiler() { return std::make_shared<Compiler>(make_llvm_backend(), Compiler::Options{}); }
 

@@ -2,6 +2,7 @@
 
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/text.hpp"
+#include "tests/support/paths.hpp"
 
 #include <fstream>
 #include <iterator>
@@ -38,7 +39,7 @@ TEST_CASE("every operator says what it is", "[ops][registry]") {
 }
 
 TEST_CASE("the list of operators is whole", "[ops][registry]") {
-    std::ifstream file(std::string(ORRERY_SOURCE_DIR) + "/docs/operators.md");
+    std::ifstream file(tests::source_dir() / "docs/operators.md");
     const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
     std::size_t rows = 0;
     for (std::size_t at = text.find("\n| `"); at != std::string::npos; at = text.find("\n| `", at + 1)) ++rows;

@@ -4,6 +4,7 @@
 #include "core/tensor/compute.hpp"
 #include "core/tensor/text.hpp"
 #include "tests/core/tensor/random_program.hpp"
+#include "tests/support/paths.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -120,7 +121,7 @@ TEST_CASE("a convolution prints as people read it", "[tensor][text]") {
 }
 
 TEST_CASE("the program in the documentation is one, and prints as it stands there", "[tensor][text]") {
-    const Result<std::string> page = read_file(ORRERY_SOURCE_DIR "/docs/text-forms.md");
+    const Result<std::string> page = read_file(tests::source_dir() / "docs/text-forms.md");
     REQUIRE(page.has_value());
     const std::size_t start = page->find("fn conv2d(", page->find("## Tensor IR"));
     REQUIRE(start != std::string::npos);

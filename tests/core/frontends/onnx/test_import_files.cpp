@@ -4,6 +4,7 @@
 #include "core/graph/text.hpp"
 #include "core/ops/ops.hpp"
 #include "tests/core/frontends/onnx/models.hpp"
+#include "tests/support/paths.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -33,7 +34,7 @@ void check_file(const fs::path& path) {
 } // namespace
 
 TEST_CASE("networks of the shared folder import and read back from their text", "[onnx][import][shared]") {
-    const fs::path models = fs::path(ORRERY_SHARED_DIR) / "models";
+    const fs::path models = tests::shared_dir() / "models";
     if (!fs::exists(models)) {
         WARN("skipped: ../shared/models is not there");
         return;
