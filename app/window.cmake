@@ -13,9 +13,7 @@ if(ORRERY_GUI)
     window_workbench.cpp
     window_workspace.cpp
     LINKS orrery::core_session orrery::views_qt orrery::views_imgui Qt6::Widgets Qt6::OpenGL
+    PRECOMPILED qt
   )
   set_target_properties(orrery_app_window PROPERTIES AUTOMOC ON)
-  if(ORRERY_PCH)
-    target_precompile_headers(orrery_app_window REUSE_FROM orrery_views_qt)
-  endif()
 endif()

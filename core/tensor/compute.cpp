@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <iterator>
 #include <set>
+#include <utility>
 
 namespace orrery::tensor {
 
@@ -126,8 +127,9 @@ Buffer ComputeBuilder::compute(const std::string& name, DType dtype, const std::
     Buffer buffer = make_buffer(name, dtype, shape);
     Nest nest;
     Spatial spatial;
+    const std::vector<std::string> names = take_axes(shape);
     for (std::size_t d = 0; d < shape.size(); ++d)
-        spatial.push_back(nest.add(axis_name(axis_names_, d), buffer->shape[d], IterKind::Spatial));
+        spatial.push_back(nest.add(axis_name(names, d), buffer->shape[d], IterKind::Spatial));
     Stmt store = Store::make(buffer, spatial, body(spatial), origin_);
     return add_stage(buffer, nest.close(name, nullptr, std::move(store), origin_));
 }
@@ -141,8 +143,9 @@ Buffer ComputeBuilder::reduce(const std::string& name, DType dtype, const std::v
     Buffer buffer = make_buffer(name, dtype, shape);
     Nest nest;
     Spatial spatial, reduced;
+    const std::vector<std::string> names = take_axes(shape);
     for (std::size_t d = 0; d < shape.size(); ++d)
-        spatial.push_back(nest.add(axis_name(axis_names_, d), buffer->shape[d], IterKind::Spatial));
+        spatial.push_back(nest.add(axis_name(names, d), buffer->shape[d], IterKind::Spatial));
     for (std::size_t r = 0; r < reduction.extents.size(); ++r)
         reduced.push_back(nest.add(reduction_name(reduction.names, r, reduction.extents.size()),
                                    imm(reduction.extents[r]), IterKind::Reduce));
@@ -172,8 +175,16 @@ ComputeBuilder& ComputeBuilder::origin(OriginSet origin) {
 
 Buffer ComputeBuilder::add_stage(Buffer buffer, Stmt nest) {
     stages_.push_back({{buffer}, std::move(nest)});
-    axis_names_.clear();
     return buffer;
+}
+
+std::vector<std::string> ComputeBuilder::take_axes(const std::vector<std::int64_t>& shape) {
+    std::vector<std::string> names = std::exchange(axis_names_, {});
+    if (!names.empty())
+        names_by_shape_[shape] = names;
+    else if (const auto known = names_by_shape_.find(shape); known != names_by_shape_.end())
+        names = known->second;
+    return names;
 }
 
 Program ComputeBuilder::program(const std::string& name, const std::vector<Buffer>& inputs,

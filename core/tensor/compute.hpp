@@ -5,6 +5,7 @@
 #include "core/tensor/node.hpp"
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,8 @@ class ComputeBuilder {
     /// given; it becomes one block without iterators, which schedules leave alone. Several outputs are allowed.
     std::vector<Buffer> statement(const std::string& name, const std::vector<Buffer>& outputs, const Stmt& body);
 
-    /// Name hints for the spatial iterators of the next stage ("n", "c", "h", "w"), used once.
+    /// Name hints for the spatial iterators of the next stage ("n", "c", "h", "w"), used once. A stage without hints
+    /// takes those of the latest stage of its shape: what follows a convolution is about n, c, h, w, too.
     ComputeBuilder& axes(std::vector<std::string> names);
     /// Origin of the stages added from here on.
     ComputeBuilder& origin(OriginSet origin);
@@ -49,12 +51,14 @@ class ComputeBuilder {
 
   private:
     Buffer add_stage(Buffer buffer, Stmt nest);
+    std::vector<std::string> take_axes(const std::vector<std::int64_t>& shape);
     struct Stage {
         std::vector<Buffer> buffers;
         Stmt nest;
     };
     std::vector<Stage> stages_;
     std::vector<std::string> axis_names_;
+    std::map<std::vector<std::int64_t>, std::vector<std::string>> names_by_shape_;
     OriginSet origin_;
 };
 

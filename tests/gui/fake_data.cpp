@@ -151,29 +151,29 @@ std::shared_ptr<views::TextViewData> assembly(const views::TextViewData& tensor)
     data->note = "86 lines · 30 zmm · 0 spills";
     std::string text;
     std::vector<int> lines;
-    const auto emit = [&](const std::string& line, int tensor_line) {
+    const auto write = [&](const std::string& line, int tensor_line) {
         text += line + "\n";
         lines.push_back(tensor_line);
     };
-    emit(tensor.subject + ":", 0);
+    write(tensor.subject + ":", 0);
     for (int i = 0; i < 6; ++i)
-        emit("\tvxorps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmm" + std::to_string(i), 6);
-    emit(".LBB3_4:                         # inner loop", 0);
-    emit("\tvmovups\tzmm28, zmmword ptr [r9 + rcx]", 11);
+        write("\tvxorps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmm" + std::to_string(i), 6);
+    write(".LBB3_4:                         # inner loop", 0);
+    write("\tvmovups\tzmm28, zmmword ptr [r9 + rcx]", 11);
     for (int i = 0; i < 14; ++i)
-        emit("\tvfmadd231ps\tzmm" + std::to_string(i) + ", zmm28, dword ptr [rdi + 4*rdx + " + std::to_string(64 * i) +
-                 "]{1to16}",
-             11);
-    emit("\tadd\trcx, 64", 8);
-    emit("\tcmp\trcx, 1024", 8);
-    emit("\tjne\t.LBB3_4", 8);
+        write("\tvfmadd231ps\tzmm" + std::to_string(i) + ", zmm28, dword ptr [rdi + 4*rdx + " + std::to_string(64 * i) +
+                  "]{1to16}",
+              11);
+    write("\tadd\trcx, 64", 8);
+    write("\tcmp\trcx, 1024", 8);
+    write("\tjne\t.LBB3_4", 8);
     for (int i = 0; i < 6; ++i) {
-        emit("\tvaddps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmmword ptr [r10]", 15);
-        emit("\tvmaxps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmm31", 15);
-        emit("\tvmovups\tzmmword ptr [r11], zmm" + std::to_string(i), 15);
+        write("\tvaddps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmmword ptr [r10]", 15);
+        write("\tvmaxps\tzmm" + std::to_string(i) + ", zmm" + std::to_string(i) + ", zmm31", 15);
+        write("\tvmovups\tzmmword ptr [r11], zmm" + std::to_string(i), 15);
     }
-    emit("\tvzeroupper", 0);
-    emit("\tret", 0);
+    write("\tvzeroupper", 0);
+    write("\tret", 0);
     views::set_text(*data, text);
     for (const int line : lines) data->links.push_back({OriginSet(static_cast<SourceId>(line < 14 ? 4 : 5)), line, -1});
     data->folds = views::folds_of(*data);

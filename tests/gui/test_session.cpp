@@ -1,6 +1,8 @@
 #include "app/main_window.hpp"
 #include "app/window_session.hpp"
 #include "backends/llvm/llvm_backend.hpp"
+#include "core/base/file.hpp"
+#include "core/frontends/onnx/networks.hpp"
 #include "tests/gui/driver.hpp"
 #include "views/qt/theme.hpp"
 
@@ -181,6 +183,55 @@ TEST_CASE("a file that is no model becomes a problem and leaves the window usabl
     t.settle();
     CHECK(t.window.start_page()->isVisible());
     picture(t.window, "session_start");
+}
+
+TEST_CASE("a recipe saved from the window opens as it was; code is exported; a changed file is reloaded",
+          "[gui][session]") {
+    QTemporaryDir directory;
+    const auto path = [&](const char* name) { return directory.filePath(name).toStdString(); };
+    const auto write_network = [&](const char* network) {
+        const Result<std::string> bytes = onnx::build_network(network, 1);
+        REQUIRE(bytes);
+        REQUIRE(write_file(path("model.onnx"), *bytes));
+    };
+    write_network("lenet");
+    Hash shown;
+    {
+        Real t;
+        t.window.open_path(directory.filePath("model.onnx"));
+        t.settle();
+        t.workbench.submit(views::EnablePass{1, false});
+        t.settle();
+        t.workbench.submit(views::SaveRecipe{path("session.json")});
+        shown = graph::structural_hash(t.workbench.snapshot()->final_module());
+        for (const char* name : {"model.s", "model.ll", "model.o"}) {
+            t.workbench.submit(views::ExportCode{path(name)});
+            t.settle();
+            const Result<std::string> written = read_file(path(name));
+            REQUIRE(written);
+            CHECK(written->find("conv2d") != std::string::npos);
+        }
+        t.workbench.submit(views::ExportCode{path("missing/model.s")});
+        t.settle();
+        CHECK(t.screen().problems->errors == 1);
+        CHECK(t.screen().has_model);
+    }
+    Real t;
+    t.window.open_path(directory.filePath("session.json"));
+    t.settle();
+    CHECK(t.screen().problems->errors == 0);
+    CHECK(t.screen().stages->sections[0].steps[1].state == views::StageState::Disabled);
+    CHECK(graph::structural_hash(t.workbench.snapshot()->final_module()) == shown);
+    picture(t.window, "session_recipe_reopened");
+
+    write_network("mlp");
+    t.window.actions()[ActionId::Reload]->trigger();
+    t.settle();
+    CHECK(t.screen().problems->errors == 0);
+    CHECK(t.node("conv2d") < 0);
+    CHECK(t.node("matmul") >= 0);
+    CHECK(t.screen().stages->sections[0].steps[1].state == views::StageState::Disabled);
+    picture(t.window, "session_reloaded");
 }
 
 // Measurements for the closing note: ./test_gui "[.measure]".

@@ -163,3 +163,17 @@ TEST_CASE("accesses are the least boxes in terms of the iterators", "[tensor][co
     CHECK(reads("if x[0, 0] > 0.0 { y[i, j] = 1.0 }") == "x[0, 0]");
     CHECK(reads("for a in 9223372036854775807 { y[i, j] = x[a * 4, j] }") == "x[0 +: 64, j]");
 }
+
+TEST_CASE("a stage without axis names takes those of the latest stage of its shape", "[tensor][compute]") {
+    ComputeBuilder builder;
+    const Buffer x = make_buffer("x", DType::F32, {4, 8});
+    const auto twice = [](const Buffer& b) { return [b](const Exprs& i) { return load(b, i) + load(b, i); }; };
+    const Buffer conv = builder.axes({"row", "col"}).compute("conv", DType::F32, {4, 8}, twice(x));
+    const Buffer turned = builder.compute("turned", DType::F32, {8, 4}, [&](const Exprs& i) {
+        return load(conv, {i[1], i[0]});
+    });
+    const Buffer relu = builder.compute("relu", DType::F32, {4, 8}, twice(conv));
+    const std::string text = to_string(builder.program("f", {x}, {turned, relu}));
+    CHECK(text.find("block turned(vi = i in 8, vj = j in 4)") != std::string::npos);
+    CHECK(text.find("block relu(vrow_1 = row_1 in 4") != std::string::npos);
+}
