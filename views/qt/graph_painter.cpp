@@ -327,8 +327,9 @@ void GraphPainter::paint_label(QPainter& painter, const GraphFrameState& s, cons
     const double half = box.height() / 2;
     line(title, t.text, {inside.x(), box.y() + 3 * s.scale, inside.width(), half - 2 * s.scale}, node.title,
          Qt::AlignLeft);
-    line(small, t.dim, {inside.x(), box.y() + half - 1 * s.scale, inside.width(), half - 3 * s.scale}, node.subtitle,
-         Qt::AlignLeft);
+    const bool hot = s.heat && node.heat >= 0; // dim text has too little contrast on the warm fills
+    line(small, hot ? t.text : t.dim, {inside.x(), box.y() + half - 1 * s.scale, inside.width(), half - 3 * s.scale},
+         node.subtitle, Qt::AlignLeft);
 }
 
 } // namespace orrery::qt
