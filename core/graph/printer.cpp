@@ -4,10 +4,12 @@
 #include "core/base/check.hpp"
 #include "core/graph/functions.hpp"
 #include "core/graph/lexical.hpp"
+#include "core/graph/opened.hpp"
 #include "core/graph/text.hpp"
 
 #include <bit>
 #include <cmath>
+#include <span>
 #include <unordered_set>
 
 namespace orrery::graph {
@@ -110,6 +112,49 @@ class Printer {
         }
         line("  return " + name_of(function->result) + ";", 1);
         line("}", 0);
+    }
+
+    /// An opened function: kernels in place, over the variables of main. Gives the node of each line.
+    std::vector<std::int32_t> print(const OpenedFunction& opened) {
+        variables_.clear();
+        Names names;
+        std::vector<Var> shown; // each node under a variable of its own: a shared function is opened several times
+        std::string head = "fn " + function_names_.at(opened.source) + "(";
+        for (const OpenedNode& node : std::span(opened.nodes).first(static_cast<std::size_t>(opened.params))) {
+            shown.push_back(make_var(node.var->name, node.var->type));
+            head += (shown.size() > 1 ? ", " : "") + define(shown.back(), names) + ": " + to_string(node.var->type);
+        }
+        line(head + ") -> " + to_string(opened.source->result->type) + " {", 0);
+        std::vector<std::int32_t> nodes(out_.lines.size(), -1);
+        std::int32_t group = -1;
+        const auto enter = [&](std::int32_t next) {
+            if (next == group) return;
+            if (group >= 0) line("  }", 1);
+            group = next;
+            if (group < 0) return;
+            const OpenedGroup& kernel = opened.groups[static_cast<std::size_t>(group)];
+            line("  kernel " + function_names_.at(kernel.function) + " {", 1, {}, kernel.origin);
+        };
+        for (std::size_t i = shown.size(); i < opened.nodes.size(); ++i) {
+            const OpenedNode& node = opened.nodes[i];
+            enter(node.group);
+            std::vector<Var> args;
+            for (const std::int32_t input : node.inputs)
+                args.push_back(input < 0 ? Var() : shown[static_cast<std::size_t>(input)]);
+            const std::string value = value_text(with_operands(node.value, args));
+            shown.push_back(make_var(node.var->name, node.var->type));
+            const std::string name = define(shown.back(), names);
+            line((group >= 0 ? "    " : "  ") + name + ": " + to_string(node.var->type) + " = " + value + ";",
+                 group >= 0 ? 2 : 1, node.var, node.origin);
+            nodes.resize(out_.lines.size(), -1);
+            nodes.back() = static_cast<std::int32_t>(i);
+        }
+        enter(-1);
+        line("  return " + (opened.result < 0 ? "_" : name_of(shown[static_cast<std::size_t>(opened.result)])) + ";",
+             1);
+        line("}", 0);
+        nodes.resize(out_.lines.size(), -1);
+        return nodes;
     }
 
     void line(std::string text, int depth, Var var = {}, OriginSet origin = {}) {
@@ -216,6 +261,23 @@ PrintedModule print_module(const Module& module) {
     printer.line("", 0);
     print_functions(printer, module.main);
     return printer.take();
+}
+
+OpenedText print_opened(const Module& module, const OpenedFunction& opened) {
+    Printer printer;
+    std::vector<Function> functions = functions_inside_out(module.main);
+    printer.name_functions(functions);
+    std::unordered_set<Function> in_place{module.main};
+    for (const OpenedGroup& group : opened.groups) in_place.insert(group.function);
+    for (const Function& function : functions) {
+        if (in_place.contains(function)) continue;
+        printer.print(function);
+        printer.line("", 0);
+    }
+    OpenedText text;
+    text.nodes = printer.print(opened);
+    text.lines = printer.take().lines;
+    return text;
 }
 
 std::string to_string(const Module& module) { return print_module(module).text(); }
