@@ -40,6 +40,17 @@ constexpr ActionRow kRows[] = {
     {ActionId::FocusCode, "Go", "To the code", "Alt+C"},
     {ActionId::FocusBottom, "Go", "To memory, run, problems", "Alt+B"},
     {ActionId::FocusInspector, "Go", "To the inspector", "Alt+I"},
+    {ActionId::CompareFile, "Compare", "Compare with a model or recipe…", "Ctrl+Shift+O"},
+    {ActionId::CompareFrozen, "Compare", "Compare with this recipe as it is now", ""},
+    {ActionId::CompareUnscheduled, "Compare", "Compare with this recipe without schedules", ""},
+    {ActionId::CompareUnoptimized, "Compare", "Compare with this recipe at -O0", ""},
+    {ActionId::StopComparing, "Compare", "Stop comparing with a second recipe", ""},
+    {ActionId::PinLeft, "Compare", "Pin this stage as the left side", "Ctrl+L", false, true},
+    {ActionId::SwapSides, "Compare", "Swap the sides", "Ctrl+Shift+L"},
+    {ActionId::NextChange, "Compare", "Next change", "F7"},
+    {ActionId::PreviousChange, "Compare", "Change before this one", "Shift+F7"},
+    {ActionId::ExportDiff, "Compare", "Export the comparison…", "Ctrl+Shift+E"},
+    {ActionId::History, "Graph", "History of this value", "H", true},
     {ActionId::FitAll, "Graph", "Fit the whole graph", "Space", true},
     {ActionId::FitSelection, "Graph", "Fit the selection", "F", true},
     {ActionId::ZoomIn, "Graph", "Zoom in", "+", true},
@@ -138,9 +149,9 @@ std::vector<qt::KeyRow> Actions::keys() const {
                     QCoreApplication::translate("actions", "Open a recent file")});
     std::stable_sort(rows.begin(), rows.end(), [](const qt::KeyRow& a, const qt::KeyRow& b) {
         const auto rank = [](const QString& section) {
-            return QStringList{QStringLiteral("File"), QStringLiteral("Edit"),  QStringLiteral("Run"),
-                               QStringLiteral("Go"),   QStringLiteral("Graph"), QStringLiteral("Text"),
-                               QStringLiteral("View")}
+            return QStringList{QStringLiteral("File"), QStringLiteral("Edit"),    QStringLiteral("Run"),
+                               QStringLiteral("Go"),   QStringLiteral("Compare"), QStringLiteral("Graph"),
+                               QStringLiteral("Text"), QStringLiteral("View")}
                 .indexOf(section);
         };
         return rank(a.section) < rank(b.section);

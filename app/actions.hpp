@@ -74,6 +74,17 @@ enum class ActionId {
     ColourBlind,
     LargerCode,
     SmallerCode,
+    CompareFile,
+    CompareFrozen,
+    CompareUnscheduled,
+    CompareUnoptimized,
+    StopComparing,
+    PinLeft,
+    SwapSides,
+    NextChange,
+    PreviousChange,
+    ExportDiff,
+    History,
 };
 
 struct ActionRow {

@@ -44,6 +44,9 @@ struct Arguments {
     CompileArguments compile;
     ConformanceArguments conformance;
     DumpArguments dump;
+    DiffArguments diff;
+    CompareArguments compare;
+    HistoryArguments history;
     CaptureArguments capture;
     WindowArguments window;
     std::string op;
@@ -110,10 +113,12 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     auto* dump = app.add_subcommand("dump", "prints what a view shows, with no display");
     add_model(*dump, a.dump);
     dump->add_option("--view", a.dump.view,
-                     "stages, graph, tensor, llvm, asm, inspector, problems, memory, run or start")
+                     "stages, graph, tensor, llvm, asm, inspector, problems, memory, run, start, diff, history or "
+                     "statistics")
         ->required();
     dump->add_option("--format", a.dump.format, "text or json")->check(CLI::IsMember({"text", "json"}));
     dump->add_option("--function", a.dump.function, "function shown");
+    dump->add_option("--value", a.dump.value, "value whose history is shown");
     dump->callback([&] { status = command_dump(a.dump); });
 
     auto* capture = app.add_subcommand("capture", "writes the window as a picture; needs a display");
@@ -124,6 +129,33 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     capture->add_option("--theme", a.capture.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));
     capture->add_option("--function", a.capture.function, "function selected");
     capture->callback([&] { status = command_capture(a.capture); });
+}
+
+void declare_compare(CLI::App& app, Arguments& a, int& status) {
+    auto* diff = app.add_subcommand("diff", "compares two points of a recipe, or two recipes");
+    add_model(*diff, a.diff);
+    diff->add_option("other", a.diff.other, "second model, recipe or built-in network; left out: the same one");
+    diff->add_option("--at", a.diff.at,
+                     "STEP..STEP: a pass, its number, import, last; [FUNCTION@]lower, scheduled, ir, optimized, asm");
+    diff->add_option("--other-target", a.diff.other_target, "target of the second");
+    diff->add_option("--other-opt-level", a.diff.other_level, "level of the second's passes")->check(CLI::Range(0, 3));
+    diff->add_option("--other-rule", a.diff.other_rule, "schedules of the second")
+        ->check(CLI::IsMember({"default", "none"}));
+    diff->add_option("--format", a.diff.format, "text, json or html: a report in one file")
+        ->check(CLI::IsMember({"text", "json", "html"}));
+    diff->add_option("-o,--output", a.diff.output, "file to write");
+    diff->callback([&] { status = command_diff(a.diff); });
+
+    auto* compare = app.add_subcommand("compare", "figures of several models or recipes beside each other");
+    add_model(*compare, a.compare);
+    compare->add_option("others", a.compare.others, "more of them")->required();
+    compare->callback([&] { status = command_compare(a.compare); });
+
+    auto* history = app.add_subcommand("history", "what each pass did to one value, from the model to its kernel");
+    add_model(*history, a.history);
+    history->add_option("value", a.history.value, "name of the value")->required();
+    history->add_option("--at", a.history.at, "the step at which it has that name; the last when left out");
+    history->callback([&] { status = command_history(a.history); });
 }
 
 } // namespace
@@ -137,6 +169,7 @@ int run_command_line(int argc, char** argv) {
     int status = kDone;
     declare_models(app, arguments, status);
     declare_rest(app, arguments, status);
+    declare_compare(app, arguments, status);
     auto* window = &app;
     add_model(*window, arguments.window, false);
     window->add_option("--config", arguments.window.config, "folder for settings");

@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/session/compiler.hpp"
 #include "core/session/recipe.hpp"
+#include "core/session/snapshot.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -59,7 +60,20 @@ struct ConformanceArguments {
     bool json = false;
 };
 struct DumpArguments : ModelArguments {
-    std::string view, format = "text", function;
+    std::string view, format = "text", function, value;
+};
+struct DiffArguments : ModelArguments {
+    std::string other; ///< second model or recipe; empty: two points of one
+    std::string other_target, other_rule;
+    int other_level = -1;
+    std::string at; ///< "STEP..STEP"
+    std::string format = "text", output;
+};
+struct CompareArguments : ModelArguments {
+    std::vector<std::string> others;
+};
+struct HistoryArguments : ModelArguments {
+    std::string value, at = "last";
 };
 struct CaptureArguments : ModelArguments {
     std::string layout = "Schedule", output, size, theme, function;
@@ -78,6 +92,9 @@ int command_compile(const CompileArguments& arguments);
 int command_conformance(const ConformanceArguments& arguments);
 int command_ops(const std::string& name, bool json);
 int command_dump(const DumpArguments& arguments);
+int command_diff(const DiffArguments& arguments);
+int command_compare(const CompareArguments& arguments);
+int command_history(const HistoryArguments& arguments);
 int command_capture(const CaptureArguments& arguments);
 int command_window(const WindowArguments& arguments);
 
@@ -90,6 +107,10 @@ int run_command_line(int argc, char** argv);
 [[nodiscard]] std::shared_ptr<session::Compiler> make_compiler(const ModelArguments& arguments);
 /// The recipe that the arguments describe. Errors: FileMissing, BadArgument, BadRecipe.
 [[nodiscard]] Result<session::Recipe> make_recipe(const ModelArguments& arguments, const session::Compiler& compiler);
+/// Steps, tensor programs and schedules of a recipe, without compiling it. What fails after the import is in
+/// `problems`.
+[[nodiscard]] Result<std::shared_ptr<session::Snapshot>> snapshot_of(const session::Recipe& recipe,
+                                                                     session::Compiler& compiler);
 /// Arrays for the model's inputs: files given, the rest drawn from the seed.
 [[nodiscard]] Result<std::vector<NDArray>> make_inputs(const RunArguments& arguments,
                                                        const session::CompiledModel& model);

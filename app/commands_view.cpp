@@ -1,10 +1,14 @@
 // dump: what a view shows, from the same view data, with no display.
 
 #include "app/cli.hpp"
+#include "core/session/history.hpp"
 #include "core/session/session.hpp"
 #include "views/layout/engine.hpp"
+#include "views/model/diff_build.hpp"
+#include "views/model/history_view.hpp"
 #include "views/model/session_views.hpp"
 
+#include <algorithm>
 #include <cstdio>
 
 namespace orrery::app {
@@ -23,7 +27,28 @@ Result<std::string> graph_text(const session::Snapshot& snapshot, const std::str
     return form(data, format);
 }
 
-Result<std::string> view_text(const session::Snapshot& snapshot, const DumpArguments& a) {
+/// The last step that changed something against the one before it.
+Result<std::string> diff_text(const session::SnapshotPtr& snapshot, const std::string& format) {
+    views::DiffRequest request{snapshot, snapshot, {}, {}, {}};
+    for (std::size_t i = 1; i < snapshot->steps.size(); ++i)
+        if (snapshot->steps[i]->changed) request.right_point.step = static_cast<int>(i);
+    request.left_point.step = std::max(0, request.right_point.step - 1);
+    ORRERY_TRY(const views::DiffViewData data, views::build_diff(request, {}));
+    return form(data, format);
+}
+
+Result<std::string> history_text(const session::Snapshot& snapshot, const std::string& name,
+                                 const std::string& format) {
+    if (!snapshot.has_model() || name.empty()) return form(views::HistoryViewData{}, format);
+    const std::size_t last = snapshot.steps.size() - 1;
+    const graph::Var value = session::find_value(snapshot.steps[last]->module, name);
+    if (!value) return Diagnostic{Code::UnknownName, "there is no value named " + name, {}, "see --view graph"};
+    ORRERY_TRY(const session::ValueHistory history, session::history_of(snapshot, last, value));
+    return form(views::build_history(snapshot, history), format);
+}
+
+Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArguments& a) {
+    const session::Snapshot& snapshot = *picture;
     views::ViewOptions options;
     options.function = a.function;
     if (a.view == "stages") return form(views::build_stages(snapshot, options), a.format);
@@ -42,10 +67,17 @@ Result<std::string> view_text(const session::Snapshot& snapshot, const DumpArgum
     if (a.view == "memory") return form(views::build_memory(snapshot), a.format);
     if (a.view == "run") return form(views::build_run(snapshot), a.format);
     if (a.view == "start") return form(views::build_start(), a.format);
-    return Diagnostic{Code::UnknownName,
-                      "there is no view named " + a.view,
-                      {},
-                      "stages, graph, tensor, llvm, asm, inspector, problems, memory, run, start"};
+    if (a.view == "diff") return diff_text(picture, a.format);
+    if (a.view == "history") return history_text(snapshot, a.value, a.format);
+    if (a.view == "statistics") {
+        const views::Table table = views::build_statistics(snapshot, {});
+        return a.format == "json" ? views::to_json(table) : views::to_text(table);
+    }
+    return Diagnostic{
+        Code::UnknownName,
+        "there is no view named " + a.view,
+        {},
+        "stages, graph, tensor, llvm, asm, inspector, problems, memory, run, start, diff, history, statistics"};
 }
 
 /// The picture of a session after everything the view needs is done.
@@ -69,7 +101,7 @@ Result<session::SnapshotPtr> picture_for(const DumpArguments& a) {
 int command_dump(const DumpArguments& a) {
     const Result<session::SnapshotPtr> picture = picture_for(a);
     if (!picture) return fail(picture.error(), a.format == "json");
-    const Result<std::string> text = view_text(**picture, a);
+    const Result<std::string> text = view_text(*picture, a);
     if (!text) return fail(text.error(), a.format == "json");
     std::printf("%s", text->c_str());
     if (!text->empty() && text->back() != '\n') std::printf("\n");

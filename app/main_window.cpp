@@ -36,6 +36,7 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     connect_file_actions();
     connect_go_actions();
     connect_view_actions();
+    connect_compare_actions();
     pending_.setSingleShot(true);
     pending_.setInterval(kFrameMs);
     connect(&pending_, &QTimer::timeout, this, &MainWindow::show_screen);
@@ -208,12 +209,45 @@ void MainWindow::connect_view_actions() {
         const int pixels =
             std::clamp(settings_.number(QStringLiteral("code_pixels"), qt::theme().mono.pixelSize()) + step, 8, 28);
         settings_.set(QStringLiteral("code_pixels"), pixels);
-        for (qt::TextView* text : {workspace_->tensor(), workspace_->llvm(), workspace_->assembly()})
+        for (qt::TextView* text : {workspace_->tensor(), workspace_->llvm(), workspace_->assembly(),
+                                   workspace_->diff()->left(), workspace_->diff()->right()})
             text->set_font_pixels(pixels);
     };
     a.on(ActionId::LargerCode, [resize_code] { resize_code(1); });
     a.on(ActionId::SmallerCode, [resize_code] { resize_code(-1); });
     resize_code(0);
+}
+
+void MainWindow::connect_compare_actions() {
+    using What = views::CompareWith::What;
+    Actions& a = *actions_;
+    qt::DiffPanel* diff = workspace_->diff();
+    a.on(ActionId::CompareFile, [this] {
+        const QString path =
+            QFileDialog::getOpenFileName(this, tr("Compare with a model or recipe"), {},
+                                         tr("Models and recipes (*.onnx *.json *.recipe);;All files (*)"));
+        if (!path.isEmpty()) compare_path(path);
+    });
+    const auto compare = [this](What what) {
+        submit(views::CompareWith{what, {}});
+        workspace_->arrange(Arrangement::Passes);
+    };
+    a.on(ActionId::CompareFrozen, [compare] { compare(What::Frozen); });
+    a.on(ActionId::CompareUnscheduled, [compare] { compare(What::Unscheduled); });
+    a.on(ActionId::CompareUnoptimized, [compare] { compare(What::Unoptimized); });
+    a.on(ActionId::StopComparing, [this] { submit(views::StopComparing{}); });
+    a.on(ActionId::PinLeft, [this] { submit(views::PinLeft{!screen_->left_pinned}); });
+    a.on(ActionId::SwapSides, [this] { submit(views::SwapSides{}); });
+    a.on(ActionId::NextChange, [diff] { diff->go_to_change(false); });
+    a.on(ActionId::PreviousChange, [diff] { diff->go_to_change(true); });
+    a.on(ActionId::ExportDiff, [this] { export_diff_dialog(); });
+    a.on(ActionId::History, [this] { show_history(); });
+    connect(diff, &qt::DiffPanel::pin_requested, this, [this](bool on) { submit(views::PinLeft{on}); });
+    connect(diff, &qt::DiffPanel::swap_requested, this, [this] { submit(views::SwapSides{}); });
+    connect(workspace_, &Workspace::diff_shown_changed, this, [this](bool on) { submit(views::ShowDiff{on}); });
+    connect(workspace_, &Workspace::history_shown_changed, this, [this](bool on) {
+        submit(views::ShowHistory{on, {}});
+    });
 }
 
 void MainWindow::set_theme(const qt::ThemeChoice& choice) {
@@ -242,7 +276,8 @@ void MainWindow::show_screen() {
     stack_->setCurrentWidget(next.has_model ? static_cast<QWidget*>(workspace_) : start_);
     if (before->has_model != next.has_model) next.has_model ? workspace_->graph()->setFocus() : start_->setFocus();
     if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm ||
-        next.assembly != before->assembly || next.memory != before->memory || next.run != before->run)
+        next.assembly != before->assembly || next.diff != before->diff || next.memory != before->memory ||
+        next.run != before->run)
         workspace_->show_selection(selection_, nullptr);
     if (next.problems->errors > errors_seen_) {
         if (next.has_model) {
@@ -272,6 +307,17 @@ void MainWindow::update_actions(const views::Screen& screen) {
     a.enable(ActionId::Cancel, screen.status.can_cancel, tr("nothing is running"));
     a.enable(ActionId::Heat, screen.graph->has_times, tr("run the model first"));
     a[ActionId::Heat]->setChecked(screen.heat);
+    for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
+                              ActionId::CompareUnoptimized, ActionId::History})
+        a.enable(id, screen.has_model, no_model);
+    const bool compared = screen.diff->left->line_count() > 0;
+    const QString no_diff = tr("open the Passes layout (Alt+2): it compares the selected stage with the one before");
+    a.enable(ActionId::StopComparing, !screen.other_title.empty(), tr("no second recipe is open"));
+    a.enable(ActionId::PinLeft, screen.has_model && workspace_->diff_shown(), no_diff);
+    a[ActionId::PinLeft]->setChecked(screen.left_pinned);
+    for (const ActionId id :
+         {ActionId::SwapSides, ActionId::NextChange, ActionId::PreviousChange, ActionId::ExportDiff})
+        a.enable(id, compared && workspace_->diff_shown(), no_diff);
     a.enable(ActionId::Back, trail_at_ > 0, tr("nowhere to go back to"));
     a.enable(ActionId::Forward, trail_at_ + 1 < trail_.size(), tr("nowhere to go forward to"));
 }
@@ -309,6 +355,17 @@ void MainWindow::update_model_menu() {
     for (const views::StartSample& sample : screen_->start->samples)
         samples->addAction(text_of(sample.title), this,
                            [this, name = sample.name] { submit(views::OpenSample{name}); });
+    menu->addSeparator();
+    QMenu* compare = menu->addMenu(tr("Compare with"));
+    for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
+                              ActionId::CompareUnoptimized, ActionId::StopComparing})
+        compare->addAction((*actions_)[id]);
+    QMenu* networks = compare->addMenu(tr("Built-in networks"));
+    for (const views::StartSample& sample : screen_->start->samples)
+        networks->addAction(text_of(sample.title), this, [this, name = sample.name] {
+            submit(views::CompareWith{views::CompareWith::What::Sample, name});
+            workspace_->arrange(Arrangement::Passes);
+        });
     menu->addSeparator();
     menu->addAction((*actions_)[ActionId::CloseModel]);
 }
@@ -366,6 +423,27 @@ void MainWindow::save_dialog(bool recipe) {
         submit(views::ExportCode{path.toStdString()});
 }
 
+void MainWindow::compare_path(const QString& path) {
+    const QString absolute = QFileInfo(path).absoluteFilePath();
+    submit(views::CompareWith{views::CompareWith::What::File, absolute.toStdString()});
+    workspace_->arrange(Arrangement::Passes);
+}
+
+void MainWindow::export_diff_dialog() {
+    const QString path = QFileDialog::getSaveFileName(this, tr("Export the comparison"), QStringLiteral("diff.html"),
+                                                      tr("Report (*.html);;JSON (*.json);;Text (*.txt)"));
+    if (!path.isEmpty()) submit(views::ExportDiff{path.toStdString()});
+}
+
+void MainWindow::show_history() {
+    if (!screen_->has_model) return;
+    const qt::GraphView* graph = workspace_->graph();
+    std::string value;
+    if (graph->active_node() >= 0) value = graph->data().nodes[static_cast<std::size_t>(graph->active_node())].name;
+    workspace_->show_bottom_tab(Workspace::HistoryTab);
+    submit(views::ShowHistory{true, value});
+}
+
 void MainWindow::dragEnterEvent(QDragEnterEvent* event) {
     if (!event->mimeData()->hasUrls() || !event->mimeData()->urls().front().isLocalFile()) return;
     event->acceptProposedAction();
@@ -377,7 +455,10 @@ void MainWindow::dragLeaveEvent(QDragLeaveEvent*) { start_->set_drop_hint(false)
 void MainWindow::dropEvent(QDropEvent* event) {
     start_->set_drop_hint(false);
     event->acceptProposedAction();
-    open_path(event->mimeData()->urls().front().toLocalFile());
+    const QString path = event->mimeData()->urls().front().toLocalFile();
+    // With Shift or Ctrl held, a file dropped on a model is what it is compared with.
+    const bool beside = (event->modifiers() & (Qt::ShiftModifier | Qt::ControlModifier)) != 0;
+    beside && screen_->has_model ? compare_path(path) : open_path(path);
 }
 
 void MainWindow::keyPressEvent(QKeyEvent* event) {
@@ -386,6 +467,7 @@ void MainWindow::keyPressEvent(QKeyEvent* event) {
     const bool plain = (event->modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier)) == 0;
     if (plain && screen_->has_model && event->key() == Qt::Key_N) return strip_->step(1, shift);
     if (plain && screen_->has_model && event->key() == Qt::Key_B) return strip_->step(-1, shift);
+    if (plain && !shift && screen_->has_model && event->key() == Qt::Key_H) return show_history();
     if (event->key() == Qt::Key_Escape && screen_->status.can_cancel) return submit(views::CancelJobs{});
     QMainWindow::keyPressEvent(event);
 }
@@ -416,18 +498,12 @@ void MainWindow::open_palette() {
 
 void MainWindow::open_go_to(bool functions_only) {
     std::vector<qt::PaletteEntry> entries;
-    const auto data = screen_->graph;
     for (const std::string& name : screen_->functions)
         entries.push_back(
             {text_of(name), tr("tensor program"), {}, true, [this, name] { submit(views::SelectFunction{name}); }});
+    qt::PaletteModel::Finder finder;
     if (!functions_only) {
-        for (std::size_t i = 0; i < data->nodes.size(); ++i) {
-            const views::GraphNode& n = data->nodes[i];
-            entries.push_back({text_of(n.title), text_of(n.name + "  " + n.subtitle), {}, true, [this, i, data] {
-                                   if (workspace_->graph()->isVisible() && screen_->graph == data)
-                                       workspace_->graph()->select_node(static_cast<int>(i));
-                               }});
-        }
+        finder = [this](const QString& query) { return found_values(query); };
         for (const views::StageSection& section : screen_->stages->sections)
             for (const views::StageStep& step : section.steps)
                 entries.push_back(
@@ -435,8 +511,28 @@ void MainWindow::open_go_to(bool functions_only) {
                          submit(views::SelectStage{id});
                      }});
     }
-    palette_->open(std::move(entries), functions_only ? tr("Type the name of a tensor program")
-                                                      : tr("Type a node, a tensor program, a stage"));
+    palette_->open(std::move(entries),
+                   functions_only ? tr("Type the name of a tensor program")
+                                  : tr("Type a name, an operator, a shape, an attribute, a stage"),
+                   std::move(finder));
+}
+
+/// Values of all graph steps that fit what is typed.
+std::vector<qt::PaletteEntry> MainWindow::found_values(const QString& query) {
+    constexpr std::size_t kMostFound = 200;
+    std::vector<qt::PaletteEntry> entries;
+    const auto data = screen_->search;
+    for (const int index : views::search(*data, query.toStdString(), kMostFound)) {
+        const views::SearchRow& row = data->rows[static_cast<std::size_t>(index)];
+        entries.push_back({text_of(row.name), text_of(row.title + "  ·  " + row.steps), {}, true, [this, data, index] {
+                               const views::SearchRow& found = data->rows[static_cast<std::size_t>(index)];
+                               const int shown = screen_->shown_step;
+                               if (shown < found.first_step || shown > found.last_step)
+                                   submit(views::SelectStage{found.last_step});
+                               if (!found.origins.empty()) select({found.origins, {}, {}}, nullptr);
+                           }});
+    }
+    return entries;
 }
 
 } // namespace orrery::app

@@ -55,6 +55,8 @@ class MainWindow : public QMainWindow {
     void connect_file_actions();
     void connect_go_actions();
     void connect_view_actions();
+    void connect_compare_actions();
+    void compare_path(const QString& path);
     void show_screen();
     void update_actions(const views::Screen& screen);
     void update_start();
@@ -64,8 +66,11 @@ class MainWindow : public QMainWindow {
     void travel(int direction);
     void open_dialog();
     void save_dialog(bool recipe);
+    void export_diff_dialog();
+    void show_history();
     void open_palette();
     void open_go_to(bool functions_only);
+    [[nodiscard]] std::vector<qt::PaletteEntry> found_values(const QString& query);
     void set_theme(const qt::ThemeChoice& choice);
 
     Workbench& workbench_;

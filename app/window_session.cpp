@@ -1,10 +1,11 @@
 #include "app/window_session.hpp"
 
 #include "core/base/file.hpp"
+#include "views/model/diff_html.hpp"
 
 #include <algorithm>
 
-// Outline: workers; snapshots to screens; commands.
+// Outline: workers; snapshots to screens; commands; comparing; writing files.
 
 namespace orrery::app {
 namespace {
@@ -84,6 +85,14 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
         QMetaObject::invokeMethod(
             this, [this, graph = *graph] { deliver_graph(graph); }, Qt::QueuedConnection);
     });
+    details_ = std::make_unique<Worker>([this](const Request& request, const Progress& progress) {
+        auto diff = builder_.build_comparison(request.snapshot, request.options, progress);
+        if (!diff) return; // cancelled: a newer request follows
+        auto history = builder_.build_history(request.snapshot, request.options, progress);
+        if (!history) return;
+        QMetaObject::invokeMethod(
+            this, [this, diff = *diff, history = *history] { deliver_details(diff, history); }, Qt::QueuedConnection);
+    });
     session_->set_listener([this](const session::SnapshotPtr&) {
         // However many snapshots arrive while the window is busy, it takes the last.
         if (!snapshot_pending_.exchange(true))
@@ -95,6 +104,9 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
 SessionWorkbench::~SessionWorkbench() {
     session_->set_listener({});
     session_.reset(); // no snapshot arrives after this
+    if (other_) other_->set_listener({});
+    other_.reset();
+    details_.reset();
     graphs_.reset();
     screens_.reset();
 }
@@ -128,14 +140,23 @@ void SessionWorkbench::take_snapshot() {
 
 void SessionWorkbench::request() {
     screens_->ask({snapshot_, options_}, false);
-    views::ScreenBuilder::Key key = views::ScreenBuilder::graph_key(*snapshot_, options_);
-    if (key == graph_key_) return;
-    graph_key_ = std::move(key);
-    graphs_->ask({snapshot_, options_}, true);
+    if (views::ScreenBuilder::Key key = views::ScreenBuilder::graph_key(snapshot_, options_); key != graph_key_) {
+        graph_key_ = std::move(key);
+        graphs_->ask({snapshot_, options_}, true);
+    }
+    want_compared_code();
+    views::ScreenBuilder::Key diff = views::ScreenBuilder::diff_key(snapshot_, options_),
+                              history = views::ScreenBuilder::history_key(snapshot_, options_);
+    if (diff == diff_key_ && history == history_key_) return;
+    diff_key_ = std::move(diff), history_key_ = std::move(history);
+    details_->ask({snapshot_, options_}, true);
 }
 
 void SessionWorkbench::deliver(views::Screen screen) {
-    screen.graph = screen_->graph;
+    screen.graph = screen_->graph, screen.diff = screen_->diff, screen.history = screen_->history;
+    if (other_ && screen.status.job.empty())
+        if (const auto jobs = other_->snapshot()->jobs; !jobs.empty())
+            screen.status.job = "compared with: " + jobs.front().label;
     if (!exporting_.empty() && screen.status.job.empty()) screen.status.job = "writing " + exporting_;
     screen_ = std::make_shared<const views::Screen>(std::move(screen));
     Q_EMIT changed();
@@ -149,20 +170,32 @@ void SessionWorkbench::deliver_graph(std::shared_ptr<const views::GraphViewData>
     Q_EMIT changed();
 }
 
+void SessionWorkbench::deliver_details(std::shared_ptr<const views::DiffViewData> diff,
+                                       std::shared_ptr<const views::HistoryViewData> history) {
+    if (diff == screen_->diff && history == screen_->history) return;
+    views::Screen screen = *screen_;
+    screen.diff = std::move(diff), screen.history = std::move(history);
+    screen_ = std::make_shared<const views::Screen>(std::move(screen));
+    Q_EMIT changed();
+}
+
 bool SessionWorkbench::idle() const {
-    const bool working =
-        std::ranges::any_of(session_->snapshot()->jobs, [](const session::JobStatus&) { return true; });
-    return !working && !snapshot_pending_ && snapshot_ == session_->snapshot() && exporting_.empty() &&
-           screens_->idle() && graphs_->idle();
+    const bool working = !session_->snapshot()->jobs.empty() || (other_ && !other_->snapshot()->jobs.empty());
+    const bool other_seen = !other_ || (!other_pending_ && other_seen_ == other_->snapshot());
+    return !working && other_seen && !snapshot_pending_ && snapshot_ == session_->snapshot() && exporting_.empty() &&
+           screens_->idle() && graphs_->idle() && details_->idle();
 }
 
 // ----------------------------------------------------------------------------------------- commands
 
 void SessionWorkbench::reset_options() {
     const bool group = options_.graph.group_repeats, constants = options_.graph.show_constants;
+    const bool diff = options_.diff.on, history = options_.history;
+    stop_comparing();
     options_ = {};
     options_.graph.group_repeats = group;
     options_.graph.show_constants = constants;
+    options_.diff.on = diff, options_.history = history;
     wanted_code_.clear();
 }
 
@@ -189,6 +222,9 @@ void SessionWorkbench::submit(const views::Command& command) {
                                       [&](session::Recipe& r) { r.threads = c.count; });
                    },
                    [this](const views::ExportCode& c) { export_code(c.path); },
+                   [this](const views::ExportDiff& c) { export_diff(c.path); },
+                   [this](const views::CompareWith& c) { compare_with(c); },
+                   [this](const views::StopComparing&) { stop_comparing(), request(); },
                    [this](const views::SaveRecipe& c) {
                        if (auto saved = session::save_recipe(snapshot_->recipe, c.path); !saved)
                            session_->report(saved.error());
@@ -212,6 +248,21 @@ void SessionWorkbench::view_command(const views::Command& command) {
     if (const auto* c = std::get_if<views::GroupRepeats>(&command)) options_.graph.group_repeats = c->on;
     if (const auto* c = std::get_if<views::ShowConstants>(&command)) options_.graph.show_constants = c->on;
     if (const auto* c = std::get_if<views::ShowHeat>(&command)) options_.heat = c->on;
+    if (const auto* c = std::get_if<views::ShowDiff>(&command)) options_.diff.on = c->on;
+    if (std::holds_alternative<views::SwapSides>(command)) options_.diff.swapped = !options_.diff.swapped;
+    if (const auto* c = std::get_if<views::PinLeft>(&command)) {
+        const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
+        options_.diff.pinned.reset();
+        if (c->on)
+            options_.diff.pinned =
+                views::point_of_stage(options_.selected_stage, function ? function->lowered.name : std::string());
+    }
+    if (const auto* c = std::get_if<views::ShowHistory>(&command)) {
+        options_.history = c->on;
+        options_.history_value = c->value;
+    } else if (std::holds_alternative<views::Select>(command)) {
+        options_.history_value.clear(); // a newer selection is what the history is of
+    }
 }
 
 void SessionWorkbench::select_stage(int id) {
@@ -247,18 +298,131 @@ void SessionWorkbench::enable_pass(int stage, bool on) {
     });
 }
 
+// ---------------------------------------------------------------------------------------- comparing
+
+void SessionWorkbench::compare_with(const views::CompareWith& command) {
+    using What = views::CompareWith::What;
+    session::Recipe recipe = snapshot_->recipe;
+    switch (command.what) {
+    case What::File:
+    case What::Sample:
+        recipe = compiler_->new_recipe({});
+        recipe.target = snapshot_->recipe.target;
+        recipe.passes = snapshot_->recipe.passes;
+        if (command.what == What::Sample) {
+            recipe.builtin = command.name;
+            return compare_recipe(std::move(recipe), {});
+        }
+        if (const auto bytes = map_file(command.name); !bytes) {
+            return session_->report(bytes.error());
+        } else if (!bytes->bytes.empty() && static_cast<char>(bytes->bytes.front()) == '{') {
+            auto loaded = session::load_recipe(command.name, compiler_->backend().host());
+            if (!loaded) return session_->report(loaded.error());
+            recipe = *std::move(loaded);
+        } else {
+            recipe.model = command.name;
+        }
+        return compare_recipe(std::move(recipe), {});
+    case What::Frozen: return compare_recipe(std::move(recipe), snapshot_->title + " as it was");
+    case What::Unscheduled:
+        recipe.rule = session::ScheduleRule::None;
+        recipe.schedules.clear();
+        return compare_recipe(std::move(recipe), snapshot_->title + " unscheduled");
+    case What::Unoptimized:
+        recipe.passes = transform::default_pipeline(0);
+        return compare_recipe(std::move(recipe), snapshot_->title + " at -O0");
+    }
+}
+
+void SessionWorkbench::compare_recipe(session::Recipe recipe, const std::string& title) {
+    stop_comparing();
+    other_title_ = title;
+    other_ = std::make_unique<session::Session>(compiler_);
+    other_->set_listener([this](const session::SnapshotPtr&) {
+        if (!other_pending_.exchange(true))
+            QMetaObject::invokeMethod(
+                this, [this] { take_other(); }, Qt::QueuedConnection);
+    });
+    other_->open_recipe(std::move(recipe));
+    take_other();
+}
+
+void SessionWorkbench::stop_comparing() {
+    if (other_) other_->set_listener({});
+    other_.reset();
+    other_seen_ = nullptr;
+    other_pending_ = false;
+    options_.diff.other = nullptr;
+    options_.diff.pinned.reset();
+    options_.diff.swapped = false;
+    code_tries_.clear();
+}
+
+void SessionWorkbench::take_other() {
+    other_pending_ = false;
+    if (!other_) return;
+    options_.diff.other = other_seen_ = other_->snapshot();
+    if (!other_title_.empty()) {
+        auto named = std::make_shared<session::Snapshot>(*other_seen_);
+        named->title = other_title_;
+        options_.diff.other = std::move(named);
+    }
+    request();
+}
+
+/// Generated code of both sides, where code is what is compared.
+void SessionWorkbench::want_compared_code() {
+    if (!options_.diff.on) return;
+    const views::DiffRequest compared = views::diff_request(snapshot_, options_);
+    if (!compared.empty_reason.empty()) return;
+    for (const auto& [snapshot, point] :
+         {std::pair(&compared.left, &compared.left_point), {&compared.right, &compared.right_point}}) {
+        if (point->level < session::Level::Ir) continue;
+        const session::FunctionPtr function = session::function_of(*point, **snapshot);
+        if (!function || (*snapshot)->code.contains(function->lowered.name)) continue;
+        session::Session* owner = *snapshot == snapshot_ ? session_.get() : other_.get();
+        if (!owner) continue;
+        // A request replaces one that is under way: wait for it, this is called again when it is done.
+        const auto jobs = owner->snapshot()->jobs;
+        if (std::ranges::any_of(jobs, [](const session::JobStatus& j) { return j.label.starts_with("generating"); }))
+            continue;
+        constexpr int kTries = 3; // one that fails is not asked for without end
+        if (code_tries_[function]++ < kTries) owner->want_code(function->lowered.name);
+    }
+}
+
+// ------------------------------------------------------------------------------------ writing files
+
+void SessionWorkbench::export_diff(const std::string& path) {
+    const auto extension = std::filesystem::path(path).extension();
+    // The window's own comparison and picture, as they are shown.
+    write_in_background(path, [diff = screen_->diff, graph = screen_->graph, extension]() -> Result<std::string> {
+        if (diff->left->line_count() == 0)
+            return Diagnostic{Code::BadArgument, "there is no comparison to export: " + diff->empty_reason, {}, {}};
+        if (extension == ".json") return views::to_json(*diff);
+        if (extension == ".txt") return views::to_text(*diff);
+        return views::to_html(*diff, diff->graph ? graph.get() : nullptr);
+    });
+}
+
 void SessionWorkbench::export_code(const std::string& path) {
-    if (!exporting_.empty() || snapshot_->functions.empty()) return;
+    if (snapshot_->functions.empty()) return;
     const auto extension = std::filesystem::path(path).extension();
     const EmitKind kind = extension == ".s" ? EmitKind::Assembly : extension == ".ll" ? EmitKind::Ir : EmitKind::Object;
-    exporting_ = std::filesystem::path(path).filename().string();
-    request();
-    export_ = std::jthread([this, path, kind, snapshot = snapshot_] {
+    write_in_background(path, [this, kind, snapshot = snapshot_]() -> Result<std::string> {
         std::vector<tensor::Program> programs;
         for (const session::FunctionPtr& f : snapshot->functions) programs.push_back(f->program());
+        return compiler_->backend().assemble(programs, snapshot->recipe.target, snapshot->recipe.build, kind);
+    });
+}
+
+void SessionWorkbench::write_in_background(const std::string& path, std::function<Result<std::string>()> make) {
+    if (!exporting_.empty()) return;
+    exporting_ = std::filesystem::path(path).filename().string();
+    request();
+    export_ = std::jthread([this, path, make = std::move(make)] {
         std::optional<Diagnostic> problem;
-        auto bytes = compiler_->backend().assemble(programs, snapshot->recipe.target, snapshot->recipe.build, kind);
-        if (!bytes)
+        if (auto bytes = make(); !bytes)
             problem = bytes.error();
         else if (auto written = write_file(path, *bytes); !written)
             problem = written.error();

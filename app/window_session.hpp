@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -57,11 +58,20 @@ class SessionWorkbench : public Workbench {
     void request();
     void deliver(views::Screen screen);
     void deliver_graph(std::shared_ptr<const views::GraphViewData> graph);
+    void deliver_details(std::shared_ptr<const views::DiffViewData> diff,
+                         std::shared_ptr<const views::HistoryViewData> history);
     void reset_options();
     void select_stage(int id);
     void show_function(const std::string& name);
     void enable_pass(int stage, bool on);
     void export_code(const std::string& path);
+    void compare_with(const views::CompareWith& command);
+    void compare_recipe(session::Recipe recipe, const std::string& title);
+    void stop_comparing();
+    void take_other();
+    void want_compared_code();
+    void export_diff(const std::string& path);
+    void write_in_background(const std::string& path, std::function<Result<std::string>()> make);
     void view_command(const views::Command& command);
 
     std::shared_ptr<session::Compiler> compiler_;
@@ -70,13 +80,18 @@ class SessionWorkbench : public Workbench {
     session::SnapshotPtr snapshot_;
     views::ViewOptions options_;
     std::shared_ptr<const views::Screen> screen_;
-    views::ScreenBuilder::Key graph_key_;
+    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_;
+    std::unique_ptr<session::Session> other_; ///< recipe B; null when nothing is compared with
+    session::SnapshotPtr other_seen_;         ///< what was last taken of it
+    std::string other_title_;                 ///< shown for a variant of the open recipe; empty: its own
     std::string wanted_code_;
     std::shared_ptr<const session::RunResult> seen_run_;
     std::shared_ptr<const session::CompiledModel> warm_; ///< what has been run before
     std::string exporting_;                              ///< file being written; empty when none is
     std::atomic<bool> snapshot_pending_{false};
-    std::unique_ptr<Worker> screens_, graphs_;
+    std::map<session::FunctionPtr, int> code_tries_; ///< how often code was asked for to be compared
+    std::atomic<bool> other_pending_{false};
+    std::unique_ptr<Worker> screens_, graphs_, details_;
     std::jthread export_;
 };
 

@@ -5,13 +5,14 @@
 #include <QApplication>
 #include <QDockWidget>
 #include <QLayout>
+#include <QSplitter>
 #include <QStackedWidget>
 #include <QToolButton>
 
 namespace orrery::app {
 namespace {
 
-constexpr int kStateVersion = 3; // of saved dock states; another version falls back to the shipped arrangement
+constexpr int kStateVersion = 4; // of saved dock states; another version falls back to the shipped arrangement
 
 QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 5>& docks) {
     return docks[static_cast<std::size_t>(pane)];
@@ -45,6 +46,7 @@ Workspace::Workspace(Settings& settings, QWidget* parent) : QMainWindow(parent, 
     setCorner(Qt::BottomLeftCorner, Qt::BottomDockWidgetArea);
     build_graph();
     build_texts();
+    build_comparison();
     build_bottom();
     connect_selection();
     for (QDockWidget* dock : {graph_dock_, code_dock_, bottom_dock_, inspector_dock_})
@@ -84,7 +86,9 @@ void Workspace::build_texts() {
     QToolButton* pick =
         tensor_header_->add_button(QStringLiteral("▾"), tr("Show another tensor program (Ctrl+T)"), false);
     connect(pick, &QToolButton::clicked, this, &Workspace::function_list_requested);
-    setCentralWidget(new qt::Pane(tensor_header_, tensor_, this));
+    middle_ = new QStackedWidget(this);
+    middle_->addWidget(new qt::Pane(tensor_header_, tensor_, this));
+    setCentralWidget(middle_);
     llvm_ = new qt::TextView(this);
     llvm_->setAccessibleName(tr("LLVM IR"));
     assembly_ = new qt::TextView(this);
@@ -103,19 +107,39 @@ void Workspace::build_texts() {
     code_header_->select_tab(AssemblyTab);
 }
 
+void Workspace::build_comparison() {
+    diff_ = new qt::DiffPanel(this);
+    middle_->addWidget(diff_);
+    connect(diff_, &qt::DiffPanel::selection_requested, this, &Workspace::selection_requested);
+    figures_ = new qt::TablePanel(tr("Figures of both sides"), this);
+    changes_ = new qt::TablePanel(tr("Changes in the graph"), this);
+    history_ = new qt::HistoryPanel(this);
+}
+
 void Workspace::build_bottom() {
     memory_ = new MemoryPanel(this);
     run_ = new qt::RunPanel(this);
     problems_ = new qt::TablePanel(tr("Problems"), this);
     bottom_header_ = new qt::PaneHeader(this);
-    for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems")}) bottom_header_->add_tab(tab);
+    for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History")})
+        bottom_header_->add_tab(tab);
+    auto* compared = new QSplitter(Qt::Horizontal, this);
+    compared->setHandleWidth(1);
+    compared->setChildrenCollapsible(false);
+    compared->addWidget(figures_);
+    compared->addWidget(changes_);
+    compared->setSizes({480, 800});
     bottom_stack_ = new QStackedWidget(this);
     bottom_stack_->addWidget(memory_);
     bottom_stack_->addWidget(run_);
     bottom_stack_->addWidget(problems_);
+    bottom_stack_->addWidget(compared);
+    bottom_stack_->addWidget(history_);
     connect(bottom_header_, &qt::PaneHeader::tab_selected, this, [this](int tab) {
         bottom_stack_->setCurrentIndex(tab);
         bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(tab)]);
+        Q_EMIT history_shown_changed(tab == HistoryTab);
+        Q_EMIT diff_shown_changed(diff_shown());
     });
     bottom_dock_ = add_dock(QStringLiteral("Bottom"), bottom_header_, bottom_stack_, Qt::BottomDockWidgetArea);
     inspector_ = new qt::InspectorPanel(this);
@@ -136,6 +160,7 @@ void Workspace::connect_selection() {
     from(memory_, &MemoryPanel::selection_requested);
     from(run_->operators(), &qt::TablePanel::selection_requested);
     from(problems_, &qt::TablePanel::selection_requested);
+    from(changes_, &qt::TablePanel::selection_requested);
     const std::array texts = {tensor_, llvm_, assembly_};
     for (qt::TextView* source : texts)
         connect(source, &qt::TextView::hovered, this, [texts, source](const views::Selection& hover) {
@@ -144,7 +169,10 @@ void Workspace::connect_selection() {
         });
 }
 
-void Workspace::set_sink(const views::CommandSink& sink) { graph_->set_sink(sink); }
+void Workspace::set_sink(const views::CommandSink& sink) {
+    graph_->set_sink(sink);
+    history_->set_sink(sink);
+}
 
 void Workspace::show_screen(const views::Screen& before, const views::Screen& next) {
     graph_->set_data(next.graph);
@@ -157,6 +185,13 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
     memory_->set_data(next.memory);
     run_->set_data(next.run);
     inspector_->set_data(next.inspector);
+    history_->set_data(next.history);
+    if (next.diff != before.diff) {
+        diff_->set_data(next.diff);
+        figures_->set_table(std::shared_ptr<const views::Table>(next.diff, &next.diff->statistics));
+        changes_->set_table(std::shared_ptr<const views::Table>(next.diff, &next.diff->changes));
+    }
+    diff_->set_pinned(next.left_pinned);
     if (next.problems != before.problems)
         problems_->set_table(std::shared_ptr<const views::Table>(next.problems, &next.problems->table));
     show_notes(next);
@@ -171,7 +206,10 @@ void Workspace::show_notes(const views::Screen& screen) {
     const views::ProblemsViewData& p = *screen.problems;
     bottom_header_->set_tab_text(
         ProblemsTab, p.errors + p.warnings == 0 ? tr("Problems") : tr("Problems  %1").arg(p.errors + p.warnings));
-    bottom_notes_ = {text_of(screen.memory->summary), text_of(screen.run->agreement), QString()};
+    const QString compared =
+        screen.other_title.empty() ? QString() : tr("compared with %1").arg(text_of(screen.other_title));
+    bottom_notes_ = {text_of(screen.memory->summary), text_of(screen.run->agreement), QString(),
+                     compared.isEmpty() ? text_of(screen.diff->summary) : compared, text_of(screen.history->summary)};
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
 }
 
@@ -180,6 +218,13 @@ void Workspace::show_selection(const views::Selection& selection, const QObject*
     for (qt::TextView* text : {tensor_, llvm_, assembly_}) text->set_selection(selection, text != source);
     if (source != memory_) memory_->set_selection(selection);
     if (source != run_->operators()) run_->operators()->set_selection(selection);
+    diff_->set_selection(selection, source);
+    if (source != changes_) changes_->set_selection(selection);
+}
+
+bool Workspace::diff_shown() const {
+    return arrangement_ == Arrangement::Passes ||
+           (!bottom_dock_->isHidden() && bottom_stack_->currentIndex() == DiffTab);
 }
 
 // ------------------------------------------------------------------------------------- arrangements
@@ -197,8 +242,15 @@ void Workspace::arrange(Arrangement arrangement) {
         splitDockWidget(bottom_dock_, inspector_dock_, Qt::Horizontal);
     }
     graph_dock_->setVisible(true);
-    code_dock_->setVisible(arrangement == Arrangement::Passes || arrangement == Arrangement::Schedule);
-    bottom_dock_->setVisible(arrangement == Arrangement::Schedule || arrangement == Arrangement::Run);
+    const bool passes = arrangement == Arrangement::Passes;
+    middle_->setCurrentWidget(passes ? static_cast<QWidget*>(diff_) : tensor_->parentWidget());
+    code_dock_->setVisible(arrangement == Arrangement::Schedule);
+    bottom_dock_->setVisible(arrangement != Arrangement::Explore);
+    if (passes)
+        show_bottom_tab(DiffTab);
+    else if (bottom_stack_->currentIndex() == DiffTab)
+        bottom_header_->select_tab(MemoryTab);
+    Q_EMIT diff_shown_changed(diff_shown());
     inspector_dock_->setVisible(arrangement != Arrangement::Passes);
     centralWidget()->setVisible(true);
     const QByteArray kept = settings_.bytes(QStringLiteral("layout/") + arrangement_name(arrangement));
@@ -228,7 +280,8 @@ void Workspace::default_sizes() {
         resizeDocks({graph_dock_, inspector_dock_}, {w * 46 / 100, w * 24 / 100}, Qt::Horizontal);
         break;
     case Arrangement::Passes:
-        resizeDocks({graph_dock_, code_dock_}, {w * 34 / 100, w * 30 / 100}, Qt::Horizontal);
+        resizeDocks({graph_dock_}, {w * 26 / 100}, Qt::Horizontal);
+        resizeDocks({bottom_dock_}, {h * 33 / 100}, Qt::Vertical);
         break;
     case Arrangement::Schedule:
         resizeDocks({graph_dock_, code_dock_}, {w * 26 / 100, w * 33 / 100}, Qt::Horizontal);
@@ -266,12 +319,13 @@ void Workspace::focus_pane(PaneId pane) {
     show_pane(pane, true);
     switch (pane) {
     case PaneId::Graph: return graph_->setFocus(Qt::ShortcutFocusReason);
-    case PaneId::Tensor: return tensor_->setFocus(Qt::ShortcutFocusReason);
+    case PaneId::Tensor:
+        return (arrangement_ == Arrangement::Passes ? diff_->right() : tensor_)->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Code: return code_stack_->currentWidget()->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Inspector: return inspector_->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Bottom: break;
     }
-    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_};
+    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_, figures_, history_};
     targets[bottom_stack_->currentIndex()]->setFocus(Qt::ShortcutFocusReason);
 }
 
@@ -295,9 +349,9 @@ void Workspace::show_bottom_tab(int tab) {
 void Workspace::show_code_tab(int tab) { code_header_->select_tab(tab); }
 
 qt::TextView* Workspace::current_text() const {
-    for (qt::TextView* text : {tensor_, llvm_, assembly_})
+    for (qt::TextView* text : {tensor_, llvm_, assembly_, diff_->left(), diff_->right()})
         if (text->hasFocus() || text->isAncestorOf(QApplication::focusWidget())) return text;
-    return tensor_;
+    return arrangement_ == Arrangement::Passes ? diff_->right() : tensor_;
 }
 
 } // namespace orrery::app

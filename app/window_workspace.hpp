@@ -4,7 +4,9 @@
 #include "app/window_memory_panel.hpp"
 #include "app/window_settings.hpp"
 #include "views/model/screen.hpp"
+#include "views/qt/diff_panel.hpp"
 #include "views/qt/graph_view.hpp"
+#include "views/qt/history_panel.hpp"
 #include "views/qt/inspector_panel.hpp"
 #include "views/qt/pane.hpp"
 #include "views/qt/run_panel.hpp"
@@ -50,11 +52,17 @@ class Workspace : public QMainWindow {
     void show_pane(PaneId pane, bool on);
     [[nodiscard]] bool pane_shown(PaneId pane) const;
     void show_bottom_tab(int tab);
-    enum BottomTab { MemoryTab, RunTab, ProblemsTab };
+    enum BottomTab { MemoryTab, RunTab, ProblemsTab, DiffTab, HistoryTab };
     enum CodeTab { LlvmTab, AssemblyTab };
     void show_code_tab(int tab);
 
     [[nodiscard]] qt::GraphView* graph() const { return graph_; }
+    /// Whether the middle shows a comparison: in the Passes arrangement.
+    [[nodiscard]] bool diff_shown() const;
+    [[nodiscard]] qt::DiffPanel* diff() const { return diff_; }
+    [[nodiscard]] qt::TablePanel* figures() const { return figures_; }
+    [[nodiscard]] qt::TablePanel* changes() const { return changes_; }
+    [[nodiscard]] qt::HistoryPanel* history() const { return history_; }
     [[nodiscard]] qt::TextView* tensor() const { return tensor_; }
     [[nodiscard]] qt::TextView* llvm() const { return llvm_; }
     [[nodiscard]] qt::TextView* assembly() const { return assembly_; }
@@ -71,6 +79,8 @@ class Workspace : public QMainWindow {
     void function_list_requested();
     void heat_requested(bool on);
     void panes_changed();
+    void diff_shown_changed(bool shown);
+    void history_shown_changed(bool shown);
 
   protected:
     void showEvent(QShowEvent* event) override;
@@ -81,6 +91,7 @@ class Workspace : public QMainWindow {
     void build_graph();
     void build_texts();
     void build_bottom();
+    void build_comparison();
     void connect_selection();
     void default_sizes();
     void show_notes(const views::Screen& screen);
@@ -94,13 +105,16 @@ class Workspace : public QMainWindow {
     qt::RunPanel* run_ = nullptr;
     qt::TablePanel* problems_ = nullptr;
     qt::InspectorPanel* inspector_ = nullptr;
+    qt::DiffPanel* diff_ = nullptr;
+    qt::TablePanel *figures_ = nullptr, *changes_ = nullptr;
+    qt::HistoryPanel* history_ = nullptr;
     qt::PaneHeader *graph_header_ = nullptr, *tensor_header_ = nullptr, *code_header_ = nullptr,
                    *bottom_header_ = nullptr, *inspector_header_ = nullptr;
-    QStackedWidget *code_stack_ = nullptr, *bottom_stack_ = nullptr;
+    QStackedWidget *code_stack_ = nullptr, *bottom_stack_ = nullptr, *middle_ = nullptr;
     QDockWidget *graph_dock_ = nullptr, *code_dock_ = nullptr, *bottom_dock_ = nullptr, *inspector_dock_ = nullptr;
     QToolButton* heat_button_ = nullptr;
     std::array<QString, 2> code_notes_;
-    std::array<QString, 3> bottom_notes_;
+    std::array<QString, 5> bottom_notes_;
 };
 
 } // namespace orrery::app

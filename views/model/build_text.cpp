@@ -33,16 +33,6 @@ std::string register_note(const Listing& listing) {
     return note;
 }
 
-/// "    vaddps zmm0, zmm1" as columns: tab, mnemonic, tab, operands.
-std::string in_columns(const std::string& line) {
-    const std::size_t begin = line.find_first_not_of(" \t");
-    if (begin == 0 || begin == std::string::npos) return line;
-    const std::size_t end = line.find_first_of(" \t", begin);
-    if (end == std::string::npos) return "\t" + line.substr(begin);
-    const std::size_t rest = line.find_first_not_of(" \t", end);
-    return "\t" + line.substr(begin, end - begin) + (rest == std::string::npos ? "" : "\t" + line.substr(rest));
-}
-
 /// " · 94 % linked": instructions that know their line of the tensor program.
 std::string linked_note(const Listing& listing) {
     int instructions = 0, linked = 0;
@@ -55,6 +45,15 @@ std::string linked_note(const Listing& listing) {
 }
 
 } // namespace
+
+std::string in_columns(const std::string& line) {
+    const std::size_t begin = line.find_first_not_of(" \t");
+    if (begin == 0 || begin == std::string::npos) return line;
+    const std::size_t end = line.find_first_of(" \t", begin);
+    if (end == std::string::npos) return "\t" + line.substr(begin);
+    const std::size_t rest = line.find_first_not_of(" \t", end);
+    return "\t" + line.substr(begin, end - begin) + (rest == std::string::npos ? "" : "\t" + line.substr(rest));
+}
 
 TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& options) {
     TextViewData data;

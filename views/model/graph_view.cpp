@@ -69,6 +69,7 @@ GraphNode single(const GraphItem& item) {
     GraphNode node;
     node.name = item.name, node.title = item.title, node.subtitle = item.subtitle, node.function = item.function;
     node.kind = item.kind, node.origins = item.origins;
+    node.change = item.change, node.was = item.was;
     return node;
 }
 
@@ -86,12 +87,16 @@ GraphNode folded(const GraphDescription& description, const GraphBlock& block) {
     node.title = block.title + " ⊞ " + std::to_string(block.operators) + " operators";
     node.kind = OperatorKind::Group;
     node.members = block.operators;
+    int changed = 0;
     for (int i = block.first; i < block.first + block.count; ++i) {
         const GraphItem& item = description.items[static_cast<std::size_t>(i)];
         if (item.kind == OperatorKind::Constant) continue;
         node.origins = unite(node.origins, item.origins);
         node.subtitle = item.subtitle; // the last member's: what the block gives
+        changed += item.change > NodeMark::Same ? 1 : 0;
+        node.change = node.change == NodeMark::None || node.change == item.change ? item.change : NodeMark::Changed;
     }
+    if (node.change == NodeMark::Changed) node.was = std::to_string(changed) + " of its operators changed";
     return node;
 }
 
@@ -221,6 +226,11 @@ std::string_view to_string(OperatorKind kind) {
         "input",      "output",      "constant",  "convolution", "matmul",    "pool",  "normalization",
         "activation", "elementwise", "reduction", "shape",       "recurrent", "other", "group"};
     return kNames[static_cast<std::size_t>(kind)];
+}
+
+std::string_view to_string(NodeMark mark) {
+    static constexpr std::array<std::string_view, 6> kNames = {"", "same", "added", "removed", "changed", "moved"};
+    return kNames[static_cast<std::size_t>(mark)];
 }
 
 OperatorKind operator_kind(std::string_view op_name) {
@@ -364,6 +374,7 @@ std::string to_text(const GraphViewData& data) {
         out +=
             "  " + std::to_string(i) + " [" + std::string(to_string(n.kind)) + (n.stub ? " stub" : "") + "] " + n.title;
         if (!n.subtitle.empty()) out += "  " + n.subtitle;
+        if (n.change > NodeMark::Same) out += " (" + std::string(to_string(n.change)) + ")";
         if (!readers[i].empty()) {
             out += "  ->";
             for (const int to : readers[i]) out += " " + std::to_string(to);
@@ -383,6 +394,7 @@ std::string to_json(const GraphViewData& data) {
                              {"function", n.function},
                              {"members", n.members},
                              {"stub", n.stub},
+                             {"change", to_string(n.change)},
                              {"origins", json_of(n.origins)},
                              {"box", {n.box.x, n.box.y, n.box.width, n.box.height}}});
     for (const GraphEdge& e : data.edges) edges.push_back(Json::array({e.from, e.to}));

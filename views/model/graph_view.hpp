@@ -37,6 +37,10 @@ inline constexpr int kOperatorKinds = 14;
 /// By the operator's name: "conv2d" is a Convolution.
 [[nodiscard]] OperatorKind operator_kind(std::string_view op_name);
 
+/// What happened to a node between the two points compared. None: nothing is compared.
+enum class NodeMark : std::uint8_t { None, Same, Added, Removed, Changed, Moved };
+[[nodiscard]] std::string_view to_string(NodeMark mark);
+
 /// A node before grouping and layout. Nodes come in an order in which inputs stand before their readers.
 struct GraphItem {
     std::string name;      ///< unique, stable from build to build: variable or source name
@@ -49,6 +53,8 @@ struct GraphItem {
     OriginSet origins;
     std::vector<int> inputs; ///< items it reads
     double time_ms = -1;     ///< measured; negative when not
+    NodeMark change = NodeMark::None;
+    std::string was; ///< of a changed node: what it was, in a few words
 };
 
 /// All nodes of one stage.
@@ -79,6 +85,8 @@ struct GraphNode {
     float heat = -1;          ///< share of the slowest node's time in [0, 1]; negative when not measured
     std::int32_t members = 0; ///< operators folded into it; 0 for a single node
     bool stub = false;        ///< stands for a value drawn elsewhere
+    NodeMark change = NodeMark::None;
+    std::string was; ///< of a changed node: what it was
 };
 
 struct GraphEdge {

@@ -19,6 +19,8 @@ Json json_of(const Table& table) {
     return Json{{"columns", std::move(columns)}, {"rows", std::move(rows)}};
 }
 
+std::string to_json(const Table& table) { return dump(Json{{"table", json_of(table)}}); }
+
 std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"; }
 
 } // namespace orrery::views

@@ -1,9 +1,12 @@
 #pragma once
 // Everything the window shows, as one immutable value.
 
+#include "views/model/diff_view.hpp"
 #include "views/model/graph_view.hpp"
+#include "views/model/history_view.hpp"
 #include "views/model/memory_view.hpp"
 #include "views/model/panels.hpp"
+#include "views/model/search_view.hpp"
 #include "views/model/selection.hpp"
 #include "views/model/stages_view.hpp"
 #include "views/model/text_view.hpp"
@@ -27,6 +30,9 @@ struct Screen {
     std::shared_ptr<const RunViewData> run = std::make_shared<RunViewData>();
     std::shared_ptr<const ProblemsViewData> problems = std::make_shared<ProblemsViewData>();
     std::shared_ptr<const StartViewData> start = std::make_shared<StartViewData>();
+    std::shared_ptr<const DiffViewData> diff = std::make_shared<DiffViewData>();
+    std::shared_ptr<const HistoryViewData> history = std::make_shared<HistoryViewData>();
+    std::shared_ptr<const SearchViewData> search = std::make_shared<SearchViewData>();
     StatusViewData status;
     std::vector<std::string> functions; ///< names of all tensor programs, in order of execution
     Selection selection;
@@ -35,7 +41,10 @@ struct Screen {
     std::string target_title;           ///< "llvm · native · 2 threads"
     std::string undo_title, redo_title; ///< what would be undone, redone; empty when nothing
     int threads = 1, max_threads = 1;
-    bool heat = false; ///< whether times are drawn over the graph
+    bool heat = false;       ///< whether times are drawn over the graph
+    std::string other_title; ///< of the recipe compared with; empty when none is
+    bool left_pinned = false;
+    int shown_step = -1; ///< the graph's
 };
 
 } // namespace orrery::views

@@ -1,6 +1,7 @@
 #include "views/model/screen_builder.hpp"
 
 #include "core/base/hash.hpp"
+#include "core/session/history.hpp"
 
 #include <algorithm>
 
@@ -43,6 +44,35 @@ Key stages_key(const session::Snapshot& s, const ViewOptions& o) {
     return key;
 }
 
+/// What a comparison reads of one side.
+void add_side(Key& key, const session::Snapshot& snapshot, const session::Point& point) {
+    key.push_back(static_cast<std::uint64_t>(point.level));
+    if (const auto step = session::step_of(point, snapshot)) {
+        key.push_back(address(step));
+        return;
+    }
+    const session::FunctionPtr function = session::function_of(point, snapshot);
+    key.push_back(address(function));
+    key.push_back(number(point.step));
+    key.push_back(point.level >= session::Level::Ir ? code_address(snapshot, function) : 0);
+}
+
+Key request_key(const DiffRequest& request) {
+    Key key;
+    add_text(key, request.empty_reason);
+    if (!request.empty_reason.empty() || !request.left || !request.right) return key;
+    key.push_back(request.left == request.right ? 1u : 2u);
+    add_side(key, *request.left, request.left_point);
+    add_side(key, *request.right, request.right_point);
+    return key;
+}
+
+bool compares_graphs(const DiffRequest& request) {
+    return request.empty_reason.empty() && request.left && request.right && request.left->has_model() &&
+           request.right->has_model() && request.left_point.level == session::Level::Graph &&
+           request.right_point.level == session::Level::Graph;
+}
+
 Key problems_key(const session::Snapshot& s) {
     Key key;
     for (const Diagnostic& d : s.problems) add_text(key, to_string(d));
@@ -66,7 +96,8 @@ template <class T, class Build> std::shared_ptr<const T> ScreenBuilder::part(Par
     return kept.data;
 }
 
-Key ScreenBuilder::graph_key(const session::Snapshot& s, const ViewOptions& o) {
+Key ScreenBuilder::graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& o) {
+    const session::Snapshot& s = *snapshot;
     Key key{address(shown_step(s, o.graph_step)), address(s.compiled), address(s.run),
             static_cast<std::uint64_t>(s.steps.size()),
             (o.graph.group_repeats ? 1u : 0u) + (o.graph.show_constants ? 2u : 0u) +
@@ -74,6 +105,23 @@ Key ScreenBuilder::graph_key(const session::Snapshot& s, const ViewOptions& o) {
     add_functions(key, s);
     if (!s.has_model()) add_text(key, s.title);
     for (const std::string& name : o.graph.toggled) add_text(key, name);
+    if (const DiffRequest request = diff_request(snapshot, o); o.diff.on && compares_graphs(request))
+        for (const std::uint64_t part : request_key(request)) key.push_back(part);
+    return key;
+}
+
+Key ScreenBuilder::diff_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    if (!options.diff.on) return {};
+    return request_key(diff_request(snapshot, options));
+}
+
+Key ScreenBuilder::history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    if (!options.history || !snapshot->has_model()) return {};
+    Key key{number(options.graph_step), number(static_cast<std::int64_t>(snapshot->steps.size()))};
+    for (const auto& step : snapshot->steps) key.push_back(address(step));
+    add_functions(key, *snapshot);
+    add_origins(key, options.selection.origins);
+    add_text(key, options.history_value);
     return key;
 }
 
@@ -98,7 +146,11 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.memory = part(memory_, {address(s.compiled)}, [&] { return build_memory(s); });
     screen.run = part(run_, {address(s.run), address(s.check), address(s.compiled)}, [&] { return build_run(s); });
     screen.problems = part(problems_, problems_key(s), [&] { return build_problems(s.problems); });
+    Key steps;
+    for (const auto& step : s.steps) steps.push_back(address(step));
+    screen.search = part(search_, std::move(steps), [&] { return build_search(s); });
     screen.status = build_status(s);
+    screen.shown_step = options.graph_step < 0 ? static_cast<int>(s.steps.size()) - 1 : options.graph_step;
     screen.selection = options.selection;
     for (const session::FunctionPtr& f : s.functions) screen.functions.push_back(f->lowered.name);
     screen.model_title = s.title;
@@ -107,25 +159,70 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.threads = s.recipe.threads > 0 ? s.recipe.threads : s.recipe.target.cores;
     screen.max_threads = std::max(screen.threads, s.recipe.target.cores);
     screen.heat = options.heat && s.run != nullptr;
+    if (options.diff.other) screen.other_title = options.diff.other->title;
+    screen.left_pinned = options.diff.pinned.has_value();
     last_ = snapshot;
     return screen;
 }
 
 Result<std::shared_ptr<const GraphViewData>>
 ScreenBuilder::build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress) {
-    Key key = graph_key(*snapshot, options);
+    Key key = graph_key(snapshot, options);
+    const DiffRequest request = diff_request(snapshot, options);
     if (graph_.data && graph_.key == key) return graph_.data;
     if (!snapshot->has_model()) {
         GraphViewData none;
         if (!snapshot->title.empty()) none.empty_reason = "Reading " + snapshot->title + "…";
         graph_ = {std::move(key), std::make_shared<const GraphViewData>(std::move(none))};
     } else {
+        const bool both = options.diff.on && compares_graphs(request);
         ORRERY_TRY(GraphViewData built,
-                   build_graph_view(describe_graph(*snapshot, options.graph_step), options.graph, *layouts_, progress));
+                   build_graph_view(both ? describe_diff(request) : describe_graph(*snapshot, options.graph_step),
+                                    options.graph, *layouts_, progress));
         graph_ = {std::move(key), std::make_shared<const GraphViewData>(std::move(built))};
     }
     last_graph_snapshot_ = snapshot;
+    graph_alive_ = {request.left, request.right};
     return graph_.data;
+}
+
+Result<std::shared_ptr<const DiffViewData>> ScreenBuilder::build_comparison(const session::SnapshotPtr& snapshot,
+                                                                            const ViewOptions& options,
+                                                                            const Progress& progress) {
+    Key key = diff_key(snapshot, options);
+    if (diff_.data && diff_.key == key) return diff_.data;
+    if (!options.diff.on) {
+        diff_ = {std::move(key), std::make_shared<const DiffViewData>()};
+        return diff_.data;
+    }
+    const DiffRequest request = diff_request(snapshot, options);
+    ORRERY_TRY(DiffViewData built, build_diff(request, progress));
+    diff_ = {std::move(key), std::make_shared<const DiffViewData>(std::move(built))};
+    diff_alive_ = {request.left, request.right};
+    return diff_.data;
+}
+
+Result<std::shared_ptr<const HistoryViewData>> ScreenBuilder::build_history(const session::SnapshotPtr& snapshot,
+                                                                            const ViewOptions& options,
+                                                                            const Progress& progress) {
+    Key key = history_key(snapshot, options);
+    if (history_.data && history_.key == key) return history_.data;
+    HistoryViewData built;
+    if (options.history && snapshot->has_model()) {
+        const auto last = static_cast<int>(snapshot->steps.size()) - 1;
+        const int step = options.graph_step < 0 || options.graph_step > last ? last : options.graph_step;
+        const graph::Module& module = snapshot->steps[static_cast<std::size_t>(step)]->module;
+        graph::Var value = options.history_value.empty() ? nullptr : session::find_value(module, options.history_value);
+        if (!value) value = session::find_value(module, options.selection.origins);
+        if (value) {
+            ORRERY_TRY(const session::ValueHistory history,
+                       session::history_of(*snapshot, static_cast<std::size_t>(step), value, progress));
+            built = views::build_history(*snapshot, history);
+        }
+    }
+    history_ = {std::move(key), std::make_shared<const HistoryViewData>(std::move(built))};
+    history_alive_ = snapshot;
+    return history_.data;
 }
 
 } // namespace orrery::views

@@ -23,10 +23,19 @@ class ScreenBuilder {
     [[nodiscard]] Result<std::shared_ptr<const GraphViewData>>
     build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
 
+    /// The comparison that is asked for; the last one again when nothing it shows has changed. Errors: Cancelled.
+    /// Thread: these two from one thread at a time.
+    [[nodiscard]] Result<std::shared_ptr<const DiffViewData>>
+    build_comparison(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
+    [[nodiscard]] Result<std::shared_ptr<const HistoryViewData>>
+    build_history(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
+
     /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long
     /// as the snapshot they were taken from lives.
     using Key = std::vector<std::uint64_t>;
-    [[nodiscard]] static Key graph_key(const session::Snapshot& snapshot, const ViewOptions& options);
+    [[nodiscard]] static Key graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    [[nodiscard]] static Key diff_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    [[nodiscard]] static Key history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
 
   private:
     template <class T> struct Part {
@@ -42,8 +51,13 @@ class ScreenBuilder {
     Part<InspectorViewData> inspector_;
     Part<MemoryViewData> memory_;
     Part<RunViewData> run_;
+    Part<SearchViewData> search_;
     Part<ProblemsViewData> problems_;
     Part<GraphViewData> graph_;
+    Part<DiffViewData> diff_;
+    Part<HistoryViewData> history_;
+    std::vector<session::SnapshotPtr> graph_alive_, diff_alive_;
+    session::SnapshotPtr history_alive_;
     std::shared_ptr<const StartViewData> start_;
 };
 

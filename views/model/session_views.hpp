@@ -1,16 +1,27 @@
 #pragma once
 // View data of a session's snapshot: one pure function a view.
 
+#include "core/session/point.hpp"
 #include "core/session/snapshot.hpp"
+#include "views/model/diff_build.hpp"
 #include "views/model/graph_view.hpp"
 #include "views/model/memory_view.hpp"
 #include "views/model/panels.hpp"
 #include "views/model/stages_view.hpp"
 #include "views/model/text_view.hpp"
 
+#include <optional>
 #include <string>
 
 namespace orrery::views {
+
+/// What is compared while comparisons are shown.
+struct DiffOptions {
+    bool on = false;                      ///< comparisons are shown
+    std::optional<session::Point> pinned; ///< left side; none: the stage before the selected one
+    session::SnapshotPtr other;           ///< recipe B, on the right; null: both sides are of one recipe
+    bool swapped = false;
+};
 
 /// What the panes show of a snapshot; saved with the window, not with the recipe.
 struct ViewOptions {
@@ -22,7 +33,15 @@ struct ViewOptions {
     GraphOptions graph;
     bool heat = false;
     Selection selection;
+    DiffOptions diff;
+    bool history = false;      ///< the history of the selected value is shown
+    std::string history_value; ///< its name at the shown step; empty: what fits the selection best
 };
+
+/// The point that a stage of the strip shows.
+[[nodiscard]] session::Point point_of_stage(int stage, const std::string& function);
+/// What the options ask to compare of a snapshot.
+[[nodiscard]] DiffRequest diff_request(const session::SnapshotPtr& snapshot, const ViewOptions& options);
 
 /// The function of that name, else the one that does most work; null when there is none.
 [[nodiscard]] session::FunctionPtr shown_function(const session::Snapshot& snapshot, const std::string& name);
@@ -44,6 +63,8 @@ enum class CodeView : std::uint8_t { Llvm, Assembly };
 /// The built-in networks of `resources/samples.json`; recent files are the window's own.
 [[nodiscard]] StartViewData build_start();
 
+/// "    vaddps zmm0, zmm1" as columns: tab, mnemonic, tab, operands.
+[[nodiscard]] std::string in_columns(const std::string& line);
 /// "conv2d 3×3 /2": the operator and what a reader wants to know of its attributes.
 [[nodiscard]] std::string call_title(const graph::CallOp& call);
 /// "64×56×56", "i64 1×64"; a leading 1 of four dimensions is left out.

@@ -37,5 +37,6 @@ struct Table {
 };
 
 [[nodiscard]] std::string to_text(const Table& table);
+[[nodiscard]] std::string to_json(const Table& table);
 
 } // namespace orrery::views

@@ -28,6 +28,17 @@ struct FoldRange {
     friend bool operator==(const FoldRange&, const FoldRange&) = default;
 };
 
+/// How a line stands against the other text, where two are compared. A filler stands for a line that only the other
+/// has.
+enum class LineChange : std::uint8_t { None, Added, Removed, Changed, Moved, Filler };
+
+/// A run of bytes of one line.
+struct TextHit {
+    std::int32_t line = 0;
+    std::uint32_t begin = 0, end = 0; ///< bytes within the line
+    friend bool operator==(const TextHit&, const TextHit&) = default;
+};
+
 struct TextViewData {
     TextLanguage language = TextLanguage::Plain;
     std::string title;        ///< "Tensor program", "Assembly"
@@ -39,6 +50,10 @@ struct TextViewData {
     std::vector<LineLink> links;           ///< one a line, or empty when nothing is linked
     std::vector<FoldRange> folds;          ///< sorted by first line; nested or disjoint
     std::vector<float> heat;               ///< share of time in [0, 1], one a line, or empty
+    std::vector<LineChange> changes;       ///< one a line, or empty when nothing is compared
+    std::vector<std::int32_t> numbers;     ///< line numbers shown, 0 for none; empty: lines count from 1
+    std::vector<TextHit> words;            ///< parts of changed lines that differ, in order of lines
+    bool folded = false;                   ///< opens with its ranges folded
 
     [[nodiscard]] int line_count() const { return line_start.empty() ? 0 : static_cast<int>(line_start.size()) - 1; }
     /// Without its line end. Pre: 0 <= line < line_count().
@@ -78,12 +93,6 @@ void tint_like(TextViewData& code, const TextViewData& tensor);
 [[nodiscard]] Selection select_line(const TextViewData& data, int line);
 /// What a double click selects: the tensor lines of the whole range that folds at `line`.
 [[nodiscard]] Selection select_block(const TextViewData& data, int line);
-
-struct TextHit {
-    std::int32_t line = 0;
-    std::uint32_t begin = 0, end = 0; ///< bytes within the line
-    friend bool operator==(const TextHit&, const TextHit&) = default;
-};
 
 /// Finds a needle in program text, a bounded stretch at a time so that a view stays quick. A needle never spans lines.
 class TextSearch {

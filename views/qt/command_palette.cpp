@@ -72,9 +72,12 @@ int palette_score(const QString& query, const QString& text) {
     return std::max(0, score * 8 - static_cast<int>(text.size()) / 8);
 }
 
-void PaletteModel::set_entries(std::vector<PaletteEntry> entries) {
+void PaletteModel::set_entries(std::vector<PaletteEntry> entries, Finder finder) {
     beginResetModel();
     entries_ = std::move(entries);
+    finder_ = std::move(finder);
+    found_.clear();
+    shown_.clear();
     endResetModel();
     filter({});
 }
@@ -92,12 +95,16 @@ void PaletteModel::filter(const QString& query) {
     beginResetModel();
     shown_.clear();
     for (const auto& [score, i] : scored) shown_.push_back(i);
+    found_.clear();
+    if (finder_ && !query.trimmed().isEmpty()) found_ = finder_(query);
+    for (std::size_t i = 0; i < found_.size(); ++i) shown_.push_back(static_cast<int>(entries_.size() + i));
     endResetModel();
 }
 
 const PaletteEntry* PaletteModel::entry(int row) const {
     if (row < 0 || row >= static_cast<int>(shown_.size())) return nullptr;
-    return &entries_[static_cast<std::size_t>(shown_[static_cast<std::size_t>(row)])];
+    const auto index = static_cast<std::size_t>(shown_[static_cast<std::size_t>(row)]);
+    return index < entries_.size() ? &entries_[index] : &found_[index - entries_.size()];
 }
 
 int PaletteModel::rowCount(const QModelIndex& parent) const {
@@ -142,9 +149,9 @@ CommandPalette::CommandPalette(QWidget* window) : QFrame(window) {
     hide();
 }
 
-void CommandPalette::open(std::vector<PaletteEntry> entries, const QString& placeholder) {
+void CommandPalette::open(std::vector<PaletteEntry> entries, const QString& placeholder, PaletteModel::Finder finder) {
     if (!isVisible()) before_ = QApplication::focusWidget();
-    model_->set_entries(std::move(entries));
+    model_->set_entries(std::move(entries), std::move(finder));
     field_->setPlaceholderText(placeholder);
     field_->clear();
     model_->filter({});

@@ -26,22 +26,25 @@ class PaletteModel : public QAbstractListModel {
   public:
     enum Role { DetailRole = Qt::UserRole + 1, KeysRole, EnabledRole };
     using QAbstractListModel::QAbstractListModel;
-    void set_entries(std::vector<PaletteEntry> entries);
+    /// Finds more entries for what is typed; they stand behind those of the list that fit.
+    using Finder = std::function<std::vector<PaletteEntry>(const QString& query)>;
+    void set_entries(std::vector<PaletteEntry> entries, Finder finder = {});
     void filter(const QString& query);
     [[nodiscard]] const PaletteEntry* entry(int row) const;
     [[nodiscard]] int rowCount(const QModelIndex& parent = {}) const override;
     [[nodiscard]] QVariant data(const QModelIndex& index, int role) const override;
 
   private:
-    std::vector<PaletteEntry> entries_;
-    std::vector<int> shown_;
+    std::vector<PaletteEntry> entries_, found_;
+    Finder finder_;
+    std::vector<int> shown_; ///< indices of entries_, and behind them of found_
 };
 
 class CommandPalette : public QFrame {
     Q_OBJECT
   public:
     explicit CommandPalette(QWidget* window);
-    void open(std::vector<PaletteEntry> entries, const QString& placeholder);
+    void open(std::vector<PaletteEntry> entries, const QString& placeholder, PaletteModel::Finder finder = {});
     [[nodiscard]] PaletteModel* model() const { return model_; }
     [[nodiscard]] QLineEdit* field() const { return field_; }
 

@@ -27,6 +27,13 @@ QPointF on_screen(layout::Point p, const GraphFrameState& s) {
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
+/// Colour of a dot or bar: of what happened to the node, where graphs are compared; else of what it does.
+const QColor& mark_colour(const views::GraphNode& node) {
+    const Theme& t = theme();
+    if (const QColor* changed = t.change(node.change)) return *changed;
+    return node.change == views::NodeMark::Same ? t.grey : t.kind(node.kind);
+}
+
 bool is_pill(const views::GraphNode& node) {
     using K = views::OperatorKind;
     return node.stub || node.kind == K::Input || node.kind == K::Output || node.kind == K::Constant;
@@ -164,7 +171,7 @@ void GraphPainter::paint_cells(QPainter& painter, const GraphFrameState& s, cons
             taken[static_cast<std::size_t>(y) * static_cast<std::size_t>(columns) + static_cast<std::size_t>(x)];
         if (cell != 0) continue;
         cell = 1;
-        const QColor colour = s.heat && node.heat >= 0 ? t.heat_at(node.heat) : t.kind(node.kind);
+        const QColor colour = s.heat && node.heat >= 0 ? t.heat_at(node.heat) : mark_colour(node);
         painter.fillRect(QRectF(box.x(), y * kCell, std::max<double>(kCell - 1, box.width()), kCell - 1), colour);
     }
     for (const QRectF& box : marked) painter.fillRect(box, t.accent);
@@ -198,11 +205,16 @@ void GraphPainter::paint_edges(QPainter& painter, const GraphFrameState& s, cons
     const auto draw = [&](int index, const QColor& colour, double width) {
         const views::GraphEdge& e = data_->edges[static_cast<std::size_t>(index)];
         if (e.point_count < 4) return;
+        const auto gone = [this](std::int32_t node) {
+            return data_->nodes[static_cast<std::size_t>(node)].change == views::NodeMark::Removed;
+        };
+        QPen pen(colour, width);
+        if (gone(e.from) || gone(e.to)) pen.setStyle(Qt::DashLine);
         const layout::Point* p = data_->points.data() + e.first_point;
         QPainterPath path(on_screen(p[0], s));
         for (std::uint32_t k = 1; k + 2 < e.point_count; k += 3)
             path.cubicTo(on_screen(p[k], s), on_screen(p[k + 1], s), on_screen(p[k + 2], s));
-        painter.setPen(QPen(colour, width));
+        painter.setPen(pen);
         painter.setBrush(Qt::NoBrush);
         painter.drawPath(path);
         ++stats.edges;
@@ -257,20 +269,25 @@ void GraphPainter::paint_node(QPainter& painter, const GraphFrameState& s, int i
     const bool active = index == s.active, linked = has(s.linked, index);
     const bool hot = s.heat && node.heat >= 0;
     QColor fill = hot ? t.heat_at(node.heat) : s.heat ? t.grey_fill : t.kind_fill(node.kind);
+    const QColor* changed = hot ? nullptr : t.change(node.change);
+    if (changed) fill = *t.change_fill(node.change);
+    if (!hot && node.change == views::NodeMark::Same) fill = t.panel;
     if ((active || linked) && !hot) fill = t.accent_fill;
     if (box.height() < 10) {
-        painter.fillRect(box, active || linked ? t.accent : hot ? t.heat_at(node.heat) : t.kind(node.kind));
+        painter.fillRect(box, active || linked ? t.accent : hot ? t.heat_at(node.heat) : mark_colour(node));
         return;
     }
     const bool pill = is_pill(node);
     const double radius = pill ? box.height() / 2 : std::min(6.0, 6 * s.scale);
     QPen border(t.hairline, 1);
+    if (changed) border = QPen(*changed, 1.2);
     if (has(s.found, index)) border = QPen(t.blue, 1.6);
     if (linked) border = QPen(t.accent, 1.4);
     if (active) border = QPen(t.accent, 2);
     if (index == s.hovered && !active && !linked) border = QPen(t.faint, 1.4);
+    if (node.change == views::NodeMark::Removed) border.setStyle(Qt::DashLine);
     painter.setPen(border);
-    painter.setBrush(pill ? t.raised : fill);
+    painter.setBrush(pill && !changed ? t.raised : fill);
     if (node.members > 0) { // a second sheet behind: more inside
         painter.setBrush(t.panel);
         painter.drawRoundedRect(box.translated(3 * s.scale, 3 * s.scale), radius, radius);
@@ -280,7 +297,7 @@ void GraphPainter::paint_node(QPainter& painter, const GraphFrameState& s, int i
     if (!pill) {
         const double bar = std::max(2.0, 4 * s.scale), inset = active ? 1.0 : 0.5;
         painter.setPen(Qt::NoPen);
-        painter.setBrush(active ? t.accent : t.kind(node.kind));
+        painter.setBrush(active ? t.accent : mark_colour(node));
         painter.drawRoundedRect(QRectF(box.x() + inset, box.y() + inset, bar, box.height() - 2 * inset), bar / 2,
                                 bar / 2);
     }
@@ -291,11 +308,29 @@ void GraphPainter::paint_node(QPainter& painter, const GraphFrameState& s, int i
         painter.drawRect(QRectF(box.x() + 10 * s.scale, box.bottom() - 4 * s.scale, width, std::max(1.0, 2 * s.scale)));
     }
     paint_label(painter, s, node, box, stats);
+    if (changed) paint_badge(painter, s, node, box);
     if (active && s.focused) {
         painter.setPen(QPen(t.text, 1, Qt::DotLine));
         painter.setBrush(Qt::NoBrush);
         painter.drawRoundedRect(box.adjusted(-4, -4, 4, 4), radius + 3, radius + 3);
     }
+}
+
+/// The sign of what happened, in a disc at the corner: told by shape as well as colour.
+void GraphPainter::paint_badge(QPainter& painter, const GraphFrameState& s, const views::GraphNode& node,
+                               const QRectF& box) const {
+    const Theme& t = theme();
+    const double radius = std::clamp(9 * s.scale, 6.0, 14.0);
+    const QPointF middle(box.right() - radius * 0.4, box.top() + radius * 0.4);
+    painter.setPen(QPen(t.ground, 1.5));
+    painter.setBrush(*t.change(node.change));
+    painter.drawEllipse(middle, radius, radius);
+    QFont font = t.ui_bold;
+    font.setPixelSize(std::max(8, static_cast<int>(radius * 1.4)));
+    painter.setFont(font);
+    painter.setPen(t.choice.dark ? t.ground : t.raised);
+    painter.drawText(QRectF(middle - QPointF(radius, radius), QSizeF(2 * radius, 2 * radius)), Qt::AlignCenter,
+                     change_sign(node.change));
 }
 
 void GraphPainter::paint_label(QPainter& painter, const GraphFrameState& s, const views::GraphNode& node,

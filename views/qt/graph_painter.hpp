@@ -73,6 +73,8 @@ class GraphPainter {
                      GraphFrameStats& stats) const;
     void paint_frames(QPainter& painter, const GraphFrameState& state, const layout::Rect& area) const;
     void paint_node(QPainter& painter, const GraphFrameState& state, int index, GraphFrameStats& stats) const;
+    void paint_badge(QPainter& painter, const GraphFrameState& state, const views::GraphNode& node,
+                     const QRectF& box) const;
     void paint_label(QPainter& painter, const GraphFrameState& state, const views::GraphNode& node, const QRectF& box,
                      GraphFrameStats& stats) const;
 

@@ -298,7 +298,9 @@ void GraphView::rebuild_minimap() {
         if (n.stub) continue;
         painter.fillRect(
             QRectF(n.box.x * k, n.box.y * k, std::max(1.5, n.box.width * k), std::max(1.0, n.box.height * k)),
-            t.kind(n.kind));
+            n.change > views::NodeMark::Same    ? *t.change(n.change)
+            : n.change == views::NodeMark::Same ? t.faint
+                                                : t.kind(n.kind));
     }
 }
 
@@ -447,6 +449,8 @@ bool GraphView::event(QEvent* event) {
         const views::GraphNode& n = data_->nodes[static_cast<std::size_t>(hit)];
         QStringList lines{text_of(n.title)};
         if (!n.subtitle.empty()) lines << text_of(n.subtitle);
+        if (n.change > views::NodeMark::Same)
+            lines << text_of(std::string(views::to_string(n.change)) + (n.was.empty() ? "" : ": " + n.was));
         if (!n.function.empty()) lines << tr("computed by %1").arg(text_of(n.function));
         if (n.members > 0) lines << tr("double-click or Enter opens it");
         QToolTip::showText(help->globalPos(), lines.join(u'\n'), this);

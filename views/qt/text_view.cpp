@@ -82,7 +82,9 @@ void TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
     setAccessibleName(QString::fromStdString(data_->title));
     std::vector<int> kept;
     for (const int line : folded_)
-        if (same && fold_at(line) != nullptr) kept.push_back(line);
+        if (same && !data_->folded && fold_at(line) != nullptr) kept.push_back(line);
+    if (data_->folded)
+        for (const views::FoldRange& f : data_->folds) kept.push_back(f.first);
     folded_ = std::move(kept);
     linked_.clear();
     hover_.clear();
@@ -194,6 +196,15 @@ void TextView::toggle_fold(int line) {
     rebuild_rows();
     update_bars();
     viewport()->update();
+    Q_EMIT folds_changed();
+}
+
+void TextView::set_folded(const std::vector<int>& folded) {
+    if (folded == folded_) return;
+    folded_ = folded;
+    rebuild_rows();
+    update_bars();
+    viewport()->update();
 }
 
 void TextView::fold_all(bool folded) {
@@ -204,6 +215,7 @@ void TextView::fold_all(bool folded) {
     rebuild_rows();
     update_bars();
     viewport()->update();
+    Q_EMIT folds_changed();
 }
 
 void TextView::unfold_to(int line) {
@@ -216,11 +228,20 @@ void TextView::unfold_to(int line) {
     if (folded_.size() == before) return;
     rebuild_rows();
     update_bars();
+    Q_EMIT folds_changed();
 }
 
 void TextView::scroll_to_line(int line) {
     unfold_to(line);
     verticalScrollBar()->setValue(row_of_line(line) - visible_rows() / 3);
+}
+
+void TextView::go_to_line(int line) {
+    if (line < 0 || line >= data_->line_count()) return;
+    caret_ = anchor_ = {line, 0};
+    const int row = row_of_line(line), first = verticalScrollBar()->value();
+    if (line_of_row(row) != line || row < first + 1 || row > first + visible_rows() - 4) scroll_to_line(line);
+    viewport()->update();
 }
 
 std::optional<QPoint> TextView::line_position(int line) const {
@@ -352,6 +373,11 @@ void TextView::paint_ground(QPainter& painter, int line, int y, const Display& s
     const auto index = static_cast<std::size_t>(line);
     const bool selected = std::binary_search(linked_.begin(), linked_.end(), line);
     const int tint = index < data_->links.size() ? data_->links[index].tint : -1;
+    const views::LineChange change = index < data_->changes.size() ? data_->changes[index] : views::LineChange::None;
+    if (change == views::LineChange::Filler)
+        painter.fillRect(0, y, width, line_height_, QBrush(t.hairline, Qt::BDiagPattern));
+    else if (const QColor* ground = t.change_fill(change))
+        painter.fillRect(0, y, width, line_height_, *ground);
     if (selected && by_line_)
         painter.fillRect(0, y, width, line_height_, t.accent_fill);
     else if (tint >= 0)
@@ -370,9 +396,17 @@ void TextView::paint_ground(QPainter& painter, int line, int y, const Display& s
 void TextView::paint_gutter(QPainter& painter, int line, int y) {
     const Theme& t = theme();
     const int numbers = gutter_width() - kFoldWidth;
-    painter.setPen(t.quiet);
-    painter.drawText(QRect(0, y, numbers, line_height_), Qt::AlignRight | Qt::AlignVCenter, QString::number(line + 1));
     const auto index = static_cast<std::size_t>(line);
+    painter.setPen(t.quiet);
+    const int number = index < data_->numbers.size() ? data_->numbers[index] : line + 1;
+    if (number > 0)
+        painter.drawText(QRect(0, y, numbers, line_height_), Qt::AlignRight | Qt::AlignVCenter,
+                         QString::number(number));
+    const views::LineChange change = index < data_->changes.size() ? data_->changes[index] : views::LineChange::None;
+    if (const QColor* colour = t.change(change)) {
+        painter.setPen(*colour);
+        painter.drawText(QRect(numbers, y, kFoldWidth + 2, line_height_), Qt::AlignCenter, change_sign(change));
+    }
     if (index < data_->heat.size() && data_->heat[index] > 0.004f) {
         const int height = line_height_ - 2;
         QColor hot = t.heat.back();
@@ -400,6 +434,14 @@ void TextView::paint_marks(QPainter& painter, int line, int y, const Display& sh
         const int end = line == to.line ? to.column : static_cast<int>(shown.text.size()) + 1;
         painter.fillRect(QRectF(left + begin * char_width_, y, (end - begin) * char_width_, line_height_),
                          theme().selection);
+    }
+    const auto begins = [](const views::TextHit& h, int at) { return h.line < at; };
+    for (auto word = std::lower_bound(data_->words.begin(), data_->words.end(), line, begins);
+         word != data_->words.end() && word->line == line; ++word) {
+        const int begin = shown.column(word->begin), end = shown.column(word->end);
+        painter.fillRect(
+            QRectF(left + begin * char_width_ - 1, y + 1, (end - begin) * char_width_ + 2, line_height_ - 2),
+            theme().word);
     }
     if (!search_) return;
     const auto& hits = search_->hits();
@@ -543,7 +585,7 @@ bool TextView::viewportEvent(QEvent* event) {
         QStringList lines;
         if (index < data_->heat.size() && data_->heat[index] > 0.004f)
             lines << tr("%1 % of the time").arg(data_->heat[index] * 100, 0, 'f', 1);
-        if (index < data_->links.size() && data_->language != views::TextLanguage::Tensor) {
+        if (index < data_->links.size() && data_->changes.empty() && data_->language != views::TextLanguage::Tensor) {
             const int line = data_->links[index].tensor_line;
             lines << (line > 0 ? tr("from line %1 of the tensor program").arg(line)
                                : tr("not linked to a line of the tensor program"));

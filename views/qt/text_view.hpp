@@ -29,12 +29,17 @@ class TextView : public QAbstractScrollArea {
     void set_hover(const views::Selection& hover);
 
     void scroll_to_line(int line);
+    /// Puts the caret on a line and brings it into sight; selects nothing.
+    void go_to_line(int line);
     [[nodiscard]] int first_visible_line() const;
     [[nodiscard]] int caret_line() const { return caret_.line; }
     [[nodiscard]] const std::vector<int>& linked() const { return linked_; }
     [[nodiscard]] bool is_folded(int line) const;
     void toggle_fold(int line);
     void fold_all(bool folded);
+    /// First lines of the ranges that are folded, sorted. Setting tells nobody.
+    [[nodiscard]] const std::vector<int>& folded() const { return folded_; }
+    void set_folded(const std::vector<int>& folded);
     /// Middle of a line in viewport coordinates; none when it is folded away or out of sight.
     [[nodiscard]] std::optional<QPoint> line_position(int line) const;
 
@@ -54,6 +59,7 @@ class TextView : public QAbstractScrollArea {
   signals:
     void selection_requested(const orrery::views::Selection& selection);
     void hovered(const orrery::views::Selection& selection);
+    void folds_changed();
     void find_changed(int current, int total, bool searching);
 
   protected:

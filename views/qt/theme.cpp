@@ -168,7 +168,16 @@ Theme load_theme(const ThemeChoice& choice) {
                                                      {"teal_fill", &t.teal_fill},
                                                      {"violet_fill", &t.violet_fill},
                                                      {"green_fill", &t.green_fill},
-                                                     {"grey_fill", &t.grey_fill}};
+                                                     {"grey_fill", &t.grey_fill},
+                                                     {"added", &t.added},
+                                                     {"removed", &t.removed},
+                                                     {"changed", &t.changed},
+                                                     {"moved", &t.moved},
+                                                     {"added_fill", &t.added_fill},
+                                                     {"removed_fill", &t.removed_fill},
+                                                     {"changed_fill", &t.changed_fill},
+                                                     {"moved_fill", &t.moved_fill},
+                                                     {"word", &t.word}};
     for (const auto& [role, target] : roles) *target = colour(set, over, role);
     const QJsonArray tints = set.value(QLatin1String("tints")).toArray(),
                      heat = set.value(QLatin1String("heat")).toArray();
@@ -250,6 +259,63 @@ const QColor& Theme::tone(views::Tone tone) const {
     }
     return text;
 }
+
+namespace {
+
+views::LineChange as_line(views::NodeMark mark) {
+    switch (mark) {
+    case views::NodeMark::Added: return views::LineChange::Added;
+    case views::NodeMark::Removed: return views::LineChange::Removed;
+    case views::NodeMark::Changed: return views::LineChange::Changed;
+    case views::NodeMark::Moved: return views::LineChange::Moved;
+    case views::NodeMark::None:
+    case views::NodeMark::Same: break;
+    }
+    return views::LineChange::None;
+}
+
+} // namespace
+
+const QColor* Theme::change(views::LineChange change) const {
+    switch (change) {
+    case views::LineChange::Added: return &added;
+    case views::LineChange::Removed: return &removed;
+    case views::LineChange::Changed: return &changed;
+    case views::LineChange::Moved: return &moved;
+    case views::LineChange::None:
+    case views::LineChange::Filler: break;
+    }
+    return nullptr;
+}
+
+const QColor* Theme::change_fill(views::LineChange change) const {
+    switch (change) {
+    case views::LineChange::Added: return &added_fill;
+    case views::LineChange::Removed: return &removed_fill;
+    case views::LineChange::Changed: return &changed_fill;
+    case views::LineChange::Moved: return &moved_fill;
+    case views::LineChange::None:
+    case views::LineChange::Filler: break;
+    }
+    return nullptr;
+}
+
+const QColor* Theme::change(views::NodeMark mark) const { return change(as_line(mark)); }
+const QColor* Theme::change_fill(views::NodeMark mark) const { return change_fill(as_line(mark)); }
+
+QString change_sign(views::LineChange change) {
+    switch (change) {
+    case views::LineChange::Added: return QStringLiteral("+");
+    case views::LineChange::Removed: return QStringLiteral("−");
+    case views::LineChange::Changed: return QStringLiteral("~");
+    case views::LineChange::Moved: return QStringLiteral("⇄");
+    case views::LineChange::None:
+    case views::LineChange::Filler: break;
+    }
+    return {};
+}
+
+QString change_sign(views::NodeMark mark) { return change_sign(as_line(mark)); }
 
 QColor Theme::heat_at(float share) const {
     const float at = std::clamp(share, 0.f, 1.f) * 4;

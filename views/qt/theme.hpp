@@ -31,6 +31,7 @@ struct Theme {
     QColor error, warning, good;
     QColor blue, teal, violet, green, grey;
     QColor blue_fill, teal_fill, violet_fill, green_fill, grey_fill;
+    QColor added, removed, changed, moved, added_fill, removed_fill, changed_fill, moved_fill, word; ///< of comparisons
     std::array<QColor, views::kTintCount> tints;
     std::array<QColor, 5> heat;
     std::array<QColor, 9> code; ///< by views::SpanKind
@@ -39,9 +40,18 @@ struct Theme {
     [[nodiscard]] const QColor& kind(views::OperatorKind kind) const;
     [[nodiscard]] const QColor& kind_fill(views::OperatorKind kind) const;
     [[nodiscard]] const QColor& tone(views::Tone tone) const;
+    /// Sign and ground of a line or node that differs; none of a line that does not.
+    [[nodiscard]] const QColor* change(views::LineChange change) const;
+    [[nodiscard]] const QColor* change_fill(views::LineChange change) const;
+    [[nodiscard]] const QColor* change(views::NodeMark mark) const;
+    [[nodiscard]] const QColor* change_fill(views::NodeMark mark) const;
     /// Of a share in [0, 1].
     [[nodiscard]] QColor heat_at(float share) const;
 };
+
+/// "+", "−", "~", "⇄": what differs is told by shape too. Empty for what does not.
+[[nodiscard]] QString change_sign(views::LineChange change);
+[[nodiscard]] QString change_sign(views::NodeMark mark);
 
 /// Pre: one of the two sets of the theme file; a broken invariant when the file is incomplete.
 [[nodiscard]] Theme load_theme(const ThemeChoice& choice);
