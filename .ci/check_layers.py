@@ -21,7 +21,7 @@ LAYERS = {
     "core/session": ["core/*"],
     "core/tuning": ["core/schedule", "core/target", "core/runtime"],
     "core/frontends/*": ["core/graph", "core/ops"],
-    "core/transform": ["core/graph", "core/ops", "core/pass"],
+    "core/transform": ["core/graph", "core/ops", "core/pass", "core/target"],  # partitioning asks what a backend takes
     "core/lower": ["core/ops", "core/schedule", "core/pass"],
     "core/schedule": ["core/tensor", "core/pass", "core/target"],  # its rules write traces for a target
     "core/ops": ["core/graph", "core/tensor"],
@@ -41,6 +41,7 @@ FENCES = {
     "Dear ImGui": (r"(imgui/)?(imgui|imgui_impl_\w+|imgui_internal)\.h", r"views/imgui/.*|app/window_imgui_host\.cpp"),
     "Graphviz": (r"(graphviz/.*|gvc\.h|cgraph\.h|gvplugin\w*\.h)", r"views/layout/.*"),
     "LLVM": (r"(llvm|llvm-c|lld)/.*", r"backends/llvm/[^/]*\.cpp"),
+    "oneDNN": (r"(oneapi/dnnl/)?dnnl\w*\.hp*", r"backends/dnnl/.*"),
     "SQLite": (r"sqlite3\.h", r".*\.cpp"),
     "<iostream>, <regex>": (r"iostream|regex", r".*\.(cpp|c)"),
 }

@@ -7,7 +7,7 @@ ORRERY_BUILD=$ORRERY_ROOT/build
 ORRERY_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config
   qt6-base-dev libqt6opengl6-dev qt6-svg-dev libgl1-mesa-dri libimgui-dev libstb-dev libfreetype-dev
-  llvm-19-dev lld-19 libgraphviz-dev graphviz libsqlite3-dev
+  llvm-19-dev lld-19 libdnnl-dev libgraphviz-dev graphviz libsqlite3-dev
   libprotobuf-dev protobuf-compiler libonnx-dev libonnx-testdata
   nlohmann-json3-dev libcli11-dev libspdlog-dev libxxhash-dev
   fonts-inter fonts-jetbrains-mono

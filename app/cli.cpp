@@ -14,6 +14,7 @@ void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
     command.add_option("--shape", a.shapes, "shape of an input, NAME=1,3,224,224 (repeatable)")->take_all();
     command.add_option("--target", a.target, "target, for example \"llvm -mcpu=znver3\"; the host when left out");
     command.add_option("-O,--opt-level", a.level, "level of the pass pipeline, 0 to 3")->check(CLI::Range(0, 3));
+    command.add_option("--partition", a.partition, "region backend that takes parts of the graph, for example dnnl");
     command.add_option("--rule", a.rule, "schedules: default, or none for plain loop nests")
         ->check(CLI::IsMember({"default", "none"}));
     command.add_option("--threads", a.threads, "threads of a run; all cores when left out")->check(CLI::Range(1, 1024));

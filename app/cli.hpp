@@ -22,6 +22,7 @@ struct ModelArguments {
     std::vector<std::string> shapes; ///< "name=1,3,224,224"
     std::string target;              ///< as parse_target reads it; empty for the host
     int level = -1;                  ///< -O level of the pass pipeline; -1 for the recipe's own
+    std::string partition;           ///< region backend that takes parts of the graph; empty for none
     std::string rule;                ///< "default", "none" or empty for the recipe's own
     int threads = 0;
     std::uint64_t seed = 0;

@@ -4,6 +4,9 @@
 #include "app/io_image.hpp"
 #include "app/io_npy.hpp"
 #include "app/io_pb.hpp"
+#ifdef ORRERY_HAS_DNNL
+#include "backends/dnnl/dnnl_backend.hpp"
+#endif
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/base/file.hpp"
 #include "core/frontends/onnx/networks.hpp"
@@ -75,6 +78,9 @@ Result<NDArray> read_input(const std::filesystem::path& file, const Shape& shape
 } // namespace
 
 std::shared_ptr<session::Compiler> make_compiler(const ModelArguments& arguments) {
+#ifdef ORRERY_HAS_DNNL
+    if (!find_region_backend("dnnl")) add_region_backend(make_dnnl_backend());
+#endif
     session::Compiler::Options options;
     if (!arguments.no_cache) options.disk_cache = cache_directory();
     return std::make_shared<session::Compiler>(make_llvm_backend(), options);
@@ -100,6 +106,7 @@ Result<session::Recipe> make_recipe(const ModelArguments& a, const session::Comp
     }
     if (!a.target.empty()) { ORRERY_TRY(recipe.target, parse_target(a.target, compiler.backend().host())); }
     if (a.level >= 0) recipe.passes = transform::default_pipeline(a.level);
+    if (!a.partition.empty()) recipe.passes = transform::partitioned(std::move(recipe.passes), a.partition);
     if (!a.rule.empty()) recipe.rule = a.rule == "none" ? session::ScheduleRule::None : session::ScheduleRule::Default;
     if (a.threads > 0) recipe.threads = a.threads;
     return recipe;

@@ -73,6 +73,17 @@ Result<std::string> show(const ShowArguments& a) {
     return text;
 }
 
+/// Only this process can run a region that a library computes.
+Result<void> check_writable(const lower::LoweredModel& model) {
+    for (const lower::LoweredFunction& function : model.functions)
+        if (!function.backend.empty())
+            return Diagnostic{Code::UnsupportedFeature,
+                              function.name + " is a region for " + function.backend + ", which no file can hold",
+                              {},
+                              "compile without --partition, or switch AnnotateTarget off"};
+    return {};
+}
+
 /// The shared library that the C interface (core/runtime/orrery.h) loads.
 Result<void> write_shared_module(const session::CompiledModel& model, const Target& target, const std::string& path) {
     std::vector<runtime::Bytes> constants;
@@ -88,6 +99,7 @@ Result<void> compile(const CompileArguments& a) {
     ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
     if (ending == ".so") {
         ORRERY_TRY(const auto model, compiler->compile(recipe, {}));
+        ORRERY_CHECK_OK(check_writable(model->model));
         return write_shared_module(*model, recipe.target, a.output);
     }
     if (ending != ".o" && ending != ".s" && ending != ".ll")
@@ -96,6 +108,7 @@ Result<void> compile(const CompileArguments& a) {
     ORRERY_TRY(const session::Steps steps, compiler->graph_steps(recipe, {}));
     if (steps.back()->error) return *steps.back()->error;
     ORRERY_TRY(const session::Compiler::Functions functions, compiler->functions(recipe, steps.back()->module, {}));
+    ORRERY_CHECK_OK(check_writable(*functions.model));
     std::vector<tensor::Program> programs;
     for (const session::FunctionPtr& function : functions.functions) {
         if (function->error) return *function->error;

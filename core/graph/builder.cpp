@@ -85,25 +85,6 @@ Function FunctionBuilder::finish(std::string name, const Var& result, Attrs attr
 
 namespace {
 
-Expr with_inner(const Expr& value, const std::vector<Function>& inner) {
-    switch (value->kind) {
-    case ExprKind::CallFunction: return make_ref<const CallFunction>(inner.at(0), as<CallFunction>(value)->args);
-    case ExprKind::If:
-        return make_ref<const If>(as<If>(value)->condition, inner.at(0), inner.at(1), as<If>(value)->args);
-    case ExprKind::Loop: {
-        Loop::Fields fields = as<Loop>(value)->fields;
-        fields.body = inner.at(0);
-        return make_ref<const Loop>(std::move(fields));
-    }
-    case ExprKind::FunctionLiteral: return make_ref<const FunctionLiteral>(inner.at(0));
-    case ExprKind::CallOp:
-    case ExprKind::Constant:
-    case ExprKind::Tuple:
-    case ExprKind::Project: break;
-    }
-    fail_internal("an expression without functions cannot get any");
-}
-
 bool same_bindings(const std::vector<Binding>& a, const std::vector<Binding>& b) {
     return std::ranges::equal(a, b, [](const Binding& x, const Binding& y) {
         return x.var == y.var && x.value == y.value && x.origin == y.origin;
@@ -138,7 +119,7 @@ Function Rewriter::run(const Function& function) {
         if (std::vector<Function> inner = inner_functions(value); !inner.empty()) {
             const std::vector<Function> before = inner;
             for (Function& f : inner) f = rewrite_inner(f);
-            if (inner != before) value = with_inner(value, inner);
+            if (inner != before) value = with_inner_functions(value, inner);
         }
         original_ = &binding;
         const Var result = rewrite_binding(Binding{binding.var, value, binding.origin});

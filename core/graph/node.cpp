@@ -108,4 +108,23 @@ std::vector<Function> inner_functions(const Expr& expr) {
     fail_internal("inner_functions covers every kind");
 }
 
+Expr with_inner_functions(const Expr& value, std::span<const Function> inner) {
+    if (std::ranges::equal(inner_functions(value), inner)) return value;
+    switch (value->kind) {
+    case ExprKind::CallFunction: return make_ref<const CallFunction>(inner[0], as<CallFunction>(value)->args);
+    case ExprKind::If: return make_ref<const If>(as<If>(value)->condition, inner[0], inner[1], as<If>(value)->args);
+    case ExprKind::Loop: {
+        Loop::Fields fields = as<Loop>(value)->fields;
+        fields.body = inner[0];
+        return make_ref<const Loop>(std::move(fields));
+    }
+    case ExprKind::FunctionLiteral: return make_ref<const FunctionLiteral>(inner[0]);
+    case ExprKind::CallOp:
+    case ExprKind::Constant:
+    case ExprKind::Tuple:
+    case ExprKind::Project: break;
+    }
+    fail_internal("an expression without functions cannot get any");
+}
+
 } // namespace orrery::graph

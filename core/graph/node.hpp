@@ -134,7 +134,8 @@ struct Binding {
     OriginSet origin;
 };
 
-/// Attributes a function may carry: "primitive" (flag: one kernel), "kind" (text: fusion kind of the group).
+/// Attributes a function may carry: "primitive" (flag: one kernel), "kind" (text: fusion kind of the group), "backend"
+/// (text: who compiles it, when that is not the target's code generator), "composite" (text: the pattern it matches).
 class FunctionNode final : public Object {
   public:
     FunctionNode(std::string n, std::vector<Var> p, std::vector<Binding> b, Var r, Attrs a)
@@ -171,6 +172,9 @@ struct Module {
 [[nodiscard]] Expr with_operands(const Expr& expr, std::span<const Var> replacement);
 /// Functions inside an expression (called, branches, body, literal).
 [[nodiscard]] std::vector<Function> inner_functions(const Expr& expr);
+/// The same kind of expression over other functions; the same handle when none differs.
+/// Pre: as many as inner_functions() returned.
+[[nodiscard]] Expr with_inner_functions(const Expr& expr, std::span<const Function> replacement);
 
 /// Equal up to names and origins; constants by content.
 [[nodiscard]] bool structural_equal(const Function& a, const Function& b);

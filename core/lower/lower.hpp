@@ -19,6 +19,7 @@ struct LoweredFunction {
     Hash workload;           ///< structural hash of `program`
     tensor::Program program; ///< schedule-free
     graph::Function source;  ///< the primitive function it came from
+    std::string backend;     ///< who compiles it, when that is not the target's code generator: a region
     std::size_t calls = 0;
     OriginSet origin; ///< union over its calls
 };
@@ -53,6 +54,14 @@ struct LoweredModel {
 /// The tensor program of a primitive function: the stages of its operators, in order, named after them.
 /// Errors: UnsupportedFeature for a type that is not static or a construct that is not an operator call.
 [[nodiscard]] Result<tensor::Program> lower_function(const graph::Function& function, const std::string& name);
+
+/// A region (see core/target/region.hpp) as a tensor program: what it means, for reading and for checking the backend's
+/// results. Its constants of several elements are inputs after the parameters.
+struct LoweredRegion {
+    tensor::Program program;
+    std::vector<NDArray> constants;
+};
+[[nodiscard]] Result<LoweredRegion> lower_region(const graph::Function& function, const std::string& name);
 
 /// Pre: main consists of constants, calls of primitive functions, tuples and projections (FuseOps makes it so).
 /// Errors: UnsupportedFeature with the binding's model nodes; Cancelled.

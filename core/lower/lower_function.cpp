@@ -15,7 +15,10 @@ using tensor::Buffer;
 /// Lowers the bindings of one primitive function into a builder.
 class FunctionLowering {
   public:
-    Result<tensor::Program> run(const graph::Function& function, const std::string& name) {
+    /// A region's constants of several elements become inputs, and functions inside it are gone into.
+    explicit FunctionLowering(bool region = false) : region_(region) {}
+
+    Result<LoweredRegion> run(const graph::Function& function, const std::string& name) {
         std::vector<Buffer> inputs;
         for (const Var& param : function->params) {
             ORRERY_TRY(Buffer buffer, buffer_for(param->name, param->type));
@@ -28,7 +31,8 @@ class FunctionLowering {
             builder_.origin(binding.origin);
             ORRERY_CHECK_OK(lower(binding));
         }
-        return builder_.program(name, inputs, values_.at(function->result), origin);
+        inputs.insert(inputs.end(), constants_.begin(), constants_.end());
+        return LoweredRegion{builder_.program(name, inputs, values_.at(function->result), origin), std::move(arrays_)};
     }
 
   private:
@@ -56,6 +60,8 @@ class FunctionLowering {
             values_[binding.var] = std::move(fields);
             return {};
         }
+        if (const auto* inner = graph::as<graph::CallFunction>(binding.value); inner && region_)
+            return lower_inner(binding.var, *inner);
         const auto* call = graph::as<graph::CallOp>(binding.value);
         if (!call)
             return Diagnostic{Code::UnsupportedFeature, "a kernel holds operator calls only", {}, "run FuseOps last"};
@@ -65,7 +71,27 @@ class FunctionLowering {
         return {};
     }
 
+    Result<void> lower_inner(const Var& var, const graph::CallFunction& call) {
+        if (++depth_ > kMostDepth)
+            return Diagnostic{
+                Code::UnsupportedFeature, "a region holds operators and composites, nothing deeper", {}, {}};
+        for (std::size_t i = 0; i < call.args.size(); ++i) values_[call.function->params[i]] = values_.at(call.args[i]);
+        for (const graph::Binding& binding : call.function->bindings) {
+            builder_.origin(binding.origin);
+            ORRERY_CHECK_OK(lower(binding));
+        }
+        values_[var] = values_.at(call.function->result);
+        --depth_;
+        return {};
+    }
+
     Result<void> lower_constant(const Var& var, const NDArray& value) {
+        if (value.size() != 1 && region_) {
+            constants_.push_back(tensor::make_buffer(var->name, value.dtype(), value.shape()));
+            arrays_.push_back(value);
+            values_[var] = {constants_.back()};
+            return {};
+        }
         if (value.size() != 1)
             return Diagnostic{
                 Code::UnsupportedFeature, "a kernel holds constants of one element only", {}, "run FuseOps last"};
@@ -75,14 +101,24 @@ class FunctionLowering {
         return {};
     }
 
+    static constexpr int kMostDepth = 2; ///< a composite, and one inside it
+    bool region_;
+    int depth_ = 0;
     tensor::ComputeBuilder builder_;
     std::unordered_map<Var, std::vector<Buffer>> values_;
+    std::vector<Buffer> constants_;
+    std::vector<NDArray> arrays_; ///< parallel to constants_
 };
 
 } // namespace
 
 Result<tensor::Program> lower_function(const graph::Function& function, const std::string& name) {
-    return FunctionLowering().run(function, name);
+    ORRERY_TRY(LoweredRegion lowered, FunctionLowering().run(function, name));
+    return lowered.program;
+}
+
+Result<LoweredRegion> lower_region(const graph::Function& function, const std::string& name) {
+    return FunctionLowering(true).run(function, name);
 }
 
 } // namespace orrery::lower

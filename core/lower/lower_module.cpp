@@ -81,7 +81,8 @@ class ModuleLowering {
             return Diagnostic{Code::UnsupportedFeature,
                               "only operators, constants and tuples are compiled; " + binding.var->name + " is neither",
                               {},
-                              "run FuseOps last; control flow runs in the interpreter only"};
+                              "run FuseOps last, and PartitionGraph after AnnotateTarget; control flow runs in the "
+                              "interpreter only"};
         return lower_call(binding, *call);
     }
 
@@ -90,6 +91,8 @@ class ModuleLowering {
         equals_[function].push_back(call.function);
         LoweredCall lowered{function, {}, {}, binding.origin, binding.var};
         for (const Var& arg : call.args) lowered.args.push_back(ids_.at(arg).front());
+        if (const auto constants = region_constants_.find(function); constants != region_constants_.end())
+            lowered.args.insert(lowered.args.end(), constants->second.begin(), constants->second.end());
         if (const graph::TupleType* tuple = graph::as_tuple(binding.var->type)) {
             for (std::size_t i = 0; i < tuple->fields.size(); ++i) {
                 ORRERY_TRY(const std::uint32_t id,
@@ -126,8 +129,27 @@ class ModuleLowering {
         const Hash key = graph::structural_hash(source);
         if (const auto it = by_source_.find(key); it != by_source_.end()) return it->second;
         const std::string name = unique_name(source->name);
+        if (source->attrs.has("backend")) return region_for(source, name, key);
         ORRERY_TRY(tensor::Program program, lower_function(source, name));
         const std::size_t index = add_function(name, std::move(program), source);
+        by_source_.emplace(key, index);
+        return index;
+    }
+
+    /// Regions hold their constants, so that equal programs need not be equal regions.
+    Result<std::size_t> region_for(const graph::Function& source, const std::string& name, const Hash& key) {
+        ORRERY_TRY(LoweredRegion region, lower_region(source, name));
+        const std::size_t index = model_.functions.size();
+        for (const NDArray& constant : region.constants) {
+            ORRERY_TRY(const std::uint32_t id,
+                       add_value(name + ".constant", graph::tensor_type(constant.dtype(), constant.shape()), {}));
+            model_.values[id].storage = runtime::Storage::Constant;
+            model_.values[id].index = model_.constants.size();
+            model_.constants.push_back(constant);
+            region_constants_[index].push_back(id);
+        }
+        model_.functions.push_back(
+            {name, key, std::move(region.program), source, source->attrs.text("backend"), 0, {}});
         by_source_.emplace(key, index);
         return index;
     }
@@ -136,7 +158,7 @@ class ModuleLowering {
         const Hash workload = tensor::structural_hash(program);
         const auto [it, fresh] = by_workload_.emplace(workload, model_.functions.size());
         if (fresh)
-            model_.functions.push_back({name, workload, std::move(program), source, 0, {}});
+            model_.functions.push_back({name, workload, std::move(program), source, {}, 0, {}});
         else
             names_.erase(name);
         return it->second;
@@ -146,6 +168,7 @@ class ModuleLowering {
     Result<void> unite_origins() {
         for (const auto& [index, equals] : equals_) {
             LoweredFunction& function = model_.functions[index];
+            if (!function.backend.empty()) continue; // each of its calls is the same region
             std::vector<Binding> bindings = function.source->bindings;
             bool wider = false;
             for (const graph::Function& other : equals) {
@@ -194,6 +217,7 @@ class ModuleLowering {
     std::unordered_map<Var, std::vector<std::uint32_t>> ids_;
     std::unordered_map<Hash, std::size_t> by_source_, by_workload_;
     std::unordered_map<std::size_t, std::vector<graph::Function>> equals_; ///< by function: what its calls apply
+    std::unordered_map<std::size_t, std::vector<std::uint32_t>> region_constants_; ///< by function: values of its own
     std::unordered_set<std::string> names_;
 };
 

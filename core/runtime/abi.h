@@ -17,6 +17,10 @@ typedef void (*orrery_loop_body)(int64_t begin, int64_t end, void* closure);
 struct orrery_context {
     /* Runs body over [0, extent), split over threads; returns when all is done. */
     void (*parallel_for)(orrery_context* context, int64_t extent, orrery_loop_body body, void* closure);
+    /* How many threads a loop is split over at most; 0 when that is not known. */
+    int32_t threads;
+    /* The called kernel's own data; null but for regions that a library computes. */
+    const void* data;
 };
 
 /* args: one pointer a parameter of the tensor program, in order, each 64-byte aligned, then the workspace

@@ -80,7 +80,9 @@ bool Executor::run(std::span<const void* const> inputs, std::span<void* const> o
     Clock::time_point before = times ? Clock::now() : Clock::time_point();
     for (std::size_t i = 0; i < steps.size(); ++i) {
         if (stop.stop_requested()) return false;
-        s.executable->kernels[steps[i].kernel](s.args.data() + s.first_arg[i], s.pool.context());
+        orrery_context* context = s.pool.context();
+        context->data = s.executable->data_of(steps[i].kernel);
+        s.executable->kernels[steps[i].kernel](s.args.data() + s.first_arg[i], context);
         if (!times) continue;
         const Clock::time_point after = Clock::now();
         (*times)[i] = std::chrono::duration_cast<std::chrono::nanoseconds>(after - before).count();

@@ -18,8 +18,14 @@ class ThreadPool;
 struct Executable {
     Plan plan;
     std::vector<orrery_kernel> kernels;            ///< one for each of plan.kernels
+    std::vector<const void*> kernel_data;          ///< parallel to kernels, or empty when none has data of its own
     std::vector<const void*> constants;            ///< 64-byte aligned
     std::vector<std::shared_ptr<const void>> keep; ///< owners of code and constants
+
+    /// A kernel's own data; see abi.h.
+    [[nodiscard]] const void* data_of(std::size_t kernel) const {
+        return kernel < kernel_data.size() ? kernel_data[kernel] : nullptr;
+    }
 };
 
 /// Time of each step of one run. Units: nanoseconds.

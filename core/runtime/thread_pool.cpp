@@ -86,6 +86,8 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>(std::max(threads, 1))) {
     state_->context.pool = this;
+    state_->context.threads = size();
+    state_->context.data = nullptr;
     state_->context.parallel_for = [](orrery_context* context, std::int64_t extent, orrery_loop_body body,
                                       void* closure) {
         static_cast<State::Context*>(context)->pool->parallel_for(extent, body, closure);

@@ -5,13 +5,16 @@
 #include "core/frontends/onnx/import.hpp"
 #include "core/frontends/onnx/networks.hpp"
 #include "core/graph/builder.hpp"
+#include "core/graph/functions.hpp"
 #include "core/schedule/rules.hpp"
 #include "core/session/kernel_cache.hpp"
 #include "core/session/stage_cache.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstring>
+#include <unordered_map>
 
 namespace orrery::session {
 
@@ -27,13 +30,19 @@ class Timer {
     std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::size_t count_operators(const graph::Function& function) {
-    std::size_t count = 0;
-    for (const graph::Binding& binding : function->bindings) {
-        if (binding.value->kind == graph::ExprKind::CallOp) ++count;
-        for (const graph::Function& inner : graph::inner_functions(binding.value)) count += count_operators(inner);
+/// Operator calls, those of a function counted at each of its calls.
+std::size_t count_operators(const graph::Function& root) {
+    constexpr std::size_t kMost = std::size_t{1} << 40; // calls inside calls multiply
+    std::unordered_map<graph::Function, std::size_t> counts;
+    for (const graph::Function& function : graph::functions_inside_out(root)) {
+        std::size_t count = 0;
+        for (const graph::Binding& binding : function->bindings) {
+            if (binding.value->kind == graph::ExprKind::CallOp) ++count;
+            for (const graph::Function& inner : graph::inner_functions(binding.value)) count += counts.at(inner);
+        }
+        counts.emplace(function, std::min(count, kMost));
     }
-    return count;
+    return counts.at(root);
 }
 
 std::size_t constant_bytes(const graph::Function& function) {
@@ -57,6 +66,44 @@ NDArray aligned(const NDArray& value) {
     constexpr std::uintptr_t kAlignment = 64;
     if (reinterpret_cast<std::uintptr_t>(value.data()) % kAlignment == 0) return value;
     return NDArray::copy_of(value.dtype(), value.shape(), value.data(), value.bytes());
+}
+
+Diagnostic no_region_backend(const std::string& name) {
+    std::string names;
+    for (const std::string& known : region_backend_names()) names += (names.empty() ? "" : ", ") + known;
+    return {Code::NoTarget,
+            "nothing compiles regions for \"" + name + "\"",
+            {},
+            names.empty() ? "this build has no region backends" : "this build has " + names};
+}
+
+/// Plan, kernels and regions of a model whose parts are compiled.
+Result<void> link_kernels(const Backend& backend, const CompiledModel& model, runtime::Executable& out) {
+    std::vector<KernelObject> objects;
+    std::vector<std::size_t> workspaces;
+    for (std::size_t i = 0; i < model.objects.size(); ++i) {
+        workspaces.push_back(model.objects[i].workspace_bytes);
+        if (!model.regions[i]) objects.push_back(model.objects[i]);
+    }
+    ORRERY_TRY(const std::shared_ptr<const LoadedCode> code, backend.load(objects));
+    out.plan = lower::plan_memory(model.model, workspaces);
+    out.keep.push_back(code);
+    for (std::size_t i = 0; i < model.objects.size(); ++i) {
+        const std::shared_ptr<const RegionCode>& region = model.regions[i];
+        const orrery_kernel kernel = region ? region->kernel() : code->find(model.objects[i].symbol);
+        ORRERY_ASSERT(kernel != nullptr, model.objects[i].symbol + " was linked");
+        out.kernels.push_back(kernel);
+        out.kernel_data.push_back(region ? region->data() : nullptr);
+        if (region) out.keep.push_back(region);
+    }
+    return {};
+}
+
+/// A region has one listing, its backend's, in place of code.
+Listing region_listing(const RegionCode& region) {
+    Listing listing;
+    for (const std::string& line : region.listing()) listing.lines.push_back({line, 0});
+    return listing;
 }
 
 } // namespace
@@ -164,7 +211,7 @@ struct Compiler::State {
             made->trace_is_default = own == recipe.schedules.end();
             if (!made->trace_is_default)
                 made->trace = own->second;
-            else if (recipe.rule == ScheduleRule::Default)
+            else if (recipe.rule == ScheduleRule::Default && lowered.backend.empty())
                 made->trace = schedule::default_trace(lowered.program, recipe.target);
             Result<schedule::Replay> replay = schedule::replay(lowered.program, made->trace);
             if (replay) {
@@ -201,6 +248,42 @@ struct Compiler::State {
                        return StageCache::Made<KernelObject>{shared, shared->object.size()};
                    }));
         return *object;
+    }
+
+    /// The code of a region, by its backend.
+    Result<std::shared_ptr<const RegionCode>> region(const Recipe& recipe, const lower::LoweredFunction& function,
+                                                     const Progress& progress) {
+        struct Kept {
+            std::shared_ptr<const RegionBackend> backend; ///< outlives its code
+            std::shared_ptr<const RegionCode> code;
+        };
+        const std::shared_ptr<const RegionBackend> maker = find_region_backend(function.backend);
+        if (!maker) return no_region_backend(function.backend);
+        Hasher hasher;
+        hasher.add("region").add(function.workload).add(recipe.target.hash());
+        hasher.add(static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(maker.get())));
+        ORRERY_TRY(const std::shared_ptr<const Kept> kept,
+                   cache.get<Kept>(hasher.finish(), progress, [&]() -> Result<StageCache::Made<Kept>> {
+                       auto made = std::make_shared<Kept>();
+                       made->backend = maker;
+                       ORRERY_TRY(made->code, maker->compile(function.source, recipe.target, progress));
+                       return StageCache::Made<Kept>{made, constant_bytes(function.source)};
+                   }));
+        return std::shared_ptr<const RegionCode>(kept, kept->code.get());
+    }
+
+    /// Object or region of function `index` of the model; true when it came from the disk.
+    Result<bool> generate(const Recipe& recipe, std::size_t index, CompiledModel& out, const Progress& progress) {
+        const ScheduledFunction& function = *out.functions[index];
+        bool from_disk = false;
+        if (function.lowered.backend.empty()) {
+            ORRERY_TRY(out.objects[index], kernel(recipe, function, progress, from_disk));
+            return from_disk;
+        }
+        const Timer timer;
+        ORRERY_TRY(out.regions[index], region(recipe, function.lowered, progress));
+        out.objects[index] = {function.lowered.name, {}, out.regions[index]->workspace_bytes(), timer.milliseconds()};
+        return false;
     }
 };
 
@@ -310,6 +393,12 @@ Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe,
                    key_of("code", function.get(), extra.finish()), {}, [&]() -> Result<StageCache::Made<Kept>> {
                        auto made = std::make_shared<Kept>();
                        made->function = function;
+                       if (!function->lowered.backend.empty()) {
+                           ORRERY_TRY(const auto region, state_->region(recipe, function->lowered, {}));
+                           const Listing listing = region_listing(*region);
+                           made->code = {listing, listing, listing};
+                           return StageCache::Made<Kept>{made, listing.lines.size() * kNodeBytes};
+                       }
                        const auto list = [&](ListingKind kind) {
                            return backend().list(function->program(), recipe.target, recipe.build, kind);
                        };
@@ -360,16 +449,13 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
     const Timer codegen;
     const std::size_t count = functions.functions.size();
     compiled->objects.resize(count);
+    compiled->regions.resize(count);
     std::vector<std::optional<Diagnostic>> errors(count);
     std::atomic<std::size_t> done{0}, from_disk{0};
     parallel_for(count, state_->options.workers, [&](std::size_t i) {
-        bool disk = false;
-        Result<KernelObject> object = state_->kernel(recipe, *functions.functions[i], progress, disk);
-        if (object)
-            compiled->objects[i] = *std::move(object);
-        else
-            errors[i] = std::move(object.error());
-        from_disk += disk ? 1 : 0;
+        const Result<bool> made = state_->generate(recipe, i, *compiled, progress);
+        if (!made) errors[i] = made.error();
+        from_disk += made && *made ? 1 : 0;
         progress.tell(functions.functions[i]->lowered.name, static_cast<double>(++done) / static_cast<double>(count));
     });
     for (std::size_t i = 0; i < count; ++i)
@@ -381,17 +467,8 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
     const double codegen_ms = codegen.milliseconds();
 
     const Timer link;
-    ORRERY_TRY(const std::shared_ptr<const LoadedCode> code, backend().load(compiled->objects));
     auto executable = std::make_shared<runtime::Executable>();
-    std::vector<std::size_t> workspaces;
-    for (const KernelObject& object : compiled->objects) workspaces.push_back(object.workspace_bytes);
-    executable->plan = lower::plan_memory(compiled->model, workspaces);
-    for (const KernelObject& object : compiled->objects) {
-        const orrery_kernel kernel = code->find(object.symbol);
-        ORRERY_ASSERT(kernel != nullptr, object.symbol + " was linked");
-        executable->kernels.push_back(kernel);
-    }
-    executable->keep.push_back(code);
+    ORRERY_CHECK_OK(link_kernels(backend(), *compiled, *executable));
     for (const NDArray& constant : compiled->model.constants) {
         auto kept = std::make_shared<NDArray>(aligned(constant));
         executable->constants.push_back(kept->data());

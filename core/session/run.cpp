@@ -60,15 +60,17 @@ NDArray aligned(const NDArray& value) {
     return NDArray::copy_of(value.dtype(), value.shape(), value.data(), value.bytes());
 }
 
-/// Runs one kernel in this thread on the given arrays.
-void call_kernel(orrery_kernel kernel, std::vector<NDArray>& args, std::size_t workspace_bytes) {
+/// Runs kernel `index` in this thread on the given arrays.
+void call_kernel(const CompiledModel& model, std::size_t index, std::vector<NDArray>& args) {
     orrery_context serial{
-        [](orrery_context*, std::int64_t extent, orrery_loop_body body, void* closure) { body(0, extent, closure); }};
+        [](orrery_context*, std::int64_t extent, orrery_loop_body body, void* closure) { body(0, extent, closure); }, 1,
+        model.executable->data_of(index)};
+    const std::size_t workspace_bytes = model.objects[index].workspace_bytes;
     NDArray workspace = NDArray::allocate(DType::U8, {static_cast<std::int64_t>(workspace_bytes)});
     std::vector<void*> pointers;
     for (NDArray& arg : args) pointers.push_back(arg.mutable_data());
     pointers.push_back(workspace.mutable_data());
-    kernel(pointers.data(), &serial);
+    model.executable->kernels[index](pointers.data(), &serial);
 }
 
 /// Interprets the lowered program of one call, and the compiled kernel on the same inputs.
@@ -86,7 +88,7 @@ struct CallCheck {
         for (std::size_t i = call.args.size(); i < args.size(); ++i)
             compiled[i] = NDArray::zeros(args[i].dtype(), args[i].shape());
         ORRERY_CHECK_OK(tensor::interpret(function.program, reference, progress));
-        call_kernel(model.executable->kernels[call.function], compiled, model.objects[call.function].workspace_bytes);
+        call_kernel(model, call.function, compiled);
 
         CheckResult::Row row{model.model.values[call.results.front()].name, function.name, call.origin, {}, false};
         for (std::size_t i = 0; i < call.results.size(); ++i) {

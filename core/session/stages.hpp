@@ -9,6 +9,7 @@
 #include "core/runtime/executor.hpp"
 #include "core/schedule/trace.hpp"
 #include "core/target/backend.hpp"
+#include "core/target/region.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/text.hpp"
 
@@ -60,7 +61,8 @@ using StageTimes = std::vector<std::pair<std::string, double>>;
 struct CompiledModel {
     lower::LoweredModel model;
     std::vector<FunctionPtr> functions; ///< parallel to model.functions
-    std::vector<KernelObject> objects;  ///< parallel to model.functions
+    std::vector<KernelObject> objects;  ///< parallel to model.functions; of regions, only name and workspace
+    std::vector<std::shared_ptr<const RegionCode>> regions; ///< parallel to model.functions; null for kernels
     std::shared_ptr<const runtime::Executable> executable;
     std::vector<std::string> output_names;
     std::shared_ptr<const std::vector<graph::Source>> sources;

@@ -9,8 +9,15 @@ namespace orrery::transform {
 
 namespace {
 
-const std::array<GraphPass, 6>& table() {
-    static const std::array<GraphPass, 6> rows{{
+const std::array<GraphPass, 15>& table() {
+    static const std::array<GraphPass, 15> rows{{
+        {"AnnotateTarget",
+         "puts what a backend takes into functions for it",
+         kTyped,
+         kAnnotated,
+         0,
+         {{"backend", "dnnl", "the backend's name"}},
+         annotate_target},
         {"CanonicalizeOps",
          "turns constant matrices to the order they are read in",
          kTyped,
@@ -34,6 +41,30 @@ const std::array<GraphPass, 6>& table() {
          0,
          {{"max_depth", "64", "most operators in a group"}, {"fuse", "true", "false: one operator a kernel"}},
          fuse_ops},
+        {"InferTypes", "infers every type anew", 0, kTyped, 0, {}, infer_types},
+        {"Inline",
+         "replaces calls of functions by what they compute",
+         kTyped,
+         0,
+         kFused,
+         {{"max_size", "1000", "most bindings of a function that is replaced"}},
+         inline_functions},
+        {"LambdaLift", "makes functions take what they use, and equal ones one", kTyped, 0, 0, {}, lambda_lift},
+        {"MergeRegions", "joins a backend's functions into regions", kAnnotated, 0, 0, {}, merge_regions},
+        {"PartialEvaluate",
+         "does beforehand what inputs do not decide: branches, loops, functions of constants",
+         kTyped,
+         0,
+         kFused,
+         {{"max_trips", "64", "most copies of a loop's body"}, {"budget", "10000", "most bindings that are added"}},
+         partial_evaluate},
+        {"PartitionGraph",
+         "makes each region one step of the plan",
+         kAnnotated,
+         0,
+         kAnnotated,
+         {{"min_operators", "1", "least operators of a region that stays"}},
+         partition_graph},
         {"SimplifyInference",
          "rewrites what only training needs; folds batch norms into convolutions",
          kTyped,
@@ -41,6 +72,8 @@ const std::array<GraphPass, 6>& table() {
          0,
          {{"fold_conv", "true", "scale a convolution's constant weights by its batch norm"}},
          simplify_inference},
+        {"ToANormal", "verifies the form and takes tuples apart", 0, 0, 0, {}, to_a_normal},
+        {"ToBasicBlock", "computes what one branch needs inside that branch", kTyped, 0, 0, {}, to_basic_block},
     }};
     return rows;
 }
@@ -52,6 +85,8 @@ std::string describe(pass::Invariants invariants) {
     if (invariants & kTyped) text += "inferred types";
     if (invariants & kFused)
         text += std::string(text.empty() ? "" : ", ") + "operators grouped into functions (FuseOps)";
+    if (invariants & kAnnotated)
+        text += std::string(text.empty() ? "" : ", ") + "functions for a backend (AnnotateTarget)";
     return text;
 }
 
@@ -75,6 +110,14 @@ std::vector<PassStep> default_pipeline(int level) {
     add("DeadCode");
     steps.push_back({"FuseOps", level >= 1 ? pass::Options{} : pass::Options{{"fuse", "false"}}, true});
     return steps;
+}
+
+std::vector<PassStep> partitioned(std::vector<PassStep> pipeline, const std::string& backend) {
+    const auto fuse = std::ranges::find(pipeline, "FuseOps", &PassStep::name);
+    const std::vector<PassStep> steps{
+        {"AnnotateTarget", {{"backend", backend}}, true}, {"MergeRegions", {}, true}, {"PartitionGraph", {}, true}};
+    pipeline.insert(fuse, steps.begin(), steps.end());
+    return pipeline;
 }
 
 pass::Manager<graph::Module> manager() {

@@ -97,18 +97,24 @@ class Describer {
 
     void describe(const Binding& binding) {
         if (const auto* project = graph::as<graph::Project>(binding.value)) {
-            if (const int source = index_of(project->tuple); source >= 0) index_[binding.var] = source;
+            const auto made = fields_.find(project->tuple);
+            const Var from = made == fields_.end() ? project->tuple : made->second[project->index];
+            if (const int source = index_of(from); source >= 0) index_[binding.var] = source;
             return;
         }
         if (binding.value->kind == graph::ExprKind::Tuple) {
             fields_[binding.var] = graph::operands(binding.value);
             return;
         }
+        const auto* region = graph::as<graph::CallFunction>(binding.value);
+        if (region && region->function->attrs.has("backend") && !region->function->attrs.has("composite"))
+            return describe_region(binding, *region);
         GraphItem item;
         item.name = binding.var->name;
         item.subtitle = short_type(binding.var->type);
         item.origins = binding.origin;
-        if (!binding.origin.empty()) {
+        item.scope = region_scope_;
+        if (region_scope_.empty() && !binding.origin.empty()) {
             const SourceId first = binding.origin.ids().front();
             if (first < step_.module.sources->size()) item.scope = scope_of((*step_.module.sources)[first].name);
         }
@@ -131,6 +137,24 @@ class Describer {
             if (const int source = operand ? index_of(operand) : -1; source >= 0) item.inputs.push_back(source);
         link(binding, item);
         add(binding.var, std::move(item));
+    }
+
+    /// What a region consists of, in a group of its own. Its time stands at the last part.
+    void describe_region(const Binding& binding, const graph::CallFunction& call) {
+        const graph::Function& region = call.function;
+        for (std::size_t i = 0; i < call.args.size(); ++i)
+            if (const int source = index_of(call.args[i]); source >= 0) index_[region->params[i]] = source;
+        region_scope_ = binding.var->name;
+        for (const Binding& inner : region->bindings) describe(inner);
+        region_scope_.clear();
+        if (const auto tuple = fields_.find(region->result); tuple != fields_.end())
+            fields_[binding.var] = std::vector<Var>(tuple->second);
+        else if (const int source = index_of(region->result); source >= 0)
+            index_[binding.var] = source;
+        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end() && !items_.empty()) {
+            GraphItem& last = items_.back();
+            if (it->second < times_.size()) last.time_ms = times_[it->second];
+        }
     }
 
     void link(const Binding& binding, GraphItem& item) const {
@@ -168,6 +192,7 @@ class Describer {
     const session::Snapshot& snapshot_;
     const session::GraphStep& step_;
     std::vector<GraphItem> items_;
+    std::string region_scope_; ///< the region whose parts are described; empty outside of any
     std::unordered_map<Var, int> index_;
     std::unordered_map<std::string, int> names_; ///< how often each was used
     std::unordered_map<Var, std::vector<Var>> fields_;
