@@ -11,7 +11,7 @@ ORRERY_PACKAGES=(
   libprotobuf-dev protobuf-compiler libonnx-dev libonnx-testdata
   nlohmann-json3-dev libcli11-dev libspdlog-dev libxxhash-dev
   fonts-inter fonts-jetbrains-mono
-  catch2 xvfb xauth clang-format python3
+  catch2 librapidcheck-dev xvfb xauth clang-format python3
 )
 
 # Installs what is missing, as root or through sudo; otherwise prints the command and fails.

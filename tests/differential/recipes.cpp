@@ -1,0 +1,28 @@
+#include "tests/differential/recipes.hpp"
+
+#include <algorithm>
+#include <string_view>
+
+namespace orrery::differential {
+
+const Recipes& recipes() {
+    static const Recipes all = [] {
+        Recipes rows;
+        for (Recipes (*family)() :
+             {elementwise_recipes, pick_recipes, reduce_recipes, sequence_recipes, shape_recipes, window_recipes}) {
+            const Recipes more = family();
+            rows.insert(rows.end(), more.begin(), more.end());
+        }
+        std::ranges::sort(rows, {}, [](const OpRecipe& row) { return std::string_view(row.op); });
+        return rows;
+    }();
+    return all;
+}
+
+const OpRecipe* find_recipe(std::string_view op) {
+    const auto at =
+        std::ranges::lower_bound(recipes(), op, {}, [](const OpRecipe& row) { return std::string_view(row.op); });
+    return at == recipes().end() || at->op != op ? nullptr : &*at;
+}
+
+} // namespace orrery::differential

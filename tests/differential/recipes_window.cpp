@@ -1,0 +1,141 @@
+// Convolutions and pooling.
+
+#include "tests/differential/recipes.hpp"
+
+#include <algorithm>
+
+namespace orrery::differential {
+
+namespace {
+
+/// [N, C, spatial...] with extents a window fits into: one that is there, or a new one.
+Var image(Draw& d, std::size_t spatial, const Want& want) {
+    for (int tries = 0; tries < 3; ++tries) {
+        Want all = want;
+        all.least_rank = all.most_rank = 2 + spatial;
+        const Var x = d.operand(all);
+        const Shape shape = Draw::shape_of(x);
+        if (std::ranges::all_of(shape, [](std::int64_t e) { return e > 0 && e <= 33; })) return x;
+    }
+    Shape shape{d.number(1, 2), d.one_of<std::int64_t>({1, 2, 3, 4, 8})};
+    for (std::size_t i = 0; i < spatial; ++i) shape.push_back(d.number(1, spatial == 3 ? 4 : 8));
+    return d.tensor(d.dtype(want.dtypes), shape, {.exact = want.exact});
+}
+
+/// Strides, dilations and pads for windows of `kernel` (whose extents are reduced until they fit into `shape`).
+void add_windows(Draw& d, DrawnCall& call, const Shape& shape, Ints& kernel, bool narrow_pads) {
+    Ints strides, dilations, before, after;
+    for (std::size_t i = 0; i < kernel.size(); ++i) {
+        strides.push_back(d.one_of<std::int64_t>({1, 1, 1, 2, 3}));
+        dilations.push_back(d.one_of<std::int64_t>({1, 1, 1, 2}));
+        const std::int64_t most = narrow_pads ? (kernel[i] - 1) * dilations[i] : 2;
+        before.push_back(d.chance(50) ? 0 : d.number(0, std::max<std::int64_t>(most, 0)));
+        after.push_back(d.chance(60) ? before[i] : d.number(0, std::max<std::int64_t>(most, 0)));
+        while ((kernel[i] - 1) * dilations[i] + 1 > shape[2 + i] + before[i] + after[i]) {
+            --kernel[i];
+            if (narrow_pads)
+                before[i] = std::min(before[i], (kernel[i] - 1) * dilations[i]),
+                after[i] = std::min(after[i], (kernel[i] - 1) * dilations[i]);
+        }
+    }
+    if (d.chance(70)) call.attrs["strides"] = strides;
+    Ints pads = before;
+    pads.insert(pads.end(), after.begin(), after.end());
+    call.attrs["pads"] = pads;
+    call.attrs["dilations"] = dilations;
+}
+
+std::int64_t divisor(Draw& d, std::int64_t channels) {
+    if (d.chance(60)) return 1;
+    std::int64_t groups = d.chance(50) ? channels : d.number(1, channels);
+    while (channels % groups != 0) --groups;
+    return groups;
+}
+
+Ints some_kernel(Draw& d, std::size_t spatial) {
+    Ints kernel;
+    for (std::size_t i = 0; i < spatial; ++i) kernel.push_back(d.number(1, spatial == 3 ? 2 : 3));
+    return kernel;
+}
+
+template <std::size_t Spatial> DrawnCall conv(Draw& d) {
+    const Var x = image(d, Spatial, {});
+    const Shape in = Draw::shape_of(x);
+    const std::int64_t groups = divisor(d, in[1]);
+    Ints kernel = some_kernel(d, Spatial);
+    DrawnCall call{{x}, {}};
+    add_windows(d, call, in, kernel, false);
+    Shape weight{groups * d.one_of<std::int64_t>({1, 2, 3, 8}), in[1] / groups};
+    weight.insert(weight.end(), kernel.begin(), kernel.end());
+    call.args.push_back(d.tensor(Draw::dtype_of(x), weight));
+    if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
+    return call;
+}
+
+DrawnCall conv_transpose(Draw& d) {
+    const auto spatial = static_cast<std::size_t>(d.number(1, 2));
+    const Var x = image(d, spatial, {});
+    const Shape in = Draw::shape_of(x);
+    const std::int64_t groups = divisor(d, in[1]);
+    Shape weight{in[1], d.number(1, 3)};
+    Ints strides, extra;
+    for (std::size_t i = 0; i < spatial; ++i) {
+        weight.push_back(d.number(1, 3));
+        strides.push_back(d.number(1, 2));
+        extra.push_back(d.number(0, strides[i] - 1));
+    }
+    DrawnCall call{{x, d.tensor(Draw::dtype_of(x), weight)}, {{"strides", strides}}};
+    if (d.chance(40)) call.attrs["output_padding"] = extra;
+    if (d.chance(40)) call.attrs["dilations"] = Ints(spatial, d.number(1, 2));
+    if (d.chance(40)) { // only as much as leaves something
+        Ints pads(2 * spatial, 0);
+        for (std::size_t i = 0; i < spatial; ++i)
+            if (weight[2 + i] > 1 && in[2 + i] > 1) pads[i] = 1;
+        call.attrs["pads"] = pads;
+    }
+    if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
+    return call;
+}
+
+template <DTypes Set, bool Exact = false> DrawnCall pool(Draw& d) {
+    const auto spatial = static_cast<std::size_t>(d.one_of({1, 2, 2, 2, 3}));
+    const Var x = image(d, spatial, {.dtypes = Set, .exact = Exact});
+    Ints kernel = some_kernel(d, spatial);
+    DrawnCall call{{x}, {}};
+    add_windows(d, call, Draw::shape_of(x), kernel, true);
+    call.attrs["kernel"] = kernel;
+    if (d.chance(40)) call.attrs["ceil"] = d.chance(60);
+    return call;
+}
+DrawnCall avg_pool(Draw& d) {
+    DrawnCall call = pool<DTypes::Float>(d);
+    if (d.chance(50)) call.attrs["count_include_pad"] = d.chance(50);
+    return call;
+}
+DrawnCall lp_pool(Draw& d) {
+    DrawnCall call = pool<DTypes::Float>(d);
+    if (d.chance(60)) call.attrs["p"] = d.number(1, 3);
+    return call;
+}
+DrawnCall max_pool_with_indices(Draw& d) {
+    DrawnCall call = pool<DTypes::Number, true>(d);
+    if (d.chance(40)) call.attrs["column_major"] = d.chance(50);
+    return call;
+}
+
+} // namespace
+
+Recipes window_recipes() {
+    return {
+        {"avg_pool", Effect::Sums, avg_pool},
+        {"conv1d", Effect::Sums, conv<1>},
+        {"conv2d", Effect::Sums, conv<2>},
+        {"conv3d", Effect::Sums, conv<3>},
+        {"conv_transpose", Effect::Sums, conv_transpose},
+        {"lp_pool", Effect::Sums, lp_pool},
+        {"max_pool", Effect::Moves, pool<DTypes::Number>},
+        {"max_pool_with_indices", Effect::Decides, max_pool_with_indices},
+    };
+}
+
+} // namespace orrery::differential
