@@ -8,12 +8,29 @@ namespace orrery::app {
 
 namespace {
 
+/// What changes a recipe; session::command_line writes these words.
+void add_edits(CLI::App& command, session::RecipeArguments& a) {
+    command.add_option("-O,--opt-level", a.level, "level of the pass pipeline, 0 to 3")->check(CLI::Range(0, 3));
+    const auto list = [&command](const char* name, std::vector<std::string>& out, const char* text) {
+        command.add_option(name, out, text)->take_all()->allow_extra_args(false);
+    };
+    list("--pass", a.passes, "exactly these graph passes, in this order (repeatable); none for no pass");
+    list("--without", a.without, "switches a pass off; NAME#2 is the second of that name (repeatable)");
+    list("--pass-option", a.options, "PASS.KEY=VALUE; @FILE as value is read from a file (repeatable)");
+    list("--schedule", a.schedules, "WORKLOAD=TRACE: the schedule of a workload, by its hash (repeatable)");
+    command.add_option("--codegen-level", a.codegen_level, "level of the code generator, 0 to 3")
+        ->check(CLI::Range(0, 3));
+    command.add_flag("--no-contract", a.no_contract, "round products and sums separately");
+    command.add_flag("--bounds-checks", a.bounds_checks, "kernels trap on an index outside its buffer");
+}
+
 void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
     auto* model = command.add_option("model", a.model, "model file, recipe file, or built-in network");
     if (required) model->required();
     command.add_option("--shape", a.shapes, "shape of an input, NAME=1,3,224,224 (repeatable)")->take_all();
     command.add_option("--target", a.target, "target, for example \"llvm -mcpu=znver3\"; the host when left out");
-    command.add_option("-O,--opt-level", a.level, "level of the pass pipeline, 0 to 3")->check(CLI::Range(0, 3));
+    add_edits(command, a.edits);
+    command.add_option("--recipe", a.recipe, "recipe file: everything but the model is taken from it");
     command.add_option("--partition", a.partition, "region backend that takes parts of the graph, for example dnnl");
     command.add_option("--rule", a.rule, "schedules: default, or none for plain loop nests")
         ->check(CLI::IsMember({"default", "none"}));
@@ -21,6 +38,15 @@ void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
     command.add_option("--seed", a.seed, "seed of drawn inputs and of a built-in network's weights");
     command.add_flag("--no-cache", a.no_cache, "neither read nor write compiled kernels on disk");
     command.add_flag("--json", a.json, "report as JSON");
+}
+
+void add_graph_view(CLI::App& command, std::string& overlay, std::string& group_by) {
+    command
+        .add_option("--overlay", overlay,
+                    "colours: latency (runs the model), flops, bytes, intensity, error (checks it)")
+        ->check(CLI::IsMember({"latency", "flops", "bytes", "intensity", "error"}));
+    command.add_option("--group-by", group_by, "groups: blocks, modules, repeats, kernels, backends or none")
+        ->check(CLI::IsMember({"blocks", "modules", "repeats", "kernels", "backends", "none"}));
 }
 
 void add_inputs(CLI::App& command, RunArguments& a) {
@@ -41,6 +67,7 @@ struct Arguments {
     ShowArguments show;
     RunArguments run;
     CheckArguments check;
+    BisectArguments bisect;
     BenchArguments bench;
     CompileArguments compile;
     ConformanceArguments conformance;
@@ -48,6 +75,7 @@ struct Arguments {
     DiffArguments diff;
     CompareArguments compare;
     HistoryArguments history;
+    ExportArguments exported;
     CaptureArguments capture;
     WindowArguments window;
     std::string op;
@@ -86,7 +114,13 @@ void declare_models(CLI::App& app, Arguments& a, int& status) {
     add_model(*check, a.check);
     add_inputs(*check, a.check);
     check->add_option("--tolerance", a.check.tolerance, "largest difference, relative to the largest element");
-    check->callback([&] { status = command_check(a.check); });
+    check->add_flag("--steps", a.check.steps, "compare the module after each pass with the one before it");
+    check->callback([&] { status = a.check.steps ? command_check_steps(a.check) : command_check(a.check); });
+
+    auto* bisect = app.add_subcommand("bisect", "finds the first pass that breaks the numbers or the verifier");
+    add_model(*bisect, a.bisect);
+    bisect->add_option("--tolerance", a.bisect.tolerance, "largest difference, relative to the largest element");
+    bisect->callback([&] { status = command_bisect(a.bisect); });
 
     auto* bench = app.add_subcommand("bench", "measures latency, compile time and memory");
     add_model(*bench, a.bench);
@@ -113,14 +147,31 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
 
     auto* dump = app.add_subcommand("dump", "prints what a view shows, with no display");
     add_model(*dump, a.dump);
-    dump->add_option("--view", a.dump.view,
-                     "stages, graph, tensor, llvm, asm, inspector, problems, memory, run, start, diff, history or "
-                     "statistics")
+    dump->add_option(
+            "--view", a.dump.view,
+            "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, "
+            "diff, history or statistics")
         ->required();
+    dump->add_option("--after", a.dump.after, "graph, operators, edit: after this pass");
+    add_graph_view(*dump, a.dump.overlay, a.dump.group_by);
     dump->add_option("--format", a.dump.format, "text or json")->check(CLI::IsMember({"text", "json"}));
     dump->add_option("--function", a.dump.function, "function shown");
     dump->add_option("--value", a.dump.value, "value whose history is shown");
     dump->callback([&] { status = command_dump(a.dump); });
+
+    auto* exported =
+        app.add_subcommand("export", "writes a view as a file: the graph as a picture, operators as a table");
+    add_model(*exported, a.exported);
+    exported->add_option("--view", a.exported.view, "graph or operators")->check(CLI::IsMember({"graph", "operators"}));
+    exported->add_option("--format", a.exported.format, "svg, png, dot or csv; the file's ending when left out")
+        ->check(CLI::IsMember({"svg", "png", "dot", "csv"}));
+    exported->add_option("-o,--output", a.exported.output, "file to write")->required();
+    exported->add_option("--after", a.exported.after, "the graph after this pass; \"import\" for before the first");
+    add_graph_view(*exported, a.exported.overlay, a.exported.group_by);
+    exported->add_flag("--open", a.exported.open, "open all groups");
+    exported->add_option("--theme", a.exported.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));
+    exported->add_option("--scale", a.exported.scale, "pixels a unit of a .png")->check(CLI::Range(0.05, 16.0));
+    exported->callback([&] { status = command_export(a.exported); });
 
     auto* capture = app.add_subcommand("capture", "writes the window as a picture; needs a display");
     add_model(*capture, a.capture);

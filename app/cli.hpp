@@ -4,6 +4,7 @@
 #include "core/base/result.hpp"
 #include "core/session/compiler.hpp"
 #include "core/session/recipe.hpp"
+#include "core/session/recipe_arguments.hpp"
 #include "core/session/snapshot.hpp"
 
 #include <cstdint>
@@ -21,7 +22,8 @@ struct ModelArguments {
     std::string model;               ///< a model file, a recipe file, or a built-in network's name
     std::vector<std::string> shapes; ///< "name=1,3,224,224"
     std::string target;              ///< as parse_target reads it; empty for the host
-    int level = -1;                  ///< -O level of the pass pipeline; -1 for the recipe's own
+    std::string recipe;              ///< a recipe file whose everything but the model is taken
+    session::RecipeArguments edits;  ///< -O, --pass and the like
     std::string partition;           ///< region backend that takes parts of the graph; empty for none
     std::string rule;                ///< "default", "none" or empty for the recipe's own
     int threads = 0;
@@ -48,6 +50,10 @@ struct RunArguments : ModelArguments {
 };
 struct CheckArguments : RunArguments {
     double tolerance = 1e-4;
+    bool steps = false; ///< the module after each pass instead of each kernel
+};
+struct BisectArguments : ModelArguments {
+    double tolerance = 1e-4;
 };
 struct BenchArguments : ModelArguments {
     int runs = 20;
@@ -62,6 +68,12 @@ struct ConformanceArguments {
 };
 struct DumpArguments : ModelArguments {
     std::string view, format = "text", function, value;
+    std::string after, overlay, group_by = "blocks";
+};
+struct ExportArguments : ModelArguments {
+    std::string view = "graph", format, output, after, overlay, group_by, theme = "light";
+    double scale = 2;  ///< of .png. Units: pixels a unit
+    bool open = false; ///< all groups open
 };
 struct DiffArguments : ModelArguments {
     std::string other; ///< second model or recipe; empty: two points of one
@@ -88,10 +100,13 @@ int command_new(const NewArguments& arguments);
 int command_show(const ShowArguments& arguments);
 int command_run(const RunArguments& arguments);
 int command_check(const CheckArguments& arguments);
+int command_check_steps(const CheckArguments& arguments);
+int command_bisect(const BisectArguments& arguments);
 int command_bench(const BenchArguments& arguments);
 int command_compile(const CompileArguments& arguments);
 int command_conformance(const ConformanceArguments& arguments);
 int command_ops(const std::string& name, bool json);
+int command_export(const ExportArguments& arguments);
 int command_dump(const DumpArguments& arguments);
 int command_diff(const DiffArguments& arguments);
 int command_compare(const CompareArguments& arguments);
@@ -115,6 +130,9 @@ int run_command_line(int argc, char** argv);
 /// Arrays for the model's inputs: files given, the rest drawn from the seed.
 [[nodiscard]] Result<std::vector<NDArray>> make_inputs(const RunArguments& arguments,
                                                        const session::CompiledModel& model);
+/// The step `after` names ("FuseOps", "FoldConstant#2", "import"): the last of a name without a number; the last step
+/// when empty. Errors: UnknownName with the steps there are.
+[[nodiscard]] Result<std::size_t> find_step(const session::Steps& steps, const std::string& after);
 /// Writes the diagnostic to standard error, or as JSON to standard output; returns kUserError.
 int fail(const Diagnostic& error, bool json);
 

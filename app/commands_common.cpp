@@ -100,12 +100,17 @@ Result<session::Recipe> make_recipe(const ModelArguments& a, const session::Comp
             recipe.model = std::filesystem::absolute(a.model);
         }
     }
+    if (!a.recipe.empty()) {
+        ORRERY_TRY(session::Recipe given, session::load_recipe(a.recipe, compiler.backend().host()));
+        given.model = recipe.model, given.builtin = recipe.builtin, given.seed = recipe.seed;
+        recipe = std::move(given);
+    }
     for (const std::string& text : a.shapes) {
         ORRERY_TRY(auto shape, parse_shape(text));
         recipe.shapes.insert_or_assign(shape.first, shape.second);
     }
     if (!a.target.empty()) { ORRERY_TRY(recipe.target, parse_target(a.target, compiler.backend().host())); }
-    if (a.level >= 0) recipe.passes = transform::default_pipeline(a.level);
+    ORRERY_CHECK_OK(session::apply(a.edits, recipe));
     if (!a.partition.empty()) recipe.passes = transform::partitioned(std::move(recipe.passes), a.partition);
     if (!a.rule.empty()) recipe.rule = a.rule == "none" ? session::ScheduleRule::None : session::ScheduleRule::Default;
     if (a.threads > 0) recipe.threads = a.threads;

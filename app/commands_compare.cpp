@@ -48,7 +48,7 @@ Result<std::string> diff_text(const DiffArguments& a) {
         if (!a.other.empty()) other.model = a.other;
         if (!a.other_target.empty()) other.target = a.other_target;
         if (!a.other_rule.empty()) other.rule = a.other_rule;
-        if (a.other_level >= 0) other.level = a.other_level;
+        if (a.other_level >= 0) other.edits.level = a.other_level;
         ORRERY_TRY(const session::Recipe second, make_recipe(other, *compiler));
         ORRERY_TRY(right, snapshot_of(second, *compiler));
     }

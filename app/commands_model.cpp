@@ -32,17 +32,6 @@ std::string listing_text(const Listing& listing) {
     return text;
 }
 
-/// The step `after` names: the last of that name.
-Result<std::size_t> find_step(const session::Steps& steps, const std::string& after) {
-    if (after.empty()) return steps.size() - 1;
-    std::string names;
-    for (std::size_t i = steps.size(); i-- > 0;) {
-        if (steps[i]->name == after) return i;
-        names = steps[i]->name + (names.empty() ? "" : ", ") + names;
-    }
-    return Diagnostic{Code::UnknownName, "the recipe has no step named " + after, {}, "its steps are " + names};
-}
-
 Result<std::string> show(const ShowArguments& a) {
     const auto compiler = make_compiler(a);
     ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));

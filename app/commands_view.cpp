@@ -1,15 +1,19 @@
-// dump: what a view shows, from the same view data, with no display.
+// dump, export: what a view shows, from the same view data, with no display.
 
 #include "app/cli.hpp"
+#include "app/window_entry.hpp"
+#include "core/base/file.hpp"
 #include "core/session/history.hpp"
 #include "core/session/session.hpp"
 #include "views/layout/engine.hpp"
 #include "views/model/diff_build.hpp"
+#include "views/model/graph_export.hpp"
 #include "views/model/history_view.hpp"
 #include "views/model/session_views.hpp"
 
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 
 namespace orrery::app {
 
@@ -20,11 +24,22 @@ template <class Data> std::string form(const Data& data, const std::string& form
     return format == "json" ? views::to_json(data) : views::to_text(data);
 }
 
-Result<std::string> graph_text(const session::Snapshot& snapshot, const std::string& format) {
+views::GraphOptions graph_options(const std::string& overlay, const std::string& group_by) {
+    views::GraphOptions options;
+    options.overlay = views::parse_overlay(overlay).value_or(views::Overlay::Latency);
+    options.group_repeats = group_by != "none";
+    options.group_by = views::parse_group_by(group_by).value_or(views::GroupBy::Blocks);
+    return options;
+}
+
+Result<views::GraphViewData> graph_data(const session::Snapshot& snapshot, const std::string& after,
+                                        const views::GraphOptions& options) {
+    if (!snapshot.has_model()) return snapshot.problems.front();
+    ORRERY_TRY(const std::size_t step, find_step(snapshot.steps, after));
     layout::LayoutEngine engine;
-    ORRERY_TRY(const views::GraphViewData data,
-               views::build_graph_view(views::describe_graph(snapshot, -1), {}, engine, {}));
-    return form(data, format);
+    views::CostBook costs;
+    return views::build_graph_view(views::describe_graph(snapshot, static_cast<int>(step), {options.group_by, &costs}),
+                                   options, engine, {});
 }
 
 /// The last step that changed something against the one before it.
@@ -52,7 +67,18 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     views::ViewOptions options;
     options.function = a.function;
     if (a.view == "stages") return form(views::build_stages(snapshot, options), a.format);
-    if (a.view == "graph") return graph_text(snapshot, a.format);
+    if (a.view == "graph" || a.view == "operators") {
+        ORRERY_TRY(const views::GraphViewData data,
+                   graph_data(snapshot, a.after, graph_options(a.overlay, a.group_by)));
+        if (a.view == "graph") return form(data, a.format);
+        return a.format == "json" ? views::to_csv(data.table) : views::to_text(data.table);
+    }
+    if (a.view == "script") return form(views::build_script(snapshot), a.format);
+    if (a.view == "edit") {
+        ORRERY_TRY(const std::size_t step, find_step(snapshot.steps, a.after));
+        options.graph_step = static_cast<int>(step);
+        return form(views::build_edit(snapshot, options), a.format);
+    }
     const views::TextViewData tensor = views::build_tensor(snapshot, options);
     if (a.view == "tensor") return form(tensor, a.format);
     if (a.view == "llvm") return form(views::build_code(snapshot, options, views::CodeView::Llvm, tensor), a.format);
@@ -77,29 +103,70 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
         Code::UnknownName,
         "there is no view named " + a.view,
         {},
-        "stages, graph, tensor, llvm, asm, inspector, problems, memory, run, start, diff, history, statistics"};
+        "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, diff, "
+        "history, statistics"};
 }
 
 /// The picture of a session after everything the view needs is done.
-Result<session::SnapshotPtr> picture_for(const DumpArguments& a) {
+Result<session::SnapshotPtr> picture_for(const ModelArguments& a, const std::string& view, const std::string& overlay,
+                                         const std::string& shown) {
     const auto compiler = make_compiler(a);
     ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
     session::Session session(compiler);
     session.open_recipe(recipe);
     session.wait_idle();
-    if (a.view == "llvm" || a.view == "asm") {
-        const session::FunctionPtr function = views::shown_function(*session.snapshot(), a.function);
+    if (view == "llvm" || view == "asm" || view == "stages") {
+        const session::FunctionPtr function = views::shown_function(*session.snapshot(), shown);
         if (function) session.want_code(function->lowered.name);
     }
-    if (a.view == "run") session.run(a.seed);
+    if (view == "run" || overlay == "latency") session.run(a.seed);
+    session.wait_idle();
+    if (overlay == "error") session.check(a.seed);
     session.wait_idle();
     return session.snapshot();
 }
 
+Result<std::string> export_content(const ExportArguments& a, const std::string& format,
+                                   const session::Snapshot& snapshot) {
+    views::GraphOptions options = graph_options(a.overlay, a.group_by.empty() ? "blocks" : a.group_by);
+    if (a.open) options.groups = views::GroupState::Open;
+    ORRERY_TRY(const views::GraphViewData data, graph_data(snapshot, a.after, options));
+    const bool heat = !a.overlay.empty();
+    if (format == "csv") return views::to_csv(data.table);
+    if (format == "dot") return views::to_dot(data);
+    if (format == "svg") return views::to_svg(data, {a.theme == "dark", heat});
+    return graph_png(data, heat, a.scale, a.theme == "dark");
+}
+
+Result<void> do_export(const ExportArguments& a) {
+    std::string format = a.format;
+    if (format.empty()) {
+        format = std::filesystem::path(a.output).extension().string();
+        if (!format.empty()) format.erase(0, 1);
+    }
+    if (format != "svg" && format != "png" && format != "dot" && format != "csv")
+        return Diagnostic{Code::BadArgument,
+                          "\"" + a.output + "\" does not say what to write",
+                          {},
+                          "give --format svg, png, dot or csv, or end the file in one of them"};
+    if (a.view == "operators" && format != "csv")
+        return Diagnostic{Code::BadArgument, "operators are written as csv", {}, "leave out --view for a picture"};
+    ORRERY_TRY(const session::SnapshotPtr picture, picture_for(a, "graph", a.overlay, ""));
+    ORRERY_TRY(const std::string content, export_content(a, format, *picture));
+    return write_file(a.output, content);
+}
+
 } // namespace
 
+int command_export(const ExportArguments& a) {
+    const Result<void> done = do_export(a);
+    if (!done) return fail(done.error(), a.json);
+    std::printf("%s\n", a.output.c_str());
+    return kDone;
+}
+
 int command_dump(const DumpArguments& a) {
-    const Result<session::SnapshotPtr> picture = picture_for(a);
+    const Result<session::SnapshotPtr> picture = picture_for(a, a.view, a.overlay, a.function);
     if (!picture) return fail(picture.error(), a.format == "json");
     const Result<std::string> text = view_text(*picture, a);
     if (!text) return fail(text.error(), a.format == "json");

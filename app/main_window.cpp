@@ -35,6 +35,8 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     build();
     connect_file_actions();
     connect_go_actions();
+    connect_pass_actions();
+    connect_overlay_actions();
     connect_view_actions();
     connect_compare_actions();
     pending_.setSingleShot(true);
@@ -75,6 +77,7 @@ void MainWindow::build() {
     setCentralWidget(page);
     palette_ = new qt::CommandPalette(this);
     keys_ = new qt::KeyList(this);
+    card_ = new qt::PassCard(this);
     const views::CommandSink sink = [this](const views::Command& command) {
         if (const auto* open = std::get_if<views::OpenFile>(&command)) return open_path(text_of(open->path));
         if (const auto* stage = std::get_if<views::SelectStage>(&command);
@@ -87,6 +90,7 @@ void MainWindow::build() {
     start_->set_sink(sink);
     status_->set_sink(sink);
     workspace_->set_sink(sink);
+    card_->set_sink(sink);
     connect(start_, &qt::StartPage::open_requested, this, &MainWindow::open_dialog);
     connect(toolbar_, &Toolbar::threads_requested, this, [this](int count) { submit(views::SetThreads{count}); });
     connect(workspace_, &Workspace::selection_requested, this,
@@ -176,7 +180,6 @@ void MainWindow::connect_view_actions() {
     a[ActionId::GroupRepeats]->setChecked(true);
     a.on_toggled(ActionId::GroupRepeats, [this](bool on) { submit(views::GroupRepeats{on}); });
     a.on_toggled(ActionId::ShowConstants, [this](bool on) { submit(views::ShowConstants{on}); });
-    a.on(ActionId::Heat, [this] { submit(views::ShowHeat{!screen_->heat}); });
     a.on(ActionId::FoldAll, [this] { workspace_->current_text()->fold_all(true); });
     a.on(ActionId::UnfoldAll, [this] { workspace_->current_text()->fold_all(false); });
     a.on_toggled(ActionId::ExpandStages, [this](bool on) { strip_->set_expanded(on); });
@@ -261,6 +264,7 @@ void MainWindow::set_theme(const qt::ThemeChoice& choice) {
 void MainWindow::show_screen() {
     const auto before = std::exchange(screen_, workbench_.screen());
     const views::Screen& next = *screen_;
+    if (screen_->has_model && !before->has_model) strip_->set_filter({});
     const bool other_model = before->model_title != next.model_title || before->has_model != next.has_model;
     if (other_model) {
         selection_ = {};
@@ -269,6 +273,8 @@ void MainWindow::show_screen() {
     }
     toolbar_->set_screen(next);
     strip_->set_data(next.stages);
+    if (next.stages != before->stages) card_->refresh(*next.stages);
+    if (!next.has_model) card_->close_card();
     strip_->setVisible(next.has_model);
     workspace_->show_screen(*before, next);
     if (!next.has_model && next.problems != before->problems) start_->set_problems(next.problems);
@@ -305,8 +311,7 @@ void MainWindow::update_actions(const views::Screen& screen) {
     a[ActionId::Undo]->setText(screen.undo_title.empty() ? tr("Undo") : tr("Undo: %1").arg(text_of(screen.undo_title)));
     a[ActionId::Redo]->setText(screen.redo_title.empty() ? tr("Redo") : tr("Redo: %1").arg(text_of(screen.redo_title)));
     a.enable(ActionId::Cancel, screen.status.can_cancel, tr("nothing is running"));
-    a.enable(ActionId::Heat, screen.graph->has_times, tr("run the model first"));
-    a[ActionId::Heat]->setChecked(screen.heat);
+    update_pass_actions(screen);
     for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
                               ActionId::CompareUnoptimized, ActionId::History})
         a.enable(id, screen.has_model, no_model);

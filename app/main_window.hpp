@@ -8,6 +8,7 @@
 #include "app/window_workspace.hpp"
 #include "views/qt/command_palette.hpp"
 #include "views/qt/key_list.hpp"
+#include "views/qt/pass_card.hpp"
 #include "views/qt/stage_strip.hpp"
 #include "views/qt/start_page.hpp"
 #include "views/qt/status_line.hpp"
@@ -33,6 +34,7 @@ class MainWindow : public QMainWindow {
     void open_path(const QString& path);
     [[nodiscard]] Workspace* workspace() const { return workspace_; }
     [[nodiscard]] qt::StageStrip* strip() const { return strip_; }
+    [[nodiscard]] qt::PassCard* pass_card() const { return card_; }
     [[nodiscard]] qt::StartPage* start_page() const { return start_; }
     [[nodiscard]] qt::StatusLine* status() const { return status_; }
     [[nodiscard]] qt::CommandPalette* palette_popup() const { return palette_; }
@@ -54,6 +56,14 @@ class MainWindow : public QMainWindow {
     void build();
     void connect_file_actions();
     void connect_go_actions();
+    void connect_pass_actions();
+    void connect_overlay_actions();
+    void open_insert(int at);
+    void open_card(const qt::StageButton* button);
+    void open_editor();
+    void copy_command();
+    void export_graph();
+    void update_pass_actions(const views::Screen& screen);
     void connect_view_actions();
     void connect_compare_actions();
     void compare_path(const QString& path);
@@ -84,6 +94,7 @@ class MainWindow : public QMainWindow {
     qt::StatusLine* status_ = nullptr;
     qt::CommandPalette* palette_ = nullptr;
     qt::KeyList* keys_ = nullptr;
+    qt::PassCard* card_ = nullptr;
     std::shared_ptr<const views::Screen> screen_;
     views::Selection selection_;
     std::vector<views::Selection> trail_; ///< selections visited, for back and forward

@@ -7,6 +7,7 @@ if(ORRERY_GUI)
     window_entry.cpp
     window_imgui_host.cpp
     window_memory_panel.cpp
+    window_passes.cpp
     window_session.cpp
     window_settings.cpp
     window_toolbar.cpp

@@ -3,9 +3,11 @@
 #include "app/main_window.hpp"
 #include "app/window_session.hpp"
 #include "core/base/file.hpp"
+#include "views/qt/graph_picture.hpp"
 #include "views/qt/theme.hpp"
 
 #include <QApplication>
+#include <QBuffer>
 #include <QElapsedTimer>
 #include <QEventLoop>
 #include <QTimer>
@@ -64,6 +66,18 @@ int show_window(const WindowStart& start) {
     if (start.recipe) workbench.open_recipe(*start.recipe);
     window.show();
     return QApplication::exec();
+}
+
+Result<std::string> graph_png(const views::GraphViewData& data, bool heat, double scale, bool dark) {
+    if (!has_display()) qputenv("QT_QPA_PLATFORM", "offscreen");
+    Program program;
+    qt::apply_theme(program.application, {dark, false});
+    QByteArray bytes;
+    QBuffer buffer(&bytes);
+    buffer.open(QIODevice::WriteOnly);
+    if (!qt::graph_picture(data, heat, scale).save(&buffer, "PNG"))
+        return Diagnostic{Code::OutOfMemory, "the picture could not be made", {}, "use a smaller --scale"};
+    return bytes.toStdString();
 }
 
 Result<void> capture_window(const CaptureStart& start) {

@@ -3,6 +3,7 @@
 
 #include "core/session/compiler.hpp"
 #include "core/session/recipe.hpp"
+#include "views/model/graph_view.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -32,6 +33,8 @@ struct CaptureStart {
     bool run = false;                ///< run the model first, as the Run layout does
     std::filesystem::path output;    ///< a .png
 };
+/// A graph as the bytes of a PNG file; needs no display. Pre: no window runs. Thread: main.
+[[nodiscard]] Result<std::string> graph_png(const views::GraphViewData& data, bool heat, double scale, bool dark);
 /// Errors: NoDisplay, BadArgument, FileUnwritable, and those of the model. Pre: no other window runs. Thread: main.
 [[nodiscard]] Result<void> capture_window(const CaptureStart& start);
 

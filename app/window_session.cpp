@@ -1,7 +1,10 @@
 #include "app/window_session.hpp"
 
 #include "core/base/file.hpp"
+#include "core/session/recipe_arguments.hpp"
+#include "core/transform/passes.hpp"
 #include "views/model/diff_html.hpp"
+#include "views/model/graph_export.hpp"
 
 #include <algorithm>
 
@@ -189,12 +192,15 @@ bool SessionWorkbench::idle() const {
 // ----------------------------------------------------------------------------------------- commands
 
 void SessionWorkbench::reset_options() {
-    const bool group = options_.graph.group_repeats, constants = options_.graph.show_constants;
+    views::GraphOptions graph = options_.graph;
+    graph.groups = views::GroupState::Automatic;
+    graph.toggled.clear();
+    const bool editor = options_.editor;
     const bool diff = options_.diff.on, history = options_.history;
     stop_comparing();
     options_ = {};
-    options_.graph.group_repeats = group;
-    options_.graph.show_constants = constants;
+    options_.graph = std::move(graph);
+    options_.editor = editor;
     options_.diff.on = diff, options_.history = history;
     wanted_code_.clear();
 }
@@ -205,33 +211,56 @@ void SessionWorkbench::open_recipe(session::Recipe recipe) {
 }
 
 void SessionWorkbench::submit(const views::Command& command) {
-    std::visit(Cases{
-                   [this](const views::OpenFile& c) { reset_options(), session_->open(c.path); },
-                   [this](const views::OpenSample& c) { reset_options(), session_->open_builtin(c.name); },
-                   [this](const views::CloseModel&) { reset_options(), session_->close(); },
-                   [this](const views::Reload&) { session_->open_recipe(snapshot_->recipe); },
-                   [this](const views::RunModel&) { session_->run(snapshot_->recipe.seed); },
-                   [this](const views::CheckModel&) { session_->check(snapshot_->recipe.seed); },
-                   [this](const views::CancelJobs&) { session_->cancel(); },
-                   [this](const views::Undo&) { session_->undo(); },
-                   [this](const views::Redo&) { session_->redo(); },
-                   [this](const views::ClearProblems&) { session_->clear_problems(); },
-                   [this](const views::EnablePass& c) { enable_pass(c.stage, c.on); },
-                   [this](const views::SetThreads& c) {
-                       session_->edit(std::to_string(c.count) + (c.count == 1 ? " thread" : " threads"),
-                                      [&](session::Recipe& r) { r.threads = c.count; });
-                   },
-                   [this](const views::ExportCode& c) { export_code(c.path); },
-                   [this](const views::ExportDiff& c) { export_diff(c.path); },
-                   [this](const views::CompareWith& c) { compare_with(c); },
-                   [this](const views::StopComparing&) { stop_comparing(), request(); },
-                   [this](const views::SaveRecipe& c) {
-                       if (auto saved = session::save_recipe(snapshot_->recipe, c.path); !saved)
-                           session_->report(saved.error());
-                   },
-                   [this, &command](const auto&) { view_command(command), request(); },
-               },
-               command);
+    std::visit(
+        Cases{
+            [this](const views::OpenFile& c) { reset_options(), session_->open(c.path); },
+            [this](const views::OpenSample& c) { reset_options(), session_->open_builtin(c.name); },
+            [this](const views::CloseModel&) { reset_options(), session_->close(); },
+            [this](const views::Reload&) { session_->open_recipe(snapshot_->recipe); },
+            [this](const views::RunModel&) { session_->run(snapshot_->recipe.seed); },
+            [this](const views::CheckModel&) { session_->check(snapshot_->recipe.seed); },
+            [this](const views::CancelJobs&) { session_->cancel(); },
+            [this](const views::Undo&) { session_->undo(); },
+            [this](const views::Redo&) { session_->redo(); },
+            [this](const views::ClearProblems&) { session_->clear_problems(); },
+            [this](const views::CheckSteps&) { session_->check_steps(snapshot_->recipe.seed); },
+            [this](const views::Bisect&) { session_->bisect(snapshot_->recipe.seed); },
+            [this](const views::GoToEdit& c) { session_->go_to(static_cast<std::size_t>(std::max(0, c.entry))); },
+            [this](const views::EnablePass& c) { enable_pass(c.stage, c.on); },
+            [this](const views::InsertPass& c) {
+                edit_passes("insert " + c.name, c.at, [&](auto& passes) {
+                    const auto at = std::clamp<std::ptrdiff_t>(c.at, 0, std::ssize(passes));
+                    passes.insert(passes.begin() + at, {c.name, {}, true});
+                });
+            },
+            [this](const views::RemovePass& c) {
+                if (pass_name(c.pass).empty()) return;
+                edit_passes("remove " + pass_name(c.pass), std::max(0, c.pass - 1),
+                            [&](auto& passes) { passes.erase(passes.begin() + c.pass); });
+            },
+            [this](const views::MovePass& c) { move_pass(c); },
+            [this](const views::SetPassOption& c) { set_option(c); },
+            [this](const views::SetLevel& c) {
+                edit_passes("pipeline -O" + std::to_string(c.level), -1,
+                            [&](auto& passes) { passes = transform::default_pipeline(std::clamp(c.level, 0, 3)); });
+            },
+            [this](const views::ApplyText& c) { apply_text(c); },
+            [this](const views::ExportView& c) { export_view(c.path); },
+            [this](const views::SetThreads& c) {
+                session_->edit(std::to_string(c.count) + (c.count == 1 ? " thread" : " threads"),
+                               [&](session::Recipe& r) { r.threads = c.count; });
+            },
+            [this](const views::ExportCode& c) { export_code(c.path); },
+            [this](const views::ExportDiff& c) { export_diff(c.path); },
+            [this](const views::CompareWith& c) { compare_with(c); },
+            [this](const views::StopComparing&) { stop_comparing(), request(); },
+            [this](const views::SaveRecipe& c) {
+                if (auto saved = session::save_recipe(snapshot_->recipe, c.path); !saved)
+                    session_->report(saved.error());
+            },
+            [this, &command](const auto&) { view_command(command), request(); },
+        },
+        command);
 }
 
 /// Commands that change only what is shown.
@@ -263,6 +292,16 @@ void SessionWorkbench::view_command(const views::Command& command) {
     } else if (std::holds_alternative<views::Select>(command)) {
         options_.history_value.clear(); // a newer selection is what the history is of
     }
+    if (const auto* c = std::get_if<views::ShowEditor>(&command)) options_.editor = c->on;
+    if (const auto* c = std::get_if<views::ChooseOverlay>(&command)) {
+        options_.graph.overlay = c->overlay;
+        options_.heat = true;
+    }
+    if (const auto* c = std::get_if<views::ChooseGroups>(&command)) {
+        options_.graph.group_by = c->by;
+        options_.graph.group_repeats = true;
+        options_.graph.toggled.clear();
+    }
 }
 
 void SessionWorkbench::select_stage(int id) {
@@ -276,7 +315,11 @@ void SessionWorkbench::select_stage(int id) {
             options_.tensor_step = -1;
     } else {
         options_.raw_ir = id == views::kCodeStages;
+        options_.backend_pass = id >= views::kBackendStages ? id - views::kBackendStages : -1;
         options_.tensor_step = -1;
+        const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
+        if (options_.backend_pass >= 0 && function)
+            session_->want_listing(function->lowered.name, static_cast<std::size_t>(options_.backend_pass));
     }
 }
 
@@ -292,7 +335,7 @@ void SessionWorkbench::show_function(const std::string& name) {
 void SessionWorkbench::enable_pass(int stage, bool on) {
     const auto index = static_cast<std::size_t>(stage) - 1;
     if (stage < 1 || index >= snapshot_->recipe.passes.size()) return;
-    const std::string label = "switch " + snapshot_->recipe.passes[index].name + (on ? " on" : " off");
+    const std::string label = "switch " + pass_name(stage - 1) + (on ? " on" : " off");
     session_->edit(label, [&](session::Recipe& recipe) {
         if (index < recipe.passes.size()) recipe.passes[index].enabled = on;
     });
@@ -405,14 +448,78 @@ void SessionWorkbench::export_diff(const std::string& path) {
     });
 }
 
+// ------------------------------------------------------------------------------------ list of passes
+
+void SessionWorkbench::edit_passes(const std::string& label, int shown,
+                                   const std::function<void(std::vector<transform::PassStep>&)>& change) {
+    session_->edit(label, [&](session::Recipe& recipe) { change(recipe.passes); });
+    const int count = static_cast<int>(session_->recipe().passes.size());
+    options_.selected_stage = shown < 0 ? -1 : std::min(shown + 1, count);
+    options_.graph_step = options_.selected_stage >= count ? -1 : options_.selected_stage;
+    request();
+}
+
+std::string SessionWorkbench::pass_name(int pass) const {
+    const auto& passes = session_->recipe().passes;
+    return pass >= 0 && pass < std::ssize(passes) ? session::pass_reference(passes, static_cast<std::size_t>(pass))
+                                                  : std::string();
+}
+
+void SessionWorkbench::move_pass(const views::MovePass& command) {
+    const int count = static_cast<int>(session_->recipe().passes.size());
+    if (command.from < 0 || command.from >= count || command.to < 0 || command.to >= count) return;
+    edit_passes("move " + pass_name(command.from), command.to, [&](auto& passes) {
+        const transform::PassStep moved = passes[static_cast<std::size_t>(command.from)];
+        passes.erase(passes.begin() + command.from);
+        passes.insert(passes.begin() + command.to, moved);
+    });
+}
+
+void SessionWorkbench::set_option(const views::SetPassOption& command) {
+    if (pass_name(command.pass).empty()) return;
+    edit_passes("set " + pass_name(command.pass) + "." + command.name, command.pass, [&](auto& passes) {
+        transform::PassStep& step = passes[static_cast<std::size_t>(command.pass)];
+        const transform::GraphPass* pass = transform::find_pass(step.name);
+        const auto spec = std::ranges::find_if(
+            pass->options, [&](const pass::OptionSpec& option) { return option.name == command.name; });
+        if (spec != pass->options.end() && spec->fallback == command.value)
+            step.options.erase(command.name);
+        else
+            step.options[command.name] = command.value;
+    });
+}
+
+void SessionWorkbench::apply_text(const views::ApplyText& command) {
+    const auto& passes = session_->recipe().passes;
+    const auto own = static_cast<std::size_t>(std::max(0, command.stage - 1));
+    if (command.stage > 0 && own < passes.size() && passes[own].name == "HandEdit") {
+        edit_passes("edit the text", command.stage - 1, [&](auto& list) { list[own].options["text"] = command.text; });
+        return;
+    }
+    edit_passes("edit the text after " + (command.stage == 0 ? "import" : pass_name(command.stage - 1)), command.stage,
+                [&](auto& list) {
+                    const auto at = std::clamp<std::ptrdiff_t>(command.stage, 0, std::ssize(list));
+                    list.insert(list.begin() + at, {"HandEdit", {{"text", command.text}}, true});
+                });
+}
+
+void SessionWorkbench::export_view(const std::string& path) {
+    const auto extension = std::filesystem::path(path).extension();
+    write_in_background(path, [graph = screen_->graph, extension, heat = options_.heat]() -> Result<std::string> {
+        if (extension == ".csv") return views::to_csv(graph->table);
+        if (extension == ".dot") return views::to_dot(*graph);
+        return views::to_svg(*graph, {false, heat});
+    });
+}
+
 void SessionWorkbench::export_code(const std::string& path) {
     if (snapshot_->functions.empty()) return;
     const auto extension = std::filesystem::path(path).extension();
     const EmitKind kind = extension == ".s" ? EmitKind::Assembly : extension == ".ll" ? EmitKind::Ir : EmitKind::Object;
-    write_in_background(path, [this, kind, snapshot = snapshot_]() -> Result<std::string> {
+    write_in_background(path, [kind, snapshot = snapshot_, compiler = compiler_] {
         std::vector<tensor::Program> programs;
         for (const session::FunctionPtr& f : snapshot->functions) programs.push_back(f->program());
-        return compiler_->backend().assemble(programs, snapshot->recipe.target, snapshot->recipe.build, kind);
+        return compiler->backend().assemble(programs, snapshot->recipe.target, snapshot->recipe.build, kind);
     });
 }
 

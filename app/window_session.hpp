@@ -64,6 +64,14 @@ class SessionWorkbench : public Workbench {
     void select_stage(int id);
     void show_function(const std::string& name);
     void enable_pass(int stage, bool on);
+    /// Changes the list of passes and shows the step at `shown` (an index into it) when that is not negative.
+    void edit_passes(const std::string& label, int shown,
+                     const std::function<void(std::vector<transform::PassStep>&)>& change);
+    [[nodiscard]] std::string pass_name(int pass) const;
+    void move_pass(const views::MovePass& command);
+    void set_option(const views::SetPassOption& command);
+    void apply_text(const views::ApplyText& command);
+    void export_view(const std::string& path);
     void export_code(const std::string& path);
     void compare_with(const views::CompareWith& command);
     void compare_recipe(session::Recipe recipe, const std::string& title);

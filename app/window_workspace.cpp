@@ -5,6 +5,7 @@
 #include <QApplication>
 #include <QDockWidget>
 #include <QLayout>
+#include <QSortFilterProxyModel>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QToolButton>
@@ -19,6 +20,17 @@ QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 5>& docks) {
 }
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
+
+QString overlay_label(views::Overlay overlay) {
+    switch (overlay) {
+    case views::Overlay::Latency: return Workspace::tr("heat: time");
+    case views::Overlay::Flops: return Workspace::tr("heat: work");
+    case views::Overlay::Bytes: return Workspace::tr("heat: bytes");
+    case views::Overlay::Intensity: return Workspace::tr("heat: intensity");
+    case views::Overlay::Error: return Workspace::tr("heat: error");
+    }
+    return {};
+}
 
 } // namespace
 
@@ -69,8 +81,13 @@ void Workspace::build_graph() {
     graph_ = new qt::GraphView(this);
     graph_header_ = new qt::PaneHeader(this);
     graph_header_->set_title(tr("Graph"));
-    heat_button_ = graph_header_->add_button(tr("heat: time"), tr("Colour nodes by their time"), true);
+    heat_button_ = graph_header_->add_button(tr("heat: time"), tr("Colour nodes by what they cost (Ctrl+H)"), true);
     connect(heat_button_, &QToolButton::clicked, this, &Workspace::heat_requested);
+    overlay_button_ =
+        graph_header_->add_button(QStringLiteral("▾"), tr("What to colour by, how to group, export"), false);
+    connect(overlay_button_, &QToolButton::clicked, this, [this] {
+        Q_EMIT overlay_menu_requested(overlay_button_->mapToGlobal(QPoint(0, overlay_button_->height())));
+    });
     graph_dock_ = add_dock(QStringLiteral("Graph"), graph_header_, graph_, Qt::LeftDockWidgetArea);
     connect(graph_, &qt::GraphView::zoom_changed, this, [this](double scale) {
         graph_header_->set_note(QStringLiteral("%1 %").arg(scale * 100, 0, 'f', scale < 0.1 ? 1 : 0));
@@ -121,7 +138,11 @@ void Workspace::build_bottom() {
     run_ = new qt::RunPanel(this);
     problems_ = new qt::TablePanel(tr("Problems"), this);
     bottom_header_ = new qt::PaneHeader(this);
-    for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History")})
+    operators_ = new qt::TablePanel(tr("Operators"), this);
+    script_ = new qt::TablePanel(tr("Script"), this);
+    editor_ = new qt::EditPanel(this);
+    for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History"), tr("Operators"),
+                               tr("Script"), tr("Text")})
         bottom_header_->add_tab(tab);
     auto* compared = new QSplitter(Qt::Horizontal, this);
     compared->setHandleWidth(1);
@@ -130,16 +151,20 @@ void Workspace::build_bottom() {
     compared->addWidget(changes_);
     compared->setSizes({480, 800});
     bottom_stack_ = new QStackedWidget(this);
-    bottom_stack_->addWidget(memory_);
-    bottom_stack_->addWidget(run_);
-    bottom_stack_->addWidget(problems_);
-    bottom_stack_->addWidget(compared);
-    bottom_stack_->addWidget(history_);
+    for (QWidget* page :
+         std::initializer_list<QWidget*>{memory_, run_, problems_, compared, history_, operators_, script_, editor_})
+        bottom_stack_->addWidget(page);
+    connect(script_, &QTableView::activated, this, [this](const QModelIndex& index) {
+        const auto* sorted = qobject_cast<const QSortFilterProxyModel*>(script_->model());
+        Q_EMIT history_requested(sorted->mapToSource(index).row());
+    });
     connect(bottom_header_, &qt::PaneHeader::tab_selected, this, [this](int tab) {
+        const bool edited = bottom_stack_->currentIndex() == TextTab;
         bottom_stack_->setCurrentIndex(tab);
         bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(tab)]);
         Q_EMIT history_shown_changed(tab == HistoryTab);
         Q_EMIT diff_shown_changed(diff_shown());
+        if (edited != (tab == TextTab)) Q_EMIT editor_shown(tab == TextTab);
     });
     bottom_dock_ = add_dock(QStringLiteral("Bottom"), bottom_header_, bottom_stack_, Qt::BottomDockWidgetArea);
     inspector_ = new qt::InspectorPanel(this);
@@ -161,6 +186,7 @@ void Workspace::connect_selection() {
     from(run_->operators(), &qt::TablePanel::selection_requested);
     from(problems_, &qt::TablePanel::selection_requested);
     from(changes_, &qt::TablePanel::selection_requested);
+    from(operators_, &qt::TablePanel::selection_requested);
     const std::array texts = {tensor_, llvm_, assembly_};
     for (qt::TextView* source : texts)
         connect(source, &qt::TextView::hovered, this, [texts, source](const views::Selection& hover) {
@@ -172,13 +198,24 @@ void Workspace::connect_selection() {
 void Workspace::set_sink(const views::CommandSink& sink) {
     graph_->set_sink(sink);
     history_->set_sink(sink);
+    editor_->set_sink(sink);
 }
+
+int Workspace::bottom_tab() const { return bottom_header_->selected_tab(); }
 
 void Workspace::show_screen(const views::Screen& before, const views::Screen& next) {
     graph_->set_data(next.graph);
     graph_->set_heat(next.heat);
     heat_button_->setChecked(next.heat);
-    heat_button_->setEnabled(next.graph->has_times);
+    heat_button_->setText(overlay_label(next.overlay));
+    heat_button_->setEnabled(next.graph->has_overlay[static_cast<std::size_t>(next.overlay)]);
+    if (next.graph != before.graph)
+        operators_->set_table(std::shared_ptr<const views::Table>(next.graph, &next.graph->table));
+    if (next.script != before.script) {
+        script_->set_table(std::shared_ptr<const views::Table>(next.script, &next.script->table));
+        script_->select_row(next.script->current);
+    }
+    editor_->set_data(next.edit);
     tensor_->set_data(next.tensor);
     llvm_->set_data(next.llvm);
     assembly_->set_data(next.assembly);
@@ -208,8 +245,14 @@ void Workspace::show_notes(const views::Screen& screen) {
         ProblemsTab, p.errors + p.warnings == 0 ? tr("Problems") : tr("Problems  %1").arg(p.errors + p.warnings));
     const QString compared =
         screen.other_title.empty() ? QString() : tr("compared with %1").arg(text_of(screen.other_title));
-    bottom_notes_ = {text_of(screen.memory->summary), text_of(screen.run->agreement), QString(),
-                     compared.isEmpty() ? text_of(screen.diff->summary) : compared, text_of(screen.history->summary)};
+    bottom_notes_ = {text_of(screen.memory->summary),
+                     text_of(screen.run->agreement),
+                     QString(),
+                     compared.isEmpty() ? text_of(screen.diff->summary) : compared,
+                     text_of(screen.history->summary),
+                     tr("%n operators", nullptr, static_cast<int>(screen.graph->table.rows.size())),
+                     tr("Ctrl+C copies a row's command line, Enter goes to it"),
+                     QString()};
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
 }
 
@@ -218,6 +261,7 @@ void Workspace::show_selection(const views::Selection& selection, const QObject*
     for (qt::TextView* text : {tensor_, llvm_, assembly_}) text->set_selection(selection, text != source);
     if (source != memory_) memory_->set_selection(selection);
     if (source != run_->operators()) run_->operators()->set_selection(selection);
+    if (source != operators_) operators_->set_selection(selection);
     diff_->set_selection(selection, source);
     if (source != changes_) changes_->set_selection(selection);
 }
@@ -325,7 +369,8 @@ void Workspace::focus_pane(PaneId pane) {
     case PaneId::Inspector: return inspector_->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Bottom: break;
     }
-    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_, figures_, history_};
+    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_, figures_,
+                                history_,         operators_,        script_,   editor_->field()};
     targets[bottom_stack_->currentIndex()]->setFocus(Qt::ShortcutFocusReason);
 }
 

@@ -5,6 +5,7 @@
 #include "app/window_settings.hpp"
 #include "views/model/screen.hpp"
 #include "views/qt/diff_panel.hpp"
+#include "views/qt/edit_panel.hpp"
 #include "views/qt/graph_view.hpp"
 #include "views/qt/history_panel.hpp"
 #include "views/qt/inspector_panel.hpp"
@@ -52,7 +53,7 @@ class Workspace : public QMainWindow {
     void show_pane(PaneId pane, bool on);
     [[nodiscard]] bool pane_shown(PaneId pane) const;
     void show_bottom_tab(int tab);
-    enum BottomTab { MemoryTab, RunTab, ProblemsTab, DiffTab, HistoryTab };
+    enum BottomTab { MemoryTab, RunTab, ProblemsTab, DiffTab, HistoryTab, OperatorsTab, ScriptTab, TextTab };
     enum CodeTab { LlvmTab, AssemblyTab };
     void show_code_tab(int tab);
 
@@ -69,6 +70,10 @@ class Workspace : public QMainWindow {
     [[nodiscard]] MemoryPanel* memory() const { return memory_; }
     [[nodiscard]] qt::RunPanel* run() const { return run_; }
     [[nodiscard]] qt::TablePanel* problems() const { return problems_; }
+    [[nodiscard]] qt::TablePanel* operators() const { return operators_; }
+    [[nodiscard]] qt::TablePanel* script() const { return script_; }
+    [[nodiscard]] qt::EditPanel* editor() const { return editor_; }
+    [[nodiscard]] int bottom_tab() const;
     [[nodiscard]] qt::InspectorPanel* inspector() const { return inspector_; }
     /// The text view that has the focus, else the tensor program.
     [[nodiscard]] qt::TextView* current_text() const;
@@ -78,6 +83,10 @@ class Workspace : public QMainWindow {
     void function_requested(const QString& name);
     void function_list_requested();
     void heat_requested(bool on);
+    void overlay_menu_requested(const QPoint& at);
+    void history_requested(int entry);
+    /// The text of the shown step is to be seen, or no longer.
+    void editor_shown(bool on);
     void panes_changed();
     void diff_shown_changed(bool shown);
     void history_shown_changed(bool shown);
@@ -104,6 +113,8 @@ class Workspace : public QMainWindow {
     MemoryPanel* memory_ = nullptr;
     qt::RunPanel* run_ = nullptr;
     qt::TablePanel* problems_ = nullptr;
+    qt::TablePanel *operators_ = nullptr, *script_ = nullptr;
+    qt::EditPanel* editor_ = nullptr;
     qt::InspectorPanel* inspector_ = nullptr;
     qt::DiffPanel* diff_ = nullptr;
     qt::TablePanel *figures_ = nullptr, *changes_ = nullptr;
@@ -112,9 +123,9 @@ class Workspace : public QMainWindow {
                    *bottom_header_ = nullptr, *inspector_header_ = nullptr;
     QStackedWidget *code_stack_ = nullptr, *bottom_stack_ = nullptr, *middle_ = nullptr;
     QDockWidget *graph_dock_ = nullptr, *code_dock_ = nullptr, *bottom_dock_ = nullptr, *inspector_dock_ = nullptr;
-    QToolButton* heat_button_ = nullptr;
+    QToolButton *heat_button_ = nullptr, *overlay_button_ = nullptr;
     std::array<QString, 2> code_notes_;
-    std::array<QString, 5> bottom_notes_;
+    std::array<QString, 8> bottom_notes_;
 };
 
 } // namespace orrery::app

@@ -5,6 +5,7 @@
 #include "backends/llvm/jit.hpp"
 #include "backends/llvm/listing.hpp"
 #include "backends/llvm/machine.hpp"
+#include "backends/llvm/pass_trace.hpp"
 #include "backends/llvm/pipeline.hpp"
 
 #include <llvm/IR/IRBuilder.h>
@@ -99,6 +100,26 @@ class LlvmBackend final : public Backend {
         codegen::optimize(*unit->module, *unit->machine, options.opt_level);
         if (kind == ListingKind::OptimizedIr) return codegen::read_ir(text_of(*unit->module));
         return codegen::read_assembly(codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly));
+    }
+
+    [[nodiscard]] Result<std::vector<BackendPass>> list_passes(const tensor::Program& program, const Target& target,
+                                                               const BuildOptions& options) const override {
+        ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
+        unit->context.setDiscardValueNames(true);
+        ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::Without));
+        require_well_formed(*unit);
+        return codegen::trace_passes(*unit->module, *unit->machine, options.opt_level);
+    }
+
+    [[nodiscard]] Result<Listing> list_after(const tensor::Program& program, const Target& target,
+                                             const BuildOptions& options, std::size_t pass) const override {
+        ORRERY_TRY(const std::vector<BackendPass> passes, list_passes(program, target, options));
+        if (pass >= passes.size()) return Backend::list_after(program, target, options, pass);
+        ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
+        ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
+        require_well_formed(*unit);
+        codegen::run_passes(*unit->module, *unit->machine, options.opt_level, passes, pass + 1);
+        return codegen::read_ir(text_of(*unit->module));
     }
 
     [[nodiscard]] Result<std::shared_ptr<const LoadedCode>> load(std::span<const KernelObject> objects) const override {

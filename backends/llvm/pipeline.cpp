@@ -19,24 +19,28 @@ namespace orrery::codegen {
 
 namespace {
 
-llvm::FunctionPassManager make_passes(int level) {
-    llvm::FunctionPassManager passes;
-    passes.addPass(llvm::SROAPass(llvm::SROAOptions::PreserveCFG)); // accumulators of register tiles
-    passes.addPass(llvm::EarlyCSEPass(true));                       // index arithmetic of unrolled copies
-    if (level >= 2) passes.addPass(llvm::InstCombinePass());
-    passes.addPass(llvm::SimplifyCFGPass());
+/// One manager a pass, so that an observer knows where in the list it is.
+std::vector<llvm::FunctionPassManager> make_passes(int level) {
+    std::vector<llvm::FunctionPassManager> passes;
+    const auto add = [&passes](auto pass) { passes.emplace_back().addPass(std::move(pass)); };
+    add(llvm::SROAPass(llvm::SROAOptions::PreserveCFG)); // accumulators of register tiles
+    add(llvm::EarlyCSEPass(true));                       // index arithmetic of unrolled copies
+    if (level >= 2) add(llvm::InstCombinePass());
+    add(llvm::SimplifyCFGPass());
     llvm::LoopPassManager loops;
     loops.addPass(llvm::LICMPass(llvm::LICMOptions())); // invariants, and accumulators in memory
-    passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
-    if (level >= 2) passes.addPass(llvm::EarlyCSEPass(true));
+    add(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
+    if (level >= 2) add(llvm::EarlyCSEPass(true));
     return passes;
 }
 
 } // namespace
 
-void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level) {
+void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level) { optimize(module, machine, level, {}); }
+
+void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level, const PassObserver& observer) {
     if (level <= 0) return;
-    llvm::PassBuilder builder(&machine);
+    llvm::PassBuilder builder(&machine, llvm::PipelineTuningOptions(), std::nullopt, observer.callbacks);
     llvm::LoopAnalysisManager loops;
     llvm::FunctionAnalysisManager functions;
     llvm::CGSCCAnalysisManager sccs;
@@ -47,9 +51,14 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level) {
     builder.registerFunctionAnalyses(functions);
     builder.registerLoopAnalyses(loops);
     builder.crossRegisterProxies(loops, functions, sccs, modules);
-    llvm::FunctionPassManager passes = make_passes(level);
-    for (llvm::Function& function : module)
-        if (!function.isDeclaration()) passes.run(function, functions);
+    std::vector<llvm::FunctionPassManager> passes = make_passes(level);
+    for (llvm::Function& function : module) {
+        if (function.isDeclaration()) continue;
+        for (std::size_t i = 0; i < passes.size(); ++i) {
+            if (observer.position) observer.position(i);
+            passes[i].run(function, functions);
+        }
+    }
 }
 
 std::string generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind) {

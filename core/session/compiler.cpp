@@ -405,12 +405,37 @@ Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe,
                        ORRERY_TRY(made->code.ir, list(ListingKind::BackendIr));
                        ORRERY_TRY(made->code.optimized_ir, list(ListingKind::OptimizedIr));
                        ORRERY_TRY(made->code.assembly, list(ListingKind::Assembly));
+                       ORRERY_TRY(made->code.passes,
+                                  backend().list_passes(function->program(), recipe.target, recipe.build));
                        std::size_t bytes = 0;
                        for (const Listing* listing : {&made->code.ir, &made->code.optimized_ir, &made->code.assembly})
                            for (const ListingLine& line : listing->lines) bytes += sizeof line + line.text.size();
                        return StageCache::Made<Kept>{made, bytes};
                    }));
     return std::shared_ptr<const FunctionCode>(kept, &kept->code);
+}
+
+Result<std::shared_ptr<const Listing>> Compiler::code_after(const Recipe& recipe, const FunctionPtr& function,
+                                                            std::size_t pass) {
+    ORRERY_CHECK_OK(state_->check_target(recipe));
+    struct Kept {
+        FunctionPtr function; ///< the key is its address
+        Listing listing;
+    };
+    Hasher extra;
+    extra.add(recipe.target.hash()).add(recipe.build.hash()).add(static_cast<std::uint64_t>(pass));
+    ORRERY_TRY(const std::shared_ptr<const Kept> kept,
+               state_->cache.get<Kept>(
+                   key_of("code after", function.get(), extra.finish()), {}, [&]() -> Result<StageCache::Made<Kept>> {
+                       auto made = std::make_shared<Kept>();
+                       made->function = function;
+                       ORRERY_TRY(made->listing,
+                                  backend().list_after(function->program(), recipe.target, recipe.build, pass));
+                       std::size_t bytes = 0;
+                       for (const ListingLine& line : made->listing.lines) bytes += sizeof line + line.text.size();
+                       return StageCache::Made<Kept>{made, bytes};
+                   }));
+    return std::shared_ptr<const Listing>(kept, &kept->listing);
 }
 
 Result<std::shared_ptr<const CompiledModel>> Compiler::compile(const Recipe& recipe, const Progress& progress,

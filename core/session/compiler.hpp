@@ -43,6 +43,9 @@ class Compiler {
                                               const Progress& progress);
 
     [[nodiscard]] Result<std::shared_ptr<const FunctionCode>> code(const Recipe& recipe, const FunctionPtr& function);
+    /// The backend's IR after one of its own passes, an index into FunctionCode::passes.
+    [[nodiscard]] Result<std::shared_ptr<const Listing>> code_after(const Recipe& recipe, const FunctionPtr& function,
+                                                                    std::size_t pass);
     /// Everything, ready to run. Errors: those of every stage.
     [[nodiscard]] Result<std::shared_ptr<const CompiledModel>> compile(const Recipe& recipe, const Progress& progress,
                                                                        const StepSink& sink = {});
@@ -59,6 +62,8 @@ class Compiler {
 
 /// Inputs drawn from a seed: floats uniform in [-1, 1), integers 0 or 1, the same on every machine.
 [[nodiscard]] std::vector<NDArray> seeded_inputs(const runtime::Plan& plan, std::uint64_t seed);
+/// The same for a module's parameters. Errors: UnsupportedFeature for one whose shape is not known.
+[[nodiscard]] Result<std::vector<NDArray>> seeded_inputs(const graph::FunctionNode& main, std::uint64_t seed);
 /// Runs once, timing each kernel. Errors: BadShape, BadType for inputs that do not fit; Cancelled.
 [[nodiscard]] Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
                                     const Progress& progress);

@@ -111,6 +111,20 @@ std::vector<NDArray> seeded_inputs(const runtime::Plan& plan, std::uint64_t seed
     return inputs;
 }
 
+Result<std::vector<NDArray>> seeded_inputs(const graph::FunctionNode& main, std::uint64_t seed) {
+    std::vector<NDArray> inputs;
+    for (std::size_t i = 0; i < main.params.size(); ++i) {
+        const graph::TensorType* type = graph::as_tensor(main.params[i]->type);
+        if (!type || !graph::is_static(*type))
+            return Diagnostic{Code::UnsupportedFeature,
+                              "input " + main.params[i]->name + " has no fixed shape to draw numbers for",
+                              {},
+                              "open the model with --shape " + main.params[i]->name + "=..."};
+        inputs.push_back(seeded(type->dtype, graph::static_shape(*type), seed * 1000003 + i));
+    }
+    return inputs;
+}
+
 Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
                       const Progress& progress) {
     const runtime::Plan& plan = model.executable->plan;

@@ -146,6 +146,21 @@ struct Session::State {
         idle.notify_all();
     }
 
+    /// What was done so far and what was undone, for the snapshot. Pre: the lock is held.
+    void write_history() {
+        auto history = std::make_shared<History>();
+        std::string label = "open";
+        for (const Edit& edit : past) {
+            history->entries.push_back({std::move(label), edit.recipe});
+            label = edit.label;
+        }
+        history->current = history->entries.size();
+        history->entries.push_back({std::move(label), draft.recipe});
+        for (auto edit = future.rbegin(); edit != future.rend(); ++edit)
+            history->entries.push_back({edit->label, edit->recipe});
+        draft.history = std::move(history);
+    }
+
     /// The recipe is now `recipe`: forget what no longer belongs to it and compute anew.
     void restart(Recipe recipe, const std::string& label, bool same_model) {
         std::uint64_t current = 0;
@@ -156,6 +171,9 @@ struct Session::State {
             draft.title = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
             draft.run = nullptr;
             draft.check = nullptr;
+            draft.step_checks = nullptr;
+            draft.bisection = nullptr;
+            write_history();
             draft.compiled = nullptr;
             pipeline_problems.clear();
             if (!same_model) {
@@ -163,6 +181,7 @@ struct Session::State {
                 draft.functions.clear();
                 draft.lowered = nullptr;
                 draft.code.clear();
+                draft.after_pass = {};
                 wanted.clear();
                 other_problems.clear();
             }
@@ -207,6 +226,7 @@ struct Session::State {
             next.lowered = functions.model;
             next.functions = functions.functions;
             next.code = std::move(kept);
+            if (!next.code.contains(next.after_pass.function)) next.after_pass = {};
             for (const FunctionPtr& function : functions.functions)
                 if (function->error) pipeline_problems.push_back(*function->error);
         });
@@ -260,6 +280,7 @@ struct Session::State {
 
 Session::Session(std::shared_ptr<Compiler> compiler) : state_(std::make_unique<State>(std::move(compiler))) {
     state_->draft.recipe = state_->compiler->new_recipe({});
+    state_->draft.host = state_->draft.recipe.target;
     state_->published = std::make_shared<Snapshot>(state_->draft);
 }
 
@@ -326,6 +347,7 @@ void Session::close() {
     state_->draft = {};
     state_->draft.revision = revision;
     state_->draft.recipe = state_->compiler->new_recipe({});
+    state_->draft.host = state_->draft.recipe.target;
     state_->publish(lock);
 }
 
@@ -348,6 +370,20 @@ void Session::redo() {
     if (!state_->future.empty()) state_->apply(state_->future.back(), state_->future, state_->past);
 }
 
+void Session::go_to(std::size_t entry) {
+    std::vector<Edit>&past = state_->past, &future = state_->future;
+    if (entry == past.size() || entry > past.size() + future.size()) return;
+    Recipe recipe = state_->draft_recipe();
+    const auto move_last = [&recipe](std::vector<Edit>& from, std::vector<Edit>& to) {
+        to.push_back({from.back().label, std::move(recipe)});
+        recipe = std::move(from.back().recipe);
+        from.pop_back();
+    };
+    while (past.size() > entry) move_last(past, future);
+    while (past.size() < entry) move_last(future, past);
+    state_->restart(std::move(recipe), "compiling", true);
+}
+
 const Recipe& Session::recipe() const { return state_->draft.recipe; }
 
 void Session::want_code(const std::string& function) {
@@ -361,6 +397,63 @@ void Session::want_code(const std::string& function) {
     state_->start("code", "generating code of " + function,
                   [state = state_.get(), recipe, current, function](const Progress&) {
                       return state->make_code(recipe, current, function);
+                  });
+}
+
+void Session::want_listing(const std::string& function, std::size_t pass) {
+    FunctionPtr wanted;
+    {
+        const std::lock_guard lock(state_->mutex);
+        const PassListing& shown = state_->draft.after_pass;
+        if (shown.function == function && shown.pass == pass && shown.listing) return;
+        state_->draft.after_pass = {function, pass, nullptr};
+        for (const FunctionPtr& f : state_->draft.functions)
+            if (f->lowered.name == function) wanted = f;
+    }
+    if (!wanted) return;
+    const Recipe recipe = state_->draft_recipe();
+    const std::uint64_t current = state_->current_generation();
+    state_->start("listing", "IR of " + function,
+                  [state = state_.get(), recipe, current, wanted, pass](const Progress&) -> Result<void> {
+                      ORRERY_TRY(const auto listing, state->compiler->code_after(recipe, wanted, pass));
+                      state->update(current, [&](Snapshot& next) {
+                          PassListing& shown = next.after_pass;
+                          if (shown.function == wanted->lowered.name && shown.pass == pass) shown.listing = listing;
+                      });
+                      return {};
+                  });
+}
+
+void Session::check_steps(std::uint64_t seed) {
+    const Recipe recipe = state_->draft_recipe();
+    const std::uint64_t current = state_->current_generation();
+    state_->start(
+        "check", "checking every step",
+        [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
+            const auto show = [&](const StepChecks& checks) {
+                state->update(current,
+                              [&](Snapshot& next) { next.step_checks = std::make_shared<const StepChecks>(checks); });
+            };
+            StepCheckOptions options;
+            options.seed = seed;
+            ORRERY_TRY(const StepChecks done, session::check_steps(*state->compiler, recipe, options, progress, show));
+            show(done);
+            return {};
+        });
+}
+
+void Session::bisect(std::uint64_t seed) {
+    const Recipe recipe = state_->draft_recipe();
+    const std::uint64_t current = state_->current_generation();
+    state_->start("check", "looking for the first wrong pass",
+                  [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
+                      StepCheckOptions options;
+                      options.seed = seed;
+                      ORRERY_TRY(Bisection found, session::bisect(*state->compiler, recipe, options, progress));
+                      state->update(current, [&](Snapshot& next) {
+                          next.bisection = std::make_shared<const Bisection>(std::move(found));
+                      });
+                      return {};
                   });
 }
 

@@ -32,14 +32,22 @@ class Session {
     void edit(std::string label, const std::function<void(Recipe&)>& change);
     void undo();
     void redo();
+    /// Undoes or redoes up to that entry of Snapshot::history.
+    void go_to(std::size_t entry);
     [[nodiscard]] const Recipe& recipe() const;
 
     /// Asks for generated code of a function; it appears in `Snapshot::code`.
     void want_code(const std::string& function);
+    /// Asks for its IR after one of the backend's passes; it appears in `Snapshot::after_pass`.
+    void want_listing(const std::string& function, std::size_t pass);
     /// Runs on inputs of that seed, compiling first when needed.
     void run(std::uint64_t seed = 0);
     /// Compares with the interpreter.
     void check(std::uint64_t seed = 0);
+    /// Runs the module after each step on the same inputs; rows appear in `Snapshot::step_checks` one by one.
+    void check_steps(std::uint64_t seed = 0);
+    /// Looks for the first pass that breaks the numbers or fails.
+    void bisect(std::uint64_t seed = 0);
     /// Stops a job, or all when 0.
     void cancel(std::uint64_t job = 0);
     /// Reports a user error of the window's own (a file that cannot be dropped).

@@ -1,6 +1,7 @@
 #pragma once
 // What views see: one immutable picture of a session, partly filled while work goes on.
 
+#include "core/session/check_steps.hpp"
 #include "core/session/recipe.hpp"
 #include "core/session/stages.hpp"
 
@@ -21,18 +22,40 @@ struct JobStatus {
     double seconds = 0;
 };
 
+/// The recipe as it was after an action, undone ones included.
+struct HistoryEntry {
+    std::string label; ///< what the action is called; "open" for the first
+    Recipe recipe;
+};
+struct History {
+    std::vector<HistoryEntry> entries;
+    std::size_t current = 0; ///< the entry whose recipe is in force
+};
+
+/// The backend's IR of one function after one of its own passes.
+struct PassListing {
+    std::string function;
+    std::size_t pass = 0;                   ///< index into FunctionCode::passes
+    std::shared_ptr<const Listing> listing; ///< null until it is made
+};
+
 /// Members are null or empty until their stage is done; what is there belongs to `recipe`.
 struct Snapshot {
     std::uint64_t revision = 0; ///< grows with every new snapshot
     Recipe recipe;
+    Target host;                                         ///< this machine: what command lines leave out
     std::string title;                                   ///< the model's file name, or the built-in's
     std::vector<std::shared_ptr<const GraphStep>> steps; ///< [0] is the import
     std::shared_ptr<const lower::LoweredModel> lowered;
     std::vector<FunctionPtr> functions;                              ///< parallel to lowered->functions
     std::map<std::string, std::shared_ptr<const FunctionCode>> code; ///< by function name, those asked for
+    PassListing after_pass;                                          ///< the one asked for last
     std::shared_ptr<const CompiledModel> compiled;
     std::shared_ptr<const RunResult> run;
     std::shared_ptr<const CheckResult> check;
+    std::shared_ptr<const StepChecks> step_checks; ///< of `steps`, as far as they are done
+    std::shared_ptr<const Bisection> bisection;
+    std::shared_ptr<const History> history = std::make_shared<History>();
     std::vector<Diagnostic> problems;
     std::vector<JobStatus> jobs;
     std::string undo_label, redo_label; ///< empty when there is nothing to undo or redo

@@ -52,6 +52,7 @@ using FunctionPtr = std::shared_ptr<const ScheduledFunction>;
 /// Generated text of one function, made on request.
 struct FunctionCode {
     Listing ir, optimized_ir, assembly;
+    std::vector<BackendPass> passes; ///< the backend's own, in order
 };
 
 /// Milliseconds by stage; "import", "passes", "lower", "schedule", "codegen", "link".

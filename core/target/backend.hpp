@@ -43,6 +43,14 @@ struct Listing {
     std::vector<ListingLine> lines;
 };
 
+/// One pass of a backend's own pipeline, over all functions a program became.
+struct BackendPass {
+    std::string name; ///< "InstCombine"
+    double milliseconds = 0;
+    bool changed = false;         ///< the IR's text differs afterwards
+    std::size_t instructions = 0; ///< after it
+};
+
 /// Code in this process's memory; lives while any kernel of it may run.
 class LoadedCode {
   public:
@@ -65,6 +73,12 @@ class Backend {
                                                        const BuildOptions& options, const Progress& progress) const = 0;
     [[nodiscard]] virtual Result<Listing> list(const tensor::Program& program, const Target& target,
                                                const BuildOptions& options, ListingKind kind) const = 0;
+    /// The passes that `compile` runs, in order, each with what it did. A backend that has none says so.
+    [[nodiscard]] virtual Result<std::vector<BackendPass>>
+    list_passes(const tensor::Program& program, const Target& target, const BuildOptions& options) const;
+    /// The IR after the first `pass` + 1 of them. Errors: UnknownName when there are not so many.
+    [[nodiscard]] virtual Result<Listing> list_after(const tensor::Program& program, const Target& target,
+                                                     const BuildOptions& options, std::size_t pass) const;
     /// Links objects compiled for the host into this process.
     [[nodiscard]] virtual Result<std::shared_ptr<const LoadedCode>>
     load(std::span<const KernelObject> objects) const = 0;

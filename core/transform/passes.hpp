@@ -91,6 +91,10 @@ struct PassStep {
 /// Rewrites what only training needs: batch_norm to a scale and a shift, folded into a preceding convolution's weights
 /// when these are constants; dropout and identity to their operand.
 [[nodiscard]] Result<graph::Module> simplify_inference(const graph::Module& module, const pass::Context& context);
+/// Goes on from graph text edited by hand, in place of the module it is given. A binding whose name the module's text
+/// has keeps its origin. Option: `text`, as graph::print_module writes it; empty changes nothing.
+/// Errors: BadText with line and column, BadType when inputs or outputs are no longer the model's.
+[[nodiscard]] Result<graph::Module> hand_edit(const graph::Module& module, const pass::Context& context);
 /// Drops bindings nobody uses.
 [[nodiscard]] Result<graph::Module> dead_code(const graph::Module& module, const pass::Context& context);
 /// Computes equal expressions once. Random operators are left alone.

@@ -73,7 +73,9 @@ orrery::Result<std::shared_ptr<const Result>> LayoutEngine::run(const Input& inp
     const Hash key = content_hash(input);
     if (auto cached = find(key, input)) return cached;
     std::string note;
-    if (input.nodes.size() + input.edges.size() > options_.graphviz_limit) {
+    if (!input.prior.empty()) {
+        // Only the layered layout can go on from a picture.
+    } else if (input.nodes.size() + input.edges.size() > options_.graphviz_limit) {
         note = "plain layout: too large for Graphviz";
     } else {
         auto drawn = run_graphviz(input, options_.worker, options_.time_box_s, progress);

@@ -25,7 +25,7 @@ class LayoutEngine {
   public:
     explicit LayoutEngine(Options options = {});
 
-    /// The layout of `input`. Pre: is_valid(input).
+    /// The layout of `input`; one that goes on from a picture (Input::prior) is layered. Pre: is_valid(input).
     /// Errors: Cancelled only; whatever befalls Graphviz ends in the layered layout and a note.
     [[nodiscard]] orrery::Result<std::shared_ptr<const Result>> run(const Input& input, const Progress& progress = {});
 

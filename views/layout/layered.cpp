@@ -14,6 +14,8 @@
 //  4. place: x is the mean of the neighbours' x, moved as little as keeps the order and the gaps
 //     (pool adjacent violators, exact and linear); y follows from row heights.
 //  5. curves: vertical tangents through the lanes.
+// With a picture before it, 3 and 4 go on from that: cells whose node stood there are sorted by where, and wish to
+// stand there again; the others go by their neighbours.
 
 namespace orrery::layout {
 namespace {
@@ -201,6 +203,36 @@ void order_rows(Grid& grid) {
     }
 }
 
+/// True for a cell whose node stood in the picture before.
+bool stood(std::span<const float> prior, std::uint32_t cell) { return cell < prior.size() && prior[cell] != kNoPrior; }
+
+/// Rows in the order of the picture before; what is new stands where its neighbours do, lanes right of boxes.
+void order_by_prior(Grid& grid, std::span<const float> prior) {
+    constexpr float kLaneBias = 1; // Units: pixels; only breaks ties
+    std::vector<float> x(grid.cells.size(), kNoPrior);
+    for (std::uint32_t cell = 0; cell < grid.cells.size(); ++cell)
+        if (stood(prior, cell)) x[cell] = prior[cell];
+    const auto settle = [&](std::uint32_t cell) {
+        if (stood(prior, cell)) return;
+        float sum = 0, count = 0;
+        for (const Links* links : {&grid.up, &grid.down})
+            for (const std::uint32_t n : links->of(cell))
+                if (x[n] != kNoPrior) sum += x[n], ++count;
+        if (count > 0) x[cell] = sum / count + (grid.cells[cell].width <= kLaneWidth ? kLaneBias : 0);
+    };
+    for (int sweep = 0; sweep < kOrderSweeps; ++sweep)
+        if (sweep % 2 == 0)
+            for (const auto& row : grid.rows) std::for_each(row.begin(), row.end(), settle);
+        else
+            for (auto row = grid.rows.rbegin(); row != grid.rows.rend(); ++row)
+                std::for_each(row->begin(), row->end(), settle);
+    for (std::uint32_t cell = 0; cell < grid.cells.size(); ++cell)
+        grid.cells[cell].x = x[cell] == kNoPrior ? 0 : x[cell];
+    for (auto& row : grid.rows)
+        std::stable_sort(row.begin(), row.end(),
+                         [&](std::uint32_t a, std::uint32_t b) { return grid.cells[a].x < grid.cells[b].x; });
+}
+
 /// Moves the cells of a row as little as possible from `wish` so that neighbours keep their gap:
 /// least squares under an order, solved by merging violators.
 void settle_row(Grid& grid, const std::vector<std::uint32_t>& row, const std::vector<float>& wish, float gap) {
@@ -234,10 +266,11 @@ void settle_row(Grid& grid, const std::vector<std::uint32_t>& row, const std::ve
             grid.cells[row[i]].x = static_cast<float>(run.sum / run.weight) + offset[i];
 }
 
-void place_rows(Grid& grid, float gap) {
+void place_rows(Grid& grid, float gap, std::span<const float> prior) {
     std::vector<float> wish;
     for (auto& row : grid.rows) {
-        wish.assign(row.size(), 0);
+        wish.clear();
+        for (const std::uint32_t cell : row) wish.push_back(prior.empty() ? 0 : grid.cells[cell].x);
         settle_row(grid, row, wish, gap);
     }
     const auto settle = [&](std::vector<std::uint32_t>& row, const Links& first, const Links* second) {
@@ -247,7 +280,7 @@ void place_rows(Grid& grid, float gap) {
             for (const std::uint32_t n : first.of(cell)) sum += grid.cells[n].x, ++count;
             if (second != nullptr)
                 for (const std::uint32_t n : second->of(cell)) sum += grid.cells[n].x, ++count;
-            wish.push_back(count == 0 ? grid.cells[cell].x : sum / count);
+            wish.push_back(stood(prior, cell) ? prior[cell] : count == 0 ? grid.cells[cell].x : sum / count);
         }
         settle_row(grid, row, wish, gap);
     };
@@ -391,8 +424,11 @@ Result layered(const Input& input) {
     }
     Grid grid = build_grid(input);
     first_order(grid);
-    order_rows(grid);
-    place_rows(grid, input.node_gap);
+    if (input.prior.empty())
+        order_rows(grid);
+    else
+        order_by_prior(grid, input.prior);
+    place_rows(grid, input.node_gap, input.prior);
     const auto [above, below] = frame_room(input, grid);
     std::vector<Rect> spans(grid.rows.size());
     float y = 0;

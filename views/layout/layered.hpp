@@ -5,8 +5,8 @@
 
 namespace orrery::layout {
 
-/// Rows by longest path, order by four barycentre sweeps, positions by averaging; no edge is
-/// routed around boxes other than through the gaps its row order leaves.
+/// Rows by longest path, order by four barycentre sweeps (from Input::prior when there is one), positions by
+/// averaging; no edge is routed around boxes other than through the gaps its row order leaves.
 /// Pre: is_valid(input). Cycles are laid out as if their closing edges were reversed.
 /// Cost: O(nodes + edges), with at most kMaxSpan extra points an edge.
 [[nodiscard]] Result layered(const Input& input);

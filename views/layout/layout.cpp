@@ -22,6 +22,7 @@ Hash content_hash(const Input& input) {
     for (const Group& g : input.groups) hasher.add(g.parent).add(static_cast<double>(g.header));
     hasher.add(static_cast<double>(input.rank_gap)).add(static_cast<double>(input.node_gap));
     hasher.add(static_cast<double>(input.group_pad));
+    if (!input.prior.empty()) hasher.bytes(input.prior.data(), input.prior.size() * sizeof(float));
     return hasher.finish();
 }
 
@@ -35,6 +36,9 @@ bool is_valid(const Input& input) {
     for (std::int32_t i = 0; i < groups; ++i)
         if (input.groups[i].parent < -1 || input.groups[i].parent >= i || !length_ok(input.groups[i].header))
             return false;
+    if (!input.prior.empty() && input.prior.size() != input.nodes.size()) return false;
+    for (const float x : input.prior)
+        if (!std::isfinite(x)) return false;
     return length_ok(input.rank_gap) && length_ok(input.node_gap) && length_ok(input.group_pad);
 }
 

@@ -49,7 +49,11 @@ struct Input {
     float rank_gap = 34; ///< free height between rows
     float node_gap = 26; ///< free width between neighbours of a row
     float group_pad = 14;
+    /// Where nodes stood in the picture shown before, x of their middle or kNoPrior; empty for none. Nodes that have
+    /// one keep their order from left to right and move as little as the others allow.
+    std::vector<float> prior;
 };
+inline constexpr float kNoPrior = -1e30f;
 
 enum class Engine : std::uint8_t { Layered, Graphviz };
 

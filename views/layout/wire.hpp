@@ -9,6 +9,7 @@
 
 namespace orrery::layout {
 
+/// Without `prior`, which Graphviz has no use for.
 [[nodiscard]] std::string encode(const Input& input);
 [[nodiscard]] std::string encode(const Result& result);
 /// None when the bytes are not a whole, valid input (is_valid).

@@ -187,9 +187,33 @@ RunViewData build_run(const session::Snapshot& snapshot) {
     return data;
 }
 
+namespace {
+
+/// What a search for the first wrong pass, or a check of every step, found last; nothing before there was one.
+std::pair<std::string, Tone> steps_verdict(const session::Snapshot& snapshot) {
+    if (const auto& found = snapshot.bisection) {
+        if (found->first_wrong < 0)
+            return {"no pass breaks the numbers: " + std::to_string(found->probes.size()) + " runs", Tone::Good};
+        return {found->pass + " is the first wrong pass, found in " + std::to_string(found->probes.size()) + " runs",
+                Tone::Bad};
+    }
+    const auto& checks = snapshot.step_checks;
+    if (!checks || checks->steps.size() < checks->of.size()) return {};
+    if (checks->first_wrong >= 0)
+        return {checks->of[static_cast<std::size_t>(checks->first_wrong)]->name + " changes the numbers by " +
+                    formatted("%.1e", checks->steps[static_cast<std::size_t>(checks->first_wrong)].from_before.max_rel),
+                Tone::Bad};
+    return {"checked: all " + std::to_string(checks->steps.size() - 1) + " steps within " +
+                formatted("%.1e", checks->worst),
+            Tone::Good};
+}
+
+} // namespace
+
 StatusViewData build_status(const session::Snapshot& snapshot) {
     StatusViewData data;
     std::tie(data.check, data.check_tone) = agreement_of(snapshot);
+    if (auto [text, tone] = steps_verdict(snapshot); !text.empty()) data.check = text, data.check_tone = tone;
     if (snapshot.compiled && snapshot.rebuild_ms > 0)
         data.rebuilt = "built " + std::to_string(snapshot.rebuilt_functions) + " of " +
                        std::to_string(snapshot.functions.size()) + " kernels in " + ms_text(snapshot.rebuild_ms);

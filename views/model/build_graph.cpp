@@ -55,20 +55,27 @@ OperatorKind kind_of(const graph::FunctionNode& function) {
 
 class Describer {
   public:
-    Describer(const session::Snapshot& snapshot, const session::GraphStep& step) : snapshot_(snapshot), step_(step) {
+    Describer(const session::Snapshot& snapshot, const session::GraphStep& step, const DescribeOptions& options)
+        : snapshot_(snapshot), step_(step), options_(options) {
         if (!snapshot.lowered) return;
+        values_.resize(snapshot.lowered->calls.size());
         for (std::size_t c = 0; c < snapshot.lowered->calls.size(); ++c) {
             const lower::LoweredCall& call = snapshot.lowered->calls[c];
             if (call.var) call_of_var_[call.var] = c;
             for (SourceId id : call.origin.ids()) call_of_source_.emplace(id, c);
+            if (call.function >= snapshot.functions.size()) continue;
+            const tensor::Cost& cost = snapshot.functions[call.function]->cost;
+            values_[c].flops = cost.flops, values_[c].bytes = cost.bytes_read + cost.bytes_written;
         }
-        if (!snapshot.run) return;
-        times_.resize(snapshot.lowered->calls.size(), -1);
-        for (const session::RunResult::StepTime& time : snapshot.run->steps)
-            if (time.call < times_.size()) times_[time.call] = time.microseconds / 1e3;
+        if (snapshot.run)
+            for (const session::RunResult::StepTime& time : snapshot.run->steps)
+                if (time.call < values_.size()) values_[time.call].time_ms = time.microseconds / 1e3;
+        if (snapshot.check)
+            for (std::size_t c = 0; c < std::min(values_.size(), snapshot.check->rows.size()); ++c)
+                values_[c].error = snapshot.check->rows[c].difference.max_rel;
     }
 
-    std::vector<GraphItem> items() {
+    GraphDescription run() {
         const graph::Function& main = step_.module.main;
         for (const Var& param : main->params) {
             GraphItem item;
@@ -77,42 +84,49 @@ class Describer {
             item.kind = OperatorKind::Input;
             add(param, std::move(item));
         }
-        for (const Binding& binding : main->bindings) describe(binding);
+        costs_ = main->bindings.size() <= kCostedNodes ? options_.costs : nullptr;
+        for (const Binding& binding : main->bindings) describe(binding, "");
         outputs(main->result);
-        return std::move(items_);
+        if (!out_.clusters.empty()) gather_clusters(out_);
+        return std::move(out_);
     }
 
   private:
+    static constexpr std::size_t kCostedNodes = 5000; ///< larger graphs show what their kernels cost. Our choice
+
     void add(const Var& var, GraphItem item) {
         // Blocks repeat with other channel counts: what a node does counts, not its shape.
         item.signature = item.title;
         if (const int again = names_[item.name]++; again > 0) item.name += "#" + std::to_string(again);
-        index_[var] = static_cast<int>(items_.size());
-        items_.push_back(std::move(item));
+        index_[var] = static_cast<int>(out_.items.size());
+        out_.items.push_back(std::move(item));
     }
     int index_of(const Var& var) const {
         const auto it = index_.find(var);
         return it == index_.end() ? -1 : it->second;
     }
 
-    void describe(const Binding& binding) {
+    /// `path` is empty in main, "kernel/" within what is taken apart.
+    void describe(const Binding& binding, const std::string& path) {
         if (const auto* project = graph::as<graph::Project>(binding.value)) {
-            const auto made = fields_.find(project->tuple);
-            const Var from = made == fields_.end() ? project->tuple : made->second[project->index];
-            if (const int source = index_of(from); source >= 0) index_[binding.var] = source;
+            const auto tuple = fields_.find(project->tuple);
+            const bool part = tuple != fields_.end() && project->index < tuple->second.size();
+            const int source = index_of(part ? tuple->second[project->index] : project->tuple);
+            if (source >= 0) index_[binding.var] = source;
             return;
         }
         if (binding.value->kind == graph::ExprKind::Tuple) {
             fields_[binding.var] = graph::operands(binding.value);
             return;
         }
-        const auto* region = graph::as<graph::CallFunction>(binding.value);
-        if (region && region->function->attrs.has("backend") && !region->function->attrs.has("composite"))
-            return describe_region(binding, *region);
+        const auto* apply = graph::as<graph::CallFunction>(binding.value);
+        if (apply != nullptr && is_cluster(*apply->function)) return take_apart(binding, *apply);
+        if (apply != nullptr && is_region(*apply->function)) return describe_region(binding, *apply);
         GraphItem item;
-        item.name = binding.var->name;
+        item.name = path + binding.var->name;
         item.subtitle = short_type(binding.var->type);
         item.origins = binding.origin;
+        item.cluster = cluster_;
         item.scope = region_scope_;
         if (region_scope_.empty() && !binding.origin.empty()) {
             const SourceId first = binding.origin.ids().front();
@@ -127,16 +141,55 @@ class Describer {
         if (const auto* call = graph::as<graph::CallOp>(binding.value)) {
             item.title = call_title(*call);
             item.kind = operator_kind(call->op.name);
-        } else if (const auto* apply = graph::as<graph::CallFunction>(binding.value)) {
+        } else if (apply != nullptr) {
             item.title = title_of(*apply->function);
             item.kind = kind_of(*apply->function);
         } else {
             item.title = binding.value->kind == graph::ExprKind::If ? "if" : "loop";
         }
-        for (const Var& operand : graph::operands(binding.value))
-            if (const int source = operand ? index_of(operand) : -1; source >= 0) item.inputs.push_back(source);
+        for (const Var& operand : graph::operands(binding.value)) read(operand, item);
         link(binding, item);
+        cost(binding, item);
         add(binding.var, std::move(item));
+    }
+
+    void read(const Var& operand, GraphItem& item) const {
+        if (!operand) return;
+        if (const int source = index_of(operand); source >= 0)
+            item.inputs.push_back(source);
+        else if (const auto tuple = fields_.find(operand); tuple != fields_.end())
+            for (const Var& field : tuple->second)
+                if (const int part = index_of(field); part >= 0) item.inputs.push_back(part);
+    }
+
+    /// What another backend takes as a whole.
+    static bool is_region(const graph::FunctionNode& function) {
+        return function.attrs.has("backend") && !function.attrs.has("composite");
+    }
+    bool is_cluster(const graph::FunctionNode& function) const {
+        if (options_.group_by == GroupBy::Backends) return is_region(function);
+        return options_.group_by == GroupBy::Kernels && (function.primitive() || is_region(function));
+    }
+
+    /// The operators inside a kernel or a backend's part, as a cluster.
+    void take_apart(const Binding& binding, const graph::CallFunction& apply) {
+        const graph::FunctionNode& function = *apply.function;
+        GraphCluster cluster{"cluster:" + binding.var->name, function.name, {}};
+        if (function.attrs.has("backend")) cluster.title = function.attrs.text("backend", "") + " · " + function.name;
+        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end())
+            cluster.values = values_[it->second];
+        const int outer = std::exchange(cluster_, static_cast<int>(out_.clusters.size()));
+        out_.clusters.push_back(std::move(cluster));
+        // A function called twice has the same variables twice: the later ones are those to be found.
+        for (std::size_t i = 0; i < function.params.size() && i < apply.args.size(); ++i)
+            if (const int source = index_of(apply.args[i]); source >= 0) index_[function.params[i]] = source;
+        for (const Binding& inner : function.bindings) describe(inner, binding.var->name + "/");
+        cluster_ = outer;
+        if (const auto tuple = fields_.find(function.result); tuple != fields_.end()) {
+            fields_[binding.var] = std::vector<Var>(tuple->second);
+        } else if (const int result = index_of(function.result); result >= 0) {
+            index_[binding.var] = result;
+        }
     }
 
     /// What a region consists of, in a group of its own. Its time stands at the last part.
@@ -145,23 +198,24 @@ class Describer {
         for (std::size_t i = 0; i < call.args.size(); ++i)
             if (const int source = index_of(call.args[i]); source >= 0) index_[region->params[i]] = source;
         region_scope_ = binding.var->name;
-        for (const Binding& inner : region->bindings) describe(inner);
+        for (const Binding& inner : region->bindings) describe(inner, "");
         region_scope_.clear();
         if (const auto tuple = fields_.find(region->result); tuple != fields_.end())
             fields_[binding.var] = std::vector<Var>(tuple->second);
         else if (const int source = index_of(region->result); source >= 0)
             index_[binding.var] = source;
-        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end() && !items_.empty()) {
-            GraphItem& last = items_.back();
-            if (it->second < times_.size()) last.time_ms = times_[it->second];
+        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end() && !out_.items.empty()) {
+            GraphItem& last = out_.items.back();
+            last.time_ms = values_[it->second].time_ms;
         }
     }
 
-    void link(const Binding& binding, GraphItem& item) const {
+    void link(const Binding& binding, GraphItem& item) {
         std::size_t call = 0;
         if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end()) {
             call = it->second;
-            if (call < times_.size()) item.time_ms = times_[call];
+            const NodeValues& v = values_[call];
+            item.time_ms = v.time_ms, item.flops = v.flops, item.bytes = v.bytes, item.error = v.error;
         } else {
             const auto known =
                 std::ranges::find_if(binding.origin.ids(), [&](SourceId id) { return call_of_source_.contains(id); });
@@ -169,6 +223,19 @@ class Describer {
             call = call_of_source_.at(*known);
         }
         item.function = snapshot_.lowered->functions[snapshot_.lowered->calls[call].function].name;
+        if (options_.group_by != GroupBy::Kernels || item.cluster >= 0) return;
+        // Not fused yet: by the kernel it ends up in.
+        const auto [at, fresh] = cluster_of_call_.emplace(call, static_cast<int>(out_.clusters.size()));
+        if (fresh) out_.clusters.push_back({"kernel:" + std::to_string(call), item.function, {}});
+        item.cluster = at->second;
+    }
+
+    void cost(const Binding& binding, GraphItem& item) const {
+        if (costs_ == nullptr || item.flops >= 0) return;
+        const auto* apply = graph::as<graph::CallFunction>(binding.value);
+        const std::optional<tensor::Cost> cost =
+            apply != nullptr ? costs_->kernel(apply->function) : costs_->call(binding.value, binding.var->type);
+        if (cost) item.flops = cost->flops, item.bytes = cost->bytes_read + cost->bytes_written;
     }
 
     void outputs(const Var& result) {
@@ -182,23 +249,27 @@ class Describer {
             item.kind = OperatorKind::Output;
             if (const int source = index_of(results[i]); source >= 0) {
                 item.inputs.push_back(source);
-                item.origins = items_[static_cast<std::size_t>(source)].origins;
+                item.origins = out_.items[static_cast<std::size_t>(source)].origins;
             }
             item.signature = item.name;
-            items_.push_back(std::move(item));
+            out_.items.push_back(std::move(item));
         }
     }
 
     const session::Snapshot& snapshot_;
     const session::GraphStep& step_;
-    std::vector<GraphItem> items_;
+    const DescribeOptions& options_;
+    CostBook* costs_ = nullptr;
+    GraphDescription out_;
+    int cluster_ = -1;         ///< being taken apart
     std::string region_scope_; ///< the region whose parts are described; empty outside of any
     std::unordered_map<Var, int> index_;
     std::unordered_map<std::string, int> names_; ///< how often each was used
     std::unordered_map<Var, std::vector<Var>> fields_;
     std::unordered_map<Var, std::size_t> call_of_var_;
     std::unordered_map<SourceId, std::size_t> call_of_source_;
-    std::vector<double> times_;
+    std::unordered_map<std::size_t, int> cluster_of_call_;
+    std::vector<NodeValues> values_; ///< by call
 };
 
 } // namespace
@@ -242,12 +313,15 @@ std::shared_ptr<const session::GraphStep> shown_step(const session::Snapshot& sn
     return snapshot.steps[static_cast<std::size_t>(graph_step < 0 || graph_step > last ? last : graph_step)];
 }
 
-GraphDescription describe_graph(const session::Snapshot& snapshot, int graph_step) {
+GraphDescription describe_graph(const session::Snapshot& snapshot, int graph_step, const DescribeOptions& options) {
     GraphDescription description;
     const std::shared_ptr<const session::GraphStep> step = shown_step(snapshot, graph_step);
     if (!step) return description;
-    description.items = Describer(snapshot, *step).items();
-    description.title = step->name == "import" ? "imported" : step->name == "FuseOps" ? "fused" : "after " + step->name;
+    description = Describer(snapshot, *step, options).run();
+    description.title = step->name == "import"    ? "imported"
+                        : step->error             ? "before " + step->name + ", which failed"
+                        : step->name == "FuseOps" ? "fused"
+                                                  : "after " + step->name;
     return description;
 }
 

@@ -111,8 +111,22 @@ TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& op
         data.empty_reason = "Generating the code of " + data.subject + ".";
         return data;
     }
-    const Listing& listing =
-        llvm ? (options.raw_ir ? code->second->ir : code->second->optimized_ir) : code->second->assembly;
+    const auto& passes = code->second->passes;
+    const bool after_pass =
+        llvm && !options.raw_ir && options.backend_pass >= 0 &&
+        static_cast<std::size_t>(options.backend_pass) + 1 < passes.size(); // after the last is the optimized one
+    const session::PassListing& asked = snapshot.after_pass;
+    const bool there = asked.listing && asked.function == data.subject &&
+                       asked.pass == static_cast<std::size_t>(std::max(0, options.backend_pass));
+    const std::string pass_name = after_pass ? passes[static_cast<std::size_t>(options.backend_pass)].name : "";
+    if (after_pass && !there) {
+        data.empty_reason = "Generating the IR after " + pass_name + ".";
+        return data;
+    }
+    const Listing& listing = after_pass       ? *asked.listing
+                             : !llvm          ? code->second->assembly
+                             : options.raw_ir ? code->second->ir
+                                              : code->second->optimized_ir;
     const auto& printed = function->printed.lines;
     std::string text;
     for (const ListingLine& line : listing.lines) {
@@ -130,7 +144,11 @@ TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& op
     data.links.resize(static_cast<std::size_t>(data.line_count()));
     data.note =
         std::to_string(listing.lines.size()) + " lines" + (llvm ? "" : register_note(listing)) + linked_note(listing);
-    if (llvm) data.note = (options.raw_ir ? "as generated · " : "optimized · ") + data.note;
+    if (llvm)
+        data.note = (after_pass       ? "after " + pass_name + " · "
+                     : options.raw_ir ? "as generated · "
+                                      : "optimized · ") +
+                    data.note;
     return data;
 }
 

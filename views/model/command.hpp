@@ -1,6 +1,7 @@
 #pragma once
 // What a view asks for; the window's workbench carries it out.
 
+#include "views/model/graph_view.hpp"
 #include "views/model/selection.hpp"
 
 #include <functional>
@@ -45,6 +46,48 @@ struct EnablePass {
     int stage = 0;
     bool on = true;
 };
+/// Of the recipe's list of passes, as it is when the command arrives.
+struct InsertPass {
+    int at = 0; ///< index it will have
+    std::string name;
+};
+struct RemovePass {
+    int pass = 0;
+};
+struct MovePass {
+    int from = 0, to = 0; ///< index before, index afterwards
+};
+struct SetPassOption {
+    int pass = 0;
+    std::string name, value; ///< an empty value where the option's own is not empty: back to the fallback
+};
+struct SetLevel {
+    int level = 3; ///< the whole list becomes the pipeline of that level
+};
+/// Goes on from this text after a graph step; that of a step which is such an edit replaces it.
+struct ApplyText {
+    int stage = 0;
+    std::string text;
+};
+struct ShowEditor {
+    bool on = true; ///< the shown step's text is wanted
+};
+struct CheckSteps {};
+struct Bisect {};
+/// Undoes or redoes up to an entry of the script.
+struct GoToEdit {
+    int entry = 0;
+};
+struct ChooseOverlay {
+    Overlay overlay = Overlay::Latency;
+};
+struct ChooseGroups {
+    GroupBy by = GroupBy::Blocks;
+};
+/// The graph as .svg or .dot, its table as .csv; .png is the window's.
+struct ExportView {
+    std::string path;
+};
 struct SetThreads {
     int count = 1;
 };
@@ -87,9 +130,11 @@ struct ExportDiff {
 };
 
 using Command = std::variant<OpenFile, OpenSample, CloseModel, Reload, SelectStage, SelectFunction, Select, ToggleGroup,
-                             OpenAllGroups, GroupRepeats, ShowConstants, ShowHeat, EnablePass, SetThreads, RunModel,
-                             CheckModel, ExportCode, SaveRecipe, CancelJobs, Undo, Redo, ClearProblems, ShowDiff,
-                             PinLeft, SwapSides, CompareWith, StopComparing, ShowHistory, ExportDiff>;
+                             OpenAllGroups, GroupRepeats, ShowConstants, ShowHeat, EnablePass, InsertPass, RemovePass,
+                             MovePass, SetPassOption, SetLevel, ApplyText, ShowEditor, CheckSteps, Bisect, GoToEdit,
+                             ChooseOverlay, ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode,
+                             SaveRecipe, CancelJobs, Undo, Redo, ClearProblems, ShowDiff, PinLeft, SwapSides,
+                             CompareWith, StopComparing, ShowHistory, ExportDiff>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

@@ -1,6 +1,8 @@
 #include "views/model/graph_view.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <queue>
 #include <unordered_map>
 
 // Weights, inputs and outputs are left aside; what is said of runs below is about the operators in between.
@@ -194,12 +196,12 @@ void find_repeats(Finder& finder, std::vector<Run>& runs) {
 
 } // namespace
 
-std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items) {
+std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items, GroupBy by) {
     Finder finder(items);
     std::vector<Run> runs;
-    find_modules(finder, 0, finder.count(), 1, runs);
+    if (by != GroupBy::Repeats) find_modules(finder, 0, finder.count(), 1, runs);
     for (const Run& run : runs) std::fill_n(finder.taken.begin() + run.first, run.count, true);
-    find_repeats(finder, runs);
+    if (by != GroupBy::Modules) find_repeats(finder, runs);
     std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.first < b.first; });
     std::vector<GraphBlock> blocks;
     std::unordered_map<std::string, int> used;
@@ -215,6 +217,71 @@ std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items) {
         blocks.push_back(std::move(block));
     }
     return blocks;
+}
+
+std::vector<GraphBlock> find_blocks(const GraphDescription& description, GroupBy by) {
+    if (by != GroupBy::Kernels && by != GroupBy::Backends) return find_blocks(description.items, by);
+    std::vector<GraphBlock> blocks;
+    const std::vector<GraphItem>& items = description.items;
+    std::unordered_map<int, int> pieces;
+    for (std::size_t begin = 0, end = 0; begin < items.size(); begin = end) {
+        const int cluster = items[begin].cluster;
+        int operators = 0;
+        for (end = begin; end < items.size() && items[end].cluster == cluster; ++end)
+            operators += items[end].kind == OperatorKind::Constant ? 0 : 1;
+        if (cluster < 0 || operators < 2) continue;
+        const GraphCluster& from = description.clusters[static_cast<std::size_t>(cluster)];
+        const int piece = ++pieces[cluster];
+        const std::string more = piece == 1 ? "" : " #" + std::to_string(piece);
+        blocks.push_back({static_cast<int>(begin), static_cast<int>(end - begin), operators, from.name + more,
+                          from.title + more, piece == 1 ? cluster : -1});
+    }
+    return blocks;
+}
+
+void gather_clusters(GraphDescription& description) {
+    std::vector<GraphItem>& items = description.items;
+    // One node a cluster, one for each other item; Kahn's order, the earliest first.
+    std::vector<int> unit(items.size());
+    std::vector<std::vector<int>> members;
+    std::unordered_map<int, int> unit_of_cluster;
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        const int fresh = static_cast<int>(members.size());
+        const int cluster = items[i].cluster;
+        unit[i] = cluster < 0 ? fresh : unit_of_cluster.emplace(cluster, fresh).first->second;
+        if (unit[i] == fresh) members.emplace_back();
+        members[static_cast<std::size_t>(unit[i])].push_back(static_cast<int>(i));
+    }
+    std::vector<std::vector<int>> readers(members.size());
+    std::vector<int> waiting(members.size(), 0);
+    for (std::size_t i = 0; i < items.size(); ++i)
+        for (const int input : items[i].inputs)
+            if (const int from = unit[static_cast<std::size_t>(input)]; from != unit[i]) {
+                readers[static_cast<std::size_t>(from)].push_back(unit[i]);
+                ++waiting[static_cast<std::size_t>(unit[i])];
+            }
+    std::priority_queue<int, std::vector<int>, std::greater<>> ready;
+    for (std::size_t u = 0; u < members.size(); ++u)
+        if (waiting[u] == 0) ready.push(static_cast<int>(u));
+    std::vector<int> order;
+    order.reserve(items.size());
+    while (!ready.empty()) {
+        const auto now = static_cast<std::size_t>(ready.top());
+        ready.pop();
+        order.insert(order.end(), members[now].begin(), members[now].end());
+        for (const int reader : readers[now])
+            if (--waiting[static_cast<std::size_t>(reader)] == 0) ready.push(reader);
+    }
+    if (order.size() != items.size()) return; // clusters wait for each other: as they came is an order, too
+    std::vector<int> place(items.size());
+    for (std::size_t k = 0; k < order.size(); ++k) place[static_cast<std::size_t>(order[k])] = static_cast<int>(k);
+    std::vector<GraphItem> gathered;
+    gathered.reserve(items.size());
+    for (const int i : order) {
+        gathered.push_back(std::move(items[static_cast<std::size_t>(i)]));
+        for (int& input : gathered.back().inputs) input = place[static_cast<std::size_t>(input)];
+    }
+    items = std::move(gathered);
 }
 
 } // namespace orrery::views

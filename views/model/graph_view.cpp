@@ -25,21 +25,6 @@ std::size_t characters(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-std::string time_text(double ms) {
-    char text[32];
-    std::snprintf(text, sizeof text,
-                  ms >= 100     ? "%.0f ms"
-                  : ms >= 0.095 ? "%.2f ms"
-                                : "%.1f µs",
-                  ms >= 0.095 ? ms : ms * 1000);
-    return text;
-}
-
-std::string with_time(const std::string& subtitle, double ms) {
-    if (ms < 0) return subtitle;
-    return subtitle.empty() ? time_text(ms) : subtitle + "  " + time_text(ms);
-}
-
 bool is_pill(OperatorKind kind) {
     return kind == OperatorKind::Input || kind == OperatorKind::Output || kind == OperatorKind::Constant;
 }
@@ -68,7 +53,7 @@ struct Draft {
 GraphNode single(const GraphItem& item) {
     GraphNode node;
     node.name = item.name, node.title = item.title, node.subtitle = item.subtitle, node.function = item.function;
-    node.kind = item.kind, node.origins = item.origins;
+    node.kind = item.kind, node.origins = item.origins, node.reason = item.reason;
     node.change = item.change, node.was = item.was;
     return node;
 }
@@ -103,7 +88,8 @@ GraphNode folded(const GraphDescription& description, const GraphBlock& block) {
 void add_nodes(Draft& draft, const GraphDescription& description, const GraphOptions& options) {
     const auto& items = description.items;
     draft.node_of_item.assign(items.size(), -1);
-    const std::vector<GraphBlock> blocks = options.group_repeats ? find_blocks(items) : std::vector<GraphBlock>();
+    const std::vector<GraphBlock> blocks =
+        options.group_repeats ? find_blocks(description, options.group_by) : std::vector<GraphBlock>();
     for (const GraphBlock& b : blocks) draft.data.group_names.push_back(b.name);
     for (const GraphItem& item : items) draft.data.operators += is_pill(item.kind) ? 0 : 1;
     const bool open_first = options.groups == GroupState::Open ||
@@ -180,37 +166,43 @@ void fill_in(Draft& draft, const layout::Result& drawn) {
     data.note = drawn.note;
 }
 
-void set_times(GraphViewData& data, const GraphDescription& description) {
-    std::unordered_map<std::string_view, const GraphItem*> by_name;
-    for (const GraphItem& item : description.items) by_name.emplace(item.name, &item);
-    std::unordered_map<std::string_view, const GraphBlock*> blocks;
-    std::vector<GraphBlock> found;
-    if (!data.group_names.empty()) found = find_blocks(description.items);
-    for (const GraphBlock& b : found) blocks.emplace(b.name, &b);
-    double slowest = 0;
-    std::vector<double> times(data.nodes.size(), -1);
-    data.has_times = false;
+/// The picture before, when it shows the same boxes and edges: then that is the layout.
+bool draw_as_before(Draft& draft, const GraphViewData& before) {
+    GraphViewData& data = draft.data;
+    if (before.nodes.size() != data.nodes.size() || before.edges.size() != draft.input.edges.size() ||
+        before.frames.size() != data.frames.size())
+        return false;
     for (std::size_t i = 0; i < data.nodes.size(); ++i) {
-        GraphNode& node = data.nodes[i];
-        if (node.stub) continue;
-        int first = -1, count = 0;
-        if (const auto it = by_name.find(node.name); it != by_name.end()) {
-            first = static_cast<int>(it->second - description.items.data()), count = 1;
-        } else if (const auto block = blocks.find(node.name); block != blocks.end()) {
-            first = block->second->first, count = block->second->count;
-        }
-        for (int k = first; k < first + count; ++k) {
-            const GraphItem& item = description.items[static_cast<std::size_t>(k)];
-            if (count > 1 && item.kind == OperatorKind::Constant) continue;
-            if (item.time_ms >= 0) times[i] = std::max(times[i], 0.0) + item.time_ms;
-            node.subtitle = item.subtitle;
-        }
-        node.subtitle = with_time(node.subtitle, times[i]);
-        slowest = std::max(slowest, times[i]);
-        data.has_times = data.has_times || times[i] >= 0;
+        const layout::Node& size = draft.input.nodes[i];
+        const GraphNode& then = before.nodes[i];
+        if (then.name != data.nodes[i].name || then.box.width != size.width || then.box.height != size.height)
+            return false;
     }
-    for (std::size_t i = 0; i < data.nodes.size(); ++i)
-        data.nodes[i].heat = times[i] < 0 || slowest <= 0 ? -1 : static_cast<float>(times[i] / slowest);
+    for (std::size_t e = 0; e < before.edges.size(); ++e)
+        if (before.edges[e].from != draft.input.edges[e].from || before.edges[e].to != draft.input.edges[e].to)
+            return false;
+    for (std::size_t f = 0; f < data.frames.size(); ++f)
+        if (before.frames[f].name != data.frames[f].name) return false;
+    for (std::size_t i = 0; i < data.nodes.size(); ++i) data.nodes[i].box = before.nodes[i].box;
+    for (std::size_t f = 0; f < data.frames.size(); ++f) data.frames[f].box = before.frames[f].box;
+    data.edges = before.edges, data.points = before.points;
+    data.width = before.width, data.height = before.height, data.note = before.note;
+    return true;
+}
+
+/// Where the nodes stood in the picture before; nothing when it shows too little of them to go on from.
+void remember(Draft& draft, const GraphViewData& before) {
+    std::unordered_map<std::string_view, const GraphNode*> stood;
+    for (const GraphNode& node : before.nodes) stood.emplace(node.name, &node);
+    std::vector<float> prior(draft.data.nodes.size(), layout::kNoPrior);
+    std::size_t known = 0;
+    for (std::size_t i = 0; i < prior.size(); ++i)
+        if (const auto it = stood.find(draft.data.nodes[i].name); it != stood.end()) {
+            prior[i] = it->second->box.x + it->second->box.width / 2;
+            ++known;
+        }
+    constexpr std::size_t kShare = 4; // a quarter. Source: our choice; with less it is another picture
+    if (known * kShare >= prior.size()) draft.input.prior = std::move(prior);
 }
 
 std::string lowered(std::string_view text) {
@@ -314,24 +306,22 @@ OperatorKind operator_kind(std::string_view op_name) {
 }
 
 Result<GraphViewData> build_graph_view(const GraphDescription& description, const GraphOptions& options,
-                                       layout::LayoutEngine& engine, const Progress& progress) {
+                                       layout::LayoutEngine& engine, const Progress& progress,
+                                       const GraphViewData* before) {
     Draft draft;
+    draft.data.overlay = options.overlay, draft.data.group_by = options.group_by;
     draft.data.title = description.title;
     draft.data.empty_reason = "This stage has no operators: everything was folded into constants.";
     progress.tell("grouping repeated blocks", 0.1);
     add_nodes(draft, description, options);
     add_edges(draft, description, options);
     progress.tell("laying out the graph", 0.3);
-    ORRERY_TRY(const auto drawn, engine.run(draft.input, progress));
-    fill_in(draft, *drawn);
-    set_times(draft.data, description);
-    return std::move(draft.data);
-}
-
-GraphViewData with_times(const GraphViewData& data, const GraphDescription& description) {
-    GraphViewData copy = data;
-    set_times(copy, description);
-    return copy;
+    if (before == nullptr || !draw_as_before(draft, *before)) {
+        if (before != nullptr) remember(draft, *before);
+        ORRERY_TRY(const auto drawn, engine.run(draft.input, progress));
+        fill_in(draft, *drawn);
+    }
+    return with_values(draft.data, description, options.overlay);
 }
 
 std::vector<int> linked_nodes(const GraphViewData& data, const Selection& selection) {
@@ -375,6 +365,7 @@ std::string to_text(const GraphViewData& data) {
             "  " + std::to_string(i) + " [" + std::string(to_string(n.kind)) + (n.stub ? " stub" : "") + "] " + n.title;
         if (!n.subtitle.empty()) out += "  " + n.subtitle;
         if (n.change > NodeMark::Same) out += " (" + std::string(to_string(n.change)) + ")";
+        if (!n.reason.empty()) out += "  (" + n.reason + ")";
         if (!readers[i].empty()) {
             out += "  ->";
             for (const int to : readers[i]) out += " " + std::to_string(to);
@@ -392,6 +383,9 @@ std::string to_json(const GraphViewData& data) {
                              {"subtitle", n.subtitle},
                              {"kind", to_string(n.kind)},
                              {"function", n.function},
+                             {"value", n.value},
+                             {"heat", n.heat},
+                             {"reason", n.reason},
                              {"members", n.members},
                              {"stub", n.stub},
                              {"change", to_string(n.change)},
@@ -405,6 +399,12 @@ std::string to_json(const GraphViewData& data) {
                      {"title", data.title},
                      {"note", data.note},
                      {"operators", data.operators},
+                     {"overlay", to_string(data.overlay)},
+                     {"legend",
+                      {{"title", data.legend.title},
+                       {"low", data.legend.low},
+                       {"high", data.legend.high},
+                       {"total", data.legend.total}}},
                      {"size", {data.width, data.height}},
                      {"nodes", std::move(nodes)},
                      {"edges", std::move(edges)},

@@ -6,6 +6,7 @@
 #include "views/model/history_view.hpp"
 #include "views/model/memory_view.hpp"
 #include "views/model/panels.hpp"
+#include "views/model/script_view.hpp"
 #include "views/model/search_view.hpp"
 #include "views/model/selection.hpp"
 #include "views/model/stages_view.hpp"
@@ -29,6 +30,8 @@ struct Screen {
     std::shared_ptr<const MemoryViewData> memory = std::make_shared<MemoryViewData>();
     std::shared_ptr<const RunViewData> run = std::make_shared<RunViewData>();
     std::shared_ptr<const ProblemsViewData> problems = std::make_shared<ProblemsViewData>();
+    std::shared_ptr<const ScriptViewData> script = std::make_shared<ScriptViewData>();
+    std::shared_ptr<const EditViewData> edit = std::make_shared<EditViewData>();
     std::shared_ptr<const StartViewData> start = std::make_shared<StartViewData>();
     std::shared_ptr<const DiffViewData> diff = std::make_shared<DiffViewData>();
     std::shared_ptr<const HistoryViewData> history = std::make_shared<HistoryViewData>();
@@ -41,7 +44,9 @@ struct Screen {
     std::string target_title;           ///< "llvm · native · 2 threads"
     std::string undo_title, redo_title; ///< what would be undone, redone; empty when nothing
     int threads = 1, max_threads = 1;
-    bool heat = false;       ///< whether times are drawn over the graph
+    bool heat = false; ///< whether the overlay is drawn over the graph
+    Overlay overlay = Overlay::Latency;
+    GroupBy group_by = GroupBy::Blocks;
     std::string other_title; ///< of the recipe compared with; empty when none is
     bool left_pinned = false;
     int shown_step = -1; ///< the graph's

@@ -37,8 +37,8 @@ void add_functions(Key& key, const session::Snapshot& snapshot) {
 
 Key stages_key(const session::Snapshot& s, const ViewOptions& o) {
     const session::FunctionPtr function = shown_function(s, o.function);
-    Key key{number(o.selected_stage), address(function), code_address(s, function), address(s.compiled),
-            s.jobs.empty() ? 0u : 1u};
+    Key key{number(o.selected_stage), address(function),      code_address(s, function), address(s.compiled),
+            s.jobs.empty() ? 0u : 1u, address(s.step_checks), address(s.bisection),      address(s.history)};
     for (const auto& step : s.steps) key.push_back(address(step));
     key.push_back(number(static_cast<std::int64_t>(s.recipe.passes.size())));
     return key;
@@ -98,10 +98,11 @@ template <class T, class Build> std::shared_ptr<const T> ScreenBuilder::part(Par
 
 Key ScreenBuilder::graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& o) {
     const session::Snapshot& s = *snapshot;
-    Key key{address(shown_step(s, o.graph_step)), address(s.compiled), address(s.run),
-            static_cast<std::uint64_t>(s.steps.size()),
+    Key key{address(shown_step(s, o.graph_step)), address(s.compiled), address(s.run), address(s.check),
             (o.graph.group_repeats ? 1u : 0u) + (o.graph.show_constants ? 2u : 0u) +
-                (static_cast<std::uint64_t>(o.graph.groups) << 2)};
+                (static_cast<std::uint64_t>(o.graph.groups) << 2) +
+                (static_cast<std::uint64_t>(o.graph.group_by) << 8) +
+                (static_cast<std::uint64_t>(o.graph.overlay) << 16)};
     add_functions(key, s);
     if (!s.has_model()) add_text(key, s.title);
     for (const std::string& name : o.graph.toggled) add_text(key, name);
@@ -136,7 +137,12 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.stages = part(stages_, stages_key(s, options), [&] { return build_stages(s, options); });
     const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u};
     screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
-    const Key code_key{address(function), code, options.raw_ir ? 1u : 0u, address(screen.tensor)};
+    const Key code_key{address(function),
+                       code,
+                       options.raw_ir ? 1u : 0u,
+                       address(screen.tensor),
+                       number(options.backend_pass),
+                       address(s.after_pass.listing)};
     screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
     screen.assembly =
         part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
@@ -149,6 +155,11 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     Key steps;
     for (const auto& step : s.steps) steps.push_back(address(step));
     screen.search = part(search_, std::move(steps), [&] { return build_search(s); });
+    screen.script = part(script_, {address(s.history), s.has_model() ? 1u : 0u}, [&] { return build_script(s); });
+    Key edited{options.editor ? 1u : 0u, address(shown_step(s, options.graph_step)), address(s.history),
+               number(options.graph_step)};
+    screen.edit =
+        part(edit_, std::move(edited), [&] { return options.editor ? build_edit(s, options) : EditViewData{}; });
     screen.status = build_status(s);
     screen.shown_step = options.graph_step < 0 ? static_cast<int>(s.steps.size()) - 1 : options.graph_step;
     screen.selection = options.selection;
@@ -158,11 +169,26 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.undo_title = s.undo_label, screen.redo_title = s.redo_label;
     screen.threads = s.recipe.threads > 0 ? s.recipe.threads : s.recipe.target.cores;
     screen.max_threads = std::max(screen.threads, s.recipe.target.cores);
-    screen.heat = options.heat && s.run != nullptr;
+    screen.heat = options.heat;
+    screen.overlay = options.graph.overlay, screen.group_by = options.graph.group_by;
     if (options.diff.other) screen.other_title = options.diff.other->title;
     screen.left_pinned = options.diff.pinned.has_value();
     last_ = snapshot;
     return screen;
+}
+
+void ScreenBuilder::keep_drawn(Drawn drawn) {
+    constexpr std::size_t kKeptGraphs = 160;    // steps of a long recipe, back and forth
+    constexpr std::size_t kKeptNodes = 400'000; // in all of them. Source: our choice, about 200 MB
+    drawn_.push_front(std::move(drawn));
+    std::size_t nodes = 0;
+    for (auto it = drawn_.begin(); it != drawn_.end(); ++it) {
+        nodes += it->data->nodes.size() + it->data->table.rows.size();
+        if (nodes <= kKeptNodes || it == drawn_.begin()) continue;
+        drawn_.erase(it, drawn_.end());
+        break;
+    }
+    if (drawn_.size() > kKeptGraphs) drawn_.pop_back();
 }
 
 Result<std::shared_ptr<const GraphViewData>>
@@ -170,16 +196,30 @@ ScreenBuilder::build_graph(const session::SnapshotPtr& snapshot, const ViewOptio
     Key key = graph_key(snapshot, options);
     const DiffRequest request = diff_request(snapshot, options);
     if (graph_.data && graph_.key == key) return graph_.data;
-    if (!snapshot->has_model()) {
+    const bool same_model = last_graph_snapshot_ && last_graph_snapshot_->title == snapshot->title &&
+                            last_graph_snapshot_->recipe.model == snapshot->recipe.model;
+    if (last_graph_snapshot_ && !(last_graph_snapshot_->recipe == snapshot->recipe)) drawn_.clear();
+    const auto known = std::find_if(drawn_.begin(), drawn_.end(), [&](const Drawn& d) { return d.key == key; });
+    if (known != drawn_.end()) {
+        drawn_.splice(drawn_.begin(), drawn_, known);
+        graph_ = {std::move(key), drawn_.front().data};
+    } else if (!snapshot->has_model()) {
         GraphViewData none;
         if (!snapshot->title.empty()) none.empty_reason = "Reading " + snapshot->title + "…";
         graph_ = {std::move(key), std::make_shared<const GraphViewData>(std::move(none))};
     } else {
         const bool both = options.diff.on && compares_graphs(request);
-        ORRERY_TRY(GraphViewData built,
-                   build_graph_view(both ? describe_diff(request) : describe_graph(*snapshot, options.graph_step),
-                                    options.graph, *layouts_, progress));
+        // While a model is read, pictures of its first steps come and go: nobody has looked at them yet.
+        const bool settled =
+            same_model && last_graph_snapshot_->steps.size() > last_graph_snapshot_->recipe.passes.size();
+        const GraphViewData* before =
+            settled && graph_.data && !graph_.data->nodes.empty() ? graph_.data.get() : nullptr;
+        const GraphDescription description =
+            both ? describe_diff(request)
+                 : describe_graph(*snapshot, options.graph_step, {options.graph.group_by, &costs_});
+        ORRERY_TRY(GraphViewData built, build_graph_view(description, options.graph, *layouts_, progress, before));
         graph_ = {std::move(key), std::make_shared<const GraphViewData>(std::move(built))};
+        keep_drawn({graph_.key, {snapshot, request.left, request.right}, graph_.data});
     }
     last_graph_snapshot_ = snapshot;
     graph_alive_ = {request.left, request.right};

@@ -5,7 +5,9 @@
 #include "views/model/screen.hpp"
 #include "views/model/session_views.hpp"
 
+#include <array>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <vector>
 
@@ -19,7 +21,8 @@ class ScreenBuilder {
     /// Everything but the graph, whose place keeps an empty one. Parts whose inputs are those of the last call are the
     /// same objects as then.
     [[nodiscard]] Screen build(const session::SnapshotPtr& snapshot, const ViewOptions& options);
-    /// The graph of the shown step; the object of the last call when nothing it shows has changed. Errors: Cancelled.
+    /// The graph of the shown step. What was drawn of this recipe before is the same object again; another step goes on
+    /// from the picture of the last call. Errors: Cancelled.
     [[nodiscard]] Result<std::shared_ptr<const GraphViewData>>
     build_graph(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
 
@@ -44,7 +47,17 @@ class ScreenBuilder {
     };
     template <class T, class Build> std::shared_ptr<const T> part(Part<T>& kept, Key key, Build&& build);
 
+    /// A graph that was drawn before; its snapshots keep the addresses in its key alive.
+    struct Drawn {
+        Key key;
+        std::array<session::SnapshotPtr, 3> alive; ///< shown, and both sides of a comparison
+        std::shared_ptr<const GraphViewData> data;
+    };
+    void keep_drawn(Drawn drawn);
+
     std::shared_ptr<layout::LayoutEngine> layouts_;
+    CostBook costs_;
+    std::list<Drawn> drawn_;                          ///< of the current recipe, most recent first
     session::SnapshotPtr last_, last_graph_snapshot_; ///< keep the addresses in keys alive
     Part<StagesViewData> stages_;
     Part<TextViewData> tensor_, llvm_, assembly_;
@@ -53,6 +66,8 @@ class ScreenBuilder {
     Part<RunViewData> run_;
     Part<SearchViewData> search_;
     Part<ProblemsViewData> problems_;
+    Part<ScriptViewData> script_;
+    Part<EditViewData> edit_;
     Part<GraphViewData> graph_;
     Part<DiffViewData> diff_;
     Part<HistoryViewData> history_;

@@ -3,10 +3,12 @@
 
 #include "core/session/point.hpp"
 #include "core/session/snapshot.hpp"
+#include "views/model/cost_book.hpp"
 #include "views/model/diff_build.hpp"
 #include "views/model/graph_view.hpp"
 #include "views/model/memory_view.hpp"
 #include "views/model/panels.hpp"
+#include "views/model/script_view.hpp"
 #include "views/model/stages_view.hpp"
 #include "views/model/text_view.hpp"
 
@@ -28,10 +30,12 @@ struct ViewOptions {
     int graph_step = -1;     ///< index into Snapshot::steps; -1 for the last
     int tensor_step = -1;    ///< index into the shown function's replay; -1 for the last
     bool raw_ir = false;     ///< LLVM IR as generated, not as optimized
+    int backend_pass = -1;   ///< LLVM IR after this one of the backend's passes; -1 for the last
     int selected_stage = -1; ///< the id marked in the strip; -1 for the graph's last step
     std::string function;    ///< the tensor program shown; empty for the costliest
     GraphOptions graph;
     bool heat = false;
+    bool editor = false; ///< the text of the shown step is wanted
     Selection selection;
     DiffOptions diff;
     bool history = false;      ///< the history of the selected value is shown
@@ -49,8 +53,14 @@ struct ViewOptions {
 [[nodiscard]] std::shared_ptr<const session::GraphStep> shown_step(const session::Snapshot& snapshot, int graph_step);
 
 [[nodiscard]] StagesViewData build_stages(const session::Snapshot& snapshot, const ViewOptions& options);
-/// The nodes of a step, before grouping and layout. Times are those of the last run, on the last step only.
-[[nodiscard]] GraphDescription describe_graph(const session::Snapshot& snapshot, int graph_step);
+struct DescribeOptions {
+    GroupBy group_by = GroupBy::Blocks; ///< by kernels or backends: items are in clusters, fused ones taken apart
+    CostBook* costs = nullptr;          ///< fills in work and bytes; null: only what the last step's kernels say
+};
+/// The nodes of a step, before grouping and layout. Times and errors are those of the last run and check, on the last
+/// step only.
+[[nodiscard]] GraphDescription describe_graph(const session::Snapshot& snapshot, int graph_step,
+                                              const DescribeOptions& options = {});
 [[nodiscard]] TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& options);
 enum class CodeView : std::uint8_t { Llvm, Assembly };
 /// `tensor` is the view of the same function: links and tints come from it.
@@ -59,6 +69,8 @@ enum class CodeView : std::uint8_t { Llvm, Assembly };
 [[nodiscard]] InspectorViewData build_inspector(const session::Snapshot& snapshot, const ViewOptions& options);
 [[nodiscard]] MemoryViewData build_memory(const session::Snapshot& snapshot);
 [[nodiscard]] RunViewData build_run(const session::Snapshot& snapshot);
+[[nodiscard]] ScriptViewData build_script(const session::Snapshot& snapshot);
+[[nodiscard]] EditViewData build_edit(const session::Snapshot& snapshot, const ViewOptions& options);
 [[nodiscard]] StatusViewData build_status(const session::Snapshot& snapshot);
 /// The built-in networks of `resources/samples.json`; recent files are the window's own.
 [[nodiscard]] StartViewData build_start();

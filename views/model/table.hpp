@@ -14,7 +14,8 @@ enum class Tone : std::uint8_t { Normal, Dim, Good, Warning, Bad };
 struct TableColumn {
     std::string title;
     Align align = Align::Left;
-    int width = 0; ///< wished width in characters; 0: takes what is left
+    int width = 0;         ///< wished width in characters; 0: takes what is left
+    std::string unit = {}; ///< of the cells' sort keys; empty for text
 };
 
 struct TableCell {

@@ -79,19 +79,16 @@ void GraphView::set_data(std::shared_ptr<const views::GraphViewData> data) {
         return it == data_->nodes.end() ? -1 : static_cast<int>(it - data_->nodes.begin());
     };
     const bool had_active = active_ >= 0 && active_ < static_cast<int>(old->nodes.size());
-    active_ = had_active ? named(old->nodes[static_cast<std::size_t>(active_)].name) : -1;
+    active_ = had_active ? find_wanted() : -1;
     linked_ = views::linked_nodes(*data_, selection_);
-    int kept = anchor >= 0 && anchor < static_cast<int>(old->nodes.size())
-                   ? named(old->nodes[static_cast<std::size_t>(anchor)].name)
-                   : -1;
+    const bool anchored = anchor >= 0 && anchor < static_cast<int>(old->nodes.size());
+    int kept = had_active ? active_ : anchored ? named(old->nodes[static_cast<std::size_t>(anchor)].name) : -1;
     layout::Rect before{};
-    if (kept >= 0) before = old->nodes[static_cast<std::size_t>(anchor)].box;
-    if (kept < 0 && fitted_ && anchor >= 0) { // folded or opened: the node that shares its origin
+    if (anchored) before = old->nodes[static_cast<std::size_t>(anchor)].box;
+    if (kept < 0 && fitted_ && anchored) // folded or opened: the node that shares its origin
         for (std::size_t i = 0; i < data_->nodes.size() && kept < 0; ++i)
             if (data_->nodes[i].origins.intersects(old->nodes[static_cast<std::size_t>(anchor)].origins))
                 kept = static_cast<int>(i);
-        before = old->nodes[static_cast<std::size_t>(anchor)].box;
-    }
     if (data_->nodes.empty()) {
         fitted_ = touched_ = false;
     } else if (kept >= 0 && fitted_ && touched_) {
@@ -110,11 +107,30 @@ void GraphView::set_data(std::shared_ptr<const views::GraphViewData> data) {
     update();
 }
 
+int GraphView::find_wanted() const {
+    int best = -1;
+    std::pair<long, long> most{0, 0};
+    for (std::size_t i = 0; i < data_->nodes.size(); ++i) {
+        const views::GraphNode& node = data_->nodes[i];
+        if (node.name == wanted_) return static_cast<int>(i);
+        if (node.stub || !node.origins.intersects(wanted_origins_)) continue;
+        long shared = 0;
+        for (const SourceId id : wanted_origins_.ids()) shared += node.origins.contains(id) ? 1 : 0;
+        const std::pair<long, long> own{shared, -static_cast<long>(node.origins.ids().size())};
+        if (best < 0 || own > most) best = static_cast<int>(i), most = own;
+    }
+    return best;
+}
+
 void GraphView::set_selection(const views::Selection& selection, bool reveal_it) {
     selection_ = selection;
     linked_ = views::linked_nodes(*data_, selection);
     if (active_ >= 0 && !std::binary_search(linked_.begin(), linked_.end(), active_)) active_ = -1;
-    if (active_ < 0 && linked_.size() == 1) active_ = linked_.front();
+    if (active_ < 0 && linked_.size() == 1) {
+        active_ = linked_.front();
+        wanted_ = data_->nodes[static_cast<std::size_t>(active_)].name;
+        wanted_origins_ = data_->nodes[static_cast<std::size_t>(active_)].origins;
+    }
     if (reveal_it && !linked_.empty()) reveal(linked_);
     update();
 }
@@ -128,6 +144,7 @@ void GraphView::publish(int index) {
     const views::GraphNode& node = data_->nodes[static_cast<std::size_t>(index)];
     setAccessibleDescription(text_of(node.title + ", " + node.subtitle));
     selection_ = {node.origins, {}, {}};
+    wanted_ = node.name, wanted_origins_ = node.origins;
     linked_ = views::linked_nodes(*data_, selection_);
     Q_EMIT selection_requested(selection_);
     if (!node.function.empty()) Q_EMIT function_requested(text_of(node.function));
@@ -270,8 +287,50 @@ void GraphView::paintEvent(QPaintEvent*) {
     state.heat = heat_;
     state.focused = hasFocus();
     stats_ = painter_.paint(painter, state);
+    paint_legend(painter);
     paint_minimap(painter);
     paint_ms_ = static_cast<double>(timer.nsecsElapsed()) / 1e6;
+}
+
+QRectF GraphView::legend_rect() const {
+    if (!heat_ || data_->legend.title.empty() || data_->nodes.empty() || width() < 220) return {};
+    const QFontMetrics small(theme().ui_small);
+    const int text = std::max(small.horizontalAdvance(text_of(data_->legend.title)),
+                              small.horizontalAdvance(text_of(data_->legend.total)));
+    const int wide = std::clamp(text + 24, 168, width() - 24);
+    const int high = data_->legend.total.empty() ? 50 : 66;
+    return {12.0, height() - high - 12.0, static_cast<double>(wide), static_cast<double>(high)};
+}
+
+void GraphView::paint_legend(QPainter& painter) const {
+    const QRectF box = legend_rect();
+    if (box.isEmpty()) return;
+    const Theme& t = theme();
+    QColor ground = t.panel;
+    ground.setAlphaF(0.94f);
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.setPen(t.hairline);
+    painter.setBrush(ground);
+    painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6);
+    const QRectF inside = box.adjusted(12, 8, -12, -8);
+    painter.setFont(t.ui_small);
+    painter.setPen(t.text);
+    const double line = painter.fontMetrics().height();
+    painter.drawText(QRectF(inside.x(), inside.y(), inside.width(), line), Qt::AlignLeft | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(text_of(data_->legend.title), Qt::ElideRight,
+                                                      static_cast<int>(inside.width())));
+    QLinearGradient heat(inside.left(), 0, inside.right(), 0);
+    for (int i = 0; i <= 4; ++i) heat.setColorAt(i / 4.0, t.heat_at(static_cast<float>(i) / 4));
+    painter.setPen(QPen(t.hairline, 1));
+    painter.setBrush(heat);
+    const double bar = inside.y() + line + 2;
+    painter.drawRoundedRect(QRectF(inside.x(), bar, inside.width(), 6), 2, 2);
+    painter.setPen(t.dim);
+    const QRectF labels(inside.x(), bar + 8, inside.width(), line);
+    painter.drawText(labels, Qt::AlignLeft | Qt::AlignVCenter, text_of(data_->legend.low));
+    painter.drawText(labels, Qt::AlignRight | Qt::AlignVCenter, text_of(data_->legend.high));
+    if (!data_->legend.total.empty())
+        painter.drawText(labels.translated(0, line), Qt::AlignLeft | Qt::AlignVCenter, text_of(data_->legend.total));
 }
 
 QRectF GraphView::minimap_rect() const {
@@ -452,6 +511,7 @@ bool GraphView::event(QEvent* event) {
         if (n.change > views::NodeMark::Same)
             lines << text_of(std::string(views::to_string(n.change)) + (n.was.empty() ? "" : ": " + n.was));
         if (!n.function.empty()) lines << tr("computed by %1").arg(text_of(n.function));
+        if (!n.reason.empty()) lines << tr("not fused with what reads it: %1").arg(text_of(n.reason));
         if (n.members > 0) lines << tr("double-click or Enter opens it");
         QToolTip::showText(help->globalPos(), lines.join(u'\n'), this);
         return true;
@@ -478,6 +538,7 @@ void GraphView::contextMenuEvent(QContextMenuEvent* event) {
     menu.addAction(tr("Open all groups"), this, [this] { send(views::OpenAllGroups{true}); });
     menu.addAction(tr("Close all groups"), this, [this] { send(views::OpenAllGroups{false}); });
     menu.addAction(tr("Find…"), this, &GraphView::open_find);
+    for (QAction* more : more_actions_) menu.addAction(more);
     menu.exec(event->globalPos());
 }
 

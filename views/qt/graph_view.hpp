@@ -29,6 +29,8 @@ class GraphView : public QWidget {
     void set_selection(const views::Selection& selection, bool reveal = true);
     void set_heat(bool on);
     void set_sink(views::CommandSink sink) { sink_ = std::move(sink); }
+    /// The window's own actions at the end of the context menu; a null one is not allowed.
+    void set_more_actions(std::vector<QAction*> actions) { more_actions_ = std::move(actions); }
     /// Motion is off when the system asks for it, and for tests.
     void set_animated(bool on) { animated_ = on; }
 
@@ -37,6 +39,8 @@ class GraphView : public QWidget {
     [[nodiscard]] const std::vector<int>& linked() const { return linked_; }
     [[nodiscard]] const std::vector<int>& found() const { return found_; }
     [[nodiscard]] QRectF node_on_screen(int index) const;
+    /// Where the legend of the overlay is painted; empty when it is not.
+    [[nodiscard]] QRectF legend_rect() const;
     [[nodiscard]] double last_paint_ms() const { return paint_ms_; }
     [[nodiscard]] const GraphFrameStats& last_stats() const { return stats_; }
 
@@ -89,6 +93,9 @@ class GraphView : public QWidget {
     [[nodiscard]] layout::Point to_graph(QPointF point) const;
     [[nodiscard]] QRectF minimap_rect() const;
     void paint_minimap(QPainter& painter);
+    void paint_legend(QPainter& painter) const;
+    /// The node that is, or became, the one the user selected; -1 when none is.
+    [[nodiscard]] int find_wanted() const;
     void rebuild_minimap();
     void move_by_minimap(QPointF point);
     [[nodiscard]] const views::GraphFrame* frame_header_at(QPointF point) const;
@@ -96,8 +103,11 @@ class GraphView : public QWidget {
     std::shared_ptr<const views::GraphViewData> data_;
     GraphPainter painter_;
     views::CommandSink sink_;
+    std::vector<QAction*> more_actions_;
     views::Selection selection_;
     std::vector<int> linked_, found_;
+    std::string wanted_; ///< name of the node the user selected: it may be fused away and come back
+    OriginSet wanted_origins_;
     int active_ = -1, hovered_ = -1;
     double scale_ = 1;
     QPointF origin_;

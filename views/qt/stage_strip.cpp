@@ -2,123 +2,90 @@
 
 #include "views/qt/theme.hpp"
 
+#include <QApplication>
 #include <QContextMenuEvent>
 #include <QHBoxLayout>
 #include <QKeyEvent>
 #include <QLabel>
+#include <QLineEdit>
 #include <QMenu>
 #include <QPainter>
 #include <QScrollBar>
 #include <QTimer>
+#include <QToolButton>
 
 #include <algorithm>
+
+// Outline: building; data and filter; stepping and editing; keys; dragging; menu.
 
 namespace orrery::qt {
 namespace {
 
-constexpr int kHeight = 52, kButtonHeight = 38, kDotWidth = 14, kMaxButton = 190;
+constexpr int kHeight = 52, kFilterWidth = 118;
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
-QString second_line(const views::StageStep& step) {
-    if (step.state == views::StageState::Running) return StageButton::tr("running…");
-    if (step.state == views::StageState::Failed) return StageButton::tr("failed");
-    if (step.state == views::StageState::Disabled) return StageButton::tr("off");
-    if (step.detail.empty()) return text_of(step.time);
-    return step.time.empty() ? text_of(step.detail) : text_of(step.detail) + QStringLiteral("  ") + text_of(step.time);
-}
-
 } // namespace
 
-StageButton::StageButton(QWidget* parent) : QAbstractButton(parent) {
-    setFocusPolicy(Qt::TabFocus);
-    setCursor(Qt::PointingHandCursor);
-    setAttribute(Qt::WA_Hover);
-}
-
-void StageButton::set_step(const views::StageStep& step, bool expand) {
-    step_ = step;
-    expand_ = expand;
-    const QString line = second_line(step);
-    setAccessibleName(text_of(step.name));
-    setAccessibleDescription(line);
-    setToolTip(step.tooltip.empty() ? text_of(step.name) + u'\n' + line : text_of(step.tooltip));
-    updateGeometry();
-    update();
-}
-
-bool StageButton::is_dot() const {
-    return !expand_ && !step_.changed && !step_.selected && step_.state == views::StageState::Done;
-}
-
-QSize StageButton::sizeHint() const {
-    if (is_dot()) return {kDotWidth, kButtonHeight};
-    const QFontMetrics bold(theme().ui_bold), small(theme().ui_small);
-    const int text = std::max(bold.horizontalAdvance(text_of(step_.name)), small.horizontalAdvance(second_line(step_)));
-    return {std::clamp(text + 20, 58, kMaxButton), kButtonHeight};
-}
-
-void StageButton::paintEvent(QPaintEvent*) {
-    const Theme& t = theme();
-    QPainter painter(this);
-    painter.setRenderHint(QPainter::Antialiasing);
-    const QRectF box = QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5);
-    if (is_dot()) {
-        painter.setPen(hasFocus() ? QPen(t.accent, 1) : QPen(Qt::NoPen));
-        painter.setBrush(Qt::NoBrush);
-        if (hasFocus()) painter.drawRoundedRect(box, 5, 5);
-        painter.setPen(Qt::NoPen);
-        painter.setBrush(underMouse() ? t.text : t.faint);
-        painter.drawEllipse(box.center(), 2.5, 2.5);
-        return;
-    }
-    const bool failed = step_.state == views::StageState::Failed, off = step_.state == views::StageState::Disabled;
-    QPen border(t.hairline, 1);
-    if (failed) border = QPen(t.error, 1);
-    if (step_.selected) border = QPen(t.accent, 1.4);
-    if (hasFocus()) border = QPen(step_.selected ? t.text : t.accent, 1.4);
-    painter.setPen(border);
-    painter.setBrush(step_.selected ? t.accent_fill : underMouse() ? t.hover : t.raised);
-    painter.drawRoundedRect(box, 6, 6);
-    const QRect inside = rect().adjusted(10, 4, -8, -4);
-    const int half = inside.height() / 2;
-    painter.setFont(t.ui_bold);
-    painter.setPen(off ? t.quiet : step_.selected ? (t.choice.dark ? t.accent : t.text) : t.text);
-    painter.drawText(QRect(inside.x(), inside.y(), inside.width(), half), Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(text_of(step_.name), Qt::ElideRight, inside.width()));
-    painter.setFont(t.ui_small);
-    const QRect second(inside.x(), inside.y() + half, inside.width(), half);
-    const QString detail = text_of(step_.detail);
-    if (step_.state != views::StageState::Done || detail.isEmpty()) {
-        painter.setPen(failed ? t.error : t.dim);
-        painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
-                         painter.fontMetrics().elidedText(second_line(step_), Qt::ElideRight, second.width()));
-        return;
-    }
-    const int advance = painter.fontMetrics().horizontalAdvance(detail);
-    const bool fewer = detail.startsWith(u'-') || detail.startsWith(u'−');
-    painter.setPen(fewer ? t.good : t.dim);
-    painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(detail, Qt::ElideRight, second.width()));
-    painter.setPen(t.dim);
-    if (advance + 8 < second.width())
-        painter.drawText(
-            second.adjusted(advance + 8, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
-            painter.fontMetrics().elidedText(text_of(step_.time), Qt::ElideRight, second.width() - advance - 8));
-}
-
-StageStrip::StageStrip(QWidget* parent) : QScrollArea(parent), data_(std::make_shared<views::StagesViewData>()) {
+StageStrip::StageStrip(QWidget* parent) : QWidget(parent), data_(std::make_shared<views::StagesViewData>()) {
     setObjectName(QStringLiteral("strip"));
     setAccessibleName(tr("Stages"));
     setFixedHeight(kHeight);
-    setWidgetResizable(true);
-    setFrameShape(QFrame::NoFrame);
-    setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
-    setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
     setFocusPolicy(Qt::NoFocus);
-    viewport()->setAutoFillBackground(false);
+    auto* columns = new QHBoxLayout(this);
+    columns->setContentsMargins(0, 0, 12, 1);
+    columns->setSpacing(4);
+    area_ = new QScrollArea(this);
+    area_->setWidgetResizable(true);
+    area_->setFrameShape(QFrame::NoFrame);
+    area_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    area_->setVerticalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
+    area_->setFocusPolicy(Qt::NoFocus);
+    area_->viewport()->setAutoFillBackground(false);
+    area_->viewport()->installEventFilter(this);
+    columns->addWidget(area_, 1);
+    build_tools();
     rebuild();
 }
+
+void StageStrip::build_tools() {
+    auto* columns = static_cast<QHBoxLayout*>(layout());
+    filter_ = new QLineEdit(this);
+    filter_->setPlaceholderText(tr("Filter stages"));
+    filter_->setAccessibleName(tr("Filter the stages by name"));
+    filter_->setFixedWidth(kFilterWidth);
+    filter_->setClearButtonEnabled(true);
+    filter_->installEventFilter(this);
+    connect(filter_, &QLineEdit::textChanged, this, [this] { apply_filter(); });
+    const auto button = [&](const QString& text, const QString& tip) {
+        auto* made = new QToolButton(this);
+        made->setObjectName(QStringLiteral("flat"));
+        made->setText(text);
+        made->setToolTip(tip);
+        made->setAccessibleName(tip);
+        made->setFocusPolicy(Qt::TabFocus);
+        return made;
+    };
+    changed_ = button(tr("changed"), tr("Only stages that changed something"));
+    changed_->setCheckable(true);
+    connect(changed_, &QToolButton::toggled, this, [this](bool on) {
+        set_changed_only(on);
+        Q_EMIT changed_only_toggled(on);
+    });
+    insert_ = button(QStringLiteral("+"), tr("Insert a pass after the selected one (Ctrl+I)"));
+    connect(insert_, &QToolButton::clicked, this, [this] {
+        const StageButton* now = selected();
+        const int passes = static_cast<int>(
+            std::count_if(buttons_.begin(), buttons_.end(), [](const StageButton* b) { return b->step().pass >= 0; }));
+        const bool graph = now != nullptr && now->step().id < views::kTensorStages;
+        Q_EMIT insert_requested(graph ? now->step().pass + 1 : passes);
+    });
+    columns->addWidget(filter_);
+    columns->addWidget(changed_);
+    columns->addWidget(insert_);
+}
+
+// ------------------------------------------------------------------------------------ data and filter
 
 void StageStrip::set_data(std::shared_ptr<const views::StagesViewData> data) {
     if (!data || data == data_) return;
@@ -136,6 +103,7 @@ void StageStrip::set_data(std::shared_ptr<const views::StagesViewData> data) {
     std::size_t next = 0;
     for (const views::StageSection& section : data_->sections)
         for (const views::StageStep& step : section.steps) buttons_[next++]->set_step(step, expanded_);
+    apply_filter();
     show_selected();
 }
 
@@ -144,17 +112,30 @@ void StageStrip::set_expanded(bool on) {
     for (StageButton* button : buttons_) button->set_step(views::StageStep(button->step()), on);
 }
 
+void StageStrip::set_changed_only(bool on) {
+    changed_only_ = on;
+    changed_->setChecked(on);
+    apply_filter();
+}
+
+void StageStrip::set_filter(const QString& text) { filter_->setText(text); }
+
+void StageStrip::focus_filter() {
+    filter_->setFocus(Qt::ShortcutFocusReason);
+    filter_->selectAll();
+}
+
 void StageStrip::rebuild() {
+    end_drag();
     buttons_.clear();
-    auto* content = new QWidget;
+    sections_.clear();
+    auto* content = new StageRow;
     auto* row = new QHBoxLayout(content);
-    row->setContentsMargins(16, 6, 16, 7);
+    row->setContentsMargins(16, 6, 16, 6);
     row->setSpacing(6);
-    if (data_->sections.empty()) {
-        auto* label = new QLabel(text_of(data_->empty_reason), content);
-        label->setObjectName(QStringLiteral("dim"));
-        row->addWidget(label);
-    }
+    nothing_ = new QLabel(text_of(data_->empty_reason), content);
+    nothing_->setObjectName(QStringLiteral("dim"));
+    row->addWidget(nothing_);
     for (const views::StageSection& section : data_->sections) {
         auto* label = new QLabel(text_of(section.title).toUpper(), content);
         label->setObjectName(QStringLiteral("dim"));
@@ -162,32 +143,58 @@ void StageStrip::rebuild() {
         font.setPixelSize(11);
         font.setLetterSpacing(QFont::AbsoluteSpacing, 1.2);
         label->setFont(font);
-        if (row->count() > 0) row->addSpacing(10);
+        label->setContentsMargins(sections_.empty() ? 0 : 10, 0, 2, 0);
         row->addWidget(label);
-        row->addSpacing(2);
+        sections_.push_back({label, {}});
         for (const views::StageStep& step : section.steps) {
             auto* button = new StageButton(content);
             button->set_step(step, expanded_);
             button->installEventFilter(this);
-            connect(button, &StageButton::clicked, this, [this, button] {
-                if (sink_) sink_(views::SelectStage{button->step().id});
-            });
+            connect(button, &StageButton::clicked, this,
+                    [this, button] { send(views::SelectStage{button->step().id}); });
             row->addWidget(button);
             buttons_.push_back(button);
+            sections_.back().second.push_back(button);
         }
     }
     row->addStretch(1);
-    setWidget(content);
+    area_->setWidget(content);
+    row_ = content;
     content->setAutoFillBackground(false);
+    apply_filter();
     show_selected();
+}
+
+void StageStrip::apply_filter() {
+    const std::string text = filter_->text().toStdString();
+    bool any = false;
+    for (const auto& [label, buttons] : sections_) {
+        bool some = false;
+        for (StageButton* button : buttons) {
+            const bool shown = views::passes_filter(button->step(), text, changed_only_);
+            button->setVisible(shown);
+            some = some || shown;
+        }
+        label->setVisible(some);
+        any = any || some;
+    }
+    nothing_->setText(sections_.empty() ? text_of(data_->empty_reason) : tr("No stage is called like that."));
+    nothing_->setVisible(!any);
 }
 
 void StageStrip::show_selected() {
     // After the layout has run: until then positions are those of the strip before.
     QTimer::singleShot(0, this, [this] {
-        for (StageButton* button : buttons_)
-            if (button->step().selected) ensureWidgetVisible(button, 120, 0);
+        if (StageButton* now = selected(); now != nullptr && !now->isHidden()) area_->ensureWidgetVisible(now, 120, 0);
     });
+}
+
+// ------------------------------------------------------------------------------- stepping and editing
+
+StageButton* StageStrip::selected() const {
+    const auto it =
+        std::find_if(buttons_.begin(), buttons_.end(), [](const StageButton* b) { return b->step().selected; });
+    return it == buttons_.end() ? nullptr : *it;
 }
 
 void StageStrip::step(int direction, bool only_changed) {
@@ -196,54 +203,177 @@ void StageStrip::step(int direction, bool only_changed) {
     for (int i = 0; i < count; ++i)
         if (buttons_[static_cast<std::size_t>(i)]->step().selected) at = i;
     for (int i = at + direction; i >= 0 && i < count; i += direction) {
-        const views::StageStep& step = buttons_[static_cast<std::size_t>(i)]->step();
-        if (only_changed && !step.changed) continue;
-        if (sink_) sink_(views::SelectStage{step.id});
-        return;
+        const StageButton* button = buttons_[static_cast<std::size_t>(i)];
+        const bool quiet = !button->step().changed && button->step().state == views::StageState::Done;
+        if (button->isHidden() || (only_changed && quiet)) continue;
+        return send(views::SelectStage{button->step().id});
+    }
+}
+
+void StageStrip::move_selected(int direction) {
+    const StageButton* now = selected();
+    if (now == nullptr || now->step().pass < 0) return;
+    send(views::MovePass{now->step().pass, now->step().pass + direction});
+}
+
+void StageStrip::remove_selected() {
+    const StageButton* now = selected();
+    if (now != nullptr && now->step().pass >= 0) send(views::RemovePass{now->step().pass});
+}
+
+void StageStrip::switch_selected() {
+    const StageButton* now = selected();
+    if (now != nullptr && now->step().pass >= 0)
+        send(views::EnablePass{now->step().id, now->step().state == views::StageState::Disabled});
+}
+
+// ---------------------------------------------------------------------------------------------- keys
+
+void StageStrip::focus_beside(StageButton* button, int direction) {
+    auto at = std::find(buttons_.begin(), buttons_.end(), button) - buttons_.begin() + direction;
+    while (at >= 0 && at < std::ssize(buttons_) && buttons_[static_cast<std::size_t>(at)]->isHidden()) at += direction;
+    if (at < 0 || at >= std::ssize(buttons_)) return;
+    buttons_[static_cast<std::size_t>(at)]->setFocus(Qt::TabFocusReason);
+}
+
+bool StageStrip::key_on(StageButton* button, QKeyEvent* event) {
+    const int pass = button->step().pass;
+    const bool control = (event->modifiers() & Qt::ControlModifier) != 0;
+    switch (event->key()) {
+    case Qt::Key_Left:
+    case Qt::Key_Right: {
+        const int direction = event->key() == Qt::Key_Right ? 1 : -1;
+        if (!control)
+            focus_beside(button, direction);
+        else if (pass >= 0)
+            send(views::MovePass{pass, pass + direction});
+        return true;
+    }
+    case Qt::Key_Return:
+    case Qt::Key_Enter: button->click(); return true;
+    case Qt::Key_Delete:
+        if (pass >= 0) send(views::RemovePass{pass});
+        return true;
+    case Qt::Key_Insert:
+        if (button->step().id < views::kTensorStages) Q_EMIT insert_requested(pass + 1);
+        return true;
+    case Qt::Key_F2: Q_EMIT card_requested(button); return true;
+    default: return false;
     }
 }
 
 bool StageStrip::eventFilter(QObject* watched, QEvent* event) {
-    if (event->type() == QEvent::KeyPress) {
-        const int key = static_cast<QKeyEvent*>(event)->key();
-        const auto at = std::find(buttons_.begin(), buttons_.end(), watched);
-        if (at != buttons_.end() && (key == Qt::Key_Left || key == Qt::Key_Right)) {
-            const auto index = at - buttons_.begin() + (key == Qt::Key_Right ? 1 : -1);
-            if (index >= 0 && index < static_cast<std::ptrdiff_t>(buttons_.size())) {
-                buttons_[static_cast<std::size_t>(index)]->setFocus(Qt::TabFocusReason);
-                ensureWidgetVisible(buttons_[static_cast<std::size_t>(index)], 60, 0);
-            }
-            return true;
-        }
+    if (watched == filter_ && event->type() == QEvent::KeyPress &&
+        static_cast<QKeyEvent*>(event)->key() == Qt::Key_Escape) {
+        filter_->clear();
+        if (StageButton* now = selected()) now->setFocus(Qt::TabFocusReason);
+        return true;
     }
-    if (event->type() == QEvent::FocusIn)
-        if (auto* button = qobject_cast<QWidget*>(watched)) ensureWidgetVisible(button, 60, 0);
-    return QScrollArea::eventFilter(watched, event);
+    if (watched == area_->viewport() && event->type() == QEvent::Wheel) {
+        const QPoint delta = static_cast<QWheelEvent*>(event)->angleDelta();
+        QScrollBar* bar = area_->horizontalScrollBar();
+        bar->setValue(bar->value() - (delta.y() != 0 ? delta.y() : delta.x()) / 2);
+        return true;
+    }
+    auto* button = qobject_cast<StageButton*>(watched);
+    if (button == nullptr) return QWidget::eventFilter(watched, event);
+    if (event->type() == QEvent::KeyPress && key_on(button, static_cast<QKeyEvent*>(event))) return true;
+    if (event->type() == QEvent::FocusIn) area_->ensureWidgetVisible(button, 60, 0);
+    if (event->type() == QEvent::MouseButtonDblClick && button->step().pass >= 0) {
+        Q_EMIT card_requested(button);
+        return true;
+    }
+    return drag(button, event) || QWidget::eventFilter(watched, event);
 }
 
-void StageStrip::wheelEvent(QWheelEvent* event) {
-    const QPoint delta = event->angleDelta();
-    horizontalScrollBar()->setValue(horizontalScrollBar()->value() - (delta.y() != 0 ? delta.y() : delta.x()) / 2);
-    event->accept();
+// ------------------------------------------------------------------------------------------- dragging
+
+StageStrip::Drop StageStrip::drop_at(int x, int from) const {
+    Drop drop;
+    int index = 0; // of the pass before which x is
+    for (const StageButton* button : buttons_) {
+        if (button->step().id >= views::kTensorStages || button->isHidden()) continue;
+        const QRect box = button->geometry();
+        if (button->step().pass >= 0 && x < box.center().x()) {
+            drop.mark = box.left() - 3;
+            index = button->step().pass;
+            drop.to = index > from ? index - 1 : index;
+            return drop;
+        }
+        drop.mark = box.right() + 4;
+        index = button->step().pass + 1;
+    }
+    drop.to = index > from ? index - 1 : index;
+    return drop;
 }
+
+bool StageStrip::drag(StageButton* button, QEvent* event) {
+    if (event->type() == QEvent::MouseButtonPress) {
+        const auto* mouse = static_cast<QMouseEvent*>(event);
+        if (mouse->button() == Qt::LeftButton && button->step().pass >= 0) dragged_ = button, pressed_ = mouse->pos();
+        return false;
+    }
+    if (button != dragged_) return false;
+    if (event->type() == QEvent::MouseMove) {
+        const QPoint at = static_cast<QMouseEvent*>(event)->pos();
+        if (!dragging_ && (at - pressed_).manhattanLength() < QApplication::startDragDistance()) return false;
+        if (!dragging_) button->setDown(false);
+        dragging_ = true;
+        button->setCursor(Qt::ClosedHandCursor);
+        row_->set_drop_mark(drop_at(button->mapToParent(at).x(), button->step().pass).mark);
+        return true;
+    }
+    if (event->type() == QEvent::MouseButtonRelease) {
+        const bool moved = dragging_;
+        const int from = button->step().pass;
+        const Drop drop = drop_at(button->mapToParent(static_cast<QMouseEvent*>(event)->pos()).x(), from);
+        end_drag();
+        if (!moved) return false;
+        if (drop.to >= 0 && drop.to != from) send(views::MovePass{from, drop.to});
+        return true;
+    }
+    return false;
+}
+
+void StageStrip::end_drag() {
+    if (dragged_ != nullptr) dragged_->setCursor(Qt::PointingHandCursor);
+    if (row_ != nullptr) row_->set_drop_mark(-1);
+    dragged_ = nullptr;
+    dragging_ = false;
+}
+
+// ---------------------------------------------------------------------------------------------- menu
 
 void StageStrip::contextMenuEvent(QContextMenuEvent* event) {
     QMenu menu(this);
     for (StageButton* button : buttons_) {
-        if (!button->rect().contains(button->mapFromGlobal(event->globalPos()))) continue;
+        if (button->isHidden() || !button->rect().contains(button->mapFromGlobal(event->globalPos()))) continue;
         const views::StageStep step = button->step();
-        menu.addAction(tr("Show this stage"), this, [this, step] {
-            if (sink_) sink_(views::SelectStage{step.id});
-        });
-        if (step.can_disable) {
+        menu.addAction(tr("Show this stage"), this, [this, step] { send(views::SelectStage{step.id}); });
+        if (step.pass >= 0) {
             const bool off = step.state == views::StageState::Disabled;
+            menu.addAction(tr("Options and facts…"), QKeySequence(Qt::Key_F2), this,
+                           [this, button] { Q_EMIT card_requested(button); });
+            menu.addSeparator();
             menu.addAction(off ? tr("Switch this pass on") : tr("Switch this pass off"), this, [this, step, off] {
-                if (sink_) sink_(views::EnablePass{step.id, off});
+                send(views::EnablePass{step.id, off});
             });
+            menu.addAction(tr("Move earlier"), this, [this, step] { send(views::MovePass{step.pass, step.pass - 1}); });
+            menu.addAction(tr("Move later"), this, [this, step] { send(views::MovePass{step.pass, step.pass + 1}); });
+            menu.addAction(tr("Remove"), QKeySequence(Qt::Key_Delete), this,
+                           [this, step] { send(views::RemovePass{step.pass}); });
+            menu.addAction(tr("Insert a pass before…"), this, [this, step] { Q_EMIT insert_requested(step.pass); });
         }
+        if (step.id < views::kTensorStages)
+            menu.addAction(tr("Insert a pass after…"), QKeySequence(Qt::Key_Insert), this,
+                           [this, step] { Q_EMIT insert_requested(step.pass + 1); });
         menu.addSeparator();
     }
-    QAction* all = menu.addAction(tr("Show steps that changed nothing"));
+    QMenu* levels = menu.addMenu(tr("Start over from a pipeline"));
+    for (int level = 0; level <= 3; ++level)
+        levels->addAction(QStringLiteral("-O%1").arg(level), this, [this, level] { send(views::SetLevel{level}); });
+    menu.addAction(tr("Copy the command line"), this, [this] { Q_EMIT copy_requested(text_of(data_->command)); });
+    QAction* all = menu.addAction(tr("Show stages that changed nothing in full"));
     all->setCheckable(true);
     all->setChecked(expanded_);
     connect(all, &QAction::toggled, this, &StageStrip::set_expanded);
@@ -251,9 +381,9 @@ void StageStrip::contextMenuEvent(QContextMenuEvent* event) {
 }
 
 void StageStrip::paintEvent(QPaintEvent*) {
-    QPainter painter(viewport());
-    painter.fillRect(viewport()->rect(), theme().panel);
-    painter.fillRect(0, viewport()->height() - 1, viewport()->width(), 1, theme().hairline);
+    QPainter painter(this);
+    painter.fillRect(rect(), theme().panel);
+    painter.fillRect(0, height() - 1, width(), 1, theme().hairline);
 }
 
 } // namespace orrery::qt

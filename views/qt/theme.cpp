@@ -99,6 +99,7 @@ QToolButton#flat:checked { background: @raised; color: @accent; }
 QToolButton#flat:focus { border: 1px solid @accent; }
 QLineEdit { background: @raised; border: 1px solid @hairline; border-radius: 6px; padding: 4px 8px; color: @text; selection-background-color: @selection; selection-color: @text; }
 QLineEdit:focus { border: 1px solid @accent; }
+QPlainTextEdit { background: @ground; border: none; padding: 4px 8px; selection-background-color: @selection; selection-color: @text; }
 QTextBrowser { background: @ground; border: none; padding: 8px; selection-background-color: @selection; selection-color: @text; }
 QTableView, QListView, QTreeView { background: @ground; alternate-background-color: @ground; border: none; outline: none; gridline-color: @hairline; selection-background-color: @accent_fill; selection-color: @text; }
 QTableView::item { padding: 2px 8px; border: none; }

@@ -88,3 +88,33 @@ TEST_CASE("input and result survive the wire, broken bytes do not", "[views][lay
     bad.edges[0].to = 10000;
     CHECK_FALSE(decode_input(encode(bad)));
 }
+
+TEST_CASE("nodes that stood in the picture before keep their order and their place", "[views][layout]") {
+    // Four columns under one root, in an order no barycentre would choose; one node is new.
+    Input input;
+    for (int i = 0; i < 6; ++i) input.nodes.push_back({80, 30, -1});
+    for (int i = 1; i < 6; ++i) input.edges.push_back({0, i});
+    input.prior = {200, 400, 100, 300, 0, kNoPrior};
+    REQUIRE(is_valid(input));
+    const Result result = layered(input);
+    REQUIRE(fits(result, input));
+    CHECK_FALSE(boxes_overlap(input, result));
+    const auto x = [&](std::size_t i) { return result.centers[i].x; };
+    CHECK(x(4) < x(2));
+    CHECK(x(2) < x(3));
+    CHECK(x(3) < x(1));
+    // Nothing new, room enough: everything stays where it was, up to the whole picture's place.
+    input.nodes.resize(5);
+    input.edges.resize(4);
+    input.prior = {240, 480, 120, 360, 0};
+    const Result same = layered(input);
+    for (std::size_t i = 1; i < 5; ++i)
+        CHECK(same.centers[i].x - same.centers[0].x == Approx(input.prior[i] - input.prior[0]));
+    CHECK(content_hash(input) != [&] {
+        Input other = input;
+        other.prior.clear();
+        return content_hash(other);
+    }());
+    input.prior.resize(3);
+    CHECK_FALSE(is_valid(input));
+}

@@ -1,0 +1,165 @@
+#include "backends/llvm/pass_trace.hpp"
+
+#include "backends/llvm/pipeline.hpp"
+#include "core/base/hash.hpp"
+
+#include <llvm/Analysis/LoopInfo.h>
+#include <llvm/IR/Function.h>
+#include <llvm/IR/Module.h>
+#include <llvm/IR/PassInstrumentation.h>
+#include <llvm/Support/raw_ostream.h>
+
+#include <chrono>
+#include <optional>
+#include <unordered_map>
+
+namespace orrery::codegen {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// Managers and adaptors run passes; they are none.
+bool is_pass(llvm::StringRef id) {
+    return !id.contains("PassManager") && !id.contains("Adaptor") && !id.contains("Analysis") && !id.contains("Proxy");
+}
+
+const llvm::Function* function_of(const llvm::Any& ir) {
+    if (const auto* function = llvm::any_cast<const llvm::Function*>(&ir)) return *function;
+    if (const auto* loop = llvm::any_cast<const llvm::Loop*>(&ir)) return (*loop)->getHeader()->getParent();
+    return nullptr;
+}
+
+Hash text_hash(const llvm::Function& function) {
+    std::string text;
+    llvm::raw_string_ostream out(text);
+    function.print(out);
+    return hash_bytes(out.str().data(), out.str().size());
+}
+
+/// Rows of the pipeline by position in the list and name.
+class Rows {
+  public:
+    std::size_t row(std::size_t position, llvm::StringRef id) {
+        for (std::size_t i = 0; i < rows_.size(); ++i)
+            if (rows_[i].position == position && rows_[i].id == id) return i;
+        // Rows stay in order of position, whichever function had a loop first.
+        std::size_t at = rows_.size();
+        while (at > 0 && rows_[at - 1].position > position) --at;
+        rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(at), Row{position, id.str(), {}, 0});
+        return at;
+    }
+    struct Row {
+        std::size_t position = 0;
+        std::string id;
+        BackendPass pass;
+        std::ptrdiff_t grown = 0; ///< instructions it added
+    };
+    Row& operator[](std::size_t index) { return rows_[index]; }
+    [[nodiscard]] const std::vector<Row>& all() const { return rows_; }
+
+  private:
+    std::vector<Row> rows_;
+};
+
+class Watch {
+  public:
+    explicit Watch(const llvm::Module& module) {
+        for (const llvm::Function& function : module) {
+            if (function.isDeclaration()) continue;
+            known_[&function] = text_hash(function);
+            instructions_ += function.getInstructionCount();
+        }
+        callbacks_.registerBeforeNonSkippedPassCallback([this](llvm::StringRef id, llvm::Any ir) { before(id, ir); });
+        callbacks_.registerAfterPassCallback(
+            [this](llvm::StringRef id, llvm::Any ir, const llvm::PreservedAnalyses& kept) {
+                after(id, function_of(ir), kept.areAllPreserved());
+            });
+        callbacks_.registerAfterPassInvalidatedCallback(
+            [this](llvm::StringRef id, const llvm::PreservedAnalyses&) { after(id, function_, false); });
+    }
+
+    PassObserver observer() {
+        return {&callbacks_, [this](std::size_t position) { position_ = position; }};
+    }
+
+    [[nodiscard]] std::vector<BackendPass> result() {
+        std::vector<BackendPass> passes;
+        std::size_t count = instructions_;
+        for (const Rows::Row& row : rows_.all()) {
+            BackendPass pass = row.pass;
+            llvm::StringRef name(row.id);
+            name.consume_back("Pass");
+            pass.name = name.str();
+            count += static_cast<std::size_t>(row.grown);
+            pass.instructions = count;
+            passes.push_back(std::move(pass));
+        }
+        return passes;
+    }
+
+  private:
+    void before(llvm::StringRef id, const llvm::Any& ir) {
+        if (!is_pass(id)) return;
+        function_ = function_of(ir);
+        count_ = function_ ? function_->getInstructionCount() : 0;
+        start_ = Clock::now();
+    }
+    void after(llvm::StringRef id, const llvm::Function* function, bool all_kept) {
+        if (!is_pass(id)) return;
+        const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start_).count();
+        Rows::Row& row = rows_[rows_.row(position_, id)];
+        row.pass.milliseconds += ms;
+        if (!function || all_kept) return;
+        const Hash now = text_hash(*function);
+        row.pass.changed = row.pass.changed || now != known_[function];
+        known_[function] = now;
+        row.grown += static_cast<std::ptrdiff_t>(function->getInstructionCount()) - static_cast<std::ptrdiff_t>(count_);
+    }
+
+    llvm::PassInstrumentationCallbacks callbacks_;
+    Rows rows_;
+    std::unordered_map<const llvm::Function*, Hash> known_;
+    std::size_t position_ = 0, instructions_ = 0;
+    const llvm::Function* function_ = nullptr; ///< the pass under way works on it
+    std::size_t count_ = 0;
+    Clock::time_point start_;
+};
+
+} // namespace
+
+std::vector<BackendPass> trace_passes(llvm::Module& module, llvm::TargetMachine& machine, int level) {
+    Watch watch(module);
+    optimize(module, machine, level, watch.observer());
+    return watch.result();
+}
+
+void run_passes(llvm::Module& module, llvm::TargetMachine& machine, int level, const std::vector<BackendPass>& passes,
+                std::size_t count) {
+    // Passes are counted by name along the list: the observer's position only ever grows within one function.
+    llvm::PassInstrumentationCallbacks callbacks;
+    std::size_t at = 0; // row of the last pass seen in this function
+    bool fresh = true;  // no pass of this function was seen yet
+    std::size_t position = 0, seen_position = 0;
+    callbacks.registerShouldRunOptionalPassCallback([&](llvm::StringRef id, llvm::Any) {
+        if (!is_pass(id)) return true;
+        llvm::StringRef name = id;
+        name.consume_back("Pass");
+        const bool again = !fresh && position == seen_position && at < passes.size() && passes[at].name == name;
+        if (!again) {
+            std::size_t next = fresh ? 0 : at + 1;
+            while (next < passes.size() && passes[next].name != name) ++next;
+            at = next;
+        }
+        fresh = false;
+        seen_position = position;
+        return at < count;
+    });
+    PassObserver observer{&callbacks, [&](std::size_t now) {
+                              if (now == 0) fresh = true;
+                              position = now;
+                          }};
+    optimize(module, machine, level, observer);
+}
+
+} // namespace orrery::codegen

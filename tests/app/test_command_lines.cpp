@@ -1,0 +1,113 @@
+// The command line the window copies, given to a shell, does what the window did.
+
+#include "backends/llvm/llvm_backend.hpp"
+#include "core/graph/text.hpp"
+#include "core/session/compiler.hpp"
+#include "core/session/recipe_arguments.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <array>
+#include <cstdio>
+#include <sys/wait.h>
+
+using namespace orrery;
+using namespace orrery::session;
+
+namespace {
+
+struct Output {
+    std::string text;
+    int status = -1;
+};
+
+/// What a shell prints for "orrery ...", with the program of this build.
+Output run_in_shell(const std::string& line) {
+    const std::string command = std::string(ORRERY_PROGRAM) + line.substr(std::string("orrery").size()) + " 2>&1";
+    Output out;
+    std::FILE* pipe = popen(command.c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    std::array<char, 4096> buffer{};
+    while (const std::size_t read = std::fread(buffer.data(), 1, buffer.size(), pipe))
+        out.text.append(buffer.data(), read);
+    const int status = pclose(pipe);
+    out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return out;
+}
+
+Compiler& compiler() {
+    static Compiler shared(make_llvm_backend(), {});
+    return shared;
+}
+
+Recipe network(const std::string& name) {
+    Recipe recipe = compiler().new_recipe({});
+    recipe.builtin = name;
+    return recipe;
+}
+
+/// The copied line prints exactly the graph that the recipe gives.
+void require_same(const Recipe& recipe) {
+    const std::string line = command_line(recipe, compiler().new_recipe({}), "show");
+    INFO(line);
+    const Steps steps = compiler().graph_steps(recipe, {}).value();
+    REQUIRE_FALSE(steps.back()->error);
+    const Output shown = run_in_shell(line);
+    CHECK(shown.status == 0);
+    CHECK(shown.text == graph::to_string(steps.back()->module));
+}
+
+} // namespace
+
+TEST_CASE("copied command lines print the graph they were copied from", "[app][cli]") {
+    Recipe recipe = network("lenet");
+    require_same(recipe);
+    recipe.passes = transform::default_pipeline(1);
+    recipe.passes.back().options["max_depth"] = "2";
+    require_same(recipe);
+    recipe.passes.erase(recipe.passes.begin() + 1);
+    recipe.passes.push_back({"DeadCode", {}, false});
+    require_same(recipe);
+    // Text edited by hand, with quotes and line ends in it.
+    recipe = network("mlp");
+    recipe.seed = 3;
+    std::string text = graph::to_string(compiler().graph_steps(recipe, {}).value().front()->module);
+    const std::size_t at = text.find("= relu(");
+    REQUIRE(at != std::string::npos);
+    text.replace(at, 7, "= tanh(");
+    recipe.passes.insert(recipe.passes.begin(), {"HandEdit", {{"text", "# it's edited\n" + text}}, true});
+    require_same(recipe);
+}
+
+TEST_CASE("wrong passes end with status 1 and what would be right", "[app][cli]") {
+    for (const char* line :
+         {"orrery show mlp --pass NoSuchPass", "orrery show mlp --without DeadCode#9",
+          "orrery show mlp --pass-option FuseOps.no_such=1", "orrery show mlp --recipe /no/such/file",
+          "orrery export mlp -o /tmp/orrery_no_kind", "orrery show mlp --after NoSuchStep"}) {
+        const Output out = run_in_shell(line);
+        INFO(line << "\n" << out.text);
+        CHECK(out.status == 1);
+        CHECK(out.text.starts_with("orrery: "));
+    }
+}
+
+TEST_CASE("bisect, check --steps and export work without a display", "[app][cli]") {
+    const Output bisect = run_in_shell("orrery bisect mlp");
+    CHECK(bisect.status == 0);
+    CHECK(bisect.text.starts_with("after FuseOps"));
+    const Output steps = run_in_shell("orrery check mlp --steps");
+    CHECK(steps.status == 0);
+    CHECK(steps.text.find("agrees") != std::string::npos);
+    for (const char* kind : {"svg", "png", "dot", "csv"}) {
+        const std::string file = std::string("orrery_test_export.") + kind;
+        const Output out = run_in_shell("orrery export mlp --after import --overlay flops -o " + file);
+        INFO(kind << "\n" << out.text);
+        CHECK(out.status == 0);
+        std::FILE* made = std::fopen(file.c_str(), "rb");
+        REQUIRE(made != nullptr);
+        std::fseek(made, 0, SEEK_END);
+        CHECK(std::ftell(made) > 200);
+        std::fclose(made);
+        std::remove(file.c_str());
+    }
+}

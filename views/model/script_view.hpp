@@ -1,0 +1,34 @@
+#pragma once
+// What was done to the recipe, and the text of a step to be edited by hand.
+
+#include "views/model/table.hpp"
+
+#include <string>
+
+namespace orrery::views {
+
+/// Every action as a command line that makes the same of the model.
+struct ScriptViewData {
+    Table table;         ///< step, action, command line; row i is entry i, its details are the command line
+    int current = -1;    ///< the row in force; later ones were undone
+    std::string command; ///< of the row in force
+};
+
+/// The graph text after the shown step.
+struct EditViewData {
+    int stage = -1;       ///< the step it is of; -1 when nothing is to be edited
+    std::string title;    ///< "after FoldConstant", "HandEdit"
+    std::string text;     ///< as print_module writes it, or as it was typed
+    bool is_edit = false; ///< the step is an edit: applying replaces its text
+    int error_line = 0;   ///< from 1; 0 for none
+    int error_column = 0;
+    std::string error;
+    std::string empty_reason = "Open a model: the text of the graph that is shown can be edited here.";
+};
+
+[[nodiscard]] std::string to_text(const ScriptViewData& data);
+[[nodiscard]] std::string to_json(const ScriptViewData& data);
+[[nodiscard]] std::string to_text(const EditViewData& data);
+[[nodiscard]] std::string to_json(const EditViewData& data);
+
+} // namespace orrery::views

@@ -1,0 +1,153 @@
+#include "views/qt/stage_strip.hpp"
+
+#include "views/qt/theme.hpp"
+
+#include <QPainter>
+
+#include <algorithm>
+
+namespace orrery::qt {
+namespace {
+
+constexpr int kButtonHeight = 38, kDotWidth = 14, kMaxButton = 190;
+
+QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
+
+QString second_line(const views::StageStep& step) {
+    if (step.culprit && step.state == views::StageState::Done) return StageButton::tr("first wrong");
+    switch (step.state) {
+    case views::StageState::Running: return StageButton::tr("running…");
+    case views::StageState::Failed: return StageButton::tr("failed");
+    case views::StageState::Disabled: return StageButton::tr("off");
+    case views::StageState::Pending: return StageButton::tr("not reached");
+    case views::StageState::Done: break;
+    }
+    if (step.detail.empty()) return text_of(step.time);
+    return step.time.empty() ? text_of(step.detail) : text_of(step.detail) + QStringLiteral("  ") + text_of(step.time);
+}
+
+bool is_wrong(const views::StageStep& step) {
+    return step.state == views::StageState::Failed || step.culprit || step.check_tone == views::Tone::Bad;
+}
+
+} // namespace
+
+StageButton::StageButton(QWidget* parent) : QAbstractButton(parent) {
+    setFocusPolicy(Qt::TabFocus);
+    setCursor(Qt::PointingHandCursor);
+    setAttribute(Qt::WA_Hover);
+}
+
+void StageButton::set_step(const views::StageStep& step, bool expand) {
+    step_ = step;
+    expand_ = expand;
+    const QString line = second_line(step);
+    setAccessibleName(text_of(step.name));
+    setAccessibleDescription(step.check.empty() ? line : line + QStringLiteral(", error ") + text_of(step.check));
+    setToolTip(step.tooltip.empty() ? text_of(step.name) + u'\n' + line : text_of(step.tooltip));
+    updateGeometry();
+    update();
+}
+
+bool StageButton::is_dot() const {
+    return !expand_ && !step_.changed && !step_.selected && !is_wrong(step_) && step_.state == views::StageState::Done;
+}
+
+QSize StageButton::sizeHint() const {
+    if (is_dot()) return {kDotWidth, kButtonHeight};
+    const QFontMetrics bold(theme().ui_bold), small(theme().ui_small);
+    const int text = std::max(bold.horizontalAdvance(text_of(step_.name)) + (step_.check.empty() ? 0 : 10),
+                              small.horizontalAdvance(second_line(step_)));
+    return {std::clamp(text + 20, 58, kMaxButton), kButtonHeight};
+}
+
+void StageButton::paintEvent(QPaintEvent*) {
+    const Theme& t = theme();
+    QPainter painter(this);
+    painter.setRenderHint(QPainter::Antialiasing);
+    const QRectF box = QRectF(rect()).adjusted(0.5, 0.5, -0.5, -0.5);
+    if (is_dot()) return paint_dot(painter, box);
+    QPen border(t.hairline, 1);
+    if (is_wrong(step_)) border = QPen(t.error, 1.2);
+    if (step_.selected) border = QPen(t.accent, 1.4);
+    if (hasFocus()) border = QPen(step_.selected ? t.text : t.accent, 1.4);
+    if (step_.state == views::StageState::Pending) border.setStyle(Qt::DashLine);
+    painter.setPen(border);
+    painter.setBrush(step_.selected                              ? t.accent_fill
+                     : underMouse()                              ? t.hover
+                     : step_.state == views::StageState::Pending ? t.panel
+                                                                 : t.raised);
+    painter.drawRoundedRect(box, 6, 6);
+    paint_lines(painter);
+    paint_marks(painter);
+}
+
+void StageButton::paint_dot(QPainter& painter, const QRectF& box) const {
+    const Theme& t = theme();
+    painter.setBrush(Qt::NoBrush);
+    painter.setPen(QPen(t.accent, 1));
+    if (hasFocus()) painter.drawRoundedRect(box, 5, 5);
+    painter.setPen(Qt::NoPen);
+    painter.setBrush(underMouse() ? t.text : t.faint);
+    painter.drawEllipse(box.center(), 2.5, 2.5);
+}
+
+void StageButton::paint_lines(QPainter& painter) const {
+    const Theme& t = theme();
+    const bool off = step_.state == views::StageState::Disabled, pending = step_.state == views::StageState::Pending;
+    const QRect inside = rect().adjusted(10, 4, -8, -4);
+    const int half = inside.height() / 2;
+    QFont name = t.ui_bold;
+    name.setStrikeOut(off);
+    painter.setFont(name);
+    painter.setPen(off || pending ? t.quiet : step_.selected && t.choice.dark ? t.accent : t.text);
+    painter.drawText(QRect(inside.x(), inside.y(), inside.width(), half), Qt::AlignLeft | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(text_of(step_.name), Qt::ElideRight, inside.width()));
+    painter.setFont(t.ui_small);
+    const QRect second(inside.x(), inside.y() + half, inside.width(), half);
+    const QString detail = text_of(step_.detail);
+    if (step_.state != views::StageState::Done || detail.isEmpty() || step_.culprit) {
+        painter.setPen(is_wrong(step_) ? t.error : t.dim);
+        painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
+                         painter.fontMetrics().elidedText(second_line(step_), Qt::ElideRight, second.width()));
+        return;
+    }
+    const int advance = painter.fontMetrics().horizontalAdvance(detail);
+    const bool fewer = detail.startsWith(u'-') || detail.startsWith(u'−');
+    painter.setPen(fewer ? t.good : t.dim);
+    painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(detail, Qt::ElideRight, second.width()));
+    painter.setPen(t.dim);
+    if (advance + 8 < second.width())
+        painter.drawText(
+            second.adjusted(advance + 8, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
+            painter.fontMetrics().elidedText(text_of(step_.time), Qt::ElideRight, second.width() - advance - 8));
+}
+
+/// How long it took beside its neighbours, as a line at the bottom; a dot in the corner for a check.
+void StageButton::paint_marks(QPainter& painter) const {
+    const Theme& t = theme();
+    painter.setPen(Qt::NoPen);
+    if (step_.share > 0.02f && step_.state == views::StageState::Done) {
+        painter.setBrush(step_.selected ? t.accent : t.faint);
+        const double width = (rect().width() - 20) * static_cast<double>(step_.share);
+        painter.drawRoundedRect(QRectF(10, rect().height() - 4, std::max(2.0, width), 2), 1, 1);
+    }
+    if (step_.check.empty()) return;
+    painter.setBrush(t.tone(step_.check_tone));
+    painter.drawEllipse(QPointF(rect().width() - 8, 8), 3, 3);
+}
+
+void StageRow::set_drop_mark(int x) {
+    if (mark_ == x) return;
+    mark_ = x;
+    update();
+}
+
+void StageRow::paintEvent(QPaintEvent*) {
+    if (mark_ < 0) return;
+    QPainter painter(this);
+    painter.fillRect(QRect(mark_ - 1, 5, 2, height() - 10), theme().accent);
+}
+
+} // namespace orrery::qt
