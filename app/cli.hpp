@@ -127,6 +127,9 @@ int run_command_line(int argc, char** argv);
 /// `problems`.
 [[nodiscard]] Result<std::shared_ptr<session::Snapshot>> snapshot_of(const session::Recipe& recipe,
                                                                      session::Compiler& compiler);
+/// Fixes the shapes of inputs that are given as arrays, so that a model with symbolic extents is compiled for them.
+/// Errors: those of reading the files.
+[[nodiscard]] Result<void> bind_shapes(const RunArguments& arguments, session::Recipe& recipe);
 /// Arrays for the model's inputs: files given, the rest drawn from the seed.
 [[nodiscard]] Result<std::vector<NDArray>> make_inputs(const RunArguments& arguments,
                                                        const session::CompiledModel& model);

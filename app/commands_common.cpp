@@ -9,6 +9,7 @@
 #endif
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/base/file.hpp"
+#include "core/frontends/onnx/import.hpp"
 #include "core/frontends/onnx/networks.hpp"
 
 #include <algorithm>
@@ -117,24 +118,55 @@ Result<session::Recipe> make_recipe(const ModelArguments& a, const session::Comp
     return recipe;
 }
 
+namespace {
+
+/// "NAME=FILE", or "FILE" with an empty name.
+std::pair<std::string, std::string> split_input(const std::string& text) {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos) return {"", text};
+    return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+} // namespace
+
+Result<void> bind_shapes(const RunArguments& a, session::Recipe& recipe) {
+    if (recipe.model.empty()) return {};
+    for (const std::string& text : a.inputs) {
+        auto [name, file] = split_input(text);
+        const std::string ending = std::filesystem::path(file).extension().string();
+        if (ending != ".npy" && ending != ".pb") continue;
+        if (name.empty()) {
+            ORRERY_TRY(const std::vector<std::string> names, onnx::input_names(recipe.model));
+            if (names.size() != 1) continue; // said by make_inputs
+            name = names[0];
+        }
+        if (recipe.shapes.contains(name)) continue;
+        ORRERY_TRY(const NDArray value, read_input(file, {}, a));
+        recipe.shapes.emplace(name, value.shape());
+    }
+    return {};
+}
+
 Result<std::vector<NDArray>> make_inputs(const RunArguments& a, const session::CompiledModel& model) {
     const runtime::Plan& plan = model.executable->plan;
-    std::vector<NDArray> inputs = session::seeded_inputs(plan, a.seed);
+    std::vector<NDArray> given(plan.inputs.size());
     for (const std::string& text : a.inputs) {
-        std::size_t equals = text.find('=');
-        std::string name = equals == std::string::npos ? "" : text.substr(0, equals);
+        const auto [name, file] = split_input(text);
         const auto named = [&](std::uint32_t id) { return plan.values[id].name == name; };
         auto it = std::ranges::find_if(plan.inputs, named);
-        if (equals == std::string::npos && plan.inputs.size() == 1) it = plan.inputs.begin();
+        if (name.empty() && plan.inputs.size() == 1) it = plan.inputs.begin();
         if (it == plan.inputs.end()) {
             std::string names;
             for (std::uint32_t id : plan.inputs) names += (names.empty() ? "" : ", ") + plan.values[id].name;
             return bad_argument("\"" + text + "\" names no input", "write NAME=FILE; the model's inputs are " + names);
         }
-        const std::string file = equals == std::string::npos ? text : text.substr(equals + 1);
-        ORRERY_TRY(inputs[static_cast<std::size_t>(it - plan.inputs.begin())],
+        ORRERY_TRY(given[static_cast<std::size_t>(it - plan.inputs.begin())],
                    read_input(file, plan.values[*it].shape, a));
     }
+    if (std::ranges::all_of(given, &NDArray::defined) && !given.empty()) return given;
+    ORRERY_TRY(std::vector<NDArray> inputs, session::drawn_inputs(model, a.seed));
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+        if (given[i].defined()) inputs[i] = given[i];
     return inputs;
 }
 

@@ -5,9 +5,11 @@
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/base/file.hpp"
 #include "core/frontends/onnx/networks.hpp"
+#include "core/frontends/onnx/open.hpp"
 #include "core/graph/text.hpp"
 #include "core/ops/ops.hpp"
 #include "core/runtime/module_file.hpp"
+#include "core/session/dynamic_model.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -88,6 +90,12 @@ Result<void> compile(const CompileArguments& a) {
     ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
     if (ending == ".so") {
         ORRERY_TRY(const auto model, compiler->compile(recipe, {}));
+        if (model->dynamic) { // its kernels are made while it runs, and a module holds no compiler
+            Diagnostic refusal = session::why_dynamic(model->dynamic->imported());
+            refusal.message = "a module is one static plan: " + refusal.message;
+            refusal.severity = Severity::Error;
+            return refusal;
+        }
         ORRERY_CHECK_OK(check_writable(model->model));
         return write_shared_module(*model, recipe.target, a.output);
     }
@@ -155,7 +163,7 @@ ModuleRunner compiled_runner() {
 
 ModuleRunner interpreting_runner() {
     return [](const graph::Module& module, std::span<const NDArray> inputs) {
-        return graph::evaluate(module.main, inputs, ops::interpreter_evaluator(), {});
+        return graph::evaluate(module.main, inputs, onnx::evaluator(), {});
     };
 }
 

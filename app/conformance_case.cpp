@@ -18,16 +18,6 @@ struct DataSet {
     std::vector<NDArray> inputs, outputs;
 };
 
-/// How much of the inputs an import takes as constants: an operator may need values (a shape, a scale) to have a type.
-enum class Fixed : std::uint8_t { None, Integers, Small, All };
-constexpr std::int64_t kSmallElements = 16; // our choice: scales, limits, paddings
-
-bool is_fixed(const NDArray& input, Fixed fixed) {
-    if (fixed == Fixed::None) return false;
-    if (fixed == Fixed::All || !is_float(input.dtype())) return true;
-    return fixed == Fixed::Small && input.shape().size() <= 1 && input.size() <= kSmallElements;
-}
-
 /// A refusal on the way, as the case's result.
 struct Refusal {
     CaseStatus status;
@@ -84,54 +74,19 @@ NDArray as_declared(const NDArray& array, DType dtype) {
     return NDArray::view(DType::BF16, array.shape(), array.owner(), array.data());
 }
 
-struct Imported {
-    graph::Module module;
-    std::vector<NDArray> args;
-};
-
-Result<Imported> import_with(const fs::path& model, const std::vector<std::string>& names, const DataSet& data,
-                             Fixed fixed) {
-    onnx::ImportOptions options;
-    options.max_bytes = std::int64_t{1} << 30; // our choice: test models are small
-    std::vector<NDArray> args;
-    for (std::size_t i = 0; i < data.inputs.size() && i < names.size(); ++i) {
-        const NDArray& input = data.inputs[i];
-        if (is_fixed(input, fixed))
-            options.constants[names[i]] = input;
-        else {
-            options.shapes[names[i]] = input.shape();
-            args.push_back(input);
-        }
-    }
-    ORRERY_TRY(graph::Module module, onnx::import_file(model, options));
-    for (std::size_t i = 0; i < args.size() && i < module.main->params.size(); ++i)
-        if (const graph::TensorType* type = graph::as_tensor(module.main->params[i]->type))
-            args[i] = as_declared(args[i], type->dtype);
-    return Imported{std::move(module), std::move(args)};
-}
-
-/// As few inputs as possible are fixed; the first refusal is the one told.
-Result<Imported> import_case(const fs::path& model, const std::vector<std::string>& names, const DataSet& data) {
-    Result<Imported> first = import_with(model, names, data, Fixed::None);
-    for (const Fixed fixed : {Fixed::Integers, Fixed::Small, Fixed::All}) {
-        if (first || first.error().code == Code::UnsupportedOperator) break;
-        if (Result<Imported> again = import_with(model, names, data, fixed)) return again;
-    }
-    return first;
-}
-
 Result<void> run_data_set(const fs::path& model, const fs::path& folder, const ModuleRunner& runner,
                           const ConformanceOptions& options) {
-    ORRERY_TRY(const std::vector<std::string> names, onnx::input_names(model));
-    Result<std::vector<NDArray>> inputs = read_numbered(folder, "input_");
-    if (!inputs) { // no tensors: the import says what they are
-        const Result<graph::Module> module = onnx::import_file(model);
-        return module ? inputs.error() : module.error();
-    }
-    DataSet data{*std::move(inputs), {}};
-    ORRERY_TRY(Imported imported, import_case(model, names, data));
+    onnx::ImportOptions import;
+    import.max_bytes = std::int64_t{1} << 30; // our choice: test models are small
+    import.open = onnx::OpenExtents::Keep;
+    ORRERY_TRY(const graph::Module module, onnx::import_file(model, import));
+    DataSet data;
+    ORRERY_TRY(data.inputs, read_numbered(folder, "input_"));
     ORRERY_TRY(data.outputs, read_numbered(folder, "output_"));
-    ORRERY_TRY(const std::vector<NDArray> results, runner(imported.module, imported.args));
+    for (std::size_t i = 0; i < data.inputs.size() && i < module.main->params.size(); ++i)
+        if (const graph::TensorType* type = graph::as_tensor(module.main->params[i]->type))
+            data.inputs[i] = as_declared(data.inputs[i], type->dtype);
+    ORRERY_TRY(const std::vector<NDArray> results, runner(module, data.inputs));
     if (results.size() < data.outputs.size())
         return Diagnostic{Code::WrongNumbers,
                           "gives " + std::to_string(results.size()) + " outputs, expected " +

@@ -58,6 +58,11 @@ Var FunctionBuilder::constant(NDArray value, const OriginSet& origin, std::strin
     return emit(make_ref<const Constant>(std::move(value)), std::move(name), origin);
 }
 
+void FunctionBuilder::roll_back(std::size_t count) {
+    for (std::size_t i = count; i < bindings_.size(); ++i) index_.erase(bindings_[i].var);
+    bindings_.erase(bindings_.begin() + static_cast<std::ptrdiff_t>(count), bindings_.end());
+}
+
 Expr FunctionBuilder::value_of(const Var& var) const {
     const auto it = index_.find(var);
     return it == index_.end() ? Expr() : bindings_[it->second].value;

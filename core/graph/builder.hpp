@@ -31,6 +31,8 @@ class FunctionBuilder {
     Var call(const Op& op, std::vector<Var> args, Attrs attrs, const OriginSet& origin, std::string name = {});
     Var constant(NDArray value, const OriginSet& origin, std::string name = {});
     [[nodiscard]] const std::vector<Binding>& bindings() const { return bindings_; }
+    /// Drops all bindings but the first `count`.
+    void roll_back(std::size_t count);
     /// Value last bound to `var` in this builder, or null for a parameter.
     [[nodiscard]] Expr value_of(const Var& var) const;
     [[nodiscard]] OriginSet origin_of(const Var& var) const;

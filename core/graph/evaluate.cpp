@@ -2,6 +2,7 @@
 
 #include "core/base/check.hpp"
 #include "core/graph/op.hpp"
+#include "core/graph/symbols.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -27,7 +28,8 @@ Diagnostic bad(Code code, std::string message) { return {code, std::move(message
 
 class Evaluator {
   public:
-    Evaluator(const OpEvaluator& op, const Progress& progress) : op_(op), progress_(progress) {}
+    Evaluator(const OpEvaluator& op, const Progress& progress, const EvaluateOptions& options)
+        : op_(op), progress_(progress), options_(options) {}
 
     Result<Values> apply(const Function& function, std::vector<Values> args, const Observer& observer) {
         if (++depth_ > kMaxDepth) return bad(Code::LimitExceeded, "functions call each other too deep to evaluate");
@@ -117,7 +119,32 @@ class Evaluator {
                 return bad(Code::BadType, node.op.name + " is given a value that is no tensor");
             args.push_back(var ? frame.values.at(var).at(0) : NDArray());
         }
-        return op_(node, args, type, progress_);
+        const bool open = !fully_static(type) || std::ranges::any_of(node.args, [](const Var& var) {
+            return var && !fully_static(var->type);
+        });
+        if (!open) return op_(node, args, type, progress_);
+        ORRERY_TRY(const Type actual, actual_type(node, args));
+        ORRERY_CHECK_OK(check_size(actual));
+        return op_(node, args, actual, progress_);
+    }
+
+    static Result<Type> actual_type(const CallOp& node, const Values& args) {
+        std::vector<Type> types;
+        for (const NDArray& arg : args) types.push_back(arg.defined() ? tensor_type(arg.dtype(), arg.shape()) : Type());
+        return infer_call(node.op, types, node.attrs);
+    }
+
+    Result<void> check_size(const Type& type) const {
+        if (const TupleType* tuple = as_tuple(type)) {
+            for (const Type& field : tuple->fields) ORRERY_CHECK_OK(check_size(field));
+            return {};
+        }
+        const TensorType* tensor = as_tensor(type);
+        if (!tensor || !is_static(*tensor)) return {};
+        const Result<std::int64_t> count =
+            checked_elements(static_shape(*tensor), tensor->dtype, static_cast<std::int64_t>(options_.max_bytes));
+        if (!count) return count.error();
+        return {};
     }
 
     Result<Values> loop(const Loop::Fields& fields, const Type& type, const Frame& frame) {
@@ -127,7 +154,12 @@ class Evaluator {
         const std::vector<Values> captured = gather(frame, fields.captured);
         const std::vector<Type>& results = as_tuple(type)->fields;
         std::vector<Values> scanned(results.size() - carried.size());
+        std::size_t scanned_bytes = 0;
         for (std::int64_t trip = 0; going && trip < limit; ++trip) {
+            if (progress_.cancelled()) return bad(Code::Cancelled, "cancelled");
+            if (++iterations_ > options_.max_iterations)
+                return bad(Code::LimitExceeded,
+                           "the loops make more than " + std::to_string(options_.max_iterations) + " iterations");
             NDArray iteration = NDArray::allocate(DType::I64, {}), condition = NDArray::allocate(DType::Bool, {});
             iteration.set_int(0, trip);
             condition.set_int(0, 1);
@@ -143,7 +175,13 @@ class Evaluator {
                                   out.begin() + static_cast<std::ptrdiff_t>(next + leaves));
                 next += leaves;
             }
-            for (Values& parts : scanned) parts.push_back(out.at(next++));
+            for (Values& parts : scanned) {
+                parts.push_back(out.at(next++));
+                scanned_bytes += parts.back().bytes() + sizeof(NDArray);
+            }
+            if (scanned_bytes > options_.max_bytes)
+                return bad(Code::LimitExceeded,
+                           "a loop scans more than " + std::to_string(options_.max_bytes) + " bytes");
         }
         Values all;
         for (const Values& value : carried) all.insert(all.end(), value.begin(), value.end());
@@ -154,25 +192,11 @@ class Evaluator {
         return all;
     }
 
-    /// One array with a new leading axis. Without iterations, unknown extents are 0.
-    static Result<NDArray> stack(const Values& parts, const TensorType& type) {
-        Shape shape{static_cast<std::int64_t>(parts.size())};
-        for (std::size_t i = 1; i < type.dims.size(); ++i)
-            shape.push_back(parts.empty() ? std::max<std::int64_t>(type.dims[i].value, 0) : parts[0].shape()[i - 1]);
-        NDArray all = NDArray::allocate(type.dtype, std::move(shape));
-        auto* out = static_cast<std::byte*>(all.mutable_data());
-        for (const NDArray& part : parts) {
-            if (part.shape() != parts[0].shape())
-                return bad(Code::BadShape, "a scanned value changes its shape between iterations");
-            std::memcpy(out, part.data(), part.bytes());
-            out += part.bytes();
-        }
-        return all;
-    }
-
     const OpEvaluator& op_;
     const Progress& progress_;
+    const EvaluateOptions& options_;
     int depth_ = 0;
+    std::int64_t iterations_ = 0;
 };
 
 /// Arguments against parameters: element types and ranks, static extents, and symbols that agree.
@@ -180,17 +204,11 @@ Result<void> check_args(const FunctionNode& function, std::span<const NDArray> a
     if (args.size() != function.params.size())
         return bad(Code::BadShape, function.name + " takes " + std::to_string(function.params.size()) +
                                        " arguments, not " + std::to_string(args.size()));
-    std::unordered_map<std::string, std::int64_t> symbols;
+    SymbolBindings symbols;
     for (std::size_t i = 0; i < args.size(); ++i) {
         const TensorType* type = as_tensor(function.params[i]->type);
-        bool fits =
-            type && args[i].defined() && type->dtype == args[i].dtype() && type->dims.size() == args[i].shape().size();
-        for (std::size_t d = 0; fits && d < type->dims.size(); ++d) {
-            const std::int64_t extent = args[i].shape()[d];
-            const Dim& dim = type->dims[d];
-            fits = dim.is_static() ? dim.value == extent
-                                   : dim.symbol == "?" || symbols.emplace(dim.symbol, extent).first->second == extent;
-        }
+        const bool fits =
+            type && args[i].defined() && type->dtype == args[i].dtype() && bind_shape(*type, args[i].shape(), symbols);
         if (!fits)
             return bad(Code::BadShape,
                        "the argument " + function.params[i]->name + " is " +
@@ -202,14 +220,29 @@ Result<void> check_args(const FunctionNode& function, std::span<const NDArray> a
 
 } // namespace
 
+Result<NDArray> stack(std::span<const NDArray> parts, const TensorType& type) {
+    Shape shape{static_cast<std::int64_t>(parts.size())};
+    for (std::size_t i = 1; i < type.dims.size(); ++i)
+        shape.push_back(parts.empty() ? std::max<std::int64_t>(type.dims[i].value, 0) : parts[0].shape()[i - 1]);
+    NDArray all = NDArray::allocate(type.dtype, std::move(shape));
+    auto* out = static_cast<std::byte*>(all.mutable_data());
+    for (const NDArray& part : parts) {
+        if (part.shape() != parts[0].shape())
+            return bad(Code::BadShape, "a scanned value changes its shape between iterations");
+        std::memcpy(out, part.data(), part.bytes());
+        out += part.bytes();
+    }
+    return all;
+}
+
 Result<std::vector<NDArray>> evaluate(const Function& function, std::span<const NDArray> args,
                                       const OpEvaluator& evaluator, const Progress& progress,
-                                      const Observer& observer) {
+                                      const EvaluateOptions& options) {
     ORRERY_CHECK_OK(check_args(*function, args));
     std::vector<Values> values;
     values.reserve(args.size());
     for (const NDArray& arg : args) values.push_back({arg});
-    return Evaluator(evaluator, progress).apply(function, std::move(values), observer);
+    return Evaluator(evaluator, progress, options).apply(function, std::move(values), options.observer);
 }
 
 } // namespace orrery::graph

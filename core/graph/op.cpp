@@ -1,6 +1,7 @@
 #include "core/graph/op.hpp"
 
 #include "core/base/check.hpp"
+#include "core/graph/symbols.hpp"
 
 #include <algorithm>
 
@@ -67,6 +68,7 @@ Result<void> check_attrs(const Op& op, const Attrs& attrs) {
             return wrong(Code::BadAttribute, "the attribute " + spec.name + " of " + op.name + " is " +
                                                  kind_name(spec.kind) + ", not " + to_string(*value));
     }
+    if (op.open) return {};
     for (const auto& [name, value] : attrs.values())
         if (std::ranges::find(op.attrs, name, &AttrSpec::name) == op.attrs.end())
             return wrong(Code::BadAttribute, op.name + " has no attribute " + name);
@@ -98,7 +100,9 @@ Result<Type> infer_call(const Op& op, std::span<const Type> types, const Attrs& 
     // Trailing optional operands may be left out; the relation sees all of them.
     std::vector<Type> all(types.begin(), types.end());
     if (all.size() < op.operands.size()) all.resize(op.operands.size());
-    return op.infer(TypeRequest{all, attrs});
+    Result<Type> type = op.infer(TypeRequest{all, attrs});
+    if (type || std::ranges::all_of(all, fully_static)) return type;
+    return infer_by_probes(all, [&](std::span<const Type> closed) { return op.infer(TypeRequest{closed, attrs}); });
 }
 
 namespace {
@@ -116,7 +120,7 @@ Result<void> check_args(const Function& function, std::span<const Type> args, co
                                         std::to_string(function->params.size()) + " arguments, not " +
                                         std::to_string(args.size()));
     for (std::size_t i = 0; i < args.size(); ++i)
-        if (!equal(function->params[i]->type, args[i]))
+        if (!accepts(function->params[i]->type, args[i]))
             return wrong(Code::BadType, std::string(what) + " " + function->name + " takes " +
                                             to_string(function->params[i]->type) + " as argument " + std::to_string(i) +
                                             ", not " + to_string(args[i]));
@@ -145,8 +149,9 @@ Result<Type> infer_if(const If& node) {
     ORRERY_CHECK_OK(check_args(node.then_function, args, "the branch"));
     ORRERY_CHECK_OK(check_args(node.else_function, args, "the branch"));
     const Type &a = node.then_function->result->type, &b = node.else_function->result->type;
-    if (!equal(a, b)) return wrong(Code::BadType, "the branches give " + to_string(a) + " and " + to_string(b));
-    return a;
+    const Type both = join(a, b);
+    if (!both) return wrong(Code::BadType, "the branches give " + to_string(a) + " and " + to_string(b));
+    return both;
 }
 
 /// The body's result without the condition: carried values, then one iteration's part of each scanned output. The
@@ -168,10 +173,11 @@ Result<Type> infer_loop(const Loop::Fields& loop) {
     for (std::size_t i = 1; i < result->fields.size(); ++i) {
         const Type& type = result->fields[i];
         if (i <= loop.carried.size()) {
-            if (!equal(type, args[i + 1]))
+            const Type& carried = loop.body->params[i + 1]->type;
+            if (!accepts(carried, type))
                 return wrong(Code::BadType,
-                             "the loop carries " + to_string(args[i + 1]) + " in and " + to_string(type) + " out");
-            fields.push_back(type);
+                             "the loop carries " + to_string(carried) + " in and " + to_string(type) + " out");
+            fields.push_back(carried);
             continue;
         }
         const TensorType* tensor = as_tensor(type);

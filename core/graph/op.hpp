@@ -53,6 +53,8 @@ struct TypeRequest {
 };
 /// Errors: BadShape, BadType, BadAttribute, worded without the node (the caller adds it).
 using TypeRelation = Result<Type> (*)(const TypeRequest&);
+/// The value of a call that follows from its operands' types alone. Pre: the types are static and the relation holds.
+using TypeValue = NDArray (*)(const TypeRequest&);
 
 /// One operator. Shapes, attributes and errors are in its documentation.
 class Op {
@@ -63,9 +65,12 @@ class Op {
     std::vector<AttrSpec> attrs;
     FusionKind fusion = FusionKind::Opaque;
     TypeRelation infer = nullptr;
+    TypeValue value_of_types = nullptr;    ///< of operators like shape_of; null for all others
     std::vector<std::string> onnx_names;   ///< ONNX operators it serves
     const ops::TensorRule* rule = nullptr; ///< owned by core/ops
     bool random = false;                   ///< never folded, never merged
+    /// A call carries attributes beyond `attrs`: those of a node of a model that waits for shapes or values.
+    bool open = false;
 };
 
 /// All operators, by name; filled once by `ops::registry()`.
@@ -81,10 +86,12 @@ class OpRegistry {
     std::unordered_map<std::string, std::unique_ptr<const Op>> ops_;
 };
 
-/// Checks operands and attributes against the op's schema, then applies the type relation.
+/// Checks operands and attributes against the op's schema, then applies the type relation. Where the relation does not
+/// understand symbolic extents itself, it is tried on values for them (symbols.hpp).
 /// Errors: BadAttribute, BadShape, BadType.
 [[nodiscard]] Result<Type> infer_call(const Op& op, std::span<const Type> types, const Attrs& attrs);
-/// Of any expression, from its operands' types.
+/// Of any expression, from its operands' types. Functions take arguments that their parameters' types accept; branches
+/// may give types that differ in extents, which are then `?`, and a loop carries what its body's parameters accept.
 [[nodiscard]] Result<Type> infer_expr(const Expr& expr);
 
 } // namespace orrery::graph

@@ -37,6 +37,12 @@ class Parser {
         return module;
     }
 
+    Result<Type> only_type() {
+        ORRERY_TRY(Type read, type());
+        if (!in_.at_end()) return in_.error("expected nothing after the type");
+        return read;
+    }
+
   private:
     // -------------------------------------------------------------------------- types
 
@@ -476,6 +482,12 @@ class Parser {
 };
 
 } // namespace
+
+Result<Type> parse_type(std::string_view text) {
+    static const OpRegistry no_operators;
+    static const ConstantPool no_constants;
+    return Parser(text, no_operators, no_constants).only_type();
+}
 
 Result<Module> parse_module(std::string_view text, const OpRegistry& registry, const ConstantPool& pool,
                             std::shared_ptr<const std::vector<Source>> sources) {

@@ -34,6 +34,8 @@ inline constexpr int kInlineElements = 16;
 [[nodiscard]] std::string to_string(const Module& module);
 [[nodiscard]] std::string to_string(const Function& function);
 
+/// A type alone: "f32[n,4]". Errors: BadText.
+[[nodiscard]] Result<Type> parse_type(std::string_view text);
 /// Errors: BadText with the place; a constant missing from the pool; operators unknown to `registry`; types that do
 /// not follow. Sources are not part of the text: the module gets `sources`.
 [[nodiscard]] Result<Module> parse_module(std::string_view text, const OpRegistry& registry, const ConstantPool& pool,

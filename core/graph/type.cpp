@@ -58,6 +58,43 @@ bool equal(const Type& a, const Type& b) {
     return all_equal(f.params, g.params) && equal(f.result, g.result);
 }
 
+bool fully_static(const Type& type) {
+    if (const TensorType* tensor = as_tensor(type)) return is_static(*tensor);
+    const TupleType* tuple = as_tuple(type);
+    return !tuple || std::ranges::all_of(tuple->fields, fully_static);
+}
+
+bool accepts(const Type& general, const Type& specific) {
+    if (equal(general, specific)) return true;
+    const TensorType *a = as_tensor(general), *b = as_tensor(specific);
+    if (a && b)
+        return a->dtype == b->dtype && std::ranges::equal(a->dims, b->dims, [](const Dim& x, const Dim& y) {
+                   return x == y || x.is_unknown();
+               });
+    const TupleType *s = as_tuple(general), *t = as_tuple(specific);
+    return s && t && std::ranges::equal(s->fields, t->fields, accepts);
+}
+
+Type join(const Type& a, const Type& b) {
+    if (equal(a, b)) return a;
+    const TensorType *x = as_tensor(a), *y = as_tensor(b);
+    if (x && y) {
+        if (x->dtype != y->dtype || x->dims.size() != y->dims.size()) return nullptr;
+        std::vector<Dim> dims = x->dims;
+        for (std::size_t i = 0; i < dims.size(); ++i)
+            if (!(dims[i] == y->dims[i])) dims[i] = Dim::unknown();
+        return tensor_type(x->dtype, std::move(dims));
+    }
+    const TupleType *s = as_tuple(a), *t = as_tuple(b);
+    if (!s || !t || s->fields.size() != t->fields.size()) return nullptr;
+    std::vector<Type> fields;
+    for (std::size_t i = 0; i < s->fields.size(); ++i) {
+        fields.push_back(join(s->fields[i], t->fields[i]));
+        if (!fields.back()) return nullptr;
+    }
+    return tuple_type(std::move(fields));
+}
+
 void hash_into(Hasher& hasher, const Type& type) {
     if (!type) {
         hasher.add(-1);

@@ -67,6 +67,9 @@ struct LoweredRegion {
 /// Errors: UnsupportedFeature with the binding's model nodes; Cancelled.
 [[nodiscard]] Result<LoweredModel> lower_module(const graph::Module& module, const Progress& progress = {});
 
+/// As plans say element types.
+[[nodiscard]] runtime::ElementType element_type(DType dtype);
+
 /// Places every arena value and workspace. `workspace_bytes` has one entry a function. Values that do not live at
 /// the same step may share memory; offsets are 64-byte aligned. The same input gives the same plan.
 /// Source: greedy by size, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020,

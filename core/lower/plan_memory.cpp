@@ -11,14 +11,6 @@ constexpr std::size_t kAlignment = 64;
 
 std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-runtime::ElementType element_type(DType dtype) {
-    const auto bits = static_cast<std::uint8_t>(byte_size(dtype) * 8);
-    if (dtype == DType::Bool) return {6, 8};
-    if (dtype == DType::BF16) return {4, 16};
-    if (is_float(dtype)) return {2, bits};
-    return {static_cast<std::uint8_t>(is_signed_int(dtype) ? 0 : 1), bits};
-}
-
 /// Something that needs `bytes` of the arena during steps [first, last].
 struct Tenant {
     std::size_t bytes = 0;
@@ -62,6 +54,14 @@ std::size_t most_live(const std::vector<Tenant>& tenants, std::size_t steps) {
 }
 
 } // namespace
+
+runtime::ElementType element_type(DType dtype) {
+    const auto bits = static_cast<std::uint8_t>(byte_size(dtype) * 8);
+    if (dtype == DType::Bool) return {6, 8};
+    if (dtype == DType::BF16) return {4, 16};
+    if (is_float(dtype)) return {2, bits};
+    return {static_cast<std::uint8_t>(is_signed_int(dtype) ? 0 : 1), bits};
+}
 
 runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size_t>& workspace_bytes) {
     ORRERY_ASSERT(workspace_bytes.size() == model.functions.size(), "one workspace size a function");

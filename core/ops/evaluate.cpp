@@ -1,5 +1,8 @@
+#include "core/ops/open.hpp"
 #include "core/ops/ops.hpp"
 #include "core/tensor/analysis.hpp"
+
+#include <algorithm>
 
 namespace orrery::ops {
 
@@ -78,11 +81,36 @@ Result<tensor::Program> program_of(const graph::CallOp& call, const graph::Type&
     return builder.program(call.op.name, inputs, results);
 }
 
+namespace {
+
+/// The call with operands of the arrays' own types: programs are made for these.
+graph::CallOp with_types_of(const graph::CallOp& call, std::span<const NDArray> args) {
+    std::vector<graph::Var> vars = call.args;
+    for (std::size_t i = 0; i < vars.size(); ++i)
+        if (vars[i] && !graph::fully_static(vars[i]->type))
+            vars[i] = graph::make_var(vars[i]->name, graph::tensor_type(args[i].dtype(), args[i].shape()));
+    return graph::CallOp(call.op, std::move(vars), call.attrs);
+}
+
+} // namespace
+
 graph::OpEvaluator interpreter_evaluator() {
     return [](const graph::CallOp& call, std::span<const NDArray> args, const graph::Type& result,
               const Progress& progress) -> Result<std::vector<NDArray>> {
+        if (call.op.name == "trim") {
+            ORRERY_TRY(NDArray cut, trimmed(args[0], call.attrs.integer("axis", 0), args[1].as_int(0)));
+            return std::vector<NDArray>{std::move(cut)};
+        }
+        if (call.op.open)
+            return Diagnostic{Code::UnsupportedFeature,
+                              "a node of the model that waits for shapes is computed by the importer's evaluator only",
+                              {},
+                              {}};
         ORRERY_TRY(const auto types, static_results(result));
-        ORRERY_TRY(const tensor::Program program, program_of(call, result));
+        const bool open = std::ranges::any_of(
+            call.args, [](const graph::Var& var) { return var && !graph::fully_static(var->type); });
+        ORRERY_TRY(const tensor::Program program,
+                   open ? program_of(with_types_of(call, args), result) : program_of(call, result));
         std::vector<NDArray> arrays;
         for (const NDArray& arg : args)
             if (arg.defined()) arrays.push_back(arg);

@@ -19,6 +19,8 @@ struct OpRow {
     graph::TypeRelation infer = nullptr;
     Define define = nullptr;
     std::vector<std::string> onnx_names;
+    graph::TypeValue value_of_types = nullptr; ///< of operators whose value follows from types
+    bool open = false;                         ///< see graph::Op::open
 };
 using Family = std::vector<OpRow>;
 
@@ -26,6 +28,7 @@ using Family = std::vector<OpRow>;
 [[nodiscard]] Family cast_family();
 [[nodiscard]] Family compare_logic_family();
 [[nodiscard]] Family conv_family();
+[[nodiscard]] Family dynamic_family();
 [[nodiscard]] Family einsum_family();
 [[nodiscard]] Family elementwise_binary_family();
 [[nodiscard]] Family elementwise_unary_family();

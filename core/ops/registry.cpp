@@ -22,6 +22,8 @@ struct Registry {
             op.attrs = std::move(row.attrs);
             op.fusion = row.fusion;
             op.infer = row.infer;
+            op.value_of_types = row.value_of_types;
+            op.open = row.open;
             op.onnx_names = std::move(row.onnx_names);
             op.rule = &rules.back();
             ops.add(std::move(op));
@@ -33,6 +35,7 @@ struct Registry {
         add(cast_family());
         add(compare_logic_family());
         add(conv_family());
+        add(dynamic_family());
         add(einsum_family());
         add(elementwise_binary_family());
         add(elementwise_unary_family());

@@ -152,7 +152,12 @@ Result<Dims> broadcast(const Dims& a, const Dims& b) {
     for (std::size_t i = 0; i < shorter.size(); ++i) {
         const Dim &x = longer[i + shift], &y = shorter[i];
         if (x == y || y.value == 1) continue;
-        if (x.value != 1)
+        if (x.is_static() && x.value != 1 && !y.is_static()) continue;
+        if (!x.is_static() && !y.is_static()) {
+            out[i + shift] = Dim::unknown();
+            continue;
+        }
+        if (x.is_static() && x.value != 1)
             return shape_error(
                 "shapes do not broadcast: " + graph::to_string(graph::tensor_type(DType::F32, a)).substr(3) + " and " +
                 graph::to_string(graph::tensor_type(DType::F32, b)).substr(3));

@@ -68,7 +68,8 @@ struct IntsRange {
 /// A tensor type whose size is within kMaxTensorBytes, and whose loops end. Errors: BadShape, LimitExceeded.
 [[nodiscard]] Result<Type> checked_type(DType dtype, const Shape& shape);
 [[nodiscard]] Result<Type> checked_type(DType dtype, const Dims& dims);
-/// Numpy's rule: aligned at the last dimension, extents equal or one. A symbol matches itself and 1. Errors: BadShape.
+/// Numpy's rule: aligned at the last dimension, extents equal or one. A symbol matches itself and 1;
+/// beside an extent other than 1 it must be that, and two that differ give `?`. Errors: BadShape.
 [[nodiscard]] Result<Dims> broadcast(const Dims& a, const Dims& b);
 /// True when `from` broadcasts to exactly `to`.
 [[nodiscard]] bool broadcasts_to(const Shape& from, const Shape& to);

@@ -32,13 +32,14 @@ struct Patch {
 
 struct Executor::State {
     std::shared_ptr<const Executable> executable;
-    ThreadPool pool;
+    std::shared_ptr<ThreadPool> pool;
     Memory arena;
     std::vector<void*> args;            ///< of all steps, one after another
     std::vector<std::size_t> first_arg; ///< of each step
     std::vector<Patch> inputs, outputs;
 
-    State(std::shared_ptr<const Executable> e, int threads) : executable(std::move(e)), pool(threads) {
+    State(std::shared_ptr<const Executable> e, std::shared_ptr<ThreadPool> p)
+        : executable(std::move(e)), pool(std::move(p)) {
         const Plan& plan = executable->plan;
         arena = allocate(plan.arena_bytes);
         for (const Step& step : plan.steps) {
@@ -63,7 +64,10 @@ struct Executor::State {
 };
 
 Executor::Executor(std::shared_ptr<const Executable> executable, int threads)
-    : state_(std::make_unique<State>(std::move(executable), threads)) {}
+    : Executor(std::move(executable), std::make_shared<ThreadPool>(threads)) {}
+
+Executor::Executor(std::shared_ptr<const Executable> executable, std::shared_ptr<ThreadPool> pool)
+    : state_(std::make_unique<State>(std::move(executable), std::move(pool))) {}
 
 Executor::~Executor() = default;
 
@@ -80,7 +84,7 @@ bool Executor::run(std::span<const void* const> inputs, std::span<void* const> o
     Clock::time_point before = times ? Clock::now() : Clock::time_point();
     for (std::size_t i = 0; i < steps.size(); ++i) {
         if (stop.stop_requested()) return false;
-        orrery_context* context = s.pool.context();
+        orrery_context* context = s.pool->context();
         context->data = s.executable->data_of(steps[i].kernel);
         s.executable->kernels[steps[i].kernel](s.args.data() + s.first_arg[i], context);
         if (!times) continue;

@@ -36,6 +36,8 @@ class Executor {
   public:
     /// `threads` >= 1 counts the caller's.
     Executor(std::shared_ptr<const Executable> executable, int threads);
+    /// With threads that several executors take turns to use.
+    Executor(std::shared_ptr<const Executable> executable, std::shared_ptr<ThreadPool> pool);
     ~Executor();
     Executor(const Executor&) = delete;
     Executor& operator=(const Executor&) = delete;

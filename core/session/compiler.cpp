@@ -7,6 +7,7 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/functions.hpp"
 #include "core/schedule/rules.hpp"
+#include "core/session/dynamic_model.hpp"
 #include "core/session/kernel_cache.hpp"
 #include "core/session/stage_cache.hpp"
 
@@ -288,7 +289,7 @@ struct Compiler::State {
 };
 
 Compiler::Compiler(std::shared_ptr<const Backend> backend, Options options)
-    : state_(std::make_unique<State>(std::move(backend), std::move(options))) {}
+    : state_(std::make_shared<State>(std::move(backend), std::move(options))) {}
 Compiler::~Compiler() = default;
 
 const Backend& Compiler::backend() const { return *state_->backend; }
@@ -345,6 +346,11 @@ Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::share
 
 Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const graph::Module& fused,
                                                 const Progress& progress) {
+    if (!is_static_program(fused.main)) {
+        Diagnostic refusal = why_dynamic(fused);
+        refusal.severity = Severity::Error;
+        return refusal;
+    }
     struct Lowered {
         graph::Function keep; ///< the key is its address
         lower::LoweredModel model;
@@ -462,6 +468,7 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
     const Timer total;
     ORRERY_CHECK_OK(state_->check_target(recipe));
     if (steps.back()->error) return *steps.back()->error;
+    if (!is_static_program(steps.front()->module.main)) return compile_dynamic(recipe, steps);
     auto compiled = std::make_shared<CompiledModel>();
     double pass_ms = 0;
     for (std::size_t i = 1; i < steps.size(); ++i) pass_ms += steps[i]->milliseconds;
@@ -509,6 +516,57 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
                        {"link", link.milliseconds()},
                        {"total", total.milliseconds() + pass_ms + steps.front()->milliseconds}};
     return std::shared_ptr<const CompiledModel>(std::move(compiled));
+}
+
+namespace {
+
+/// A value that is given to a run, or comes out of it; open extents are -1.
+void add_boundary(runtime::Plan& plan, const std::string& name, const graph::TensorType& type, bool input) {
+    runtime::Value value;
+    value.name = name;
+    value.type = lower::element_type(type.dtype);
+    value.storage = input ? runtime::Storage::Input : runtime::Storage::Output;
+    std::vector<std::uint32_t>& list = input ? plan.inputs : plan.outputs;
+    value.index = list.size();
+    for (const graph::Dim& dim : type.dims) value.shape.push_back(dim.is_static() ? dim.value : -1);
+    list.push_back(static_cast<std::uint32_t>(plan.values.size()));
+    plan.values.push_back(std::move(value));
+}
+
+} // namespace
+
+std::shared_ptr<const CompiledModel> Compiler::compile_dynamic(const Recipe& recipe, const Steps& steps) const {
+    // Passes over the open model run once; fusion, and what follows it, wait for shapes.
+    std::size_t last = 0;
+    double pass_ms = 0;
+    for (std::size_t i = 1; i < steps.size(); ++i) {
+        const transform::GraphPass* pass = transform::find_pass(steps[i]->name);
+        if (steps[i]->enabled && pass && (pass->establishes & transform::kFused)) break;
+        last = i;
+        pass_ms += steps[i]->milliseconds;
+    }
+    auto compiled = std::make_shared<CompiledModel>();
+    const graph::Module& imported = steps.front()->module;
+    compiled->dynamic =
+        std::make_shared<const DynamicModel>(imported, steps[last]->module,
+                                             [self = std::make_shared<Compiler>(Compiler(state_)),
+                                              recipe](const graph::Module& module, const Progress& progress) {
+                                                 return self->compile_module(recipe, module, progress);
+                                             });
+    compiled->output_names = imported.outputs;
+    compiled->sources = imported.sources;
+    auto executable = std::make_shared<runtime::Executable>();
+    for (const graph::Var& param : imported.main->params)
+        if (const graph::TensorType* type = graph::as_tensor(param->type))
+            add_boundary(executable->plan, param->name, *type, true);
+    const graph::TupleType* tuple = graph::as_tuple(imported.main->result->type);
+    for (std::size_t i = 0; i < imported.outputs.size(); ++i)
+        if (const graph::TensorType* type = graph::as_tensor(tuple ? tuple->fields[i] : imported.main->result->type))
+            add_boundary(executable->plan, imported.outputs[i], *type, false);
+    compiled->executable = std::move(executable);
+    compiled->times = {
+        {"import", steps.front()->milliseconds}, {"passes", pass_ms}, {"total", steps.front()->milliseconds + pass_ms}};
+    return compiled;
 }
 
 } // namespace orrery::session

@@ -46,7 +46,8 @@ class Compiler {
     /// The backend's IR after one of its own passes, an index into FunctionCode::passes.
     [[nodiscard]] Result<std::shared_ptr<const Listing>> code_after(const Recipe& recipe, const FunctionPtr& function,
                                                                     std::size_t pass);
-    /// Everything, ready to run. Errors: those of every stage.
+    /// Everything, ready to run. A model that is not static is compiled part by part while it runs: then
+    /// CompiledModel::dynamic is set. Errors: those of every stage.
     [[nodiscard]] Result<std::shared_ptr<const CompiledModel>> compile(const Recipe& recipe, const Progress& progress,
                                                                        const StepSink& sink = {});
     /// The same for a module that was imported elsewhere; the recipe's model is not read.
@@ -54,21 +55,26 @@ class Compiler {
     compile_module(const Recipe& recipe, const graph::Module& imported, const Progress& progress);
 
   private:
+    struct State;
+    explicit Compiler(std::shared_ptr<State> state) : state_(std::move(state)) {}
     Result<std::shared_ptr<const CompiledModel>> compile_steps(const Recipe& recipe, const Steps& steps,
                                                                const Progress& progress);
-    struct State;
-    std::unique_ptr<State> state_;
+    std::shared_ptr<const CompiledModel> compile_dynamic(const Recipe& recipe, const Steps& steps) const;
+    std::shared_ptr<State> state_; ///< models that compile while they run share it
 };
 
 /// Inputs drawn from a seed: floats uniform in [-1, 1), integers 0 or 1, the same on every machine.
+/// Pre: every extent is known.
 [[nodiscard]] std::vector<NDArray> seeded_inputs(const runtime::Plan& plan, std::uint64_t seed);
 /// The same for a module's parameters. Errors: UnsupportedFeature for one whose shape is not known.
 [[nodiscard]] Result<std::vector<NDArray>> seeded_inputs(const graph::FunctionNode& main, std::uint64_t seed);
+/// The same for any model. Errors: BadShape naming inputs with open extents, and the option that binds them.
+[[nodiscard]] Result<std::vector<NDArray>> drawn_inputs(const CompiledModel& model, std::uint64_t seed);
 /// Runs once, timing each kernel. Errors: BadShape, BadType for inputs that do not fit; Cancelled.
 [[nodiscard]] Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
                                     const Progress& progress);
 /// Runs each kernel of the model on the reference's values and compares. Tolerance is relative to the largest
-/// element of each result.
+/// element of each result. Of a dynamic model: the kernels of each part at the shapes it meets first, and the outputs.
 [[nodiscard]] Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> inputs, double tolerance,
                                         const Progress& progress);
 

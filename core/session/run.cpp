@@ -1,11 +1,13 @@
 // Running compiled models, and checking them against the interpreter.
 
 #include "core/base/parallel.hpp"
+#include "core/frontends/onnx/open.hpp"
 #include "core/graph/evaluate.hpp"
-#include "core/ops/ops.hpp"
 #include "core/session/compiler.hpp"
+#include "core/session/dynamic_model.hpp"
 
 #include <chrono>
+#include <unordered_set>
 
 namespace orrery::session {
 
@@ -125,8 +127,70 @@ Result<std::vector<NDArray>> seeded_inputs(const graph::FunctionNode& main, std:
     return inputs;
 }
 
+Result<std::vector<NDArray>> drawn_inputs(const CompiledModel& model, std::uint64_t seed) {
+    if (model.dynamic) {
+        const std::string open = open_inputs(model.dynamic->imported().main);
+        if (!open.empty())
+            return Diagnostic{Code::BadShape,
+                              "inputs cannot be drawn while extents are open: " + open,
+                              {},
+                              why_dynamic(model.dynamic->imported()).hint + ", or give the inputs with --input"};
+    }
+    return seeded_inputs(model.executable->plan, seed);
+}
+
+namespace {
+
+Result<RunResult> run_dynamic(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
+                              const Progress& progress) {
+    RunResult result;
+    for (const std::uint32_t id : model.executable->plan.inputs)
+        result.input_names.push_back(model.executable->plan.values[id].name);
+    result.output_names = model.output_names;
+    result.inputs.assign(inputs.begin(), inputs.end());
+    ProgramOptions options;
+    options.threads = threads;
+    const auto start = std::chrono::steady_clock::now();
+    ORRERY_TRY(ProgramRun run, run_program(*model.dynamic, inputs, options, progress));
+    result.milliseconds = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+    result.outputs = std::move(run.outputs);
+    result.peak_bytes = run.peak_bytes;
+    return result;
+}
+
+void add_row(CheckResult& result, CheckResult::Row row) {
+    row.agrees = row.difference.same_type && row.difference.max_rel <= result.tolerance;
+    result.worst = std::max(result.worst, row.difference.max_rel);
+    if (!row.agrees && result.first_wrong < 0) result.first_wrong = static_cast<std::ptrdiff_t>(result.rows.size());
+    result.rows.push_back(std::move(row));
+}
+
+/// Each part's kernels where it is first met, then the outputs against the interpreter on the whole model.
+Result<CheckResult> check_dynamic(const CompiledModel& model, std::span<const NDArray> inputs, double tolerance,
+                                  const Progress& progress) {
+    CheckResult result;
+    result.tolerance = tolerance;
+    std::unordered_set<const SpecializedRegion*> met;
+    ProgramOptions options;
+    options.observer.region = [&](const SpecializedRegion& region, std::span<const NDArray> args) -> Result<void> {
+        if (!region.compiled || !met.insert(&region).second) return {};
+        ORRERY_TRY(CheckResult part, check(*region.compiled, args, tolerance, progress));
+        for (CheckResult::Row& row : part.rows) add_row(result, std::move(row));
+        return {};
+    };
+    ORRERY_TRY(const ProgramRun run, run_program(*model.dynamic, inputs, options, progress));
+    ORRERY_TRY(const std::vector<NDArray> reference,
+               graph::evaluate(model.dynamic->imported().main, inputs, onnx::evaluator(), progress));
+    for (std::size_t i = 0; i < run.outputs.size(); ++i)
+        add_row(result, {model.output_names[i], "output", {}, compare(run.outputs[i], reference[i]), false});
+    return result;
+}
+
+} // namespace
+
 Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
                       const Progress& progress) {
+    if (model.dynamic) return run_dynamic(model, inputs, threads, progress);
     const runtime::Plan& plan = model.executable->plan;
     if (inputs.size() != plan.inputs.size())
         return Diagnostic{Code::BadArgument,
@@ -163,6 +227,7 @@ Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> input
 
 Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> inputs, double tolerance,
                           const Progress& progress) {
+    if (model.dynamic) return check_dynamic(model, inputs, tolerance, progress);
     const runtime::Plan& plan = model.executable->plan;
     if (inputs.size() != plan.inputs.size())
         return Diagnostic{
@@ -183,10 +248,7 @@ Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> i
         progress.tell(model.model.functions[call.function].name,
                       static_cast<double>(c) / static_cast<double>(model.model.calls.size()));
         ORRERY_TRY(CheckResult::Row row, state.run(call, progress));
-        row.agrees = row.difference.same_type && row.difference.max_rel <= tolerance;
-        result.worst = std::max(result.worst, row.difference.max_rel);
-        if (!row.agrees && result.first_wrong < 0) result.first_wrong = static_cast<std::ptrdiff_t>(result.rows.size());
-        result.rows.push_back(std::move(row));
+        add_row(result, std::move(row));
         for (std::size_t i = plan.steps[c].args.size(); i-- > 0;) // values are freed after their last use
             if (const std::uint32_t id = plan.steps[c].args[i];
                 plan.values[id].storage == runtime::Storage::Arena &&

@@ -1,6 +1,7 @@
 #include "core/session/session.hpp"
 
 #include "core/base/file.hpp"
+#include "core/session/dynamic_model.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -212,6 +213,7 @@ struct Session::State {
             });
             return *all.back()->error;
         }
+        if (!is_static_program(all.front()->module.main)) return open_model(recipe, current, all, progress);
         ORRERY_TRY(const Compiler::Functions functions, compiler->functions(recipe, all.back()->module, progress));
         std::size_t rebuilt = 0;
         update(current, [&](Snapshot& next) {
@@ -237,6 +239,19 @@ struct Session::State {
             next.compiled = compiled;
             next.rebuilt_functions = rebuilt;
             next.rebuild_ms = elapsed;
+        });
+        return {};
+    }
+
+    /// A model whose kernels are made while it runs: it is ready at once, and says what would make it static.
+    Result<void> open_model(const Recipe& recipe, std::uint64_t current, const Steps& steps, const Progress& progress) {
+        ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
+        update(current, [&](Snapshot& next) {
+            next.functions.clear();
+            next.lowered = nullptr;
+            next.code.clear();
+            next.compiled = compiled;
+            pipeline_problems.push_back(why_dynamic(steps.front()->module));
         });
         return {};
     }
@@ -464,7 +479,7 @@ void Session::run(std::uint64_t seed) {
         "run", "running", [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
             ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
             const int threads = recipe.threads > 0 ? recipe.threads : recipe.target.cores;
-            const std::vector<NDArray> inputs = seeded_inputs(model->executable->plan, seed);
+            ORRERY_TRY(const std::vector<NDArray> inputs, drawn_inputs(*model, seed));
             // The first run touches memory for the first time; the second is the one whose times mean something.
             ORRERY_TRY(RunResult result, session::run(*model, inputs, threads, progress));
             ORRERY_TRY(result, session::run(*model, inputs, threads, progress));
@@ -476,18 +491,18 @@ void Session::run(std::uint64_t seed) {
 void Session::check(std::uint64_t seed) {
     const Recipe recipe = state_->draft_recipe();
     const std::uint64_t current = state_->current_generation();
-    state_->start(
-        "check", "checking against the interpreter",
-        [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
-            ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
-            constexpr double kTolerance =
-                1e-4; // of the largest element: float32 sums of some thousand terms, reordered
-            ORRERY_TRY(CheckResult result,
-                       session::check(*model, seeded_inputs(model->executable->plan, seed), kTolerance, progress));
-            state->update(current,
-                          [&](Snapshot& next) { next.check = std::make_shared<CheckResult>(std::move(result)); });
-            return {};
-        });
+    state_->start("check", "checking against the interpreter",
+                  [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
+                      ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
+                      constexpr double kTolerance =
+                          1e-4; // of the largest element: float32 sums of some thousand terms, reordered
+                      ORRERY_TRY(const std::vector<NDArray> inputs, drawn_inputs(*model, seed));
+                      ORRERY_TRY(CheckResult result, session::check(*model, inputs, kTolerance, progress));
+                      state->update(current, [&](Snapshot& next) {
+                          next.check = std::make_shared<CheckResult>(std::move(result));
+                      });
+                      return {};
+                  });
 }
 
 void Session::cancel(std::uint64_t job) {

@@ -58,8 +58,13 @@ struct FunctionCode {
 /// Milliseconds by stage; "import", "passes", "lower", "schedule", "codegen", "link".
 using StageTimes = std::vector<std::pair<std::string, double>>;
 
+class DynamicModel;
+
 /// A model ready to run.
 struct CompiledModel {
+    /// Set when the model is not one static plan. `model` and `functions` are then empty, and the executable's plan
+    /// holds nothing but inputs and outputs, open extents being -1.
+    std::shared_ptr<const DynamicModel> dynamic;
     lower::LoweredModel model;
     std::vector<FunctionPtr> functions; ///< parallel to model.functions
     std::vector<KernelObject> objects;  ///< parallel to model.functions; of regions, only name and workspace

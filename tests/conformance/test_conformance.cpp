@@ -1,8 +1,8 @@
 // The runner of ONNX's backend tests: on cases made in place, and on Debian's package with the reference interpreter.
 
 #include "app/conformance.hpp"
+#include "core/frontends/onnx/open.hpp"
 #include "core/graph/evaluate.hpp"
-#include "core/ops/ops.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 Result<std::vector<NDArray>> interpret(const graph::Module& module, std::span<const NDArray> inputs) {
-    return graph::evaluate(module.main, inputs, ops::interpreter_evaluator(), {});
+    return graph::evaluate(module.main, inputs, onnx::evaluator(), {});
 }
 
 void write_message(const fs::path& path, const google::protobuf::Message& message) {

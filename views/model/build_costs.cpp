@@ -167,7 +167,8 @@ MemoryViewData build_memory(const session::Snapshot& snapshot) {
     data.arena_bytes = plan.arena_bytes;
     data.bound_bytes = plan.live_bytes_bound;
     data.constant_bytes = model.constant_bytes;
-    data.empty_reason = "This model keeps nothing between kernels: there is no arena to plan.";
+    data.empty_reason = model.dynamic ? "This model's shapes are known when it runs: memory is taken then."
+                                      : "This model keeps nothing between kernels: there is no arena to plan.";
     summarize(data);
     return data;
 }

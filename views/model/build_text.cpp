@@ -2,7 +2,10 @@
 
 #include "views/model/session_views.hpp"
 
+#include "core/session/dynamic_model.hpp"
+
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <set>
 
@@ -44,6 +47,15 @@ std::string linked_note(const Listing& listing) {
     return instructions == 0 ? std::string() : " · " + std::to_string(100 * linked / instructions) + " % linked";
 }
 
+/// What stands where kernels would be, when the model's kernels are made while it runs; empty otherwise.
+std::string why_no_kernels(const session::Snapshot& snapshot) {
+    if (!snapshot.compiled || !snapshot.compiled->dynamic) return {};
+    const Diagnostic why = session::why_dynamic(snapshot.compiled->dynamic->imported());
+    std::string text = why.message + (why.hint.empty() ? "." : ". " + why.hint + ".");
+    text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
+    return text;
+}
+
 } // namespace
 
 std::string in_columns(const std::string& line) {
@@ -61,6 +73,7 @@ TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& 
     data.title = "Tensor program";
     data.empty_reason = "Open a model: the loops of each kernel appear here.";
     const session::FunctionPtr function = shown_function(snapshot, options.function);
+    if (const std::string why = why_no_kernels(snapshot); !why.empty()) data.empty_reason = why;
     if (!function) return data;
     data.subject = function->lowered.name;
     const auto& programs = function->replay.programs;
@@ -104,6 +117,7 @@ TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& op
     data.empty_reason = llvm ? "Open a model: the LLVM IR of the selected kernel appears here."
                              : "Open a model: the machine code of the selected kernel appears here.";
     const session::FunctionPtr function = shown_function(snapshot, options.function);
+    if (const std::string why = why_no_kernels(snapshot); !why.empty()) data.empty_reason = why;
     if (function == nullptr) return data;
     data.subject = function->lowered.name;
     const auto code = snapshot.code.find(data.subject);

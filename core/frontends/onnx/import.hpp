@@ -7,6 +7,7 @@
 #include "core/graph/node.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <span>
@@ -15,17 +16,23 @@
 
 namespace orrery::onnx {
 
+/// What becomes of symbolic dimensions that no shape fixes.
+enum class OpenExtents : std::uint8_t {
+    BindBatch, ///< inputs' first dimensions become 1 when that leaves no other open; otherwise all stay symbols
+    Keep,      ///< all stay symbols
+};
+
 struct ImportOptions {
     std::map<std::string, Shape> shapes;      ///< fixes inputs' shapes; symbolic dimensions take their value from here
     std::map<std::string, NDArray> constants; ///< inputs to be taken as constants of that value
+    OpenExtents open = OpenExtents::BindBatch;
     std::int64_t max_bytes = std::int64_t{8} << 30; ///< for all constants and any one intermediate type together
 };
 
 /// Reads a model file; initializers stored outside are read from beside it and nowhere else.
-/// Symbolic dimensions that no shape fixes become 1 where they are an input's first dimension; otherwise BadShape
-/// names the inputs and the option that binds them.
-/// Errors: FileMissing, FileUnreadable, MalformedModel, UnsupportedOperator (all of them at once, with their nodes),
-/// UnsupportedFeature, BadShape, BadType, BadAttribute, LimitExceeded, Cancelled.
+/// A node whose operator cannot be told before its operands' shapes or values are known becomes an open call
+/// (open.hpp). Errors: FileMissing, FileUnreadable, MalformedModel, UnsupportedOperator (all of them at once, with
+/// their nodes), UnsupportedFeature, BadShape, BadType, BadAttribute, LimitExceeded, Cancelled.
 [[nodiscard]] Result<graph::Module> import_file(const std::filesystem::path& path, const ImportOptions& options = {},
                                                 const Progress& progress = {});
 /// The same from memory; `folder` is where external data lies (empty: none allowed).

@@ -4,6 +4,7 @@
 
 #include "core/base/file.hpp"
 #include "core/frontends/onnx/importer_node.hpp"
+#include "core/frontends/onnx/open.hpp"
 #include "core/ops/ops.hpp"
 
 #include <algorithm>
@@ -25,6 +26,11 @@ Result<void> align_operands(ImportedNode node, std::vector<Var>& inputs) {
     if (inputs.size() != 2 || !node.has_attr("axis")) return {};
     ORRERY_TRY(const graph::TensorType a, node.type(0));
     ORRERY_TRY(const graph::TensorType b, node.type(1));
+    if (!graph::is_static(b))
+        return Diagnostic{Code::UnsupportedFeature,
+                          "a second operand that lies along the first from an axis on needs static dimensions",
+                          {},
+                          "export the model with opset 7 or newer"};
     const auto rank = static_cast<std::int64_t>(a.dims.size()), own = static_cast<std::int64_t>(b.dims.size());
     const std::int64_t axis = node.integer("axis", rank - own);
     if (axis < 0 || axis + own > rank)
@@ -35,16 +41,15 @@ Result<void> align_operands(ImportedNode node, std::vector<Var>& inputs) {
     return {};
 }
 
-/// Refuses a computed type whose size is open or beyond the limit, so that nothing later overflows.
+/// Refuses a computed type whose size is beyond the limit, so that nothing later overflows. Open sizes are checked when
+/// they are known.
 Result<void> check_type(const graph::Type& type, std::int64_t max_bytes) {
     if (const graph::TupleType* tuple = graph::as_tuple(type)) {
         for (const graph::Type& field : tuple->fields) ORRERY_CHECK_OK(check_type(field, max_bytes));
         return {};
     }
     const graph::TensorType* tensor = graph::as_tensor(type);
-    if (!tensor || !graph::is_static(*tensor))
-        return Diagnostic{
-            Code::UnsupportedFeature, "the result's shape is not known at import: " + graph::to_string(type), {}, {}};
+    if (!tensor || !graph::is_static(*tensor)) return {};
     const Result<std::int64_t> count = checked_elements(graph::static_shape(*tensor), tensor->dtype, max_bytes);
     if (!count) return count.error();
     return {};
@@ -58,8 +63,21 @@ std::string shown(const ::onnx::NodeProto& node, const std::string& path, int nu
 
 Importer::Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options,
                    const Progress& progress)
-    : known(builder, ops::interpreter_evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}),
-      file_(file), options_(options), progress_(progress) {}
+    : known(evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}), file_(file), options_(options),
+      progress_(progress) {
+    for (int number = 0; number < graph::kProbes; ++number) {
+        probes_.emplace_back(number);
+        worlds_.emplace_back(evaluator(), progress_, &probes_.back());
+    }
+}
+
+void Importer::note(const Var& var) {
+    const graph::Expr value = builder.value_of(var);
+    known.note(var, value);
+    if (!symbolic_) return;
+    for (graph::KnownValues& world : worlds_) world.note(var, value);
+    graph::collect_symbols(var->type, symbols_);
+}
 
 Result<void> Importer::check_model() {
     const ::onnx::ModelProto& model = *file_.model;
@@ -137,26 +155,30 @@ Result<graph::Module> Importer::finish(Scope& scope) {
 Result<Var> Importer::emit(const graph::Expr& value, const std::string& name, SourceId source) {
     ORRERY_TRY(const Var var, builder.try_emit(value, name, OriginSet(source)));
     ORRERY_CHECK_OK(check_type(var->type, options_.max_bytes));
-    known.note(var);
+    note(var);
     return var;
 }
 
 Result<Var> Importer::lookup(Scope& scope, std::string_view name, SourceId user) {
+    std::vector<Scope*> functions; // those that the name is looked up from outside of, innermost first
     for (Scope* at = &scope; at; at = at->outer) {
         if (const auto it = at->vars.find(name); it != at->vars.end()) {
             if (const auto users = constant_users_.find(it->second);
                 users != constant_users_.end() && users->second.size() <= kSharedUsers)
                 users->second.push_back(user);
-            return it->second;
+            return functions.empty() || !it->second ? it->second : capture(functions, it->first, it->second);
         }
-        const auto it = at->initializers.find(name);
-        if (it == at->initializers.end()) continue;
-        ORRERY_TRY(NDArray value, tensors.read(*it->second));
-        const Var var = builder.constant(std::move(value), {}, std::string(name));
-        known.note(var);
-        at->vars.emplace(it->first, var);
-        constant_users_[var] = {user};
-        return var;
+        if (const auto it = at->initializers.find(name); it != at->initializers.end()) {
+            // An initializer is bound in the function that uses it: arrays are shared, and its value is known there.
+            Scope& home = functions.empty() ? *at : *functions.front();
+            ORRERY_TRY(NDArray value, tensors.read(*it->second));
+            const Var var = builder.constant(std::move(value), {}, std::string(name));
+            note(var);
+            home.vars.emplace(it->first, var);
+            constant_users_[var] = {user};
+            return var;
+        }
+        if (at->captures) functions.push_back(at);
     }
     return Diagnostic{Code::MalformedModel, "the input '" + std::string(name) + "' is computed nowhere", {}, {}};
 }
@@ -208,11 +230,32 @@ Result<std::vector<Var>> Importer::convert_served(const NodePlace& place, Scope&
     ORRERY_TRY(std::vector<Var> inputs, inputs_of(place, scope));
     if (has_legacy_broadcast(place.proto->op_type(), scope.opset({})))
         ORRERY_CHECK_OK(align_operands(ImportedNode(*this, place, scope, inputs), inputs));
-    ImportedNode reader(*this, place, scope, std::move(inputs));
+    if (!std::ranges::all_of(inputs, [](const Var& v) { return !v || graph::fully_static(v->type); }))
+        return place.proto->op_type() == "Shape" || place.proto->op_type() == "Size"
+                   ? emit_shape(place, scope, inputs)
+                   : convert_open(place, scope, inputs);
+    const std::size_t mark = builder.bindings().size();
+    ImportedNode reader(*this, place, scope, inputs);
     Result<std::vector<Var>> outputs = row->convert(reader);
     // A wrong attribute explains what went wrong after it.
     if (reader.error()) return *reader.error();
-    return outputs;
+    if (outputs || !reader.waits_for_data()) return outputs;
+    builder.roll_back(mark);
+    return convert_open(place, scope, inputs);
+}
+
+/// The shape of a tensor with symbolic extents is a value of the program; that of any other is a constant.
+Result<std::vector<Var>> Importer::emit_shape(const NodePlace& place, Scope& scope, const std::vector<Var>& inputs) {
+    ImportedNode reader(*this, place, scope, inputs);
+    graph::Attrs attrs;
+    for (const char* name : {"start", "end"})
+        if (reader.has_attr(name)) attrs = attrs.with(name, reader.integer(name, 0));
+    Result<Var> shape = reader.call("shape_of", inputs, attrs);
+    if (reader.error()) return *reader.error();
+    if (shape && place.proto->op_type() == "Size")
+        shape = reader.call("reduce_prod", {*shape}, {{"axes", graph::Ints{0}}, {"keepdims", false}});
+    if (!shape) return std::move(shape.error());
+    return std::vector<Var>{*std::move(shape)};
 }
 
 Result<void> Importer::convert_node(const ::onnx::NodeProto& node, Scope& scope) {
@@ -221,6 +264,7 @@ Result<void> Importer::convert_node(const ::onnx::NodeProto& node, Scope& scope)
     Result<std::vector<Var>> outputs = function                   ? expand_function(*function, place, scope)
                                        : node.op_type() == "If"   ? convert_if(place, scope)
                                        : node.op_type() == "Loop" ? convert_loop(place, scope)
+                                       : node.op_type() == "Scan" ? convert_scan(place, scope)
                                                                   : convert_served(place, scope);
     if (!outputs) {
         Diagnostic& error = outputs.error();

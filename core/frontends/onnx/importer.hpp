@@ -3,10 +3,11 @@
 
 #include "core/frontends/onnx/converter.hpp"
 #include "core/frontends/onnx/import.hpp"
-#include "core/frontends/onnx/importer_values.hpp"
 #include "core/frontends/onnx/reader_model.hpp"
+#include "core/graph/known_values.hpp"
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <string>
@@ -30,6 +31,9 @@ struct Scope {
     const Arguments* arguments = nullptr; ///< of the function call being expanded, or null
     std::string path;                     ///< put before names of nodes: "" or "If_3/"
     int depth = 0;
+    /// Set where a function of its own begins (a branch, a loop's body): what it takes from around it, and its own
+    /// variables for that, null where it does not use one.
+    std::vector<graph::Var>*captures = nullptr, *captured = nullptr;
 
     [[nodiscard]] int opset(std::string_view domain) const;
     /// Whether the name is bound here or around.
@@ -65,6 +69,23 @@ inline constexpr int kNumpyBroadcast = 7; ///< the opset from which on operands 
 [[nodiscard]] Result<std::vector<int>> order_nodes(const NodeList& nodes,
                                                    const std::function<bool(std::string_view)>& known);
 
+/// A graph that becomes a function of its own. `inputs` makes the graph's inputs from the parameters, in the
+/// function; without it they are the parameters.
+struct InnerGraph {
+    const ::onnx::GraphProto& graph;
+    std::vector<graph::Type> params = {};
+    std::function<Result<std::vector<graph::Var>>(const std::vector<graph::Var>&)> inputs = {};
+};
+struct InnerFunction {
+    std::vector<graph::Var> params, captured;
+    std::vector<graph::Binding> bindings;
+    std::vector<graph::Var> outputs;
+};
+
+struct OpenAttempt; // one conversion of a node over shapes of numbers; importer_open.cpp
+struct OpenAttempts;
+struct LoopParts; // what a loop is made of; importer_loop.cpp
+
 /// One import. Not for several threads.
 class Importer {
   public:
@@ -74,13 +95,15 @@ class Importer {
 
     // What converting one node needs.
     graph::FunctionBuilder builder;
-    KnownValues known;
+    graph::KnownValues known;
     TensorReader tensors;
     /// Binds a checked value with the node's origin. Errors: those of infer_expr, BadShape, LimitExceeded.
     [[nodiscard]] Result<graph::Var> emit(const graph::Expr& value, const std::string& name, SourceId source);
     /// The variable of a name; null when the model leaves it out. Errors: MalformedModel, UnsupportedFeature.
     [[nodiscard]] Result<graph::Var> lookup(Scope& scope, std::string_view name, SourceId user);
     [[nodiscard]] const ImportOptions& options() const { return options_; }
+    /// To be called for every variable bound in the builder.
+    void note(const graph::Var& var);
 
   private:
     Result<void> check_model();
@@ -90,19 +113,54 @@ class Importer {
     Result<void> convert_nodes(const NodeList& nodes, Scope& scope);
     Result<void> convert_node(const ::onnx::NodeProto& node, Scope& scope);
     Result<std::vector<graph::Var>> convert_served(const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> emit_shape(const NodePlace& place, Scope& scope,
+                                               const std::vector<graph::Var>& inputs);
     Result<std::vector<graph::Var>> inputs_of(const NodePlace& place, Scope& scope);
     Result<NodePlace> place_of(const ::onnx::NodeProto& node, const Scope& scope);
     Result<void> add_initializers(const ::onnx::GraphProto& graph, Scope& scope);
 
+    // importer_open.cpp
+    /// A node that some of its operands' shapes or values are not known for: converted for several shapes and emitted
+    /// when the result is the same, kept as an open call otherwise. Errors: `refusal` when it fits no shapes.
+    Result<std::vector<graph::Var>> convert_open(const NodePlace& place, Scope& scope,
+                                                 const std::vector<graph::Var>& inputs);
+    OpenAttempts attempt_open(const graph::Attrs& attrs, const ConverterRow& row,
+                              const std::vector<graph::Var>& inputs);
+    Result<std::vector<graph::Var>> replay(const OpenAttempt& attempt, const std::vector<graph::Var>& inputs,
+                                           const NodePlace& place);
+    Result<std::vector<graph::Type>> open_results(const OpenAttempts& attempts);
+
     // importer_control.cpp
     Result<std::vector<graph::Var>> expand_function(const ::onnx::FunctionProto& function, const NodePlace& place,
                                                     Scope& scope);
-    Result<std::vector<graph::Var>> convert_if(const NodePlace& place, Scope& scope);
-    Result<std::vector<graph::Var>> convert_loop(const NodePlace& place, Scope& scope);
     Result<std::vector<graph::Var>> convert_subgraph(const ::onnx::GraphProto& graph,
                                                      const std::vector<graph::Var>& inputs, const NodePlace& place,
                                                      Scope& scope);
     const ::onnx::FunctionProto* find_function(const ::onnx::NodeProto& node) const;
+
+    Result<std::vector<graph::Var>> convert_if(const NodePlace& place, Scope& scope);
+
+    // importer_function.cpp
+    /// `captures` are those of all functions that are applied to the same operands; it is added to.
+    Result<InnerFunction> convert_function(const InnerGraph& inner, const NodePlace& place, Scope& scope,
+                                           std::vector<graph::Var>& captures);
+    /// The function's own variable for one from around it: a constant when that is one, otherwise a parameter.
+    graph::Var capture(const std::vector<Scope*>& functions, std::string_view name, const graph::Var& outer);
+    Result<std::vector<graph::Var>> convert_body(const InnerGraph& inner, const InnerFunction& function,
+                                                 const NodePlace& place, Scope& body);
+    graph::Function finish_function(InnerFunction inner, const std::vector<graph::Var>& captures,
+                                    const std::string& name);
+    /// The first parts of a tuple.
+    Result<std::vector<graph::Var>> parts_of(const graph::Var& value, std::size_t count, const NodePlace& place);
+    /// Scalars as control flow takes them: vectors of one element are reshaped.
+    Result<graph::Var> control_value(const graph::Var& var, const NodePlace& place);
+
+    // importer_loop.cpp
+    Result<std::vector<graph::Var>> convert_loop(const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> unroll_loop(const LoopParts& loop, const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> emit_loop(const LoopParts& loop, const NodePlace& place, Scope& scope);
+    // importer_scan.cpp
+    Result<std::vector<graph::Var>> convert_scan(const NodePlace& place, Scope& scope);
 
     // importer_check.cpp
     /// All operators that nothing serves, named at once.
@@ -115,7 +173,11 @@ class Importer {
     std::map<std::pair<std::string_view, std::string_view>, const ::onnx::FunctionProto*> functions_; ///< domain, name
     std::vector<graph::Source> sources_;
     std::unordered_map<graph::Var, std::vector<SourceId>> constant_users_;
-    std::int64_t nodes_left_ = 0; ///< bounds what functions and loops expand to
+    std::int64_t nodes_left_ = 0;           ///< bounds what functions and loops expand to
+    bool symbolic_ = false;                 ///< some input has a symbol for an extent
+    std::vector<std::string> symbols_;      ///< of types so far: names for computed extents are found among them
+    std::deque<graph::Probe> probes_;       ///< kProbes of them
+    std::deque<graph::KnownValues> worlds_; ///< what is known when symbols have the probes' values
 };
 
 } // namespace orrery::onnx

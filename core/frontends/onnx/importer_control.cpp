@@ -1,5 +1,5 @@
-// What holds nodes of its own: functions of the model are expanded, branches whose condition is known are taken, loops
-// whose trips are known are unrolled.
+// What holds nodes of its own: functions of the model are expanded, a branch whose condition is known is taken; other
+// branches become functions of the graph IR.
 
 #include "core/frontends/onnx/importer.hpp"
 #include "core/frontends/onnx/importer_node.hpp"
@@ -11,8 +11,7 @@ using graph::Var;
 
 namespace {
 
-constexpr int kMaxExpansion = 64;          // our choice: functions and graphs inside each other
-constexpr std::int64_t kMaxTrips = 10'000; // our choice; nodes are bounded besides
+constexpr int kMaxExpansion = 64; // our choice: functions and graphs inside each other
 constexpr std::int64_t kConditionBytes = 64;
 
 Diagnostic unsupported(std::string message) {
@@ -20,12 +19,6 @@ Diagnostic unsupported(std::string message) {
 }
 
 Diagnostic malformed(std::string message) { return {Code::MalformedModel, std::move(message), {}, {}}; }
-
-NDArray scalar(DType dtype, std::int64_t value) {
-    NDArray array = NDArray::allocate(dtype, {});
-    array.set_int(0, value);
-    return array;
-}
 
 } // namespace
 
@@ -104,66 +97,27 @@ Result<std::vector<Var>> Importer::convert_if(const NodePlace& place, Scope& sco
     const ::onnx::GraphProto* branches[] = {reader.graph("else_branch"), reader.graph("then_branch")};
     if (inputs.size() != 1 || !inputs[0] || !branches[0] || !branches[1])
         return malformed("If takes a condition and two graphs");
+    const auto count = static_cast<std::size_t>(place.proto->output_size());
     const std::optional<NDArray> condition = known.value(inputs[0], kConditionBytes);
-    if (!condition || condition->size() != 1) return unsupported("If whose condition is not known at import");
-    const ::onnx::GraphProto& taken = *branches[condition->as_int(0) != 0];
-    ORRERY_TRY(std::vector<Var> outputs, convert_subgraph(taken, {}, place, scope));
-    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size()))
-        return malformed("a branch of If has too few outputs");
-    return outputs;
-}
-
-Result<std::vector<Var>> Importer::convert_loop(const NodePlace& place, Scope& scope) {
-    ORRERY_TRY(const std::vector<Var> inputs, inputs_of(place, scope));
-    ImportedNode reader(*this, place, scope, inputs);
-    const ::onnx::GraphProto* body = reader.graph("body");
-    if (!body || inputs.size() < 2) return malformed("Loop takes a limit, a condition and a graph");
-    const auto given = [&](std::size_t i, std::int64_t fallback) -> Result<std::int64_t> {
-        if (!inputs[i]) return fallback;
-        const std::optional<NDArray> value = known.value(inputs[i], kConditionBytes);
-        if (!value || value->size() != 1) return unsupported("Loop whose number of iterations is not known at import");
-        return value->as_int(0);
-    };
-    ORRERY_TRY(const std::int64_t limit, given(0, kMaxTrips + 1));
-    ORRERY_TRY(std::int64_t going, given(1, 1));
-
-    std::vector<Var> carried(inputs.begin() + 2, inputs.end());
-    const std::size_t scans = static_cast<std::size_t>(std::max(body->output_size() - 1, 0)) -
-                              std::min(carried.size(), static_cast<std::size_t>(std::max(body->output_size() - 1, 0)));
-    std::vector<std::vector<Var>> scanned(scans);
-    Var condition = inputs[1] ? inputs[1] : reader.constant_var(scalar(DType::Bool, 1));
-    for (std::int64_t trip = 0; going && trip < limit; ++trip) {
-        if (trip == kMaxTrips) return unsupported("Loop of more than " + std::to_string(kMaxTrips) + " iterations");
-        std::vector<Var> args{reader.constant_var(scalar(DType::I64, trip)), condition};
-        args.insert(args.end(), carried.begin(), carried.end());
-        ORRERY_TRY(const std::vector<Var> out, convert_subgraph(*body, args, place, scope));
-        if (out.size() != 1 + carried.size() + scans) return malformed("the body of Loop gives too few values");
-        condition = out[0];
-        const std::optional<NDArray> next = known.value(condition, kConditionBytes);
-        if (!next || next->size() != 1) return unsupported("Loop whose condition is not known at import");
-        going = next->as_int(0) != 0;
-        for (std::size_t i = 0; i < carried.size(); ++i) carried[i] = out[1 + i];
-        for (std::size_t i = 0; i < scans; ++i) scanned[i].push_back(out[1 + carried.size() + i]);
+    if (condition && condition->size() == 1) {
+        const ::onnx::GraphProto& taken = *branches[condition->as_int(0) != 0];
+        ORRERY_TRY(std::vector<Var> outputs, convert_subgraph(taken, {}, place, scope));
+        if (outputs.size() < count) return malformed("a branch of If has too few outputs");
+        return outputs;
     }
-
-    std::vector<Var> outputs = carried;
-    for (const std::vector<Var>& parts : scanned) {
-        if (parts.empty()) return unsupported("Loop that scans values and makes no iteration");
-        std::vector<Var> rows;
-        for (const Var& part : parts) {
-            const graph::TensorType* type = graph::as_tensor(part->type);
-            if (!type) return malformed("Loop scans something that is no tensor");
-            graph::Ints shape{1};
-            for (const graph::Dim& dim : type->dims) shape.push_back(dim.value);
-            ORRERY_TRY(Var row, reader.call("reshape", {part}, {{"shape", shape}}));
-            rows.push_back(std::move(row));
-        }
-        ORRERY_TRY(Var stacked, reader.call("concat", rows, {{"axis", 0}}));
-        outputs.push_back(std::move(stacked));
-    }
-    if (outputs.size() < static_cast<std::size_t>(place.proto->output_size()))
-        return malformed("Loop has more outputs than its body gives");
-    return outputs;
+    ORRERY_TRY(const Var chosen_by, control_value(inputs[0], place));
+    std::vector<Var> captures;
+    ORRERY_TRY(InnerFunction otherwise, convert_function({*branches[0]}, place, scope, captures));
+    ORRERY_TRY(InnerFunction then, convert_function({*branches[1]}, place, scope, captures));
+    if (then.outputs.size() < count || otherwise.outputs.size() != then.outputs.size())
+        return malformed("the branches of If have too few outputs, or not as many");
+    const std::size_t outputs = then.outputs.size();
+    const graph::Function functions[] = {finish_function(std::move(otherwise), captures, place.name + "_else"),
+                                         finish_function(std::move(then), captures, place.name + "_then")};
+    ORRERY_TRY(const Var chosen, emit(make_ref<const graph::If>(chosen_by, functions[1], functions[0], captures),
+                                      place.name, place.source));
+    if (outputs == 1) return std::vector<Var>{chosen};
+    return parts_of(chosen, outputs, place);
 }
 
 } // namespace orrery::onnx

@@ -87,31 +87,50 @@ class ShapeBinder {
                      "is " + text(input) + " in the model, which " + type_text(input.dtype, shape) + " does not fit");
     }
 
-    /// Fills open dimensions from symbols, and first dimensions with 1. Errors: BadShape naming every input still open.
-    Result<void> close(std::vector<Input>& inputs) {
-        for (Input& input : inputs)
-            if (!input.dims.empty() && input.dims[0].value < 0 && !symbols_.contains(input.dims[0].symbol)) {
-                if (input.dims[0].symbol.empty())
-                    input.dims[0].value = 1;
-                else
-                    symbols_.emplace(input.dims[0].symbol, 1);
-            }
-        std::string open, hint;
+    /// Fills open dimensions from symbols; where `batch` and that leaves none, leading ones become 1.
+    /// Errors: BadShape naming every input whose rank is not known.
+    Result<void> close(std::vector<Input>& inputs, bool batch) {
+        if (batch && only_leading_open(inputs))
+            for (Input& input : inputs)
+                if (!input.dims.empty() && is_open(input.dims[0])) {
+                    if (input.dims[0].symbol.empty())
+                        input.dims[0].value = 1;
+                    else
+                        symbols_.emplace(input.dims[0].symbol, 1);
+                }
+        std::string unranked, hint;
         for (Input& input : inputs) {
             for (InputDim& dim : input.dims)
                 if (const auto it = symbols_.find(dim.symbol);
                     dim.value < 0 && !dim.symbol.empty() && it != symbols_.end())
                     dim.value = it->second;
-            if (input.ranked && std::ranges::all_of(input.dims, [](const InputDim& d) { return d.value >= 0; }))
-                continue;
-            open += (open.empty() ? "" : ", ") + input.name + ": " + text(input);
+            if (input.ranked) continue;
+            unranked += (unranked.empty() ? "" : ", ") + input.name + ": " + text(input);
             hint += " --shape " + input.name + "=...";
         }
-        if (open.empty()) return {};
-        return Diagnostic{Code::BadShape, "inputs have open dimensions (" + open + ")", {}, "fix them with" + hint};
+        if (unranked.empty()) return {};
+        return Diagnostic{Code::BadShape,
+                          "inputs do not say how many dimensions they have (" + unranked + ")",
+                          {},
+                          "give them with" + hint};
     }
 
   private:
+    bool is_open(const InputDim& dim) const { return dim.value < 0 && !symbols_.contains(dim.symbol); }
+
+    /// Whether nothing is open but first dimensions and what has their symbols.
+    bool only_leading_open(const std::vector<Input>& inputs) const {
+        std::unordered_set<std::string_view> leading;
+        for (const Input& input : inputs)
+            if (!input.dims.empty() && is_open(input.dims[0])) leading.insert(input.dims[0].symbol);
+        return std::ranges::all_of(inputs, [&](const Input& input) {
+            return std::ranges::all_of(input.dims, [&](const InputDim& dim) {
+                return !is_open(dim) || &dim == input.dims.data() ||
+                       (!dim.symbol.empty() && leading.contains(dim.symbol));
+            });
+        });
+    }
+
     static std::string text(const Input& input) {
         if (!input.ranked) return std::string(to_string(input.dtype)) + "[...]";
         std::vector<graph::Dim> dims;
@@ -134,6 +153,25 @@ Result<void> check_names(const std::vector<std::string>& asked, const std::vecto
                           "its inputs are " + (there.empty() ? "none" : there)};
     }
     return {};
+}
+
+/// The type of an input. A dimension that is open and has no symbol gets one from the input's name.
+graph::Type type_of(const Input& input) {
+    std::vector<graph::Dim> dims;
+    for (std::size_t i = 0; i < input.dims.size(); ++i) {
+        const InputDim& dim = input.dims[i];
+        if (dim.value >= 0) {
+            dims.emplace_back(dim.value);
+            continue;
+        }
+        std::string symbol = dim.symbol.empty() ? input.name + "." + std::to_string(i) : dim.symbol;
+        if (dim.symbol.empty())
+            std::ranges::replace_if(
+                symbol, [](char c) { return c == '+' || c == '*' || c == '/'; }, '_');
+        dims.push_back(symbol == "?" ? graph::Dim::named(input.name + "." + std::to_string(i))
+                                     : graph::Dim::named(std::move(symbol)));
+    }
+    return graph::tensor_type(input.dtype, std::move(dims));
 }
 
 } // namespace
@@ -162,17 +200,20 @@ Result<void> Importer::bind_inputs(Scope& scope) {
             ORRERY_CHECK_OK(binder.fix(input, it->second.shape()));
         }
     }
-    ORRERY_CHECK_OK(binder.close(inputs));
+    ORRERY_CHECK_OK(binder.close(inputs, options_.open == OpenExtents::BindBatch));
     for (const Input& input : inputs) {
-        Shape shape;
-        for (const InputDim& dim : input.dims) shape.push_back(dim.value);
-        const Result<std::int64_t> count = checked_elements(shape, input.dtype, options_.max_bytes);
-        if (!count) return about(count.error().code, input.name, "cannot be taken: " + count.error().message);
+        const graph::Type type = type_of(input);
+        if (graph::fully_static(type)) {
+            const Result<std::int64_t> count =
+                checked_elements(graph::static_shape(*graph::as_tensor(type)), input.dtype, options_.max_bytes);
+            if (!count) return about(count.error().code, input.name, "cannot be taken: " + count.error().message);
+        } else {
+            symbolic_ = true;
+        }
         const auto constant = options_.constants.find(input.name);
-        const Var var = constant == options_.constants.end()
-                            ? builder.param(input.name, graph::tensor_type(input.dtype, shape))
-                            : builder.constant(constant->second, {}, input.name);
-        known.note(var);
+        const Var var = constant == options_.constants.end() ? builder.param(input.name, type)
+                                                             : builder.constant(constant->second, {}, input.name);
+        note(var);
         if (!scope.vars.emplace(input.key, var).second)
             return about(Code::MalformedModel, input.name, "is listed twice");
     }

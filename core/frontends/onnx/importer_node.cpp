@@ -1,5 +1,7 @@
 #include "core/frontends/onnx/importer_node.hpp"
 
+#include "core/frontends/onnx/open_node.hpp"
+#include "core/ops/open.hpp"
 #include "core/ops/ops.hpp"
 
 namespace orrery::onnx {
@@ -104,6 +106,7 @@ std::optional<NDArray> ImportedNode::constant(std::size_t i) { return importer_.
 
 Result<NDArray> ImportedNode::required_constant(std::size_t i, std::string_view what) {
     if (std::optional<NDArray> value = importer_.known.value(input(i), kRequiredBytes)) return *std::move(value);
+    waits_ = waits_ || !importer_.known.is_known(input(i));
     return Diagnostic{Code::UnsupportedFeature,
                       std::string(op_type()) + "'s `" + std::string(what) + "` must be known at import",
                       {},
@@ -120,6 +123,44 @@ Result<graph::TensorType> ImportedNode::type(std::size_t i) const {
                       {}};
 }
 
+Result<graph::Attrs> ImportedNode::open_attrs() {
+    graph::Attrs::Map map;
+    for (const AttributeProto& listed : place_.proto->attribute()) {
+        const std::string& name = listed.name();
+        const AttributeProto* a = find(name);
+        if (!a) continue;
+        switch (kind_of(*a)) {
+        case AttributeProto::INT: map[name] = a->i(); break;
+        case AttributeProto::FLOAT: map[name] = static_cast<double>(a->f()); break;
+        case AttributeProto::STRING: map[name] = a->s(); break;
+        case AttributeProto::INTS: map[name] = graph::Ints(a->ints().begin(), a->ints().end()); break;
+        case AttributeProto::FLOATS: map[name] = graph::Floats(a->floats().begin(), a->floats().end()); break;
+        case AttributeProto::STRINGS: map[name] = graph::Strings(a->strings().begin(), a->strings().end()); break;
+        case AttributeProto::TENSOR: {
+            ORRERY_TRY(const NDArray value, importer_.tensors.read(a->t()));
+            if (value.size() <= kMaxAttributeElements) {
+                put_array(map, name, value);
+                break;
+            }
+            [[fallthrough]];
+        }
+        default:
+            return Diagnostic{Code::UnsupportedFeature,
+                              std::string(op_type()) + " with the attribute " + name + " cannot wait for shapes",
+                              {},
+                              "bind every symbolic dimension with --shape"};
+        }
+    }
+    map[ops::kOpenNode] = std::string(op_type());
+    if (const std::string_view domain = domain_of(*place_.proto); !domain.empty())
+        map[ops::kOpenDomain] = std::string(domain);
+    map[ops::kOpenOpset] = std::int64_t{opset()};
+    graph::Ints outputs;
+    for (std::size_t i = 0; i < output_count(); ++i) outputs.push_back(has_output(i) ? 1 : 0);
+    map[ops::kOpenOutputs] = std::move(outputs);
+    return graph::Attrs(std::move(map));
+}
+
 Result<Var> ImportedNode::call(std::string_view op, std::vector<Var> args, graph::Attrs attrs) {
     return importer_.emit(make_ref<const graph::CallOp>(ops::op(op), std::move(args), std::move(attrs)), place_.name,
                           place_.source);
@@ -127,14 +168,14 @@ Result<Var> ImportedNode::call(std::string_view op, std::vector<Var> args, graph
 
 Var ImportedNode::constant_var(NDArray value) {
     const Var var = importer_.builder.constant(std::move(value), OriginSet(place_.source), place_.name);
-    importer_.known.note(var);
+    importer_.note(var);
     return var;
 }
 
 Var ImportedNode::project(const Var& tuple, std::size_t index) {
     const Var var =
         importer_.builder.emit(make_ref<const graph::Project>(tuple, index), place_.name, OriginSet(place_.source));
-    importer_.known.note(var);
+    importer_.note(var);
     return var;
 }
 

@@ -14,6 +14,11 @@ class ImportedNode final : public NodeReader {
 
     /// The first wrong attribute that was read, if any.
     [[nodiscard]] const std::optional<Diagnostic>& error() const { return error_; }
+    /// Whether a value that depends on data was asked for.
+    [[nodiscard]] bool waits_for_data() const { return waits_; }
+    /// The attributes as an open call carries them. Errors: UnsupportedFeature when one is a graph, a large tensor or
+    /// of another kind that has no text.
+    [[nodiscard]] Result<graph::Attrs> open_attrs();
 
     [[nodiscard]] std::string_view op_type() const override { return place_.proto->op_type(); }
     [[nodiscard]] int opset() const override { return scope_.opset(domain_of(*place_.proto)); }
@@ -58,6 +63,7 @@ class ImportedNode final : public NodeReader {
     const Scope& scope_;
     std::vector<graph::Var> inputs_;
     std::optional<Diagnostic> error_;
+    bool waits_ = false;
 };
 
 } // namespace orrery::onnx

@@ -97,7 +97,7 @@ TEST_CASE("values are freed after their last use", "[graph][evaluate]") {
         alive.push_back(!first.expired());
     };
     const NDArray x = floats({4}, {1, 2, 3, 4});
-    REQUIRE(evaluate(module.main, std::vector<NDArray>{x}, evaluator(), {}, observer).has_value());
+    REQUIRE(evaluate(module.main, std::vector<NDArray>{x}, evaluator(), {}, {.observer = observer}).has_value());
     CHECK(alive == std::vector<bool>{true, true, false, false});
 }
 

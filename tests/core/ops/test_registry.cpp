@@ -194,6 +194,7 @@ TEST_CASE("no operator believes its attributes", "[ops][registry][property]") {
                 if (!expected) FAIL(code_name(code));
                 continue;
             }
+            if (!graph::fully_static(*type)) continue; // its extents are data
             if (!small(*type)) continue;
             const graph::CallOp call(*op, vars, drawn.attrs);
             const Result<tensor::Program> program = ops::program_of(call, *type);
@@ -240,7 +241,9 @@ TEST_CASE("types that are not static are carried where that is easy and refused 
     REQUIRE(graph::to_string(*infer("relu", {x})) == "f32[n,3,8,8]");
     REQUIRE(graph::to_string(*infer("conv2d", {x, w})) == "f32[n,4,6,6]");
     REQUIRE(graph::to_string(*infer("reduce_mean", {x}, {{"axes", Ints{2, 3}}})) == "f32[n,3,1,1]");
-    REQUIRE(infer("reshape", {x}, {{"shape", Ints{1, -1}}}).error().code == Code::BadShape);
+    // What a relation does not say itself is found on values for the symbols.
+    REQUIRE(graph::to_string(*infer("reshape", {x}, {{"shape", Ints{1, -1}}})) == "f32[1,\"192*n\"]");
+    REQUIRE(infer("reshape", {x}, {{"shape", Ints{5, 7}}}).error().code == Code::BadShape);
     // Nothing at all, but a loop over 2^40 of it.
     const graph::Type empty = graph::tensor_type(DType::F32, Shape{std::int64_t{1} << 40, 0});
     REQUIRE(infer("relu", {empty}).error().code == Code::LimitExceeded);

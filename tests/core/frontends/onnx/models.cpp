@@ -1,7 +1,7 @@
 #include "tests/core/frontends/onnx/models.hpp"
 
+#include "core/frontends/onnx/open.hpp"
 #include "core/graph/evaluate.hpp"
-#include "core/ops/ops.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -25,7 +25,7 @@ Diagnostic refused(const ::onnx::ModelProto& model, const ImportOptions& options
 }
 
 std::vector<NDArray> run(const graph::Module& module, const std::vector<NDArray>& inputs) {
-    Result<std::vector<NDArray>> out = graph::evaluate(module.main, inputs, ops::interpreter_evaluator(), {});
+    Result<std::vector<NDArray>> out = graph::evaluate(module.main, inputs, evaluator(), {});
     if (!out) FAIL(to_string(out.error()));
     return *out;
 }
