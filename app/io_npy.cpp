@@ -225,12 +225,14 @@ Result<NDArray> read_npy(const std::filesystem::path& path) {
 }
 
 std::string npy_bytes(const NDArray& array) {
-    if (array.dtype() == DType::BF16) {
+    if (array.dtype() == DType::BF16 || is_float8(array.dtype())) {
         NDArray wide = NDArray::allocate(DType::F32, array.shape());
-        const auto from = array.values<std::uint16_t>();
-        std::transform(from.begin(), from.end(), wide.mutable_values<float>().begin(), bfloat_to_float);
+        for (std::int64_t i = 0; i < array.size(); ++i) wide.set(i, array.as_double(i));
         return npy_bytes(wide);
     }
+    if (!is_arithmetic(array.dtype())) // a byte each, as in memory
+        return npy_bytes(NDArray::view(array.dtype() == DType::I4 ? DType::I8 : DType::U8, array.shape(), array.owner(),
+                                       array.data()));
     const auto* type = std::find_if(std::begin(kTypes), std::end(kTypes),
                                     [&](const TypeCode& entry) { return entry.dtype == array.dtype(); });
     ORRERY_ASSERT(type != std::end(kTypes));

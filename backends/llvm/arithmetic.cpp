@@ -5,6 +5,7 @@
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
 
+#include <cmath>
 #include <limits>
 
 namespace orrery::codegen {
@@ -16,7 +17,6 @@ using tensor::Intrinsic;
 namespace {
 
 bool is_signed(DType dtype) { return is_signed_int(dtype); }
-bool is_half_width(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16; }
 
 llvm::Type* with_scalar(Value* like, llvm::Type* scalar) { return like->getType()->getWithNewType(scalar); }
 
@@ -90,10 +90,9 @@ llvm::Function* power_function(llvm::Module& module, llvm::IntegerType* type) {
 } // namespace
 
 llvm::Type* register_type(llvm::LLVMContext& context, DType dtype) {
-    if (dtype == DType::Bool) return llvm::Type::getInt1Ty(context);
     if (dtype == DType::F64) return llvm::Type::getDoubleTy(context);
     if (is_float(dtype)) return llvm::Type::getFloatTy(context);
-    return llvm::Type::getIntNTy(context, static_cast<unsigned>(byte_size(dtype)) * 8);
+    return llvm::Type::getIntNTy(context, static_cast<unsigned>(bit_width(dtype)));
 }
 
 llvm::Type* memory_type(llvm::LLVMContext& context, DType dtype) {
@@ -161,24 +160,73 @@ Value* Arithmetic::to_bfloat(Value* value) {
     return b_.CreateTrunc(b_.CreateLShr(chosen, 16), with_scalar(value, b_.getInt16Ty()));
 }
 
+Value* Arithmetic::from_float8(DType dtype, Value* bits) {
+    // As from_half: exponent and mantissa move to f32's place, and a product corrects the bias.
+    const Float8Format format = float8_format(dtype);
+    llvm::Type* wide = with_scalar(bits, b_.getInt32Ty());
+    llvm::Type* real = with_scalar(bits, b_.getFloatTy());
+    const auto word = [wide](std::uint64_t v) { return llvm::ConstantInt::get(wide, v); };
+    Value* all = b_.CreateZExt(bits, wide);
+    Value* code = b_.CreateAnd(all, word(0x7f));
+    Value* magnitude = b_.CreateBitCast(b_.CreateShl(code, static_cast<unsigned>(23 - format.mantissa)), real);
+    Value* scaled = b_.CreateFMul(magnitude, llvm::ConstantFP::get(real, std::ldexp(1.0, 127 - format.bias)));
+    Value* value = b_.CreateBitCast(scaled, wide);
+    Value* nan = word(0x7fc00000);
+    if (dtype == DType::F8E5M2)
+        value = b_.CreateSelect(b_.CreateICmpEQ(code, word(format.overflow)), word(0x7f800000), value);
+    Value* special = !format.negative_zero    ? b_.CreateICmpEQ(all, word(0x80))
+                     : dtype == DType::F8E5M2 ? b_.CreateICmpUGT(code, word(format.overflow))
+                                              : b_.CreateICmpUGT(code, word(format.greatest));
+    value = b_.CreateSelect(special, nan, value);
+    return b_.CreateBitCast(b_.CreateOr(value, b_.CreateShl(b_.CreateAnd(all, word(0x80)), 24)), real);
+}
+
+Value* Arithmetic::to_float8(DType dtype, Value* value) {
+    const Float8Format format = float8_format(dtype);
+    llvm::Type* wide = with_scalar(value, b_.getInt32Ty());
+    llvm::Type* real = value->getType();
+    const auto word = [wide](std::uint64_t v) { return llvm::ConstantInt::get(wide, v); };
+    Value* all = b_.CreateBitCast(value, wide);
+    Value* magnitude = b_.CreateAnd(all, word(0x7fffffff));
+    // Normal: round the lost bits to nearest even, then correct the bias; a carry runs into the exponent.
+    const auto lost = static_cast<unsigned>(23 - format.mantissa);
+    Value* even = b_.CreateAnd(b_.CreateLShr(magnitude, lost), word(1));
+    Value* half = word((std::uint64_t{1} << (lost - 1)) - 1);
+    const auto moved = static_cast<std::uint64_t>(127 - format.bias) << format.mantissa;
+    Value* normal = b_.CreateSub(b_.CreateLShr(b_.CreateAdd(b_.CreateAdd(magnitude, half), even), lost), word(moved));
+    // Subnormal: the sum's last place is the least of the format, so its low bits are the code.
+    const double least_normal = std::ldexp(1.0, 1 - format.bias);
+    Value* shift = llvm::ConstantFP::get(real, std::ldexp(least_normal, 23 - format.mantissa));
+    Value* small = b_.CreateFAdd(b_.CreateBitCast(magnitude, real), shift);
+    Value* subnormal = b_.CreateSub(b_.CreateBitCast(small, wide), b_.CreateBitCast(shift, wide));
+    Value* is_small = b_.CreateFCmpOLT(b_.CreateBitCast(magnitude, real), llvm::ConstantFP::get(real, least_normal));
+    Value* code = b_.CreateSelect(is_small, subnormal, normal);
+    code = b_.CreateSelect(b_.CreateICmpUGT(code, word(format.greatest)), word(format.overflow), code);
+    Value* nan = b_.CreateICmpUGT(magnitude, word(0x7f800000));
+    code = b_.CreateSelect(nan, word(format.negative_zero ? 0x7f : 0x80), code);
+    Value* sign = b_.CreateAnd(b_.CreateLShr(all, 24), word(0x80));
+    Value* result = b_.CreateOr(code, sign);
+    if (!format.negative_zero) result = b_.CreateSelect(b_.CreateICmpEQ(code, word(0)), word(0), result);
+    return b_.CreateTrunc(result, with_scalar(value, b_.getInt8Ty()));
+}
+
 Value* Arithmetic::from_memory(DType dtype, Value* value) {
     if (dtype == DType::Bool) return b_.CreateICmpNE(value, llvm::Constant::getNullValue(value->getType()));
+    if (!is_arithmetic(dtype)) return b_.CreateTrunc(value, with_scalar(value, register_type(b_.getContext(), dtype)));
     if (dtype == DType::F16) return from_half(value);
     if (dtype == DType::BF16) return from_bfloat(value);
-    return value;
+    return is_float8(dtype) ? from_float8(dtype, value) : value;
 }
 
 Value* Arithmetic::to_memory(DType dtype, Value* value) {
-    if (dtype == DType::Bool) return b_.CreateZExt(value, with_scalar(value, b_.getInt8Ty()));
+    if (bit_width(dtype) < 8) return b_.CreateIntCast(value, with_scalar(value, b_.getInt8Ty()), is_signed(dtype));
     if (dtype == DType::F16) return to_half(value);
     if (dtype == DType::BF16) return to_bfloat(value);
-    return value;
+    return is_float8(dtype) ? to_float8(dtype, value) : value;
 }
 
 Value* Arithmetic::rounded(DType dtype, Value* value) {
-    if (dtype == DType::F16) return from_half(to_half(value));
-    if (dtype == DType::BF16) return from_bfloat(to_bfloat(value));
-    return value;
+    return is_narrow_float(dtype) ? from_memory(dtype, to_memory(dtype, value)) : value;
 }
 
 Value* Arithmetic::constant(DType dtype, double value) {
@@ -404,7 +452,7 @@ Value* Arithmetic::cast(DType to, DType from, Value* value) {
             value = is_signed(from) ? b_.CreateSIToFP(value, type) : b_.CreateUIToFP(value, type);
         else
             value = b_.CreateFPCast(value, type);
-        return is_half_width(to) ? rounded(to, value) : value;
+        return rounded(to, value);
     }
     if (!is_float(from)) return b_.CreateIntCast(value, type, is_signed(from));
     const auto saturating = is_signed(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;

@@ -2,8 +2,8 @@
 // One tensor-IR operation on values of one dtype, as LLVM IR with the meaning core/tensor/node.hpp gives it.
 // Operands are scalars, or vectors of equal length.
 //
-// In registers a Bool is i1, and f16 and bf16 are floats that hold a value of theirs exactly; in memory a Bool is a
-// byte and f16 and bf16 are 16 bits.
+// In registers a Bool is i1, a 4-bit integer i4, and narrow floats are floats that hold a value of theirs exactly; in
+// memory a Bool and a 4-bit integer are a byte, and narrow floats are the 8 or 16 bits they have.
 
 #include "core/tensor/node.hpp"
 
@@ -35,6 +35,8 @@ class Arithmetic {
 
   private:
     llvm::Value* rounded(DType dtype, llvm::Value* value);
+    llvm::Value* to_float8(DType dtype, llvm::Value* value);
+    llvm::Value* from_float8(DType dtype, llvm::Value* bits);
     llvm::Value* to_half(llvm::Value* value);
     llvm::Value* from_half(llvm::Value* bits);
     llvm::Value* to_bfloat(llvm::Value* value);

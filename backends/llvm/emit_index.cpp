@@ -20,7 +20,7 @@ bool is_small(const Range& r) {
 
 Range range_of_dtype(DType dtype) {
     if (is_float(dtype) || dtype == DType::I64 || dtype == DType::U64) return {};
-    const int bits = byte_size(dtype) * 8;
+    const int bits = bit_width(dtype);
     if (dtype == DType::Bool) return {0, 1};
     if (is_signed_int(dtype)) return {-(std::int64_t(1) << (bits - 1)), (std::int64_t(1) << (bits - 1)) - 1};
     return {0, (std::int64_t(1) << bits) - 1};

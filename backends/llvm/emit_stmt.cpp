@@ -41,10 +41,7 @@ class WidestElement : public Visitor {
 
   protected:
     using Visitor::visit_node;
-    void see(DType dtype) {
-        const bool in_f32 = dtype == DType::F16 || dtype == DType::BF16;
-        bytes = std::max(bytes, in_f32 ? 4 : byte_size(dtype));
-    }
+    void see(DType dtype) { bytes = std::max(bytes, is_narrow_float(dtype) ? 4 : byte_size(dtype)); }
     void visit_node(const Store& store) override {
         see(store.buffer->dtype);
         visit(store.value);

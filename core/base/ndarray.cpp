@@ -12,15 +12,21 @@ namespace {
 
 constexpr std::size_t kAlignment = 64; // a cache line, and the widest vector register in use
 
-/// Calls `f` with a value of the C++ type that stores `dtype` (half and bfloat as their bits).
+/// Calls `f` with a value of the C++ type that stores `dtype` (narrow floats as their bits).
 template <class F> auto with_storage(DType dtype, F&& f) {
     switch (dtype) {
     case DType::Bool: return f(std::uint8_t{});
+    case DType::I4:
     case DType::I8: return f(std::int8_t{});
     case DType::I16: return f(std::int16_t{});
     case DType::I32: return f(std::int32_t{});
     case DType::I64: return f(std::int64_t{});
-    case DType::U8: return f(std::uint8_t{});
+    case DType::U4:
+    case DType::U8:
+    case DType::F8E4M3FN:
+    case DType::F8E4M3FNUZ:
+    case DType::F8E5M2:
+    case DType::F8E5M2FNUZ: return f(std::uint8_t{});
     case DType::U16: return f(std::uint16_t{});
     case DType::U32: return f(std::uint32_t{});
     case DType::U64: return f(std::uint64_t{});
@@ -109,8 +115,7 @@ std::size_t NDArray::bytes() const {
 double NDArray::as_double(std::int64_t index) const {
     return with_storage(dtype_, [&](auto zero) -> double {
         const auto raw = static_cast<const decltype(zero)*>(data_)[index];
-        if (dtype_ == DType::F16) return half_to_float(static_cast<std::uint16_t>(raw));
-        if (dtype_ == DType::BF16) return bfloat_to_float(static_cast<std::uint16_t>(raw));
+        if (is_narrow_float(dtype_)) return narrow_to_float(dtype_, static_cast<std::uint16_t>(raw));
         return static_cast<double>(raw);
     });
 }
@@ -129,13 +134,12 @@ std::vector<std::int64_t> NDArray::to_ints() const {
 }
 
 void NDArray::set(std::int64_t index, double value) {
+    if (!is_arithmetic(dtype_)) return set_int(index, static_cast<std::int64_t>(value));
     with_storage(dtype_, [&](auto zero) {
         using T = decltype(zero);
         T& slot = static_cast<T*>(mutable_data())[index];
-        if (dtype_ == DType::F16)
-            slot = static_cast<T>(float_to_half(static_cast<float>(value)));
-        else if (dtype_ == DType::BF16)
-            slot = static_cast<T>(float_to_bfloat(static_cast<float>(value)));
+        if (is_narrow_float(dtype_))
+            slot = static_cast<T>(float_to_narrow(dtype_, static_cast<float>(value)));
         else if (dtype_ == DType::Bool)
             slot = static_cast<T>(value != 0);
         else
@@ -145,6 +149,8 @@ void NDArray::set(std::int64_t index, double value) {
 
 void NDArray::set_int(std::int64_t index, std::int64_t value) {
     if (is_float(dtype_) || dtype_ == DType::Bool) return set(index, static_cast<double>(value));
+    if (dtype_ == DType::U4) value &= 0xf;
+    if (dtype_ == DType::I4) value = static_cast<std::int64_t>(static_cast<std::uint64_t>(value) << 60) >> 60;
     with_storage(dtype_, [&](auto zero) {
         static_cast<decltype(zero)*>(mutable_data())[index] = static_cast<decltype(zero)>(value);
     });

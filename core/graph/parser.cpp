@@ -230,9 +230,15 @@ class Parser {
         if (dtype == DType::F32)
             out.mutable_values<float>()[at] = value;
         else
-            out.mutable_values<std::uint16_t>()[at] =
-                dtype == DType::F16 ? float_to_half(value) : float_to_bfloat(value);
+            set_bits(out, at, float_to_narrow(dtype, value));
         return {};
+    }
+
+    static void set_bits(NDArray& out, std::size_t at, std::uint16_t bits) {
+        if (orrery::byte_size(out.dtype()) == 1)
+            out.mutable_values<std::uint8_t>()[at] = static_cast<std::uint8_t>(bits);
+        else
+            out.mutable_values<std::uint16_t>()[at] = bits;
     }
 
     static Result<void> nan_element(NDArray& out, std::size_t at, const Reader::Number& number, TextPosition where) {
@@ -248,7 +254,7 @@ class Parser {
         else if (width == 32)
             out.mutable_values<std::uint32_t>()[at] = static_cast<std::uint32_t>(bits);
         else
-            out.mutable_values<std::uint16_t>()[at] = static_cast<std::uint16_t>(bits);
+            set_bits(out, at, static_cast<std::uint16_t>(bits));
         return {};
     }
 

@@ -55,8 +55,9 @@ std::string float_element(const NDArray& value, std::int64_t i) {
         return std::isnan(v) ? "nan(" + hex(std::bit_cast<std::uint64_t>(v)) + ")" : float_text(v);
     }
     default: {
-        const std::uint16_t bits = value.values<std::uint16_t>()[index];
-        const float v = value.dtype() == DType::F16 ? half_to_float(bits) : bfloat_to_float(bits);
+        const bool byte = orrery::byte_size(value.dtype()) == 1;
+        const std::uint16_t bits = byte ? value.values<std::uint8_t>()[index] : value.values<std::uint16_t>()[index];
+        const float v = narrow_to_float(value.dtype(), bits);
         return std::isnan(v) ? "nan(" + hex(bits) + ")" : float_text(v);
     }
     }

@@ -56,9 +56,12 @@ std::size_t most_live(const std::vector<Tenant>& tenants, std::size_t steps) {
 } // namespace
 
 runtime::ElementType element_type(DType dtype) {
-    const auto bits = static_cast<std::uint8_t>(byte_size(dtype) * 8);
+    const auto bits = static_cast<std::uint8_t>(bit_width(dtype));
     if (dtype == DType::Bool) return {6, 8};
     if (dtype == DType::BF16) return {4, 16};
+    // DLPack 1.1: 10 to 13 are the 8-bit floats e4m3fn, e4m3fnuz, e5m2, e5m2fnuz.
+    if (is_float8(dtype))
+        return {static_cast<std::uint8_t>(10 + static_cast<int>(dtype) - static_cast<int>(DType::F8E4M3FN)), bits};
     if (is_float(dtype)) return {2, bits};
     return {static_cast<std::uint8_t>(is_signed_int(dtype) ? 0 : 1), bits};
 }

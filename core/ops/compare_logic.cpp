@@ -41,13 +41,14 @@ OpRow comparison(const char* name, const char* doc, const char* operand_doc, std
 } // namespace
 
 Family compare_logic_family() {
-    constexpr const char* kAnything = "any element type and shape";
+    constexpr const char* kAnything = "any element type of 8 bits or more, any shape";
     constexpr const char* kNumbers = "numbers, any shape";
     constexpr const char* kBools = "bool, any shape";
     return {
-        comparison<BinaryOp::Eq, DTypes::Any>("equal", "True where a equals b; false for NaN.", kAnything, {"Equal"}),
-        comparison<BinaryOp::Ne, DTypes::Any>("not_equal", "True where a differs from b; true for NaN.", kAnything,
-                                              {"Xor"}),
+        comparison<BinaryOp::Eq, DTypes::Comparable>("equal", "True where a equals b; false for NaN.", kAnything,
+                                                     {"Equal"}),
+        comparison<BinaryOp::Ne, DTypes::Comparable>("not_equal", "True where a differs from b; true for NaN.",
+                                                     kAnything, {"Xor"}),
         comparison<BinaryOp::Lt, DTypes::Number>("less", "True where a is less than b.", kNumbers, {"Less"}),
         comparison<BinaryOp::Le, DTypes::Number>("less_equal", "True where a is b or less.", kNumbers, {"LessOrEqual"}),
         comparison<BinaryOp::Gt, DTypes::Number>("greater", "True where a is greater than b.", kNumbers, {"Greater"}),

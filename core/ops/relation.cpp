@@ -13,6 +13,7 @@ namespace {
 const char* set_name(DTypes set) {
     switch (set) {
     case DTypes::Any: return "a tensor";
+    case DTypes::Comparable: return "a tensor of wider elements";
     case DTypes::Bool: return "a bool tensor";
     case DTypes::Int: return "an integer tensor";
     case DTypes::Float: return "a floating-point tensor";
@@ -28,8 +29,10 @@ std::string operand_name(std::size_t i) { return "operand " + std::to_string(i);
 } // namespace
 
 bool contains(DTypes set, DType dtype) {
+    if (set != DTypes::Any && (is_float8(dtype) || !is_arithmetic(dtype))) return false;
     switch (set) {
-    case DTypes::Any: return true;
+    case DTypes::Any:
+    case DTypes::Comparable: return true;
     case DTypes::Bool: return dtype == DType::Bool;
     case DTypes::Int: return is_int(dtype);
     case DTypes::Float: return is_float(dtype);

@@ -34,8 +34,9 @@ inline constexpr std::int64_t kMaxWindow = std::int64_t{1} << 30;
 [[nodiscard]] Diagnostic type_error(std::string message);
 [[nodiscard]] Diagnostic attr_error(std::string message);
 
-/// Sets of element types operators take.
-enum class DTypes : std::uint8_t { Any, Bool, Int, Float, Number, Signed, WideFloat };
+/// Sets of element types operators take. All but Any leave out 8-bit floats and 4-bit integers, which are stored,
+/// moved and converted; Comparable is all that leaves.
+enum class DTypes : std::uint8_t { Any, Comparable, Bool, Int, Float, Number, Signed, WideFloat };
 [[nodiscard]] bool contains(DTypes set, DType dtype);
 
 /// True when the operand is given.

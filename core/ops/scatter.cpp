@@ -29,7 +29,7 @@ Expr updated(const Attrs& attrs, const Expr& old, const Expr& update) {
 
 Result<Type> scatter_elements_type(const TypeRequest& request) {
     ORRERY_CHECK_OK(check_reduction(request.attrs));
-    ORRERY_TRY(const TensorType x, static_operand(request, 0));
+    ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Comparable));
     ORRERY_TRY(const TensorType indices, static_operand(request, 1, DTypes::Int));
     ORRERY_TRY(const TensorType updates, static_operand(request, 2));
     ORRERY_CHECK_OK(same_dtype(x, updates));
@@ -70,7 +70,7 @@ std::vector<Buffer> define_scatter_elements(const DefineRequest& request) {
 
 Result<Type> scatter_nd_type(const TypeRequest& request) {
     ORRERY_CHECK_OK(check_reduction(request.attrs));
-    ORRERY_TRY(const TensorType x, static_operand(request, 0));
+    ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Comparable));
     ORRERY_TRY(const TensorType indices, static_operand(request, 1, DTypes::Int));
     ORRERY_TRY(const TensorType updates, static_operand(request, 2));
     ORRERY_CHECK_OK(same_dtype(x, updates));

@@ -4,7 +4,7 @@ namespace orrery::ops {
 
 using namespace tensor;
 
-DType accumulator(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 ? DType::F32 : dtype; }
+DType accumulator(DType dtype) { return is_narrow_float(dtype) ? DType::F32 : dtype; }
 
 Indices broadcast_indices(const Shape& shape, const Indices& out, const Shape& out_shape) {
     ORRERY_ASSERT(shape.size() <= out.size(), "a broadcast operand has no more dimensions than the result");

@@ -15,7 +15,7 @@ namespace orrery::ops {
 using Indices = std::vector<tensor::Expr>;
 using Names = std::vector<std::string>;
 
-/// The type sums of `dtype` are accumulated in: f32 for f16 and bf16, otherwise the dtype itself.
+/// The type sums of `dtype` are accumulated in: f32 for narrow floats, otherwise the dtype itself.
 [[nodiscard]] DType accumulator(DType dtype);
 
 /// Indices into a buffer of `shape` that broadcasts (numpy's rule) to `out_shape`, at `out`. An extent of one is

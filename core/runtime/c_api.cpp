@@ -126,7 +126,7 @@ void copy_in(const DLTensor& tensor, const Value& value, std::byte* to) {
         std::memcpy(to, data_of(tensor), value.bytes);
         return;
     }
-    const std::size_t element = value.type.bits / 8;
+    const std::size_t element = value.type.bytes();
     std::vector<std::int64_t> index(value.shape.size(), 0);
     const std::byte* from = data_of(tensor);
     for (std::size_t done = 0; done < value.bytes; done += element) {

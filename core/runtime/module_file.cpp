@@ -173,17 +173,21 @@ bool known_type(const ElementType& type) {
     const bool whole = bits == 8 || bits == 16 || bits == 32 || bits == 64;
     switch (type.code) {
     case 0:
-    case 1: return whole;
+    case 1: return whole || bits == 4;
     case 2: return whole && bits != 8;
     case 4: return bits == 16;
-    case 6: return bits == 8;
+    case 6:
+    case 10:
+    case 11:
+    case 12:
+    case 13: return bits == 8;
     default: return false;
     }
 }
 
 /// The size the shape says; nullopt when a dimension is negative or the product beyond kMaxBytes.
 std::optional<std::size_t> bytes_of(const Value& value) {
-    std::size_t bytes = value.type.bits / 8;
+    std::size_t bytes = value.type.bytes();
     for (std::int64_t extent : value.shape) {
         if (extent < 0) return std::nullopt;
         const auto factor = static_cast<std::size_t>(extent);

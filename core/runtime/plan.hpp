@@ -8,10 +8,12 @@
 
 namespace orrery::runtime {
 
-/// Element type as DLPack says it: code (0 int, 1 uint, 2 float, 4 bfloat, 6 bool) and bits.
+/// Element type as DLPack says it: code (0 int, 1 uint, 2 float, 4 bfloat, 6 bool, 10 to 13 8-bit floats) and bits.
+/// 4-bit integers take a byte each.
 struct ElementType {
     std::uint8_t code = 2;
     std::uint8_t bits = 32;
+    [[nodiscard]] std::size_t bytes() const { return (bits + 7u) / 8u; } ///< of one element
     friend bool operator==(const ElementType&, const ElementType&) = default;
 };
 

@@ -14,9 +14,11 @@ namespace orrery::session {
 namespace {
 
 DType dtype_of(runtime::ElementType type) {
-    constexpr std::uint8_t kInt = 0, kUint = 1, kBfloat = 4, kBool = 6;
+    constexpr std::uint8_t kInt = 0, kUint = 1, kBfloat = 4, kBool = 6, kFloat8 = 10;
     if (type.code == kBool) return DType::Bool;
     if (type.code == kBfloat) return DType::BF16;
+    if (type.code >= kFloat8) return static_cast<DType>(static_cast<int>(DType::F8E4M3FN) + type.code - kFloat8);
+    if (type.bits == 4) return type.code == kInt ? DType::I4 : DType::U4;
     const auto pick = [&](DType d8, DType d16, DType d32, DType d64) {
         return type.bits == 8 ? d8 : type.bits == 16 ? d16 : type.bits == 32 ? d32 : d64;
     };

@@ -10,8 +10,6 @@ namespace orrery::tensor {
 
 namespace {
 
-int bit_width(DType dtype) { return dtype == DType::Bool ? 1 : byte_size(dtype) * 8; }
-
 /// The value modulo 2^bits, as the dtype reads it. A u64 above 2^63 is held as the negative of equal bits.
 std::int64_t wrap(DType dtype, std::uint64_t value) {
     const int unused = 64 - bit_width(dtype);
@@ -30,14 +28,7 @@ std::int64_t greatest_int(DType dtype) {
 }
 
 /// Rounds a result computed in double, which holds every f32 result of + - * / sqrt exactly enough to round once.
-double round_to(DType dtype, double value) {
-    switch (dtype) {
-    case DType::F32: return static_cast<float>(value);
-    case DType::F16: return half_to_float(float_to_half(static_cast<float>(value)));
-    case DType::BF16: return bfloat_to_float(float_to_bfloat(static_cast<float>(value)));
-    default: return value;
-    }
-}
+double round_to(DType dtype, double value) { return rounded_to(dtype, value); }
 
 bool less_int(DType dtype, std::int64_t a, std::int64_t b) {
     return dtype == DType::U64 ? static_cast<std::uint64_t>(a) < static_cast<std::uint64_t>(b) : a < b;

@@ -122,7 +122,7 @@ class Machine {
         if (!allocated_[index]) allocated_[index] = allocate(bytes);
         buffers_[index] = allocated_[index].get();
         // Elements never stored: all ones is a NaN in every float format; 0xA5... is no likely integer.
-        const int marker = is_float(buffer.dtype) ? 0xff : buffer.dtype == DType::Bool ? 1 : 0xa5;
+        const int marker = is_float(buffer.dtype) ? 0xff : bit_width(buffer.dtype) < 8 ? 1 : 0xa5;
         std::memset(buffers_[index], marker, static_cast<std::size_t>(bytes));
         return patient(bytes / 64) && run(*alloc.body);
     }

@@ -16,7 +16,9 @@ namespace {
 template <class F> auto with_lane(DType dtype, F&& f) {
     switch (dtype) {
     case DType::Bool:
+    case DType::U4:
     case DType::U8: return f(std::uint8_t{});
+    case DType::I4:
     case DType::I8: return f(std::int8_t{});
     case DType::I16: return f(std::int16_t{});
     case DType::I32: return f(std::int32_t{});
@@ -24,6 +26,10 @@ template <class F> auto with_lane(DType dtype, F&& f) {
     case DType::U16: return f(std::uint16_t{});
     case DType::U32: return f(std::uint32_t{});
     case DType::U64: return f(std::uint64_t{});
+    case DType::F8E4M3FN:
+    case DType::F8E4M3FNUZ:
+    case DType::F8E5M2:
+    case DType::F8E5M2FNUZ:
     case DType::F16:
     case DType::BF16:
     case DType::F32: return f(float{});
@@ -286,8 +292,26 @@ void round_half(void* dst, const void* a, int n) {
 void round_bfloat(void* dst, const void* a, int n) {
     map1<float, float>(dst, a, n, [](float x) { return bfloat_to_float(float_to_bfloat(x)); });
 }
+template <DType Type> void round_float8(void* dst, const void* a, int n) {
+    map1<float, float>(dst, a, n, [](float x) { return float8_to_float(Type, float_to_float8(Type, x)); });
+}
 
-/// Rounds f64 to a half-width float through f32, as everything of that width is computed.
+/// To a 4-bit integer, in the lane of an 8-bit one: floats saturate, wider integers lose their upper bits.
+template <class From, class To> UnaryKernel convert_nibble() {
+    return [](void* dst, const void* a, int n) {
+        map1<From, To>(dst, a, n, [](From x) -> To {
+            if constexpr (std::is_floating_point_v<From>) {
+                constexpr From kLow = std::is_signed_v<To> ? -8 : 0, kHigh = std::is_signed_v<To> ? 7 : 15;
+                return x != x ? To{0} : static_cast<To>(std::min(std::max(std::trunc(x), kLow), kHigh));
+            } else {
+                const auto bits = static_cast<std::uint8_t>(static_cast<std::uint64_t>(x) << 4);
+                return static_cast<To>(static_cast<To>(bits) >> 4);
+            }
+        });
+    };
+}
+
+/// Rounds f64 to a narrow float through f32, as everything of that width is computed.
 template <class From, UnaryKernel Round> UnaryKernel convert_rounded() {
     return [](void* dst, const void* a, int n) {
         map1<From, float>(dst, a, n, [](From x) { return static_cast<float>(x); });
@@ -309,6 +333,12 @@ struct BfloatForm {
     static float widen(std::uint16_t bits) { return bfloat_to_float(bits); }
     static std::uint16_t narrow(float value) { return float_to_bfloat(value); }
 };
+template <DType Type> struct Float8Form {
+    using Memory = std::uint8_t;
+    using Lane = float;
+    static float widen(std::uint8_t bits) { return float8_to_float(Type, bits); }
+    static std::uint8_t narrow(float value) { return float_to_float8(Type, value); }
+};
 struct BoolForm {
     using Memory = std::uint8_t;
     using Lane = std::uint8_t;
@@ -326,6 +356,10 @@ template <class T> struct PlainForm {
 template <class F> auto with_form(DType dtype, F&& f) {
     if (dtype == DType::F16) return f(HalfForm{});
     if (dtype == DType::BF16) return f(BfloatForm{});
+    if (dtype == DType::F8E4M3FN) return f(Float8Form<DType::F8E4M3FN>{});
+    if (dtype == DType::F8E4M3FNUZ) return f(Float8Form<DType::F8E4M3FNUZ>{});
+    if (dtype == DType::F8E5M2) return f(Float8Form<DType::F8E5M2>{});
+    if (dtype == DType::F8E5M2FNUZ) return f(Float8Form<DType::F8E5M2FNUZ>{});
     if (dtype == DType::Bool) return f(BoolForm{});
     return with_lane(dtype, [&f](auto zero) { return f(PlainForm<decltype(zero)>{}); });
 }
@@ -475,17 +509,32 @@ BinaryKernel intrinsic_kernel(Intrinsic intrinsic, DType dtype) {
 }
 
 UnaryKernel rounding_kernel(DType dtype) {
-    if (dtype == DType::F16) return round_half;
-    if (dtype == DType::BF16) return round_bfloat;
-    return nullptr;
+    switch (dtype) {
+    case DType::F8E4M3FN: return round_float8<DType::F8E4M3FN>;
+    case DType::F8E4M3FNUZ: return round_float8<DType::F8E4M3FNUZ>;
+    case DType::F8E5M2: return round_float8<DType::F8E5M2>;
+    case DType::F8E5M2FNUZ: return round_float8<DType::F8E5M2FNUZ>;
+    case DType::F16: return round_half;
+    case DType::BF16: return round_bfloat;
+    default: return nullptr;
+    }
 }
 
 UnaryKernel cast_kernel(DType to, DType from) {
     return with_lane(from, [to](auto source) -> UnaryKernel {
         using From = decltype(source);
         if (to == DType::Bool) return truth<From>();
-        if (to == DType::F16) return convert_rounded<From, round_half>();
-        if (to == DType::BF16) return convert_rounded<From, round_bfloat>();
+        switch (to) {
+        case DType::I4: return convert_nibble<From, std::int8_t>();
+        case DType::U4: return convert_nibble<From, std::uint8_t>();
+        case DType::F8E4M3FN: return convert_rounded<From, round_float8<DType::F8E4M3FN>>();
+        case DType::F8E4M3FNUZ: return convert_rounded<From, round_float8<DType::F8E4M3FNUZ>>();
+        case DType::F8E5M2: return convert_rounded<From, round_float8<DType::F8E5M2>>();
+        case DType::F8E5M2FNUZ: return convert_rounded<From, round_float8<DType::F8E5M2FNUZ>>();
+        case DType::F16: return convert_rounded<From, round_half>();
+        case DType::BF16: return convert_rounded<From, round_bfloat>();
+        default: break;
+        }
         return with_lane(to, [](auto target) { return convert<From, decltype(target)>(); });
     });
 }

@@ -2,8 +2,8 @@
 // What every scalar operation of tensor IR computes, over a run of lanes: the one place where the arithmetic of
 // node.hpp's essay is written down for running (build.cpp folds constants by the same rules).
 //
-// A register holds up to kLanes values of one dtype. f16 and bf16 values are held as the f32 they equal, Bool as one
-// byte 0 or 1, everything else as itself.
+// A register holds up to kLanes values of one dtype. Narrow floats are held as the f32 they equal, Bool as one
+// byte 0 or 1, 4-bit integers as 8-bit ones, everything else as itself.
 
 #include "core/tensor/node.hpp"
 
@@ -51,12 +51,12 @@ using MacKernel = void (*)(const MacArgs&);
 /// Units: bytes of one lane.
 [[nodiscard]] int lane_bytes(DType dtype);
 
-/// The kernels of operations on operands of `dtype`. f16 and bf16 results still need `rounding_kernel`.
+/// The kernels of operations on operands of `dtype`. Results of narrow floats still need `rounding_kernel`.
 /// Broken invariant when the operation is not defined for the dtype. `And` and `Or` are evaluated eagerly.
 [[nodiscard]] BinaryKernel binary_kernel(BinaryOp op, DType dtype);
 [[nodiscard]] UnaryKernel unary_kernel(Intrinsic intrinsic, DType dtype);
 [[nodiscard]] BinaryKernel intrinsic_kernel(Intrinsic intrinsic, DType dtype); ///< Pow, Fmod
-/// Rounds f32 lanes to f16 or bf16 values; null for other dtypes, which need none.
+/// Rounds f32 lanes to a narrow float's values; null for other dtypes, which need none.
 [[nodiscard]] UnaryKernel rounding_kernel(DType dtype);
 /// Includes the rounding of the target.
 [[nodiscard]] UnaryKernel cast_kernel(DType to, DType from);

@@ -59,7 +59,7 @@ Maybe remainder(const Interval& a, const Interval& b) {
 }
 
 Maybe shifted(BinaryOp op, DType dtype, const Interval& a, const Interval& b) {
-    const int width = byte_size(dtype) * 8;
+    const int width = bit_width(dtype);
     if (b.min != b.max || b.min < 0 || b.min >= width) return range_of(dtype);
     if (op == BinaryOp::Shr) return Interval{a.min >> b.min, a.max >> b.min};
     return within(dtype, Wide{a.min} * (Wide{1} << b.min), Wide{a.max} * (Wide{1} << b.min));
@@ -103,6 +103,8 @@ std::int64_t divide_floor(std::int64_t a, std::int64_t b) { return a / b - (a % 
 Maybe range_of(DType dtype) {
     switch (dtype) {
     case DType::Bool: return Interval{0, 1};
+    case DType::I4: return Interval{-8, 7};
+    case DType::U4: return Interval{0, 15};
     case DType::I8: return Interval{-128, 127};
     case DType::U8: return Interval{0, 255};
     case DType::I16: return Interval{-32768, 32767};

@@ -59,10 +59,7 @@ Expr IntImm::make(DType dtype, std::int64_t value) {
 
 Expr FloatImm::make(DType dtype, double value) {
     ORRERY_ASSERT(is_float(dtype), "a FloatImm is a float");
-    if (dtype == DType::F32) value = static_cast<float>(value);
-    if (dtype == DType::F16) value = half_to_float(float_to_half(static_cast<float>(value)));
-    if (dtype == DType::BF16) value = bfloat_to_float(float_to_bfloat(static_cast<float>(value)));
-    return own(new FloatImm(dtype, value));
+    return own(new FloatImm(dtype, rounded_to(dtype, value)));
 }
 
 VarRef Var::make(std::string name, DType dtype) { return own(new Var(dtype, std::move(name))); }
@@ -76,6 +73,7 @@ Expr Binary::make(BinaryOp op, Expr a, Expr b) {
                           (op >= BinaryOp::BitAnd && op <= BinaryOp::Shr);
     ORRERY_ASSERT(!logical || type == DType::Bool, "And, Or take Bool");
     ORRERY_ASSERT(!integral || !is_float(type), "an integer operation takes integers");
+    ORRERY_ASSERT(is_arithmetic(type), "4-bit integers are converted before they are computed with");
     return own(new Binary(is_comparison(op) ? DType::Bool : type, op, std::move(a), std::move(b)));
 }
 

@@ -697,7 +697,7 @@ Expr Parser::make_binary(BinaryOp op, Expr a, Expr b, TextPosition at) {
     const bool logical = op == BinaryOp::And || op == BinaryOp::Or;
     const bool integral = op == BinaryOp::Rem || op == BinaryOp::FloorDiv || op == BinaryOp::FloorMod ||
                           (op >= BinaryOp::BitAnd && op <= BinaryOp::Shr);
-    if ((logical && a->dtype != DType::Bool) || (integral && is_float(a->dtype))) {
+    if ((logical && a->dtype != DType::Bool) || (integral && is_float(a->dtype)) || !is_arithmetic(a->dtype)) {
         error_at(at, "`" + token + "` does not take " + std::string(to_string(a->dtype)));
         return nullptr;
     }
@@ -708,7 +708,8 @@ Expr Parser::make_call(Intrinsic intrinsic, std::vector<Expr> args, TextPosition
     const DType type = args.front()->dtype;
     const bool one_type = args.back()->dtype == type;
     const bool integral = intrinsic == Intrinsic::BitNot || intrinsic == Intrinsic::CountOnes;
-    if (!one_type || (intrinsic == Intrinsic::Not && type != DType::Bool) || (integral && is_float(type))) {
+    if (!one_type || (intrinsic == Intrinsic::Not && type != DType::Bool) || (integral && is_float(type)) ||
+        !is_arithmetic(type)) {
         error_at(at, "`" + std::string(notation(intrinsic)) + "` does not take " + std::string(to_string(type)));
         return nullptr;
     }
@@ -758,7 +759,7 @@ Expr Parser::integer(std::string_view digits, DType dtype, bool negative) {
     std::uint64_t magnitude = 0;
     const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), magnitude);
     if (read.ec != std::errc()) return nullptr;
-    const int bits = byte_size(dtype) * 8;
+    const int bits = bit_width(dtype);
     const bool is_signed = is_signed_int(dtype);
     const std::uint64_t greatest = ~std::uint64_t{0} >> (64 - bits + (is_signed ? 1 : 0));
     if (magnitude > greatest + (is_signed && negative ? 1 : 0)) return nullptr;

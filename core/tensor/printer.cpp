@@ -100,11 +100,9 @@ template <class T> void append_shortest(std::string& out, T value) {
     if (out.find_first_of(".e", start) == std::string::npos) out += ".0";
 }
 
-/// f16 and bf16: the fewest digits that round to the value.
+/// Narrow floats: the fewest digits that round to the value.
 void append_narrow(std::string& out, DType dtype, float value) {
-    const auto narrow = [dtype](float v) {
-        return dtype == DType::F16 ? half_to_float(float_to_half(v)) : bfloat_to_float(float_to_bfloat(v));
-    };
+    const auto narrow = [dtype](float v) { return narrow_to_float(dtype, float_to_narrow(dtype, v)); };
     for (int digits = 1; digits < 9; ++digits) {
         std::string text;
         append_number(text, value, std::chars_format::general, digits);

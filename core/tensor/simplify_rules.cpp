@@ -239,9 +239,10 @@ Expr twice(const Expr& expr, Intrinsic intrinsic) {
 /// Whether `wide` holds every value of `narrow`.
 bool holds_all(DType wide, DType narrow) {
     if (wide == narrow) return true;
+    if (is_float8(wide)) return narrow == DType::Bool;
     if (is_float(narrow)) return wide == DType::F64 || (wide == DType::F32 && narrow != DType::F64);
     if (is_float(wide)) {
-        const int bits = narrow == DType::Bool ? 1 : byte_size(narrow) * 8 - is_signed_int(narrow);
+        const int bits = bit_width(narrow) - is_signed_int(narrow);
         // Precision of each format, IEEE 754-2008 table 3.1; bfloat16 has 8 bits. The exponents suffice at these
         // widths.
         const int precision = wide == DType::F64 ? 53 : wide == DType::F32 ? 24 : wide == DType::F16 ? 11 : 8;

@@ -105,16 +105,22 @@ Converted bit_shift(NodeReader& node) {
     return result(node, node.call(direction == "LEFT" ? "shift_left" : "shift_right", inputs(node)));
 }
 
+Result<Var> cast_value(NodeReader& node, DType dtype) {
+    Attrs::Map attrs{{"dtype", dtype}};
+    if (is_float8(dtype) && node.integer("saturate", 1) == 0) attrs["saturate"] = false;
+    return node.call("cast", {node.input(0)}, Attrs(std::move(attrs)));
+}
+
 Converted cast(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 1));
     if (!node.has_attr("to")) return bad_attribute("Cast needs the attribute to");
     ORRERY_TRY(const DType dtype, node.dtype("to", DType::F32));
-    return result(node, node.call("cast", {node.input(0)}, {{"dtype", dtype}}));
+    return result(node, cast_value(node, dtype));
 }
 
 Converted cast_like(NodeReader& node) {
     ORRERY_TRY(const DType dtype, input_dtype(node, 1));
-    return result(node, node.call("cast", {node.input(0)}, {{"dtype", dtype}}));
+    return result(node, cast_value(node, dtype));
 }
 
 // ------------------------------------------------------------------------------------------- clip

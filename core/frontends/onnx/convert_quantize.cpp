@@ -7,19 +7,40 @@ namespace orrery::onnx {
 
 namespace {
 
+/// To an 8-bit float without holding values in its range: a quotient and a cast.
+Converted unsaturated(NodeReader& node, DType dtype) {
+    ORRERY_TRY(const Shape x, input_shape(node, 0));
+    ORRERY_TRY(const Shape scale, input_shape(node, 1));
+    if (node.integer("block_size", 0) != 0) return unsupported("blocks of 8-bit floats without saturation");
+    ORRERY_TRY(const std::size_t axis,
+               axis_in(x.empty() ? -1 : node.integer("axis", 1), std::max<std::size_t>(x.size(), 1)));
+    ORRERY_TRY(const Var placed, with_trailing_ones(node, node.input(1), x.size() - std::min(x.size(), axis + 1)));
+    ORRERY_TRY(const DType own, input_dtype(node, 0));
+    ORRERY_TRY(const Var divisor, cast_to(node, placed, own));
+    ORRERY_TRY(const Var value, node.call("divide", {node.input(0), divisor}));
+    return result(node, node.call("cast", {value}, {{"dtype", dtype}, {"saturate", false}}));
+}
+
 Converted quantize_linear(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 2));
-    if (node.integer("block_size", 0) != 0) return unsupported("quantization by blocks is not served");
-    ORRERY_TRY(DType dtype, node.dtype("output_dtype", DType::U8));
+    DType dtype = DType::U8;
+    if (node.integer("output_dtype", 0) != 0) { ORRERY_TRY(dtype, node.dtype("output_dtype", dtype)); }
     if (node.has(2)) { ORRERY_TRY(dtype, input_dtype(node, 2)); }
-    return result(node,
-                  node.call("quantize_linear", inputs(node), {{"dtype", dtype}, {"axis", node.integer("axis", 1)}}));
+    if (is_float8(dtype) && node.integer("saturate", 1) == 0) return unsaturated(node, dtype);
+    return result(
+        node,
+        node.call("quantize_linear", inputs(node),
+                  {{"dtype", dtype}, {"axis", node.integer("axis", 1)}, {"block", node.integer("block_size", 0)}}));
 }
 
 Converted dequantize_linear(NodeReader& node) {
     ORRERY_CHECK_OK(require_inputs(node, 2));
-    if (node.integer("block_size", 0) != 0) return unsupported("quantization by blocks is not served");
-    return result(node, node.call("dequantize_linear", inputs(node), {{"axis", node.integer("axis", 1)}}));
+    ORRERY_TRY(const Var value,
+               node.call("dequantize_linear", inputs(node),
+                         {{"axis", node.integer("axis", 1)}, {"block", node.integer("block_size", 0)}}));
+    if (node.integer("output_dtype", 0) == 0) return results(node, {value});
+    ORRERY_TRY(const DType dtype, node.dtype("output_dtype", DType::F32));
+    return result(node, cast_to(node, value, dtype));
 }
 
 /// scale = (max(x, 0) - min(x, 0)) / 255, zero point = round(-min / scale) held in u8.

@@ -33,6 +33,7 @@ Result<NDArray> TensorReader::load(const ::onnx::TensorProto& tensor) const {
     if (!inside || tensor.raw_data().size() < kWorthTaking || tensor.data_type() == ::onnx::TensorProto::BOOL)
         return tensor_value(tensor, limits_);
     ORRERY_TRY(const DType dtype, dtype_of(tensor.data_type()));
+    if (!is_arithmetic(dtype)) return tensor_value(tensor, limits_); // two in a byte
     const Shape shape(tensor.dims().begin(), tensor.dims().end());
     const Result<std::int64_t> elements = checked_elements(shape, dtype, limits_.max_bytes);
     const auto width = static_cast<std::size_t>(byte_size(dtype));

@@ -38,7 +38,13 @@ Result<NDArray> from_field(const TensorProto& tensor, const Field& field, NDArra
 template <class F> Result<NDArray> with_field(const TensorProto& t, DType dtype, F&& use) {
     switch (dtype) {
     case DType::Bool:
+    case DType::F8E4M3FN:
+    case DType::F8E4M3FNUZ:
+    case DType::F8E5M2:
+    case DType::F8E5M2FNUZ:
+    case DType::U4: // their own field's elements hold two each: see nibbles_of
     case DType::U8: return use(t.int32_data(), std::uint8_t{});
+    case DType::I4:
     case DType::I8: return use(t.int32_data(), std::int8_t{});
     case DType::I16: return use(t.int32_data(), std::int16_t{});
     case DType::I32: return use(t.int32_data(), std::int32_t{});
@@ -109,6 +115,34 @@ Result<NDArray> from_file(const TensorProto& tensor, DType dtype, std::size_t by
     return NDArray::view(dtype, shape, file.owner, data);
 }
 
+/// 4-bit integers lie two in a byte, the first in the low half; here they get a byte each.
+Result<NDArray> nibbles_of(const TensorProto& tensor, DType dtype, const TensorLimits& limits) {
+    const Shape shape(tensor.dims().begin(), tensor.dims().end());
+    const std::int64_t count = element_count(shape);
+    const auto bytes = static_cast<std::size_t>(count / 2 + count % 2);
+    NDArray packed;
+    if (tensor.data_location() == TensorProto::EXTERNAL) {
+        TensorProto place = tensor;
+        place.clear_dims();
+        place.add_dims(static_cast<std::int64_t>(bytes));
+        ORRERY_TRY(packed, from_file(place, DType::U8, bytes, limits));
+    } else if (tensor.has_raw_data() ? tensor.raw_data().size() != bytes
+                                     : static_cast<std::size_t>(tensor.int32_data_size()) != bytes) {
+        return malformed(tensor,
+                         type_text(dtype, shape) + " takes " + std::to_string(bytes) + " bytes, which are not there");
+    } else {
+        packed = NDArray::allocate(DType::U8, {static_cast<std::int64_t>(bytes)});
+        for (std::size_t i = 0; i < bytes; ++i)
+            packed.mutable_values<std::uint8_t>()[i] = static_cast<std::uint8_t>(
+                tensor.has_raw_data() ? tensor.raw_data()[i] : tensor.int32_data(static_cast<int>(i)));
+    }
+    NDArray array = NDArray::allocate(dtype, shape);
+    const auto pairs = packed.values<std::uint8_t>();
+    for (std::int64_t i = 0; i < array.size(); ++i)
+        array.set_int(i, pairs[static_cast<std::size_t>(i / 2)] >> (i % 2 * 4)); // cut and signed there
+    return array;
+}
+
 /// A bool is 0 or 1 whatever the file says.
 NDArray normalized(NDArray array) {
     if (array.dtype() != DType::Bool) return array;
@@ -137,6 +171,13 @@ Result<DType> dtype_of(std::int32_t data_type) {
     case TensorProto::UINT32: return DType::U32;
     case TensorProto::UINT64: return DType::U64;
     case TensorProto::BFLOAT16: return DType::BF16;
+    // Numbers of onnx.proto from 1.14 and 1.16 on, newer than the message classes.
+    case 17: return DType::F8E4M3FN;
+    case 18: return DType::F8E4M3FNUZ;
+    case 19: return DType::F8E5M2;
+    case 20: return DType::F8E5M2FNUZ;
+    case 21: return DType::U4;
+    case 22: return DType::I4;
     case TensorProto::STRING: return Diagnostic{Code::UnsupportedFeature, "tensors of strings are not served", {}, {}};
     case TensorProto::COMPLEX64:
     case TensorProto::COMPLEX128:
@@ -159,6 +200,7 @@ Result<NDArray> tensor_value(const TensorProto& tensor, const TensorLimits& limi
         return Diagnostic{Code::UnsupportedFeature, "tensor '" + tensor.name() + "' is cut into segments", {}, {}};
     const Shape shape(tensor.dims().begin(), tensor.dims().end());
     ORRERY_TRY(const std::int64_t elements, checked_elements(shape, dtype, limits.max_bytes));
+    if (!is_arithmetic(dtype)) return nibbles_of(tensor, dtype, limits);
     const std::size_t bytes = static_cast<std::size_t>(elements) * static_cast<std::size_t>(byte_size(dtype));
     if (tensor.data_location() == TensorProto::EXTERNAL) {
         ORRERY_TRY(NDArray array, from_file(tensor, dtype, bytes, limits));

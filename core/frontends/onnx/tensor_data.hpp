@@ -15,7 +15,7 @@ class TensorProto;
 namespace orrery::onnx {
 
 /// The dtype of a TensorProto.DataType number.
-/// Errors: UnsupportedFeature for strings, complex numbers and types of fewer than 8 bits; MalformedModel for no type.
+/// Errors: UnsupportedFeature for strings, complex numbers and floats of 4 bits; MalformedModel for no type.
 [[nodiscard]] Result<DType> dtype_of(std::int32_t data_type);
 
 /// Where a tensor's data may lie, and how much of it there may be.

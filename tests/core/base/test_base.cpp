@@ -67,6 +67,59 @@ TEST_CASE("bfloat rounds to nearest even", "[base][dtype]") {
     REQUIRE(float_to_bfloat(3.14159265f) == 0x4049);
 }
 
+TEST_CASE("8-bit floats agree with the values of their specification", "[base][dtype]") {
+    // OCP 8-bit Floating Point Specification, revision 1.0, table 2; ONNX, "Float stored in 8 bits".
+    struct Kind {
+        DType dtype;
+        double greatest, least, least_normal;
+        std::uint8_t beyond; ///< what 1e6 becomes
+    };
+    const Kind kinds[] = {{DType::F8E4M3FN, 448, 0x1p-9, 0x1p-6, 0x7f},
+                          {DType::F8E4M3FNUZ, 240, 0x1p-10, 0x1p-7, 0x80},
+                          {DType::F8E5M2, 57344, 0x1p-16, 0x1p-14, 0x7c},
+                          {DType::F8E5M2FNUZ, 57344, 0x1p-17, 0x1p-15, 0x80}};
+    for (const Kind& kind : kinds) {
+        INFO(to_string(kind.dtype));
+        const auto value = [&](int bits) { return float8_to_float(kind.dtype, static_cast<std::uint8_t>(bits)); };
+        const auto code = [&](double v) { return float_to_float8(kind.dtype, static_cast<float>(v)); };
+        REQUIRE(value(code(kind.greatest)) == kind.greatest);
+        REQUIRE(code(kind.least) == 1);
+        REQUIRE(code(kind.least / 2) == 0); // a tie, to even
+        REQUIRE(code(kind.least * 1.5) == 2);
+        REQUIRE(code(kind.least_normal) == (kind.dtype < DType::F8E5M2 ? 8 : 4));
+        REQUIRE(code(1e6) == kind.beyond);
+        REQUIRE(code(HUGE_VAL) == kind.beyond);
+        REQUIRE(std::isnan(value(code(std::nan("")))));
+        REQUIRE(std::signbit(value(code(-0.0))) == (kind.beyond != 0x80));
+        REQUIRE(value(code(-1.25)) == -1.25f);
+        for (int bits = 0; bits < 256; ++bits) {
+            if (std::isnan(value(bits))) continue;
+            REQUIRE(code(value(bits)) == bits);
+            if (value(bits) <= 0 || value(bits) >= kind.greatest) continue;
+            // Between neighbours the nearer one is taken, half way the even one.
+            const double low = value(bits), high = value(bits + 1), middle = (low + high) / 2;
+            REQUIRE(code(low + (middle - low) * 0.99) == bits);
+            REQUIRE(code(middle + (high - middle) * 0.01) == bits + 1);
+            REQUIRE(code(middle) == bits + bits % 2);
+        }
+    }
+    REQUIRE(float8_to_float(DType::F8E5M2, 0x7c) == HUGE_VALF);
+}
+
+TEST_CASE("4-bit integers are kept in a byte each and wrap", "[base][dtype]") {
+    NDArray array = NDArray::allocate(DType::I4, {3});
+    REQUIRE(array.bytes() == 3);
+    array.set_int(0, -8);
+    array.set_int(1, 8);
+    array.set(2, 7);
+    REQUIRE(array.to_ints() == std::vector<std::int64_t>{-8, -8, 7});
+    NDArray whole = NDArray::allocate(DType::U4, {1});
+    whole.set_int(0, 17);
+    REQUIRE(whole.as_int(0) == 1);
+    REQUIRE(bit_width(DType::U4) == 4);
+    REQUIRE_FALSE(is_arithmetic(DType::U4));
+}
+
 TEST_CASE("dtype names round-trip", "[base][dtype]") {
     for (int i = 0; i < kDTypeCount; ++i) {
         const auto dtype = static_cast<DType>(i);

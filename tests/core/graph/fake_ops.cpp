@@ -159,6 +159,7 @@ class Generator {
         for (std::size_t i = 0; i < value.bytes(); ++i)
             bytes[i] = static_cast<std::uint8_t>(dtype == DType::Bool ? rng_() % 2 : rng_());
         for (std::int64_t i = 0; i < value.size(); ++i) {
+            if (!is_arithmetic(dtype)) value.set_int(i, static_cast<std::int64_t>(rng_()));
             static const std::vector<double> kOdd{0.0, -0.0, 1.0, 0.1, INFINITY, -INFINITY, NAN, 1e-40, 65504.0, 1e30};
             if (is_float(dtype) && below(2))
                 value.set(i, kOdd[static_cast<std::size_t>(below(static_cast<int>(kOdd.size())))]);

@@ -25,6 +25,52 @@ TEST_CASE("quantization rounds to even and saturates", "[ops][quantize]") {
     REQUIRE(refusal("dequantize_linear", {x, scale}) == Code::BadType);
 }
 
+TEST_CASE("quantization to 4-bit integers and 8-bit floats, and by blocks", "[ops][quantize]") {
+    const NDArray x = f32({6}, {0, 3, -5, 40, -40, 448}), two = f32({}, {2});
+    const NDArray nibbles = call("quantize_linear", {x, two, array(DType::I4, {}, {1})}, {{"dtype", DType::I4}});
+    require_values(nibbles, {6}, {1, 3, -1, 7, -8, 7}, 0); // -2.5 rounds to -2
+    require_values(call("dequantize_linear", {nibbles, two, array(DType::I4, {}, {1})}), {6}, {0, 4, -4, 12, -18, 12},
+                   0);
+    require_values(call("quantize_linear", {x, two}, {{"dtype", DType::U4}}), {6}, {0, 2, 0, 15, 0, 15}, 0);
+    // 448 / 0.5 is beyond the format; 40 / 0.5 = 80 is a value of it, -5 / 0.5 too.
+    const NDArray eights = call("quantize_linear", {x, f32({}, {0.5})}, {{"dtype", DType::F8E4M3FN}});
+    REQUIRE(eights.dtype() == DType::F8E4M3FN);
+    require_values(eights, {6}, {0, 6, -10, 80, -80, 448}, 0);
+    require_values(call("dequantize_linear", {eights, f32({}, {0.5})}), {6}, {0, 3, -5, 40, -40, 224}, 0);
+
+    // ONNX DequantizeLinear 21: one scale for each block of two rows; the last block is short.
+    const NDArray matrix = array(DType::I8, {3, 2}, {1, 2, 3, 4, 5, 6}), scales = f32({2, 2}, {1, 10, 100, 1000});
+    const NDArray zeros = array(DType::I8, {2, 2}, {0, 1, 2, 3});
+    const Attrs blocks{{"axis", std::int64_t{0}}, {"block", std::int64_t{2}}};
+    const NDArray real = call("dequantize_linear", {matrix, scales, zeros}, blocks);
+    require_values(real, {3, 2}, {1, 10, 3, 30, 300, 3000}, 0);
+    require_values(call("quantize_linear", {real, scales, zeros}, blocks.with("dtype", DType::I8)), {3, 2},
+                   {1, 2, 3, 4, 5, 6}, 0);
+    REQUIRE(refusal("dequantize_linear", {matrix, scales}, {{"block", std::int64_t{2}}}) == Code::BadShape);
+    REQUIRE(refusal("dequantize_linear", {matrix, scales}, blocks.with("block", std::int64_t{-1})) == Code::BadShape);
+    REQUIRE(refusal("dequantize_linear", {matrix, scales, zeros.reshaped({4})}, blocks) == Code::BadShape);
+}
+
+TEST_CASE("casts to and from 8-bit floats and 4-bit integers", "[ops][cast]") {
+    const NDArray x = f32({5}, {1.06, -1000, 1e6, HUGE_VAL, 0x1p-10});
+    // ONNX Cast, the table of 8-bit floats: the greatest value where it saturates, otherwise NaN or infinity.
+    require_values(call("cast", {x}, {{"dtype", DType::F8E4M3FN}}), {5}, {1, -448, 448, 448, 0}, 0);
+    const NDArray open = call("cast", {x}, {{"dtype", DType::F8E4M3FN}, {"saturate", false}});
+    REQUIRE(open.as_double(0) == 1);
+    for (std::int64_t i : {1, 2, 3}) REQUIRE(std::isnan(open.as_double(i)));
+    require_values(call("cast", {x}, {{"dtype", DType::F8E5M2}}), {5}, {1, -1024, 57344, 57344, 0x1p-10}, 0);
+    REQUIRE(call("cast", {x}, {{"dtype", DType::F8E5M2}, {"saturate", false}}).as_double(2) == HUGE_VAL);
+    REQUIRE(std::isnan(call("cast", {f32({}, {std::nan("")})}, {{"dtype", DType::F8E4M3FNUZ}}).as_double(0)));
+    const NDArray small = call("cast", {x}, {{"dtype", DType::F8E4M3FNUZ}});
+    require_values(call("cast", {small}, {{"dtype", DType::F16}}), {5}, {1, -240, 240, 240, 0x1p-10}, 0);
+    const NDArray nibbles = call("cast", {f32({4}, {-9.5, 3.9, 7, 100})}, {{"dtype", DType::I4}});
+    require_values(call("cast", {nibbles}, {{"dtype", DType::F32}}), {4}, {-8, 3, 7, 7}, 0);
+    require_values(call("cast", {i64({3}, {17, -1, 8})}, {{"dtype", DType::U4}}), {3}, {1, 15, 8}, 0);
+    REQUIRE(refusal("add", {nibbles, nibbles}) == Code::BadType);
+    REQUIRE(refusal("relu", {small}) == Code::BadType);
+    REQUIRE(refusal("equal", {nibbles, nibbles}) == Code::BadType);
+}
+
 namespace {
 
 NDArray resized(const NDArray& x, const Ints& sizes, Attrs attrs) {

@@ -75,7 +75,7 @@ class NaiveInterpreter {
             return FloatImm::make(a->dtype, std::isnan(x) ? x : x > 0 ? 1.0 : x < 0 ? -1.0 : 0.0);
         }
         if (node.intrinsic == Intrinsic::CountOnes) {
-            const auto bits = static_cast<std::uint64_t>(as_int(a).value()) << (64 - 8 * byte_size(a->dtype));
+            const auto bits = static_cast<std::uint64_t>(as_int(a).value()) << (64 - bit_width(a->dtype));
             return constant_int(a->dtype, std::popcount(bits));
         }
         const Expr result = call(node.intrinsic, a);

@@ -52,7 +52,7 @@ class ProgramGenerator {
     Expr value(DType dtype, int depth) {
         if (depth <= 0 || chance(15)) return leaf(dtype);
         if (dtype == DType::Bool) return condition(depth);
-        switch (below(6)) {
+        switch (below(is_arithmetic(dtype) ? 6 : 2)) {
         case 0: // a narrow source keeps i64 far from overflow
             return cast_of(dtype, value(dtype == DType::I64 ? DType::I8 : this->dtype(), depth - 1));
         case 1: return select_of(value(DType::Bool, depth - 1), value(dtype, depth - 1), value(dtype, depth - 1));
@@ -145,7 +145,8 @@ class ProgramGenerator {
             return Call::make(pick({Intrinsic::IsNan, Intrinsic::IsInf}), {value(type, depth - 1)});
         }
         default: {
-            const DType type = dtype();
+            DType type = dtype();
+            if (!is_arithmetic(type)) type = DType::I8;
             const auto op = static_cast<BinaryOp>(static_cast<int>(BinaryOp::Eq) + below(type == DType::Bool ? 2 : 6));
             return drawn(op, type, depth);
         }
@@ -257,7 +258,7 @@ class ProgramGenerator {
     Stmt body(const Buffer& out, const std::vector<Expr>& spatial, bool reduce) {
         const DType type = out->dtype;
         const auto store = [&](Expr result) {
-            if (reduce && type != DType::Bool && type != DType::I64)
+            if (reduce && type != DType::Bool && type != DType::I64 && is_arithmetic(type))
                 result = binary_of(pick({BinaryOp::Add, BinaryOp::Max}), load(out, spatial), std::move(result));
             else if (reduce && type == DType::I64)
                 result = binary_of(BinaryOp::Max, load(out, spatial), std::move(result));

@@ -233,7 +233,8 @@ TEST_CASE("constants print short and read back exactly", "[tensor][text]") {
 
     std::mt19937_64 random(Catch::rngSeed());
     std::vector<Expr> values;
-    for (DType type : {DType::F16, DType::BF16, DType::F32, DType::F64}) {
+    for (DType type : {DType::F8E4M3FN, DType::F8E4M3FNUZ, DType::F8E5M2, DType::F8E5M2FNUZ, DType::F16, DType::BF16,
+                       DType::F32, DType::F64}) {
         for (double v : {0.0, -0.0, 1.0, -1.5, 1e-45, 1.1754944e-38, 3.4028235e38, 65504.0, 5.96e-8, 5e-324,
                          1.7976931348623157e308, 1e7, 16777216.0})
             values.push_back(FloatImm::make(type, v));
@@ -242,8 +243,9 @@ TEST_CASE("constants print short and read back exactly", "[tensor][text]") {
         for (int i = 0; i < 200; ++i)
             values.push_back(FloatImm::make(type, std::bit_cast<float>(static_cast<std::uint32_t>(random()))));
     }
-    for (int t = 1; t < static_cast<int>(DType::F16); ++t) {
+    for (int t = 0; t < kDTypeCount; ++t) {
         const auto type = static_cast<DType>(t);
+        if (!is_int(type)) continue;
         values.push_back(lowest(type));
         values.push_back(highest(type));
         for (int i = 0; i < 50; ++i) values.push_back(constant_int(type, static_cast<std::int64_t>(random())));

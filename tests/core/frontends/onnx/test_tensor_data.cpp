@@ -121,8 +121,41 @@ TEST_CASE("shapes that cannot be are refused before memory is taken", "[frontend
 TEST_CASE("element types without a dtype are named", "[frontends][tensor]") {
     CHECK(code_of(proto(TensorProto::STRING, {1})) == Code::UnsupportedFeature);
     CHECK(code_of(proto(TensorProto::COMPLEX64, {1})) == Code::UnsupportedFeature);
-    CHECK(code_of(proto(17, {1})) == Code::UnsupportedFeature); // FLOAT8E4M3FN of later versions
+    CHECK(code_of(proto(23, {1})) == Code::UnsupportedFeature); // FLOAT4E2M1 of later versions
     CHECK(code_of(proto(TensorProto::UNDEFINED, {1})) == Code::MalformedModel);
+}
+
+TEST_CASE("8-bit floats and 4-bit integers have numbers the message classes do not know", "[frontends][tensor]") {
+    TensorProto eights = proto(17, {3}); // FLOAT8E4M3FN
+    eights.set_raw_data(std::string("\x38\x7e\x80", 3));
+    const auto real = orrery::onnx::tensor_value(eights);
+    REQUIRE(real);
+    CHECK(real->dtype() == DType::F8E4M3FN);
+    CHECK(real->as_double(0) == 1);
+    CHECK(real->as_double(1) == 448);
+    TensorProto bits = proto(19, {1}); // FLOAT8E5M2
+    bits.add_int32_data(0xbc);
+    CHECK(orrery::onnx::tensor_value(bits)->as_double(0) == -1);
+
+    TensorProto nibbles = proto(22, {3}); // INT4: two in a byte, the first one low
+    nibbles.set_raw_data(std::string("\x7f\x08", 2));
+    const auto whole = orrery::onnx::tensor_value(nibbles);
+    REQUIRE(whole);
+    CHECK(whole->dtype() == DType::I4);
+    CHECK(whole->to_ints() == std::vector<std::int64_t>{-1, 7, -8});
+    TensorProto field = proto(21, {2}); // UINT4
+    field.add_int32_data(0xf1);
+    CHECK(orrery::onnx::tensor_value(field)->to_ints() == std::vector<std::int64_t>{1, 15});
+    field.add_int32_data(0);
+    CHECK(code_of(field) == Code::MalformedModel);
+    nibbles.set_raw_data("abc");
+    CHECK(code_of(nibbles) == Code::MalformedModel);
+    const Model model;
+    TensorProto outside = external("weights.bin", "4", "1");
+    outside.set_data_type(21);
+    CHECK(orrery::onnx::tensor_value(outside, model.limits)->to_ints() == std::vector<std::int64_t>{4, 0});
+    outside.set_dims(0, 3);
+    CHECK(code_of(outside, model.limits) == Code::MalformedModel);
 }
 
 TEST_CASE("a bool is 0 or 1", "[frontends][tensor]") {
