@@ -1,6 +1,7 @@
 // Parsing of the command line.
 
 #include "app/cli.hpp"
+#include "app/cli_vta.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -78,6 +79,7 @@ struct Arguments {
     ExportArguments exported;
     CaptureArguments capture;
     WindowArguments window;
+    VtaArguments vta;
     std::string op;
     bool ops_json = false;
 };
@@ -174,8 +176,9 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     exported->callback([&] { status = command_export(a.exported); });
 
     auto* capture = app.add_subcommand("capture", "writes the window as a picture; needs a display");
-    add_model(*capture, a.capture);
-    capture->add_option("--layout", a.capture.layout, "Explore, Passes, Schedule, Run or Start");
+    add_model(*capture, a.capture, false);
+    capture->add_option("--layout", a.capture.layout,
+                        "Explore, Passes, Schedule, Run, Start, or VTA, whose MODEL is a program of the accelerator");
     capture->add_option("-o,--output", a.capture.output, "PNG file to write")->required();
     capture->add_option("--size", a.capture.size, "WIDTHxHEIGHT in pixels, for example 1600x1000");
     capture->add_option("--theme", a.capture.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));
@@ -222,6 +225,7 @@ int run_command_line(int argc, char** argv) {
     declare_models(app, arguments, status);
     declare_rest(app, arguments, status);
     declare_compare(app, arguments, status);
+    declare_vta(app, arguments.vta, status);
     auto* window = &app;
     add_model(*window, arguments.window, false);
     window->add_option("--config", arguments.window.config, "folder for settings");

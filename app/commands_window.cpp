@@ -37,7 +37,13 @@ int command_window(const WindowArguments& a) {
 int command_capture(const CaptureArguments& a) {
     if (!has_display()) return fail(no_display(), a.json);
     CaptureStart capture;
-    Result<WindowStart> start = window_start(a);
+    const bool vta = a.layout == "VTA" || a.layout == "vta";
+    if (!vta && a.layout != "Start" && a.model.empty())
+        return fail({Code::BadArgument, "there is no model to show", {}, "only the layouts Start and VTA need none"},
+                    a.json);
+    ModelArguments model = a;
+    if (vta) model.model.clear(), capture.program = a.model;
+    Result<WindowStart> start = window_start(model);
     if (!start) return fail(start.error(), a.json);
     capture.window = *std::move(start);
     capture.window.no_config = true;

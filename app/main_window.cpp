@@ -1,5 +1,6 @@
 #include "app/main_window.hpp"
 
+#include "app/vta_page.hpp"
 #include "views/qt/theme.hpp"
 
 #include <QApplication>
@@ -111,8 +112,8 @@ void MainWindow::connect_file_actions() {
     a.on(ActionId::Export, [this] { save_dialog(false); });
     a.on(ActionId::CloseModel, [this] { submit(views::CloseModel{}); });
     a.on(ActionId::Quit, [this] { close(); });
-    a.on(ActionId::Undo, [this] { submit(views::Undo{}); });
-    a.on(ActionId::Redo, [this] { submit(views::Redo{}); });
+    a.on(ActionId::Undo, [this] { vta_shown_ ? vta_->undo() : submit(views::Undo{}); });
+    a.on(ActionId::Redo, [this] { vta_shown_ ? vta_->redo() : submit(views::Redo{}); });
     a.on(ActionId::Run, [this] {
         submit(views::RunModel{});
         workspace_->show_bottom_tab(Workspace::RunTab);
@@ -190,7 +191,9 @@ void MainWindow::connect_view_actions() {
         a.on(id, [this, arrangement = arrangement] {
             workspace_->keep_arrangement();
             workspace_->arrange(arrangement);
+            show_vta(false);
         });
+    a.on(ActionId::LayoutVta, [this] { show_vta(!vta_shown_); });
     a.on(ActionId::ResetLayout, [this] { workspace_->reset_arrangement(); });
     const auto panes = {std::pair(ActionId::ShowGraph, PaneId::Graph),
                         {ActionId::ShowCode, PaneId::Code},
@@ -275,11 +278,15 @@ void MainWindow::show_screen() {
     strip_->set_data(next.stages);
     if (next.stages != before->stages) card_->refresh(*next.stages);
     if (!next.has_model) card_->close_card();
-    strip_->setVisible(next.has_model);
+    strip_->setVisible(next.has_model && !vta_shown_);
     workspace_->show_screen(*before, next);
     if (!next.has_model && next.problems != before->problems) start_->set_problems(next.problems);
     status_->set_data(next.status);
-    stack_->setCurrentWidget(next.has_model ? static_cast<QWidget*>(workspace_) : start_);
+    if (other_model && next.has_model) vta_shown_ = false;
+    (*actions_)[ActionId::LayoutVta]->setChecked(vta_shown_);
+    stack_->setCurrentWidget(vta_shown_       ? static_cast<QWidget*>(vta_)
+                             : next.has_model ? static_cast<QWidget*>(workspace_)
+                                              : start_);
     if (before->has_model != next.has_model) next.has_model ? workspace_->graph()->setFocus() : start_->setFocus();
     if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm ||
         next.assembly != before->assembly || next.diff != before->diff || next.memory != before->memory ||
@@ -292,7 +299,9 @@ void MainWindow::show_screen() {
         }
     }
     errors_seen_ = next.problems->errors;
-    setWindowTitle(next.has_model ? text_of(next.model_title) + QStringLiteral(" · Orrery") : QStringLiteral("Orrery"));
+    if (!vta_shown_)
+        setWindowTitle(next.has_model ? text_of(next.model_title) + QStringLiteral(" · Orrery")
+                                      : QStringLiteral("Orrery"));
     update_actions(next);
     if (next.start != before->start) update_start();
 }
@@ -310,6 +319,9 @@ void MainWindow::update_actions(const views::Screen& screen) {
     a.enable(ActionId::Redo, !screen.redo_title.empty(), tr("nothing to redo"));
     a[ActionId::Undo]->setText(screen.undo_title.empty() ? tr("Undo") : tr("Undo: %1").arg(text_of(screen.undo_title)));
     a[ActionId::Redo]->setText(screen.redo_title.empty() ? tr("Redo") : tr("Redo: %1").arg(text_of(screen.redo_title)));
+    if (vta_shown_)
+        for (const ActionId id : {ActionId::Undo, ActionId::Redo})
+            a.enable(id, true), a[id]->setText(id == ActionId::Undo ? tr("Undo") : tr("Redo"));
     a.enable(ActionId::Cancel, screen.status.can_cancel, tr("nothing is running"));
     update_pass_actions(screen);
     for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
@@ -375,6 +387,29 @@ void MainWindow::update_model_menu() {
     menu->addAction((*actions_)[ActionId::CloseModel]);
 }
 
+// --------------------------------------------------------------------------------- the accelerator
+
+VtaPage* MainWindow::vta() {
+    if (vta_ != nullptr) return vta_;
+    vta_ = new VtaPage(stack_);
+    stack_->addWidget(vta_);
+    connect(vta_, &VtaPage::title_changed, this, [this](const QString& title) {
+        if (vta_shown_) setWindowTitle(title + QStringLiteral(" · Orrery"));
+    });
+    connect(vta_, &VtaPage::hint_changed, this, [this](const QString& hint) {
+        if (!hint.isEmpty()) status_->show_hint(hint);
+    });
+    return vta_;
+}
+
+void MainWindow::show_vta(bool on) {
+    vta_shown_ = on;
+    if (on) (void)vta();
+    show_screen();
+    if (on) vta_->timeline()->canvas()->setFocus();
+    if (on && vta_->run()) setWindowTitle(text_of(vta_->run()->title) + QStringLiteral(" · Orrery"));
+}
+
 // ---------------------------------------------------------------------------------------- selection
 
 void MainWindow::select(const views::Selection& selection, QObject* source, bool remember) {
@@ -403,6 +438,11 @@ void MainWindow::travel(int direction) {
 
 void MainWindow::open_path(const QString& path) {
     const QString absolute = QFileInfo(path).absoluteFilePath();
+    if (absolute.endsWith(QStringLiteral(".vta"))) {
+        show_vta(true);
+        (void)vta_->open(absolute);
+        return;
+    }
     if (QFileInfo::exists(absolute)) {
         settings_.add_recent(absolute);
         update_start();

@@ -24,6 +24,8 @@ class QStackedWidget;
 
 namespace orrery::app {
 
+class VtaPage;
+
 class MainWindow : public QMainWindow {
     Q_OBJECT
   public:
@@ -39,6 +41,11 @@ class MainWindow : public QMainWindow {
     [[nodiscard]] qt::StatusLine* status() const { return status_; }
     [[nodiscard]] qt::CommandPalette* palette_popup() const { return palette_; }
     [[nodiscard]] qt::KeyList* key_list() const { return keys_; }
+    /// The accelerator's page, which needs no model; made when it is first asked for.
+    [[nodiscard]] VtaPage* vta();
+    /// Shows the accelerator's page, or the model's again.
+    void show_vta(bool on);
+    [[nodiscard]] bool shows_vta() const { return vta_shown_; }
     [[nodiscard]] Toolbar* toolbar() const { return toolbar_; }
     [[nodiscard]] const Actions& actions() const { return *actions_; }
     [[nodiscard]] const views::Selection& selection() const { return selection_; }
@@ -91,6 +98,8 @@ class MainWindow : public QMainWindow {
     QStackedWidget* stack_ = nullptr;
     qt::StartPage* start_ = nullptr;
     Workspace* workspace_ = nullptr;
+    VtaPage* vta_ = nullptr;
+    bool vta_shown_ = false;
     qt::StatusLine* status_ = nullptr;
     qt::CommandPalette* palette_ = nullptr;
     qt::KeyList* keys_ = nullptr;

@@ -4,6 +4,9 @@ if(ORRERY_GUI)
   orrery_library(app_window
     actions.cpp
     main_window.cpp
+    vta_job.cpp
+    vta_page.cpp
+    vta_panels.cpp
     window_entry.cpp
     window_imgui_host.cpp
     window_memory_panel.cpp
@@ -13,7 +16,7 @@ if(ORRERY_GUI)
     window_toolbar.cpp
     window_workbench.cpp
     window_workspace.cpp
-    LINKS orrery::core_session orrery::views_qt orrery::views_imgui Qt6::Widgets Qt6::OpenGL
+    LINKS orrery::app_vta orrery::core_session orrery::views_qt orrery::views_imgui Qt6::Widgets Qt6::OpenGL
     PRECOMPILED qt
   )
   set_target_properties(orrery_app_window PROPERTIES AUTOMOC ON)

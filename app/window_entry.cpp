@@ -1,6 +1,7 @@
 #include "app/window_entry.hpp"
 
 #include "app/main_window.hpp"
+#include "app/vta_page.hpp"
 #include "app/window_session.hpp"
 #include "core/base/file.hpp"
 #include "views/qt/graph_picture.hpp"
@@ -37,7 +38,7 @@ std::filesystem::path layout_cache(const WindowStart& start) {
 }
 
 /// Runs the event loop until the workbench rests and the window shows it.
-bool wait_until_shown(const SessionWorkbench& workbench, const MainWindow& window) {
+bool wait_until_shown(const SessionWorkbench& workbench, MainWindow& window) {
     QElapsedTimer clock;
     clock.start();
     int calm = 0;
@@ -46,7 +47,8 @@ bool wait_until_shown(const SessionWorkbench& workbench, const MainWindow& windo
         QTimer::singleShot(20, &loop, &QEventLoop::quit);
         loop.exec();
         // Twice in a row: work may follow from the screen just shown (the code of the function it chose).
-        calm = workbench.idle() && window.up_to_date() ? calm + 1 : 0;
+        const bool idle = workbench.idle() && (!window.shows_vta() || window.vta()->idle());
+        calm = idle && window.up_to_date() ? calm + 1 : 0;
         if (calm >= 3) return true;
     }
     return false;
@@ -103,11 +105,15 @@ Result<void> capture_window(const CaptureStart& start) {
     const bool first_page = layout.compare(QStringLiteral("Start"), Qt::CaseInsensitive) == 0;
     window.resize(size);
     window.show();
-    if (!first_page) window.workspace()->arrange(arrangement_named(layout));
+    const bool vta = layout.compare(QStringLiteral("VTA"), Qt::CaseInsensitive) == 0;
+    if (vta) window.show_vta(true);
+    if (!start.program.empty() && !window.vta()->open(QString::fromStdString(start.program)))
+        return Diagnostic{Code::BadArgument, window.vta()->hint().toStdString(), {}, {}};
+    if (!first_page && !vta) window.workspace()->arrange(arrangement_named(layout));
     if (start.window.recipe && !first_page) workbench.open_recipe(*start.window.recipe);
     if (!wait_until_shown(workbench, window))
         return Diagnostic{Code::ProcessFailed, "the model was not compiled in time", {}, {}};
-    if (!first_page && !workbench.snapshot()->has_model() && !workbench.snapshot()->problems.empty())
+    if (!first_page && !vta && !workbench.snapshot()->has_model() && !workbench.snapshot()->problems.empty())
         return workbench.snapshot()->problems.front();
     if (!start.function.empty()) workbench.submit(views::SelectFunction{start.function});
     if (start.run || arrangement_named(layout) == Arrangement::Run) {

@@ -26,7 +26,8 @@ int show_window(const WindowStart& start);
 
 struct CaptureStart {
     WindowStart window;
-    std::string layout = "Schedule"; ///< Explore, Passes, Schedule, Run; "Start" for the start page
+    std::string layout = "Schedule"; ///< Explore, Passes, Schedule, Run, VTA; "Start" for the start page
+    std::string program;             ///< of the layout VTA: an example or a file; empty: the first example
     std::string theme;               ///< "dark" (default) or "light"
     std::string function;            ///< tensor program shown; empty: the costliest
     std::string size;                ///< "1600x1000"; empty: 1680x1050

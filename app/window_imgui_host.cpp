@@ -25,7 +25,26 @@ QString font_file() {
     return {};
 }
 
+imgui::Colour packed(const QColor& c) {
+    return imgui::rgb(static_cast<std::uint8_t>(c.red()), static_cast<std::uint8_t>(c.green()),
+                      static_cast<std::uint8_t>(c.blue()));
+}
+
 } // namespace
+
+imgui::Style canvas_style() {
+    const qt::Theme& t = qt::theme();
+    imgui::Style s;
+    s.ground = packed(t.ground), s.panel = packed(t.panel), s.raised = packed(t.raised),
+    s.hairline = packed(t.hairline);
+    s.text = packed(t.text), s.dim = packed(t.dim), s.faint = packed(t.faint);
+    s.accent = packed(t.accent), s.accent_fill = packed(t.accent_fill);
+    s.bad = packed(t.error), s.warning = packed(t.warning);
+    s.kinds = {packed(t.blue), packed(t.teal), packed(t.violet), packed(t.green), packed(t.grey)};
+    s.kind_fills = {packed(t.blue_fill), packed(t.teal_fill), packed(t.violet_fill), packed(t.green_fill),
+                    packed(t.grey_fill)};
+    return s;
+}
 
 ImGuiHost::ImGuiHost(const QString& name, QWidget* parent)
     : QWidget(parent), canvas_(std::make_unique<imgui::Canvas>()) {
@@ -82,6 +101,7 @@ void ImGuiHost::run_frame() {
     });
     input_.wheel = 0;
     input_.step = 0;
+    input_.key = 0;
 }
 
 void ImGuiHost::render() {
@@ -156,6 +176,7 @@ void ImGuiHost::set_button(Qt::MouseButton button, bool down) {
 }
 
 void ImGuiHost::mousePressEvent(QMouseEvent* event) {
+    input_.shift = (event->modifiers() & Qt::ShiftModifier) != 0;
     set_mouse(event->position());
     set_button(event->button(), true);
 }
@@ -182,6 +203,14 @@ void ImGuiHost::wheelEvent(QWheelEvent* event) {
 
 void ImGuiHost::keyPressEvent(QKeyEvent* event) {
     const int key = event->key();
+    const QString letter = key == Qt::Key_Escape ? QStringLiteral("\x1b") : QString(QChar(key).toLower());
+    const bool plain = (event->modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier)) == 0;
+    if (plain && key < 0x80 ? keys_.contains(letter) : key == Qt::Key_Escape && keys_.contains(letter)) {
+        if (dirty_ && gl_ == Gl::Ready && input_.key != 0) render(); // one letter a frame
+        input_.key = letter.at(0).toLatin1();
+        input_.shift = (event->modifiers() & Qt::ShiftModifier) != 0;
+        return request_frame();
+    }
     if (key != Qt::Key_Left && key != Qt::Key_Right && key != Qt::Key_Up && key != Qt::Key_Down)
         return QWidget::keyPressEvent(event);
     input_.step = key == Qt::Key_Left || key == Qt::Key_Up ? -1 : 1;

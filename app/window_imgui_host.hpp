@@ -26,6 +26,8 @@ class ImGuiHost : public QWidget {
     explicit ImGuiHost(const QString& name, QWidget* parent = nullptr);
     ~ImGuiHost() override;
     void set_draw(Draw draw) { draw_ = std::move(draw); }
+    /// Letters that go to the canvas when typed while it has the focus, in lower case; others go to the window.
+    void set_keys(const QString& letters) { keys_ = letters; }
     /// Asks for a frame; several requests before the next paint are one.
     void request_frame();
     [[nodiscard]] bool has_gl();
@@ -59,6 +61,7 @@ class ImGuiHost : public QWidget {
     std::unique_ptr<QOpenGLFramebufferObject> target_;
     QImage picture_;
     Draw draw_;
+    QString keys_;
     imgui::Input input_;
     Gl gl_ = Gl::Unknown;
     bool dirty_ = true;
@@ -67,5 +70,8 @@ class ImGuiHost : public QWidget {
     double frame_ms_ = 0;
     int frames_ = 0;
 };
+
+/// The theme's colours as canvases take them.
+[[nodiscard]] imgui::Style canvas_style();
 
 } // namespace orrery::app

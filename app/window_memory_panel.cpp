@@ -1,20 +1,10 @@
 #include "app/window_memory_panel.hpp"
 
-#include "views/qt/theme.hpp"
-
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QSplitter>
 
 namespace orrery::app {
-namespace {
-
-imgui::Colour packed(const QColor& c) {
-    return imgui::rgb(static_cast<std::uint8_t>(c.red()), static_cast<std::uint8_t>(c.green()),
-                      static_cast<std::uint8_t>(c.blue()));
-}
-
-} // namespace
 
 MemoryPanel::MemoryPanel(QWidget* parent) : QWidget(parent), data_(std::make_shared<views::MemoryViewData>()) {
     auto* row = new QHBoxLayout(this);
@@ -45,15 +35,7 @@ MemoryPanel::MemoryPanel(QWidget* parent) : QWidget(parent), data_(std::make_sha
 }
 
 void MemoryPanel::set_style() {
-    const qt::Theme& t = qt::theme();
-    imgui::Style& s = state_.style;
-    s.ground = packed(t.ground), s.panel = packed(t.panel), s.raised = packed(t.raised),
-    s.hairline = packed(t.hairline);
-    s.text = packed(t.text), s.dim = packed(t.dim), s.faint = packed(t.faint);
-    s.accent = packed(t.accent), s.accent_fill = packed(t.accent_fill);
-    s.kinds = {packed(t.blue), packed(t.teal), packed(t.violet), packed(t.green), packed(t.grey)};
-    s.kind_fills = {packed(t.blue_fill), packed(t.teal_fill), packed(t.violet_fill), packed(t.green_fill),
-                    packed(t.grey_fill)};
+    state_.style = canvas_style();
     canvas_->request_frame();
 }
 

@@ -94,7 +94,8 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
     for (const auto& [id, text] : {std::pair(ActionId::Check, tr("Check")),
                                    {ActionId::Export, tr("Export…")},
                                    {ActionId::Undo, tr("↶")},
-                                   {ActionId::Redo, tr("↷")}}) {
+                                   {ActionId::Redo, tr("↷")},
+                                   {ActionId::LayoutVta, tr("VTA")}}) {
         QToolButton* button = bar_button(actions[id]->text(), this);
         button->setDefaultAction(actions[id]);
         button->setText(text);

@@ -15,26 +15,36 @@ std::uint64_t at(const std::array<std::uint64_t, kCauses>& row, Cause cause) {
     return row[static_cast<std::size_t>(cause)];
 }
 
-double busy_share(const CycleResult& result, std::size_t lane) {
+/// What a summary is made from: a whole run or a part of it.
+struct Span {
+    RangeCounters counters;
+    std::uint64_t cycles = 0;
+    RunState state = RunState::Ready;
+};
+using Row = std::array<std::uint64_t, kCauses>;
+
+const Row& row(const Span& span, Module module) { return span.counters.causes[static_cast<std::size_t>(module)]; }
+
+double busy_share(const Row& causes, std::uint64_t cycles) {
     std::uint64_t busy = 0;
     for (int c = 0; c < kCauses; ++c) {
-        if (is_busy(static_cast<Cause>(c))) busy += result.causes[lane][static_cast<std::size_t>(c)];
+        if (is_busy(static_cast<Cause>(c))) busy += causes[static_cast<std::size_t>(c)];
     }
-    return share(busy, result.total_cycles);
+    return share(busy, cycles);
 }
 
-std::uint64_t total_beats(const CycleResult& result) {
+std::uint64_t total_beats(const RangeCounters& counters) {
     std::uint64_t beats = 0;
-    for (const std::uint64_t b : result.read_beats) beats += b;
+    for (const std::uint64_t b : counters.read_beats) beats += b;
     return beats;
 }
 
 /// Where the compute lane spends what is not GEMM steps decides the bound: it is the module everything meets in.
-Bound find_bound(const CycleResult& r, double port_share) {
-    if (r.state == RunState::Deadlocked) return Bound::Deadlock;
-    if (r.total_cycles == 0) return Bound::Empty;
-    const auto& compute = r.causes[static_cast<std::size_t>(Module::Compute)];
-    const auto& load = r.causes[static_cast<std::size_t>(Module::Load)];
+Bound find_bound(const Span& span, double port_share) {
+    if (span.state == RunState::Deadlocked) return Bound::Deadlock;
+    if (span.cycles == 0) return Bound::Empty;
+    const Row& compute = row(span, Module::Compute);
+    const Row& load = row(span, Module::Load);
     const std::uint64_t gemm = at(compute, Cause::Gemm);
     const std::uint64_t alu = at(compute, Cause::Alu) + at(compute, Cause::Fill);
     const std::uint64_t token_prev = at(compute, Cause::WaitTokenPrev);
@@ -60,9 +70,9 @@ std::string percent(double value) {
     return text;
 }
 
-std::string sentence_of(const Summary& s, const CycleResult& r) {
-    const auto& compute = r.causes[static_cast<std::size_t>(Module::Compute)];
-    const auto part = [&](Cause cause) { return percent(share(at(compute, cause), r.total_cycles)); };
+std::string sentence_of(const Summary& s, const Span& span, const std::vector<Blocked>& blocked) {
+    const Row& compute = row(span, Module::Compute);
+    const auto part = [&](Cause cause) { return percent(share(at(compute, cause), span.cycles)); };
     switch (s.bound) {
     case Bound::Gemm: return "Bound by the GEMM unit: it is busy in " + part(Cause::Gemm) + " of all cycles.";
     case Bound::Alu:
@@ -83,7 +93,7 @@ std::string sentence_of(const Summary& s, const CycleResult& r) {
     case Bound::Dependencies:
         return "Bound by dependencies: compute waits for loads in " + part(Cause::WaitTokenPrev) +
                " of all cycles while loads wait for compute; a second context would overlap them.";
-    case Bound::Deadlock: return r.blocked.empty() ? "Deadlocked." : "Deadlocked: " + describe(r.blocked.front()) + ".";
+    case Bound::Deadlock: return blocked.empty() ? "Deadlocked." : "Deadlocked: " + describe(blocked.front()) + ".";
     case Bound::Empty: return "Nothing to run.";
     }
     throw InternalError("sentence of an unknown bound");
@@ -166,42 +176,104 @@ Energy energy_of(const Config& config, const Work& w, const EnergyTable& t) {
     return e;
 }
 
-Summary summarize(const Program& program, const CycleResult& result, const EnergyTable& table) {
-    const Config& config = program.config;
-    Summary s;
-    std::uint32_t origins = static_cast<std::uint32_t>(program.origin_names.size());
-    for (const std::uint32_t origin : program.origins) origins = std::max(origins, origin + 1);
-    s.origins.resize(std::max<std::size_t>(origins, 1));
-    for (std::size_t i = 0; i < s.origins.size(); ++i) {
-        s.origins[i].name = i < program.origin_names.size() ? program.origin_names[i] : "origin " + std::to_string(i);
-    }
-    for (std::size_t i = 0; i < program.instructions.size(); ++i) {
-        const Work work = work_of(program, program.instructions[i]);
-        s.work += work;
-        s.origins[program.origin_of(i)].work += work;
-    }
+namespace {
+
+/// Names of the origins, with as many as any instruction refers to.
+std::vector<OriginCounters> named_origins(const Program& program) {
+    auto count = static_cast<std::uint32_t>(program.origin_names.size());
+    for (const std::uint32_t origin : program.origins) count = std::max(count, origin + 1);
+    std::vector<OriginCounters> origins(std::max<std::size_t>(count, 1));
+    for (std::size_t i = 0; i < origins.size(); ++i)
+        origins[i].name = i < program.origin_names.size() ? program.origin_names[i] : "origin " + std::to_string(i);
+    return origins;
+}
+
+/// Adds the causes of [begin, end) to the origins of their instructions.
+void count_origins(Summary& s, const Program& program, const CycleResult& result, std::uint64_t begin,
+                   std::uint64_t end) {
     for (std::size_t lane = 0; lane < kLanes; ++lane) {
         const auto& list = result.lanes[lane];
-        for (std::size_t i = 0; i < list.size(); ++i) {
+        if (list.empty()) continue;
+        for (std::size_t i = interval_at(list, begin); i < list.size() && list[i].begin < end; ++i) {
             if (list[i].instruction == kNoInstruction) continue;
-            const std::uint64_t end = i + 1 < list.size() ? list[i + 1].begin : result.total_cycles;
+            const std::uint64_t low = std::max(begin, list[i].begin);
+            const std::uint64_t high = std::min(end, i + 1 < list.size() ? list[i + 1].begin : result.total_cycles);
+            if (low >= high) continue;
             s.origins[program.origin_of(list[i].instruction)].causes[lane][static_cast<std::size_t>(list[i].cause)] +=
-                end - list[i].begin;
+                high - low;
         }
-        s.busy[lane] = busy_share(result, lane);
     }
-    s.cycles = result.total_cycles;
+}
+
+Work scaled(const Work& work, double part) {
+    const auto of = [&](std::uint64_t value) {
+        return static_cast<std::uint64_t>(std::llround(static_cast<double>(value) * part));
+    };
+    return {.instructions = 1,
+            .gemm_steps = of(work.gemm_steps),
+            .reset_steps = of(work.reset_steps),
+            .alu_steps = of(work.alu_steps),
+            .uop_load_bytes = of(work.uop_load_bytes),
+            .inp_load_bytes = of(work.inp_load_bytes),
+            .wgt_load_bytes = of(work.wgt_load_bytes),
+            .acc_load_bytes = of(work.acc_load_bytes),
+            .out_store_bytes = of(work.out_store_bytes),
+            .fetch_bytes = of(work.fetch_bytes)};
+}
+
+/// Everything that follows from work and causes.
+void derive(Summary& s, const Config& config, const Span& span, const std::vector<Blocked>& blocked) {
+    s.cycles = span.cycles;
     s.seconds = static_cast<double>(s.cycles) / (config.timing.clock_mhz * 1e6);
     const auto operations = static_cast<double>(s.work.operations(config));
     s.gops = s.seconds == 0 ? 0 : operations / s.seconds / 1e9;
     s.peak_gops = config.peak_gops();
     s.ops_per_byte = s.work.dram_bytes() == 0 ? 0 : operations / static_cast<double>(s.work.dram_bytes());
     s.roof_gops = std::min(s.peak_gops, s.ops_per_byte * config.bandwidth_gbytes());
-    s.gemm_utilization = result.gemm_utilization(config);
-    s.read_port_utilization = share(total_beats(result), result.total_cycles);
-    s.energy = energy_of(config, s.work, table);
-    s.bound = find_bound(result, s.read_port_utilization);
-    s.sentence = sentence_of(s, result);
+    s.gemm_utilization =
+        share(s.work.gemm_steps * static_cast<std::uint64_t>(config.timing.gemm_interval), span.cycles);
+    s.read_port_utilization = share(total_beats(span.counters), span.cycles);
+    for (std::size_t lane = 0; lane < kLanes; ++lane)
+        s.busy[lane] = busy_share(span.counters.causes[lane], span.cycles);
+    s.bound = find_bound(span, s.read_port_utilization);
+    s.sentence = sentence_of(s, span, blocked);
+}
+
+} // namespace
+
+Summary summarize(const Program& program, const CycleResult& result, const EnergyTable& table) {
+    Summary s;
+    s.origins = named_origins(program);
+    for (std::size_t i = 0; i < program.instructions.size(); ++i) {
+        const Work work = work_of(program, program.instructions[i]);
+        s.work += work;
+        s.origins[program.origin_of(i)].work += work;
+    }
+    count_origins(s, program, result, 0, result.total_cycles);
+    derive(s, program.config, {{result.causes, result.read_beats}, result.total_cycles, result.state}, result.blocked);
+    s.gemm_utilization = result.gemm_utilization(program.config);
+    s.energy = energy_of(program.config, s.work, table);
+    return s;
+}
+
+Summary summarize_range(const Program& program, const CycleResult& result, std::uint64_t begin, std::uint64_t end) {
+    Summary s;
+    s.origins = named_origins(program);
+    end = std::min(end, result.total_cycles);
+    begin = std::min(begin, end);
+    for (std::size_t i = 0; i < result.records.size(); ++i) {
+        const InstructionRecord& r = result.records[i];
+        if (r.completed == kNever || r.issued >= end || r.completed <= begin) continue;
+        const std::uint64_t overlap = std::min(end, r.completed) - std::max(begin, r.issued);
+        const Work work = scaled(work_of(program, program.instructions[i]), share(overlap, r.completed - r.issued));
+        s.work += work;
+        s.origins[program.origin_of(i)].work += work;
+    }
+    count_origins(s, program, result, begin, end);
+    const bool whole = begin == 0 && end == result.total_cycles;
+    const RunState state = result.state == RunState::Deadlocked && !whole ? RunState::Ready : result.state;
+    derive(s, program.config, {count_range(result, begin, end), end - begin, state}, result.blocked);
+    s.energy = energy_of(program.config, s.work);
     return s;
 }
 

@@ -98,6 +98,12 @@ struct RangeCounters {
 /// Pre: `result` was recorded with intervals for the origins to have causes.
 [[nodiscard]] Summary summarize(const Program& program, const CycleResult& result, const EnergyTable& table = {});
 
+/// The same of the cycles [begin, end): an instruction's work is shared evenly over its cycles from issue to
+/// completion. The whole run gives what `summarize` gives, as far as instructions completed.
+/// Pre: instructions, intervals and port recorded. Cost: linear in instructions and in the intervals of the range.
+[[nodiscard]] Summary summarize_range(const Program& program, const CycleResult& result, std::uint64_t begin,
+                                      std::uint64_t end);
+
 /// Cost: logarithmic to the start of the range, then linear in its intervals. Pre: intervals and port recorded.
 [[nodiscard]] RangeCounters count_range(const CycleResult& result, std::uint64_t begin, std::uint64_t end);
 

@@ -80,7 +80,8 @@ Totals layers_table(const Config& config, int contexts, std::size_t candidates,
         char tile[32];
         std::snprintf(tile, sizeof tile, "%d %d %d %d", best.tile.height, best.tile.width, best.tile.in_blocks,
                       best.tile.out_blocks);
-        std::printf("%-22s %5d %10llu %9llu %5.1f%%  %-16s %7zu  ", std::string(layer.name).c_str(), layer.times,
+        std::printf("%-22s %5d %10llu %9llu %5.1f%%  %-16s %7zu  ",
+                    (std::string(layer.name) + "  " + std::string(layer.text)).c_str(), layer.times,
                     static_cast<unsigned long long>(r.total_cycles), static_cast<unsigned long long>(r.gemm_steps),
                     100 * r.gemm_utilization(config), tile, best.program.instructions.size());
         print_causes(r);

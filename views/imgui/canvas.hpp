@@ -19,8 +19,20 @@ using Colour = std::uint32_t;
 /// The theme's roles a canvas needs.
 struct Style {
     Colour ground = 0, panel = 0, raised = 0, hairline = 0, text = 0, dim = 0, faint = 0, accent = 0, accent_fill = 0;
+    Colour bad = 0, warning = 0;
     std::array<Colour, 5> kinds{}, kind_fills{}; ///< blue, teal, violet, green, grey
 };
+
+/// Between two colours; `part` of the second.
+[[nodiscard]] constexpr Colour mix(Colour a, Colour b, float part) {
+    Colour out = 0;
+    for (int shift = 0; shift < 32; shift += 8) {
+        const auto x = static_cast<float>(a >> shift & 255), y = static_cast<float>(b >> shift & 255);
+        out |= static_cast<Colour>(x + (y - x) * part + 0.5f) << shift;
+    }
+    return out;
+}
+[[nodiscard]] constexpr Colour faded(Colour c, std::uint8_t alpha) { return (c & 0xffffffu) | Colour{alpha} << 24; }
 
 /// What happened since the last frame. Units: logical pixels, seconds.
 struct Input {
@@ -32,6 +44,7 @@ struct Input {
     float seconds = 1.f / 60;               ///< since the last frame
     bool shift = false;
     int step = 0; ///< keyboard: -1 previous, +1 next item
+    char key = 0; ///< a letter typed, in lower case; only those the host was told to hand over
 };
 
 /// Thread: one at a time. The OpenGL calls need the same context current each time.
