@@ -32,7 +32,9 @@ using Family = std::vector<OpRow>;
 [[nodiscard]] Family einsum_family();
 [[nodiscard]] Family elementwise_binary_family();
 [[nodiscard]] Family elementwise_unary_family();
+[[nodiscard]] Family fast_math_family();
 [[nodiscard]] Family gather_family();
+[[nodiscard]] Family layout_family();
 [[nodiscard]] Family matmul_family();
 [[nodiscard]] Family norm_family();
 [[nodiscard]] Family pool_family();
@@ -46,5 +48,8 @@ using Family = std::vector<OpRow>;
 [[nodiscard]] Family signal_family();
 [[nodiscard]] Family softmax_family();
 [[nodiscard]] Family spatial_family();
+
+/// The type of a plain pooling operator on a tensor in the attribute `layout`, in that layout.
+[[nodiscard]] Result<Type> layout_pool_type(const TypeRequest& request, std::string_view plain);
 
 } // namespace orrery::ops

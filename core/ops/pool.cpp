@@ -1,4 +1,5 @@
 #include "core/ops/family.hpp"
+#include "core/ops/layout.hpp"
 #include "core/ops/stage.hpp"
 #include "core/ops/window.hpp"
 
@@ -44,41 +45,46 @@ struct Pooling {
     Shape in, out, kernel;
     Ints strides, dilations, pads;
     std::size_t count = 0;
+    std::size_t first = 2; ///< the first spatial axis; the others follow
     Names axes;
 
     explicit Pooling(const DefineRequest& request)
         : in(request.shape(0)), out(request.out_shape()), kernel(request.attrs.ints("kernel")), count(kernel.size()),
           axes(nchw_names(in.size())) {
+        if (request.attrs.has("layout")) {
+            first = parse_layout(request.attrs.text("layout")).value().outer('H');
+            axes.clear();
+        }
         strides = request.attrs.ints("strides", Ints(count, 1));
         dilations = request.attrs.ints("dilations", Ints(count, 1));
         pads = request.attrs.ints("pads", Ints(2 * count, 0));
     }
     /// Position in the padded input.
     [[nodiscard]] Expr position(const Indices& i, const Indices& k, std::size_t d) const {
-        return i[2 + d] * strides[d] + k[d] * dilations[d];
+        return i[first + d] * strides[d] + k[d] * dilations[d];
     }
     [[nodiscard]] Indices at(const Indices& i, const Indices& k) const {
-        Indices indices{i[0], i[1]};
-        for (std::size_t d = 0; d < count; ++d) indices.push_back(position(i, k, d));
+        Indices indices = i;
+        for (std::size_t d = 0; d < count; ++d) indices[first + d] = position(i, k, d);
         return indices;
     }
     [[nodiscard]] ComputeBuilder::Reduction over(Combiner combiner) const {
         return {.combiner = combiner, .extents = kernel, .names = spatial_names(count, "k")};
     }
     [[nodiscard]] Buffer padded(const DefineRequest& request, const Expr& value) const {
-        PadSpec pad{.first = 2,
+        PadSpec pad{.first = first,
                     .before = Shape(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(count)),
                     .extent = {},
                     .value = value};
         for (std::size_t d = 0; d < count; ++d)
-            pad.extent.push_back((out[2 + d] - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1);
+            pad.extent.push_back((out[first + d] - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1);
         return pad_stage(request.builder, request.in(0), pad);
     }
     /// How many elements of window `i` on axis `d` lie in [low, high) of the input, in input coordinates.
     [[nodiscard]] Expr elements(const Indices& i, std::size_t d, std::int64_t low, std::int64_t high) const {
-        const std::int64_t last = (out[2 + d] - 1) * strides[d] - pads[d] + (kernel[d] - 1) * dilations[d];
+        const std::int64_t last = (out[first + d] - 1) * strides[d] - pads[d] + (kernel[d] - 1) * dilations[d];
         if (-pads[d] >= low && last < high) return imm(kernel[d]);
-        const Expr start = i[2 + d] * strides[d] - pads[d];
+        const Expr start = i[first + d] * strides[d] - pads[d];
         const std::int64_t round = dilations[d] - 1;
         const Expr first = floor_div(max(imm(low) - start, imm(0)) + round, imm(dilations[d]));
         const Expr end = min(floor_div(imm(high) - start + round, imm(dilations[d])), imm(kernel[d]));
@@ -140,7 +146,7 @@ std::vector<Buffer> define_avg_pool(const DefineRequest& request) {
         Expr count = imm(1);
         for (std::size_t d = 0; d < pool.count; ++d) {
             const std::int64_t low = include ? -pool.pads[d] : 0,
-                               high = pool.in[2 + d] + (include ? pool.pads[pool.count + d] : 0);
+                               high = pool.in[pool.first + d] + (include ? pool.pads[pool.count + d] : 0);
             count = count * pool.elements(i, d, low, high);
         }
         const std::optional<std::int64_t> fixed = as_int(count);
@@ -182,6 +188,34 @@ std::vector<graph::AttrSpec> pool_attrs(std::vector<graph::AttrSpec> more) {
     return attrs;
 }
 
+Result<Type> layout_max_pool_type(const TypeRequest& request) { return layout_pool_type(request, "max_pool"); }
+Result<Type> layout_avg_pool_type(const TypeRequest& request) { return layout_pool_type(request, "avg_pool"); }
+
+/// max_pool and avg_pool of tensors in other layouts.
+Family layout_pools() {
+    const graph::AttrSpec layout{"layout", AttrKind::Text, true,
+                                 "of x and the result: axes N, C, H, W, of which C may be split"};
+    const std::vector<graph::OperandSpec> data{{"x", "[N, C, H, W] in `layout`, as the plain operator's"}};
+    const std::string errors = " Errors: those of the plain operator; BadAttribute for the layout.";
+    return {{.name = "layout_max_pool",
+             .doc = "What max_pool computes, of a tensor in another layout." + errors,
+             .operands = data,
+             .attrs = pool_attrs({layout}),
+             .fusion = FusionKind::OutFusable,
+             .infer = layout_max_pool_type,
+             .define = define_max_pool,
+             .onnx_names = {"MaxPool"}},
+            {.name = "layout_avg_pool",
+             .doc = "What avg_pool computes, of a tensor in another layout." + errors,
+             .operands = data,
+             .attrs = pool_attrs(
+                 {{"count_include_pad", AttrKind::Bool, false, "as avg_pool's; false when left out"}, layout}),
+             .fusion = FusionKind::OutFusable,
+             .infer = layout_avg_pool_type,
+             .define = define_avg_pool,
+             .onnx_names = {"AveragePool"}}};
+}
+
 constexpr const char* kPoolErrors =
     " Errors: BadShape when no window fits, BadAttribute for strides or dilations below 1.";
 
@@ -189,7 +223,7 @@ constexpr const char* kPoolErrors =
 
 Family pool_family() {
     const std::vector<graph::OperandSpec> data{{"x", "[N, C, spatial...], floating point; max_pool takes any numbers"}};
-    return {
+    Family family{
         {.name = "max_pool",
          .doc = std::string("The greatest element of every window. The result is [N, C, windows...].") + kPoolErrors,
          .operands = data,
@@ -229,6 +263,8 @@ Family pool_family() {
          .define = define_lp_pool,
          .onnx_names = {"LpPool"}},
     };
+    for (OpRow& row : layout_pools()) family.push_back(std::move(row));
+    return family;
 }
 
 } // namespace orrery::ops

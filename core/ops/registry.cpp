@@ -39,7 +39,9 @@ struct Registry {
         add(einsum_family());
         add(elementwise_binary_family());
         add(elementwise_unary_family());
+        add(fast_math_family());
         add(gather_family());
+        add(layout_family());
         add(matmul_family());
         add(norm_family());
         add(pool_family());

@@ -7,12 +7,12 @@
 
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
+#include "core/transform/fusion.hpp"
+#include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <optional>
-#include <unordered_map>
 #include <unordered_set>
 
 namespace orrery::transform {
@@ -40,6 +40,7 @@ struct Node {
     std::ptrdiff_t dominator = kNone;
     int depth = 0;
     FusionKind dominator_kind = FusionKind::Opaque; ///< widest access on the way to the dominator
+    NotFused reason = NotFused::ElsewhereFused;     ///< why it was not fused with its dominator
 };
 
 class Partition {
@@ -53,6 +54,20 @@ class Partition {
                           nodes_[i].kind == FusionKind::OutFusable || nodes_[i].kind == FusionKind::Reduction, 1, i};
         for (int phase = 0; phase < 2; ++phase)
             for (std::size_t i = 0; i < nodes_.size(); ++i) try_fuse(i, phase);
+    }
+
+    /// Edges between operators of different groups, with the reason the producer's group goes no further.
+    std::vector<UnfusedEdge> unfused(const graph::Function& function) {
+        std::vector<UnfusedEdge> edges;
+        for (std::size_t i = 0; i < nodes_.size(); ++i) {
+            if (!nodes_[i].call) continue;
+            std::unordered_set<std::size_t> seen;
+            for (const auto& [user, access] : nodes_[i].users)
+                if (seen.insert(user).second && (!nodes_[user].call || root(i) != root(user)))
+                    edges.push_back(edge(function, i, user));
+        }
+        std::ranges::stable_sort(edges, {}, [&](const UnfusedEdge& e) { return index_.at(e.consumer); });
+        return edges;
     }
 
     /// Index of the last binding of the group of binding `i`.
@@ -70,7 +85,7 @@ class Partition {
     };
 
     void build(const graph::Function& function) {
-        std::unordered_map<Var, std::size_t> index;
+        std::unordered_map<Var, std::size_t>& index = index_;
         nodes_.resize(function->bindings.size());
         for (std::size_t i = 0; i < nodes_.size(); ++i) {
             const Binding& binding = function->bindings[i];
@@ -141,9 +156,9 @@ class Partition {
         return true;
     }
 
-    /// Puts `from` and everything on the way into the group of `to`; false when that would hold two anchors or grow too
+    /// Puts `from` and everything on the way into the group of `to`, unless that would hold two anchors or grow too
     /// large.
-    bool merge_path(std::size_t from, std::size_t to) {
+    std::optional<NotFused> merge_path(std::size_t from, std::size_t to) {
         std::unordered_set<std::size_t> roots{root(from), root(to)};
         std::unordered_set<std::size_t> seen{to};
         std::vector<std::size_t> todo{from};
@@ -163,36 +178,90 @@ class Partition {
             merged.kind = std::max(merged.kind, groups_[r].kind);
             merged.last = std::max(merged.last, groups_[r].last);
         }
-        if (anchors > 1 || size > max_group_) return false;
+        if (anchors > 1) return NotFused::SecondAnchor;
+        if (size > max_group_) return NotFused::TooLarge;
         const std::size_t target = root(to);
         for (std::size_t r : roots) groups_[r].parent = target;
         groups_[target] = {target, merged.kind, anchors == 1, size, merged.last};
-        return true;
+        return std::nullopt;
     }
 
     void try_fuse(std::size_t i, int phase) {
-        const Node& node = nodes_[i];
+        Node& node = nodes_[i];
         if (!node.call || node.kind == FusionKind::Opaque || node.dominator == kNone) return;
         const auto to = static_cast<std::size_t>(node.dominator);
         if (!nodes_[to].call || root(i) == root(to)) return;
+        node.reason = attempt(i, to, phase).value_or(node.reason);
+    }
+
+    /// Fuses `from` with `to` and what lies between when the rules allow; otherwise says why not, when this phase is
+    /// the one to say.
+    std::optional<NotFused> attempt(std::size_t i, std::size_t to, int phase) {
+        const Node& node = nodes_[i];
+        const auto merged = [&]() -> std::optional<NotFused> { return merge_path(i, to); };
         const FusionKind kind = groups_[root(i)].kind;
         if (kind == FusionKind::OutFusable) {
-            if (phase != 0 || node.dominator_kind != FusionKind::Elementwise) return;
-            if (path_allows(i, to, [](FusionKind k, bool) { return k <= FusionKind::Broadcast; })) merge_path(i, to);
-        } else if (kind <= FusionKind::Broadcast) {
-            if (node.dominator_kind > FusionKind::Reduction) return;
+            if (phase != 0) return std::nullopt;
+            if (node.dominator_kind != FusionKind::Elementwise) return NotFused::ReadAccess;
+            if (!path_allows(i, to, [](FusionKind k, bool) { return k <= FusionKind::Broadcast; }))
+                return NotFused::Between;
+            return merged();
+        }
+        if (kind <= FusionKind::Broadcast) {
+            if (node.dominator_kind > FusionKind::Reduction) return NotFused::ReadAccess;
             const auto allowed = [](FusionKind k, bool last) {
                 return k <= FusionKind::Injective || (last && k == FusionKind::Reduction);
             };
-            if (path_allows(i, to, allowed)) merge_path(i, to);
-        } else if (kind == FusionKind::Injective) {
-            if (phase != 1 || node.dominator_kind > FusionKind::Injective) return;
-            if (path_allows(i, to, [](FusionKind k, bool) { return k <= FusionKind::Injective; })) merge_path(i, to);
+            return path_allows(i, to, allowed) ? merged() : NotFused::Between;
         }
+        if (kind == FusionKind::Injective) {
+            if (phase != 1) return std::nullopt;
+            if (node.dominator_kind > FusionKind::Injective) return NotFused::ReadAccess;
+            if (!path_allows(i, to, [](FusionKind k, bool) { return k <= FusionKind::Injective; }))
+                return NotFused::Between;
+            return merged();
+        }
+        return NotFused::ElsewhereFused;
+    }
+
+    UnfusedEdge edge(const graph::Function& function, std::size_t from, std::size_t to) {
+        const Binding &producer = function->bindings[from], &consumer = function->bindings[to];
+        const Node &node = nodes_[from], &user = nodes_[to];
+        NotFused reason = node.reason;
+        if (!user.call)
+            reason = NotFused::NoOperator;
+        else if (node.kind == FusionKind::Opaque || user.kind == FusionKind::Opaque)
+            reason = NotFused::Opaque;
+        else if (node.dominator == kNone)
+            reason = NotFused::Escapes;
+        return {producer.var, consumer.var, reason, sentence(reason, producer, consumer)};
+    }
+
+    static std::string operator_of(const Binding& binding) {
+        const auto* call = graph::as<graph::CallOp>(binding.value);
+        return call ? call->op.name : "no operator";
+    }
+
+    std::string sentence(NotFused reason, const Binding& producer, const Binding& consumer) const {
+        const std::string a = operator_of(producer), b = operator_of(consumer);
+        switch (reason) {
+        case NotFused::Opaque: return a + " and " + b + ": one of them is fused with nothing";
+        case NotFused::NoOperator: return a + " is used by something that is no operator";
+        case NotFused::Escapes: return a + " is seen outside, or its users come together nowhere";
+        case NotFused::ReadAccess:
+            return "what follows " + a + " does not read it element by element: " + b + " or one after it";
+        case NotFused::Between:
+            return "between " + a + " and where its users come together lies work of too wide a kind";
+        case NotFused::SecondAnchor: return a + " and " + b + " would put two sums into one kernel";
+        case NotFused::TooLarge: return "the kernel would hold more than " + std::to_string(max_group_) + " operators";
+        case NotFused::ElsewhereFused: return a + " ends its kernel: " + b + " computes from a finished value";
+        }
+        fail_internal("a sentence for every reason");
     }
 
     std::vector<Node> nodes_;
     std::vector<Group> groups_;
+    std::unordered_map<Var, std::size_t> index_;
     std::size_t max_group_;
 };
 
@@ -245,23 +314,42 @@ Kernel make_kernel(const graph::Function& main, const std::vector<std::size_t>& 
     return kernel;
 }
 
+/// The most operators in a group.
+Result<std::size_t> group_limit(const pass::Context& context) {
+    ORRERY_TRY(const std::int64_t most, number_option(context, "max_depth", {64, 1, INT64_MAX}));
+    ORRERY_TRY(const bool fuse, flag_option(context, "fuse", true));
+    return fuse ? static_cast<std::size_t>(most) : std::size_t{1};
+}
+
 } // namespace
 
-Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context) {
-    const std::string depth_text = context.option("max_depth", "64");
-    std::size_t max_depth = 0;
-    const auto [end, code] = std::from_chars(depth_text.data(), depth_text.data() + depth_text.size(), max_depth);
-    if (code != std::errc{} || end != depth_text.data() + depth_text.size() || max_depth == 0)
-        return Diagnostic{
-            Code::BadArgument, "max_depth is a positive number of operators, not \"" + depth_text + "\"", {}, {}};
-    if (context.option("fuse", "true") == "false") max_depth = 1;
+const char* name_of(NotFused reason) {
+    switch (reason) {
+    case NotFused::Opaque: return "opaque";
+    case NotFused::NoOperator: return "no operator";
+    case NotFused::Escapes: return "escapes";
+    case NotFused::ReadAccess: return "read access";
+    case NotFused::Between: return "work between";
+    case NotFused::SecondAnchor: return "second sum";
+    case NotFused::TooLarge: return "too large";
+    case NotFused::ElsewhereFused: return "finished value";
+    }
+    fail_internal("a name for every reason");
+}
 
+Result<std::vector<UnfusedEdge>> fusion_reasons(const graph::Module& before, const pass::Context& context) {
+    ORRERY_TRY(const std::size_t most, group_limit(context));
+    return Partition(before.main, most).unfused(before.main);
+}
+
+Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context) {
+    ORRERY_TRY(const std::size_t most, group_limit(context));
     const graph::Function& main = module.main;
     const bool any_call =
         std::ranges::any_of(main->bindings, [](const Binding& b) { return b.value->kind == graph::ExprKind::CallOp; });
     if (!any_call) return module;
 
-    Partition partition(main, max_depth);
+    Partition partition(main, most);
     std::unordered_map<Var, const Binding*> bound;
     std::unordered_map<std::size_t, std::vector<std::size_t>> members;
     for (std::size_t i = 0; i < main->bindings.size(); ++i) {
@@ -286,7 +374,7 @@ Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context&
     graph::Module out = module;
     out.main = graph::make_function(main->name, main->params, std::move(bindings), main->result, main->attrs);
     // Constants that went inside are no longer used here.
-    return dead_code(out, pass::Context{context.options, context.progress, nullptr});
+    return dead_code(out, quiet(context));
 }
 
 } // namespace orrery::transform

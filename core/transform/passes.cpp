@@ -1,6 +1,7 @@
 #include "core/transform/passes.hpp"
 
 #include "core/graph/builder.hpp"
+#include "core/transform/mixed_precision.hpp"
 #include "core/transform/planted.hpp"
 
 #include <algorithm>
@@ -12,8 +13,72 @@ namespace orrery::transform {
 
 namespace {
 
-const std::array<GraphPass, 16>& table() {
-    static const std::array<GraphPass, 16> rows{{
+using Options = std::vector<pass::OptionSpec>;
+
+/// A pass that needs types, and keeps whatever holds.
+GraphPass row(const char* name, const char* summary, decltype(GraphPass::run) run, Options options = {}) {
+    return {name, summary, kTyped, 0, 0, std::move(options), run};
+}
+
+Options branch_options(const char* width) {
+    return {{"min_branches", "2", "fewest that are joined"}, {"max_width", width, "most channels of one"}};
+}
+
+std::vector<GraphPass> layout_passes() {
+    return {
+        row("AlterOpLayout", "moves convolutions to a layout that fills vectors", alter_op_layout,
+            {{"vector_bits", "128", "width of the vector registers; the target's when left out"}}),
+        row("ConvertLayout", "moves convolutions to a layout", convert_layout,
+            {{"layout", "NCHW", "NCHW, NHWC, or NCHW8c with any block"}}),
+    };
+}
+
+std::vector<GraphPass> type_passes() {
+    return {
+        row("FastMath", "approximates erf, gelu, sigmoid and tanh", fast_math),
+        row("Legalize", "rewrites what a target lacks", legalize,
+            {{"lacks", "", "f16, bf16, int8_conv, depthwise_conv, grouped_conv, dilated_conv"}}),
+        row("ToMixedPrecision", "computes in f16 or bf16 what tolerates it", to_mixed_precision,
+            {{"dtype", "f16", "f16 or bf16"},
+             {"allow", kNarrowAllowed, "operators always computed so"},
+             {"follow", kNarrowFollowing, "operators computed so after one that is"},
+             {"deny", "", "operators taken out of both lists"}}),
+    };
+}
+
+std::vector<GraphPass> fusion_passes() {
+    GraphPass defuse = row("DefuseOps", "puts kernels' operators back", defuse_ops);
+    defuse.breaks = kFused;
+    GraphPass fuse =
+        row("FuseOps", "groups operators into kernels", fuse_ops,
+            {{"max_depth", "64", "most operators in a group"}, {"fuse", "true", "false: one operator a kernel"}});
+    fuse.establishes = kFused;
+    return {std::move(defuse), std::move(fuse)};
+}
+
+std::vector<GraphPass> rewriting_passes() {
+    return {
+        row("CanonicalizeOps", "turns constant matrices to the order they are read in", canonicalize_ops),
+        row("CombineParallelBatchMatmul", "joins matrix products of one batch", combine_parallel_batch_matmul,
+            branch_options("64")),
+        row("CombineParallelConv2D", "joins convolutions of one input", combine_parallel_conv2d, branch_options("64")),
+        row("CombineParallelDense", "joins products of one tensor with constant matrices", combine_parallel_dense,
+            branch_options("1024")),
+        {"DeadCode", "drops bindings nobody uses", 0, 0, 0, {}, dead_code},
+        row("EliminateCommonSubexpr", "computes equal expressions once", eliminate_common_subexpr),
+        row("FoldConstant", "replaces calls on constants by their value", fold_constant,
+            {{"max_bytes", "268435456", "largest result that is folded, in bytes"}}),
+        row("FoldScaleAxis", "takes products with constants into weights", fold_scale_axis,
+            {{"forward", "true", "into weights after the product"}, {"backward", "true", "into weights before it"}}),
+        row("SimplifyExpr", "removes detours: reshapes, transposes, casts, slices, neutral elements", simplify_expr,
+            {{"reassociate", "false", "join constants across floating-point sums and products"}}),
+        row("SimplifyInference", "rewrites what only training needs; folds batch norms into convolutions",
+            simplify_inference, {{"fold_conv", "true", "scale a convolution's constant weights by its batch norm"}}),
+    };
+}
+
+std::vector<GraphPass> region_passes() {
+    return {
         {"AnnotateTarget",
          "puts what a backend takes into functions for it",
          kTyped,
@@ -21,29 +86,19 @@ const std::array<GraphPass, 16>& table() {
          0,
          {{"backend", "dnnl", "the backend's name"}},
          annotate_target},
-        {"CanonicalizeOps",
-         "turns constant matrices to the order they are read in",
-         kTyped,
+        {"MergeRegions", "joins a backend's functions into regions", kAnnotated, 0, 0, {}, merge_regions},
+        {"PartitionGraph",
+         "makes each region one step of the plan",
+         kAnnotated,
          0,
-         0,
-         {},
-         canonicalize_ops},
-        {"DeadCode", "drops bindings nobody uses", 0, 0, 0, {}, dead_code},
-        {"EliminateCommonSubexpr", "computes equal expressions once", kTyped, 0, 0, {}, eliminate_common_subexpr},
-        {"FoldConstant",
-         "replaces calls on constants by their value",
-         kTyped,
-         0,
-         0,
-         {{"max_bytes", "268435456", "largest result that is folded, in bytes"}},
-         fold_constant},
-        {"FuseOps",
-         "groups operators into kernels",
-         kTyped,
-         kFused,
-         0,
-         {{"max_depth", "64", "most operators in a group"}, {"fuse", "true", "false: one operator a kernel"}},
-         fuse_ops},
+         kAnnotated,
+         {{"min_operators", "1", "least operators of a region that stays"}},
+         partition_graph},
+    };
+}
+
+std::vector<GraphPass> function_passes() {
+    return {
         {"HandEdit",
          "goes on from graph text edited by hand",
          0,
@@ -60,7 +115,6 @@ const std::array<GraphPass, 16>& table() {
          {{"max_size", "1000", "most bindings of a function that is replaced"}},
          inline_functions},
         {"LambdaLift", "makes functions take what they use, and equal ones one", kTyped, 0, 0, {}, lambda_lift},
-        {"MergeRegions", "joins a backend's functions into regions", kAnnotated, 0, 0, {}, merge_regions},
         {"PartialEvaluate",
          "does beforehand what inputs do not decide: branches, loops, functions of constants",
          kTyped,
@@ -68,23 +122,20 @@ const std::array<GraphPass, 16>& table() {
          kFused,
          {{"max_trips", "64", "most copies of a loop's body"}, {"budget", "10000", "most bindings that are added"}},
          partial_evaluate},
-        {"PartitionGraph",
-         "makes each region one step of the plan",
-         kAnnotated,
-         0,
-         kAnnotated,
-         {{"min_operators", "1", "least operators of a region that stays"}},
-         partition_graph},
-        {"SimplifyInference",
-         "rewrites what only training needs; folds batch norms into convolutions",
-         kTyped,
-         0,
-         0,
-         {{"fold_conv", "true", "scale a convolution's constant weights by its batch norm"}},
-         simplify_inference},
         {"ToANormal", "verifies the form and takes tuples apart", 0, 0, 0, {}, to_a_normal},
         {"ToBasicBlock", "computes what one branch needs inside that branch", kTyped, 0, 0, {}, to_basic_block},
-    }};
+    };
+}
+
+const std::vector<GraphPass>& table() {
+    static const std::vector<GraphPass> rows = [] {
+        std::vector<GraphPass> all;
+        for (const auto& family :
+             {function_passes(), fusion_passes(), layout_passes(), region_passes(), rewriting_passes(), type_passes()})
+            all.insert(all.end(), family.begin(), family.end());
+        std::ranges::sort(all, {}, &GraphPass::name);
+        return all;
+    }();
     return rows;
 }
 
@@ -132,6 +183,7 @@ std::vector<PassStep> default_pipeline(int level) {
     if (level >= 1) {
         add("FoldConstant");
         add("SimplifyInference");
+        if (level >= 2) add("SimplifyExpr");
         add("CanonicalizeOps");
         add("FoldConstant");
     }
@@ -147,6 +199,13 @@ std::vector<PassStep> partitioned(std::vector<PassStep> pipeline, const std::str
         {"AnnotateTarget", {{"backend", backend}}, true}, {"MergeRegions", {}, true}, {"PartitionGraph", {}, true}};
     pipeline.insert(fuse, steps.begin(), steps.end());
     return pipeline;
+}
+
+PassStep with_facts(PassStep step, const pass::Options& facts) {
+    if (const GraphPass* pass = find_pass(step.name))
+        for (const pass::OptionSpec& option : pass->options)
+            if (const auto fact = facts.find(option.name); fact != facts.end()) step.options.insert(*fact);
+    return step;
 }
 
 pass::Manager<graph::Module> manager() {

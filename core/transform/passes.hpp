@@ -41,6 +41,9 @@ struct PassStep {
 
 /// Checks, times, verifies and records passes on modules.
 [[nodiscard]] pass::Manager<graph::Module> manager();
+/// A step with options that the pass has and the step leaves out set to `facts`: what is known of the target, such as
+/// "vector_bits".
+[[nodiscard]] PassStep with_facts(PassStep step, const pass::Options& facts);
 
 // The passes. Each is pure, keeps what the module means, and returns the same `main` when it has nothing to do.
 
@@ -56,6 +59,10 @@ struct PassStep {
 /// Options: `min_operators`, the least operators of a region that stays.
 [[nodiscard]] Result<graph::Module> partition_graph(const graph::Module& module, const pass::Context& context);
 
+/// Moves convolutions to a layout whose channels fill the target's vectors, and what lies between along with them; see
+/// ConvertLayout. Options: `vector_bits`, the width of the target's registers. Convolutions whose channels would fill
+/// less than half a register stay.
+[[nodiscard]] Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context);
 /// Brings operators to the form schedules are made for: a constant second operand of a matrix product that is stored
 /// transposed is turned once, so that the product's columns are contiguous.
 /// Example: matmul(x, w) {transpose_b=true} -> t = transpose(w) {perm=[1, 0]}; matmul(x, t) {transpose_b=false}
@@ -85,9 +92,41 @@ struct PassStep {
 /// Example: e = exp(x); y = if c then @f else @g (e, x), where only f uses e -> y = if c then @f else @g (x), with exp
 /// in f
 [[nodiscard]] Result<graph::Module> to_basic_block(const graph::Module& module, const pass::Context& context);
+/// Joins matrix products of one batch with several others. Options: `min_branches`, `max_width`: see
+/// combine_parallel.hpp. Example: p = matmul(a, b); q = matmul(a, c) -> j = matmul(a, concat(b, c)); p = slice(j); q =
+/// slice(j)
+[[nodiscard]] Result<graph::Module> combine_parallel_batch_matmul(const graph::Module& module,
+                                                                  const pass::Context& context);
+/// Joins convolutions of one input that differ in their constant filters only, with their biases. Options as above.
+[[nodiscard]] Result<graph::Module> combine_parallel_conv2d(const graph::Module& module, const pass::Context& context);
+/// Joins products of one tensor with constant matrices, with their biases. Options as above.
+[[nodiscard]] Result<graph::Module> combine_parallel_dense(const graph::Module& module, const pass::Context& context);
+/// Moves convolutions to a layout, and elementwise work, pooling, concatenations and reductions between them along.
+/// Options: `layout`: NCHW, NHWC, or NCHW8c with any block. Convolutions whose channels the block does not divide stay.
+/// Example: y = conv2d(x, w) -> t = layout_transform(x) {from="NCHW", to="NCHW8c"}; c = layout_conv2d(t, w') {...};
+/// y = layout_transform(c) {from="NCHW8c", to="NCHW"}
+[[nodiscard]] Result<graph::Module> convert_layout(const graph::Module& module, const pass::Context& context);
+/// Replaces erf, gelu, sigmoid and tanh by approximations whose errors stand in their operators' documentation (1e-4 or
+/// so). exp is left alone: the code generator's is a short polynomial already.
+/// Example: y = tanh(x) -> y = fast_tanh(x)
+[[nodiscard]] Result<graph::Module> fast_math(const graph::Module& module, const pass::Context& context);
 /// Replaces calls whose operands are all constants by their value. Options: `max_bytes`, the largest result folded.
 /// Example: `a = const 2.0; b = const 3.0; c = add(a, b)` -> `c = const 5.0`.
 [[nodiscard]] Result<graph::Module> fold_constant(const graph::Module& module, const pass::Context& context);
+/// Takes products with one constant a channel into the constant weights of a convolution or matrix product before or
+/// after them, across relu, leaky_relu, max_pool (positive constants only), avg_pool and sums with constants. Changes
+/// rounding. Options: `forward`, `backward`: "false" leaves that direction out. Example: c = conv2d(x, w); r = relu(c);
+/// y = multiply(r, s) -> c = conv2d(x, w * s); y = relu(c), for positive s.
+[[nodiscard]] Result<graph::Module> fold_scale_axis(const graph::Module& module, const pass::Context& context);
+/// Rewrites what a target lacks. Options: `lacks`, any of f16, bf16 (computed in f32, rounded after every operator as
+/// before), int8_conv (products of bytes in i32), depthwise_conv (a product and a sum a place of the window),
+/// grouped_conv (a convolution a group), dilated_conv (constant weights with zeros between). Numbers stay equal.
+/// Example: y = add(a: f16, b) -> y = cast(add(cast(a), cast(b))) {dtype=f16}
+[[nodiscard]] Result<graph::Module> legalize(const graph::Module& module, const pass::Context& context);
+/// Removes detours: chains of reshapes, transposes, casts, slices; neutral elements; padding before convolutions.
+/// Results stay equal bit by bit. Options: `reassociate`, "true" to join constants across floating-point sums and
+/// products too. Example: t = transpose(x) {perm=[1, 0]}; r = relu(t); y = transpose(r) {perm=[1, 0]} -> y = relu(x)
+[[nodiscard]] Result<graph::Module> simplify_expr(const graph::Module& module, const pass::Context& context);
 /// Rewrites what only training needs: batch_norm to a scale and a shift, folded into a preceding convolution's weights
 /// when these are constants; dropout and identity to their operand.
 [[nodiscard]] Result<graph::Module> simplify_inference(const graph::Module& module, const pass::Context& context);
@@ -95,6 +134,9 @@ struct PassStep {
 /// has keeps its origin. Option: `text`, as graph::print_module writes it; empty changes nothing.
 /// Errors: BadText with line and column, BadType when inputs or outputs are no longer the model's.
 [[nodiscard]] Result<graph::Module> hand_edit(const graph::Module& module, const pass::Context& context);
+/// Puts the operators of primitive functions back into main: undoes FuseOps. Breaks kFused.
+/// Example: y = @fused_conv2d_relu(x, w) -> c = conv2d(x, w); y = relu(c)
+[[nodiscard]] Result<graph::Module> defuse_ops(const graph::Module& module, const pass::Context& context);
 /// Drops bindings nobody uses.
 [[nodiscard]] Result<graph::Module> dead_code(const graph::Module& module, const pass::Context& context);
 /// Computes equal expressions once. Random operators are left alone.
@@ -104,5 +146,10 @@ struct PassStep {
 /// function. Establishes kFused. Source: the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for
 /// Deep Learning", Chen et al., OSDI 2018, section 3.
 [[nodiscard]] Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context);
+/// Computes in f16 or bf16 what tolerates it: operators of the list `allow` (products), those of `follow` where an
+/// operand is narrow already; `deny` takes names out of both. Parameters and results keep their types; casts that meet
+/// cancel. Options: `dtype`, `allow`, `follow`, `deny`. Errors: UnknownName for operators there are none of. Example: y
+/// = conv2d(x, w); z = relu(y) -> z = cast(relu(conv2d(cast(x), w'))) {dtype=f32}
+[[nodiscard]] Result<graph::Module> to_mixed_precision(const graph::Module& module, const pass::Context& context);
 
 } // namespace orrery::transform

@@ -70,6 +70,33 @@ inline graph::Module apply(const std::string& pass, const graph::Module& module,
     return *once;
 }
 
+/// Requires that a pass makes `after` of `before`, both in text form, and what `apply` requires.
+inline void require_becomes(const std::string& pass, const std::string& before, const std::string& after,
+                            const pass::Options& options = {}) {
+    const graph::Module result = apply(pass, module_of(before), options);
+    const graph::Module expected = module_of(after);
+    INFO(graph::to_string(result));
+    INFO(graph::to_string(expected));
+    REQUIRE(graph::structural_equal(result.main, expected.main));
+}
+
+/// Requires that a pass leaves a module as it is.
+inline void require_idle(const std::string& pass, const std::string& text, const pass::Options& options = {}) {
+    const graph::Module module = module_of(text);
+    const auto after = find_pass(pass)->run(module, {options, {}, nullptr});
+    if (!after) FAIL(to_string(after.error()));
+    INFO(graph::to_string(*after));
+    REQUIRE(after->main == module.main);
+}
+
+/// The code a pass refuses its options with.
+inline Code refusal(const std::string& pass, const pass::Options& options) {
+    const auto after = find_pass(pass)->run(module_of("fn main(x: f32[2]) -> f32[2] { y = relu(x); return y; }"),
+                                            {options, {}, nullptr});
+    REQUIRE_FALSE(after.has_value());
+    return after.error().code;
+}
+
 inline std::size_t count_calls(const graph::Module& module, const std::string& op) {
     std::size_t count = 0;
     for (const graph::Binding& binding : module.main->bindings)

@@ -1,0 +1,240 @@
+// Operators for tensors laid out otherwise than NCHW: the same sums over the same elements, indexed through layouts.
+// Their types are those of the plain operators on the same tensors in NCHW.
+
+#include "core/ops/family.hpp"
+#include "core/ops/layout.hpp"
+#include "core/ops/stage.hpp"
+#include "core/ops/window.hpp"
+
+#include <cctype>
+
+namespace orrery::ops {
+
+using namespace tensor;
+using graph::AttrKind;
+using graph::FusionKind;
+
+namespace {
+
+Result<Layout> layout_attr(const Attrs& attrs, const char* name, std::string_view axes) {
+    ORRERY_TRY(Layout layout, parse_layout(attrs.text(name)));
+    for (char axis : axes)
+        if (!layout.has(axis) || layout.names().size() != axes.size())
+            return attr_error(std::string(name) + " must have the axes " + std::string(axes) + ", not " +
+                              attrs.text(name));
+    return layout;
+}
+
+Layout known_layout(const Attrs& attrs, const char* name) { return parse_layout(attrs.text(name)).value(); }
+Layout whole(const char* text) { return parse_layout(text).value(); }
+
+/// A tensor's type in the layout whose axes stand in order.
+Result<Type> plain_type(const TensorType& type, const Layout& from, const char* plain) {
+    ORRERY_TRY(const Shape shape, transformed_shape(graph::static_shape(type), from, whole(plain)));
+    return checked_type(type.dtype, shape);
+}
+
+Result<Type> laid_out(const Type& plain, const Layout& to) {
+    const TensorType& type = *graph::as_tensor(plain);
+    ORRERY_TRY(const Shape shape, transformed_shape(graph::static_shape(type), whole("NCHW"), to));
+    return checked_type(type.dtype, shape);
+}
+
+/// The attributes of the plain operator.
+Attrs without(const Attrs& attrs, std::initializer_list<const char*> names) {
+    Attrs::Map map = attrs.values();
+    for (const char* name : names) map.erase(name);
+    return Attrs(std::move(map));
+}
+
+Result<void> check_spatial(const Layout& layout) {
+    const bool split = layout.inner('H') || layout.inner('W') || layout.inner('N');
+    if (!split && layout.outer('W') == layout.outer('H') + 1) return {};
+    return attr_error("windows slide over whole axes H and W that stand side by side, not over " + to_string(layout));
+}
+
+// ------------------------------------------------------------------------------ layout_transform
+
+Result<Type> transform_type(const TypeRequest& request) {
+    ORRERY_TRY(const TensorType x, static_operand(request, 0));
+    ORRERY_TRY(const Layout from, parse_layout(request.attrs.text("from")));
+    ORRERY_TRY(const Layout to, parse_layout(request.attrs.text("to")));
+    ORRERY_TRY(const Shape shape, transformed_shape(graph::static_shape(x), from, to));
+    return checked_type(x.dtype, shape);
+}
+
+/// Indices of a tensor in `to` from those of the same element in `from`.
+Indices moved(const Layout& from, const Layout& to, const Indices& i) {
+    Indices at;
+    for (const Layout::Axis& axis : to.axes) {
+        const std::int64_t block = to.block(axis.name), from_block = from.block(axis.name);
+        const std::optional<std::size_t> inner = from.inner(axis.name);
+        const Expr outer = i[from.outer(axis.name)];
+        if (block == from_block) {
+            at.push_back(axis.factor > 0 ? i[*inner] : outer);
+            continue;
+        }
+        const Expr element = inner ? outer * from_block + i[*inner] : outer;
+        if (block == 1)
+            at.push_back(element);
+        else
+            at.push_back(axis.factor > 0 ? floor_mod(element, imm(block)) : floor_div(element, imm(block)));
+    }
+    return at;
+}
+
+std::vector<Buffer> define_transform(const DefineRequest& request) {
+    const Layout from = known_layout(request.attrs, "from"), to = known_layout(request.attrs, "to");
+    return {compute_stage(request.builder, {"layout_transform", request.out_dtype(), request.out_shape()},
+                          [&](const Indices& i) { return load(request.in(0), moved(to, from, i)); })};
+}
+
+// ------------------------------------------------------------------------------ layout_conv2d
+
+struct ConvLayouts {
+    Layout data, out, weight;
+};
+
+Result<Type> conv_type(const TypeRequest& request) {
+    ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Number));
+    ORRERY_TRY(const TensorType weight, static_operand(request, 1, DTypes::Number));
+    ConvLayouts l;
+    ORRERY_TRY(l.data, layout_attr(request.attrs, "layout", "NCHW"));
+    ORRERY_TRY(l.out, layout_attr(request.attrs, "out_layout", "NCHW"));
+    ORRERY_TRY(l.weight, layout_attr(request.attrs, "weight_layout", "OIHW"));
+    ORRERY_CHECK_OK(check_spatial(l.data));
+    ORRERY_CHECK_OK(check_spatial(l.out));
+    ORRERY_TRY(const Type data, plain_type(x, l.data, "NCHW"));
+    ORRERY_TRY(const Type filters, plain_type(weight, l.weight, "OIHW"));
+    const std::vector<Type> types{data, filters};
+    ORRERY_TRY(const Type result, graph::infer_call(op("conv2d"), types,
+                                                    without(request.attrs, {"layout", "out_layout", "weight_layout"})));
+    const std::int64_t channels = l.data.block('C'), outputs = l.out.block('C'), wi = l.weight.block('I'),
+                       wo = l.weight.block('O');
+    if ((wi != 1 && wi != channels) || (wo != 1 && wo != outputs) || l.weight.inner('H') || l.weight.inner('W'))
+        return attr_error("weights are split like the channels they meet, or not at all: " +
+                          request.attrs.text("weight_layout"));
+    const std::int64_t groups = request.attrs.integer("groups", 1);
+    const std::int64_t per_group = graph::static_shape(*graph::as_tensor(filters))[1],
+                       filters_per_group = graph::static_shape(*graph::as_tensor(filters))[0] / groups;
+    const bool depthwise = per_group == 1 && filters_per_group == 1;
+    if (groups > 1 && !depthwise && (per_group % channels != 0 || filters_per_group % outputs != 0))
+        return shape_error("groups must be whole blocks of channels");
+    if (depthwise && channels != outputs && channels != 1)
+        return shape_error("a depthwise convolution keeps the blocks of its channels");
+    return laid_out(result, l.out);
+}
+
+std::vector<Buffer> define_conv(const DefineRequest& request) {
+    const ConvLayouts l{known_layout(request.attrs, "layout"), known_layout(request.attrs, "out_layout"),
+                        known_layout(request.attrs, "weight_layout")};
+    const Shape in = request.shape(0), out = request.out_shape(), w = request.shape(1);
+    const std::int64_t groups = request.attrs.integer("groups", 1), depth = l.weight.extent('I', w),
+                       filters = l.weight.extent('O', w) / groups;
+    const std::int64_t in_block = l.data.block('C'), out_block = l.out.block('C');
+    const Ints strides = request.attrs.ints("strides", Ints(2, 1)),
+               dilations = request.attrs.ints("dilations", Ints(2, 1)), pads = request.attrs.ints("pads", Ints(4, 0));
+    const Shape kernel{l.weight.extent('H', w), l.weight.extent('W', w)};
+    PadSpec pad{.first = l.data.outer('H'),
+                .before = {pads[0], pads[1]},
+                .extent = {},
+                .value = constant_int(request.in(0)->dtype, 0)};
+    for (std::size_t d = 0; d < 2; ++d)
+        pad.extent.push_back((out[l.out.outer('H') + d] - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1);
+    const Buffer data = pad_stage(request.builder, request.in(0), pad);
+    const bool depthwise = groups > 1 && depth == 1 && filters == 1, split = !depthwise && in_block > 1;
+
+    ComputeBuilder::Reduction reduction{.combiner = Combiner::Sum,
+                                        .extents = {split ? depth / in_block : depth, kernel[0], kernel[1]},
+                                        .names = {"ic", "kh", "kw"}};
+    if (split) {
+        reduction.extents.push_back(in_block);
+        reduction.names.emplace_back("ii");
+    }
+    const DType wide = accumulator(request.out_dtype());
+    const auto value = [&](const Indices& i, const Indices& k) {
+        const Expr outer = i[l.out.outer('C')], inner = l.out.inner('C') ? i[*l.out.inner('C')] : imm(0);
+        const Expr filter = out_block > 1 ? outer * out_block + inner : outer;
+        // The channel read, as block and place in it.
+        Expr block = k[0], place = split ? k[3] : imm(0);
+        if (depthwise) {
+            block = in_block > 1 ? outer : filter;
+            place = in_block > 1 ? inner : imm(0);
+        } else if (groups > 1) {
+            const Expr group = floor_div(outer, imm(filters / out_block));
+            block = group * (depth / in_block) + k[0];
+        }
+        Indices at;
+        for (const Layout::Axis& axis : l.data.axes) {
+            if (axis.name == 'N') at.push_back(i[l.out.outer('N')]);
+            if (axis.name == 'C') at.push_back(axis.factor > 0 ? place : block);
+            if (axis.name == 'H') at.push_back(i[l.out.outer('H')] * strides[0] + k[1] * dilations[0]);
+            if (axis.name == 'W') at.push_back(i[l.out.outer('W')] * strides[1] + k[2] * dilations[1]);
+        }
+        Indices of;
+        const bool split_filters = l.weight.block('O') > 1, split_depth = l.weight.block('I') > 1;
+        const Expr channel = split ? k[0] * in_block + k[3] : k[0];
+        for (const Layout::Axis& axis : l.weight.axes) {
+            if (axis.name == 'O') of.push_back(axis.factor > 0 ? inner : split_filters ? outer : filter);
+            if (axis.name == 'I')
+                of.push_back(axis.factor > 0 ? (split ? k[3] : imm(0)) : split_depth ? k[0] : channel);
+            if (axis.name == 'H') of.push_back(k[1]);
+            if (axis.name == 'W') of.push_back(k[2]);
+        }
+        return cast(wide, load(data, at)) * cast(wide, load(request.in(1), of));
+    };
+    Names axes;
+    for (const Layout::Axis& axis : l.out.axes)
+        axes.push_back(axis.factor > 0 ? std::string("ci")
+                                       : std::string(1, static_cast<char>(std::tolower(axis.name))));
+    return {
+        reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), out, axes}, reduction, value)};
+}
+
+} // namespace
+
+Result<Type> layout_pool_type(const TypeRequest& request, std::string_view plain) {
+    ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Number));
+    ORRERY_TRY(const Layout layout, layout_attr(request.attrs, "layout", "NCHW"));
+    ORRERY_CHECK_OK(check_spatial(layout));
+    ORRERY_TRY(const Type data, plain_type(x, layout, "NCHW"));
+    const std::vector<Type> types{data};
+    ORRERY_TRY(const Type result, graph::infer_call(op(plain), types, without(request.attrs, {"layout"})));
+    return laid_out(result, layout);
+}
+
+Family layout_family() {
+    std::vector<graph::AttrSpec> conv = window_attrs();
+    conv.push_back({"groups", AttrKind::Int, false, "as conv2d's; 1 when left out"});
+    conv.push_back({"layout", AttrKind::Text, true, "of x: axes N, C, H, W, of which C may be split"});
+    conv.push_back({"out_layout", AttrKind::Text, true, "of the result, likewise"});
+    conv.push_back({"weight_layout", AttrKind::Text, true,
+                    "axes O, I, H, W; O and I may be split, as the result's and x's channels are"});
+    return {
+        {.name = "layout_transform",
+         .doc =
+             "The elements of x in another order of axes, some split into blocks. Errors: BadShape when a block does "
+             "not divide its axis, BadAttribute when the two layouts do not have the same axes.",
+         .operands = {{"x", "any element type; of the layout `from`"}},
+         .attrs = {{"from", AttrKind::Text, true,
+                    "axes of x: capitals, with a factor and a small letter where split (NCHW8c)"},
+                   {"to", AttrKind::Text, true, "axes of the result"}},
+         .fusion = FusionKind::Injective,
+         .infer = transform_type,
+         .define = define_transform,
+         .onnx_names = {"Conv"}},
+        {.name = "layout_conv2d",
+         .doc = "What conv2d computes, of tensors in other layouts. Errors: those of conv2d; BadAttribute for layouts "
+                "that "
+                "do not fit together.",
+         .operands = {{"x", "[N, C, H, W] in `layout`, numbers"},
+                      {"weight", "[M, C / groups, kernel...] in `weight_layout`, of x's element type"}},
+         .attrs = std::move(conv),
+         .fusion = FusionKind::OutFusable,
+         .infer = conv_type,
+         .define = define_conv,
+         .onnx_names = {"Conv"}},
+    };
+}
+
+} // namespace orrery::ops

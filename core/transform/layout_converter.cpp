@@ -1,0 +1,347 @@
+// Going over main in order, every variable of four axes (NCHW when nothing else is known) has a state: the layout it
+// lies in, and the layout and variable of the same value as it was computed.
+//   conv2d, layout_conv2d   layouts as chosen, input fetched in the layout wanted
+//   carried along           elementwise work, sums and products, pooling, concatenations over channels, reductions over
+//                           the image: computed in the native layout of their first operand that has another one
+//   anything else           keeps its operands, which are transformed back
+
+#include "core/transform/layout_converter.hpp"
+
+#include "core/graph/builder.hpp"
+#include "core/ops/ops.hpp"
+#include "core/transform/options.hpp"
+#include "core/transform/passes.hpp"
+#include "core/transform/rule_rewriter.hpp"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+namespace orrery::transform {
+
+using graph::Attrs;
+using graph::Binding;
+using graph::CallOp;
+using graph::Expr;
+using graph::Ints;
+using graph::Var;
+using ops::Layout;
+
+ConvLayouts packed_layouts(const ConvFacts& facts, std::int64_t in_block, std::int64_t out_block) {
+    const auto part = [](std::int64_t block, char name) {
+        return block > 1 ? std::to_string(block) + name : std::string();
+    };
+    const bool depthwise = facts.groups > 1 && facts.groups == facts.channels && facts.groups == facts.filters;
+    return {"NCHW" + part(in_block, 'c'), "NCHW" + part(out_block, 'c'),
+            "OIHW" + (depthwise ? std::string() : part(in_block, 'i')) + part(out_block, 'o')};
+}
+
+namespace {
+
+const std::array kBinary{"add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "prelu"};
+const std::array kReductions{"reduce_sum", "reduce_mean", "reduce_max", "reduce_min"};
+
+Layout layout_of(const std::string& text) { return ops::parse_layout(text).value(); }
+
+bool one_of(const auto& names, const std::string& name) {
+    return std::ranges::any_of(names, [&](const char* each) { return name == each; });
+}
+
+class Converter final : public graph::Rewriter {
+  public:
+    Converter(pass::Recorder* recorder, const ChooseLayouts& choose) : Rewriter(recorder), choose_(choose) {}
+
+  protected:
+    Var rewrite_binding(const Binding& binding) override {
+        const auto* call = graph::as<CallOp>(binding.value);
+        const std::optional<Shape> shape = shape_of(binding.var);
+        if (!call || !shape) return keep(binding);
+        Var done;
+        const std::string& name = call->op.name;
+        if (name == "conv2d" || name == "layout_conv2d") {
+            done = convolution(binding, *call);
+        } else if (name == "layout_transform") {
+            return transformed_again(binding, *call);
+        } else if (const std::optional<std::string> layout = wanted_layout(*call)) {
+            done = carried(binding, *call, *layout);
+        }
+        if (done) return done;
+        const Var var = keep(binding);
+        if (one_of(std::array{"layout_conv2d", "layout_max_pool", "layout_avg_pool"}, name))
+            states_[var] = {call->attrs.text(name == "layout_conv2d" ? "out_layout" : "layout"), "", var};
+        return var;
+    }
+
+  private:
+    struct State {
+        std::string own;    ///< the layout of the variable itself
+        std::string native; ///< of the value as computed; empty for the same
+        Var native_var;
+    };
+
+    // ------------------------------------------------------------------------------ values in layouts
+
+    std::string own_layout(const Var& var) const {
+        const auto it = states_.find(var);
+        return it == states_.end() ? "NCHW" : it->second.own;
+    }
+    /// The layout a value was computed in where that is known to differ from its own.
+    std::optional<std::string> native_layout(const Var& var) const {
+        const auto it = states_.find(var);
+        if (it == states_.end() || it->second.native.empty() || it->second.native == it->second.own)
+            return std::nullopt;
+        return it->second.native;
+    }
+    Var native_var(const Var& var) const {
+        const auto it = states_.find(var);
+        return it == states_.end() || it->second.native.empty() ? var : it->second.native_var;
+    }
+
+    Var transform(const Binding& binding, const Var& var, const std::string& from, const std::string& to) {
+        if (from == to) return var;
+        if (const NDArray* constant = constant_of(var))
+            return emit(binding,
+                        make_ref<const graph::Constant>(transformed(*constant, layout_of(from), layout_of(to))),
+                        var->name);
+        return emit(binding, make_call("layout_transform", {var}, {{"from", from}, {"to", to}}), var->name);
+    }
+
+    /// A value in a layout; made once for all who want it.
+    Var in_layout(const Binding& binding, const Var& var, const std::string& layout) {
+        if (own_layout(var) == layout) return var;
+        const std::string native = native_layout(var).value_or(own_layout(var));
+        if (native == layout) return native_var(var);
+        const auto [it, fresh] = made_.try_emplace({var, layout});
+        if (fresh) it->second = transform(binding, native_var(var), native, layout);
+        return it->second;
+    }
+
+    bool divides(const Var& var, const std::string& layout) const {
+        const std::optional<Shape> shape = shape_of(var);
+        const std::string own = own_layout(var);
+        return shape && shape->size() == layout_of(own).axes.size() &&
+               transformed_shape(*shape, layout_of(own), layout_of(layout)).has_value();
+    }
+
+    /// What stands for the binding: `value`, which was computed in `layout`, brought to the layout users know.
+    Var finish(const Binding& binding, const Var& value, const std::string& layout, const char* rule) {
+        const std::string own = own_;
+        states_[value] = {layout, "", value};
+        if (layout == own) return alias(binding, value, rule);
+        const Var var = replace(binding, make_call("layout_transform", {value}, {{"from", layout}, {"to", own}}), rule);
+        states_[var] = {own, layout, value};
+        return var;
+    }
+
+    /// A transform of a value that was computed in another layout starts from there.
+    Var transformed_again(const Binding& binding, const CallOp& call) {
+        const std::string &from = call.attrs.text("from"), &to = call.attrs.text("to");
+        const Var x = call.args[0];
+        states_.try_emplace(x, State{from, "", x});
+        if (native_layout(x) && own_layout(x) == from && divides(x, to))
+            return alias(binding, in_layout(binding, x, to), "transforms that meet");
+        const Var var = keep(binding);
+        states_[var] = {to, from, x};
+        return var;
+    }
+
+    // ------------------------------------------------------------------------------ convolutions
+
+    Var convolution(const Binding& binding, const CallOp& call) {
+        const bool plain = call.op.name == "conv2d";
+        const std::string data = plain ? "NCHW" : call.attrs.text("layout"),
+                          out = plain ? "NCHW" : call.attrs.text("out_layout"),
+                          weight = plain ? "OIHW" : call.attrs.text("weight_layout");
+        const Var &x = call.args[0], &w = call.args[1];
+        if (!shape_of(x) || !shape_of(w) || (plain && own_layout(x) != "NCHW")) return nullptr;
+        ConvFacts facts;
+        facts.channels = layout_of(data).extent('C', *shape_of(x));
+        facts.filters = layout_of(weight).extent('O', *shape_of(w));
+        facts.groups = call.attrs.integer("groups", 1);
+        facts.element_bytes = byte_size(graph::as_tensor(x->type)->dtype);
+        facts.native = native_layout(x).value_or(data);
+        const std::optional<ConvLayouts> chosen = choose_(facts);
+        if (!chosen || (chosen->data == data && chosen->out == out && chosen->weight == weight)) return nullptr;
+        states_.try_emplace(x, State{data, "", x});
+        if (!divides(x, chosen->data)) return nullptr;
+
+        const Var input = in_layout(binding, x, chosen->data), filters = transform(binding, w, weight, chosen->weight);
+        Attrs::Map attrs = call.attrs.values();
+        for (const char* name : {"layout", "out_layout", "weight_layout"}) attrs.erase(name);
+        const bool back = chosen->data == "NCHW" && chosen->out == "NCHW" && chosen->weight == "OIHW";
+        if (!back) {
+            attrs.insert_or_assign("layout", chosen->data);
+            attrs.insert_or_assign("out_layout", chosen->out);
+            attrs.insert_or_assign("weight_layout", chosen->weight);
+        }
+        own_ = out;
+        const Var value =
+            emit(binding, make_call(back ? "conv2d" : "layout_conv2d", {input, filters}, Attrs(std::move(attrs))),
+                 binding.var->name);
+        return finish(binding, value, chosen->out, "a convolution in another layout");
+    }
+
+    // ------------------------------------------------------------------------------ what is carried along
+
+    /// The native layout of the first operand that has another one than its own.
+    std::optional<std::string> wanted_layout(const CallOp& call) const {
+        for (const Var& arg : call.args)
+            if (arg)
+                if (std::optional<std::string> native = native_layout(arg)) return native;
+        return std::nullopt;
+    }
+
+    Var carried(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const std::string& name = call.op.name;
+        const bool unary = call.op.fusion == graph::FusionKind::Elementwise && call.args.size() == 1 && name != "trilu";
+        own_ = own_layout(call.args[0]);
+        if (unary) return again(binding, call, {in_layout(binding, call.args[0], layout)}, call.attrs, layout);
+        if (name == "bias_add") return biased(binding, call, layout);
+        if (one_of(kBinary, name)) return broadcast(binding, call, layout);
+        if (name == "concat") return joined(binding, call, layout);
+        if (one_of(kReductions, name)) return reduced(binding, call, layout);
+        if (name == "max_pool" || name == "avg_pool" || name == "layout_max_pool" || name == "layout_avg_pool")
+            return pooled(binding, call, layout);
+        return nullptr;
+    }
+
+    /// The same operator over values in a layout.
+    Var again(const Binding& binding, const CallOp& call, std::vector<Var> args, const Attrs& attrs,
+              const std::string& layout) {
+        const Var value = emit(binding, make_ref<const CallOp>(call.op, std::move(args), attrs), binding.var->name);
+        return finish(binding, value, layout, "carried along in a layout");
+    }
+
+    /// How an operand that broadcasts to values lying in `own` broadcasts to the same values in `layout`.
+    struct Broadcast {
+        Shape shape; ///< at the rank of `own`; empty for one element
+        std::string from, to;
+    };
+    /// nullopt when it cannot. Axes of one element are not split.
+    static std::optional<Broadcast> broadcast_in(const Var& var, const std::string& own, const std::string& layout) {
+        Layout from = layout_of(own), to = layout_of(layout);
+        Shape shape = *shape_of(var);
+        if (shape.size() > from.axes.size()) return std::nullopt;
+        if (element_count(shape) == 1) return Broadcast{};
+        shape.insert(shape.begin(), from.axes.size() - shape.size(), 1);
+        for (std::size_t i = 0; i < shape.size(); ++i)
+            if (from.axes[i].factor > 0 && shape[i] == 1) from.axes[i].factor = 1;
+        for (Layout::Axis& axis : to.axes)
+            if (axis.factor > 0 && from.extent(axis.name, shape) == 1) axis.factor = 1;
+        if (!transformed_shape(shape, from, to)) return std::nullopt;
+        return Broadcast{shape, to_string(from), to_string(to)};
+    }
+    Var emit_reshape(const Binding& binding, const Var& var, const Shape& shape) {
+        if (*shape_of(var) == shape) return var;
+        if (const NDArray* constant = constant_of(var))
+            return emit(binding, make_ref<const graph::Constant>(constant->reshaped(shape)), var->name);
+        return emit(binding, make_call("reshape", {var}, {{"shape", shape}}), var->name);
+    }
+
+    Var broadcast(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const Shape full = *shape_of(binding.var);
+        for (const Var& arg : call.args)
+            if (native_layout(arg)) own_ = own_layout(arg);
+        if (full.size() != layout_of(own_).axes.size()) return nullptr;
+        std::vector<std::optional<Broadcast>> parts; // nullopt for operands as large as the result
+        for (const Var& arg : call.args) {
+            if (!shape_of(arg)) return nullptr;
+            const bool whole = *shape_of(arg) == full && (own_layout(arg) == own_ || !states_.contains(arg));
+            if (whole) states_.try_emplace(arg, State{own_, "", arg});
+            parts.push_back(whole ? std::nullopt : broadcast_in(arg, own_, layout));
+            if (whole ? !divides(arg, layout) : !parts.back()) return nullptr;
+        }
+        std::vector<Var> args;
+        for (std::size_t i = 0; i < parts.size(); ++i) {
+            if (!parts[i]) {
+                args.push_back(in_layout(binding, call.args[i], layout));
+                continue;
+            }
+            const Var shaped = emit_reshape(binding, call.args[i], parts[i]->shape);
+            args.push_back(parts[i]->shape.empty() ? shaped : transform(binding, shaped, parts[i]->from, parts[i]->to));
+        }
+        return again(binding, call, args, call.attrs, layout);
+    }
+
+    Var biased(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const std::int64_t attr = call.attrs.integer("axis", 1);
+        const Layout own = layout_of(own_);
+        const auto axis = static_cast<std::size_t>(attr < 0 ? attr + static_cast<std::int64_t>(own.axes.size()) : attr);
+        if (!native_layout(call.args[0]) || axis != own.outer('C') || own.inner('C')) return nullptr;
+        const Var data = in_layout(binding, call.args[0], layout);
+        const Layout to = layout_of(layout);
+        if (!to.inner('C'))
+            return again(binding, call, {data, call.args[1]}, Attrs{{"axis", static_cast<std::int64_t>(to.outer('C'))}},
+                         layout);
+        Shape shape(to.axes.size(), 1);
+        shape[to.outer('C')] = shape_of(call.args[1])->front() / to.block('C');
+        shape[*to.inner('C')] = to.block('C');
+        // Blocks stand next to their elements in a vector, whatever lies between in the tensor.
+        const Var vector = emit_reshape(binding, call.args[1], shape);
+        const Var value = emit(binding, make_call("add", {data, vector}), binding.var->name);
+        return finish(binding, value, layout, "carried along in a layout");
+    }
+
+    Var joined(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const Layout own = layout_of(own_), to = layout_of(layout);
+        const std::int64_t attr = call.attrs.integer("axis");
+        const auto axis = static_cast<std::size_t>(attr < 0 ? attr + static_cast<std::int64_t>(own.axes.size()) : attr);
+        if (own.axes.size() != shape_of(binding.var)->size() || own.axes[axis].factor > 0) return nullptr;
+        std::vector<Var> args;
+        for (const Var& arg : call.args) {
+            if (own_layout(arg) != own_ || !divides(arg, layout)) return nullptr;
+            // The parts of a split axis are joined block by block.
+            args.push_back(arg);
+        }
+        for (Var& arg : args) arg = in_layout(binding, arg, layout);
+        const auto at = static_cast<std::int64_t>(to.outer(own.axes[axis].name));
+        return again(binding, call, args, Attrs{{"axis", at}}, layout);
+    }
+
+    Var reduced(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const Layout own = layout_of(own_), to = layout_of(layout);
+        Ints axes;
+        for (std::int64_t axis : call.attrs.ints("axes")) {
+            const auto at =
+                static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(own.axes.size()) : axis);
+            if (own.axes[at].factor > 0 || own.inner(own.axes[at].name) || to.inner(own.axes[at].name)) return nullptr;
+            axes.push_back(static_cast<std::int64_t>(to.outer(own.axes[at].name)));
+        }
+        if (!call.attrs.flag("keepdims", true)) return nullptr;
+        std::ranges::sort(axes);
+        return again(binding, call, {in_layout(binding, call.args[0], layout)}, call.attrs.with("axes", axes), layout);
+    }
+
+    Var pooled(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const bool maximum = call.op.name.ends_with("max_pool");
+        if (layout_of(layout).outer('W') != layout_of(layout).outer('H') + 1 ||
+            layout_of(own_).axes.size() != shape_of(call.args[0])->size())
+            return nullptr;
+        Attrs::Map attrs = call.attrs.values();
+        attrs.erase("layout");
+        const std::string plain = maximum ? "max_pool" : "avg_pool";
+        if (layout != "NCHW") attrs.insert_or_assign("layout", layout);
+        const Var value =
+            emit(binding,
+                 make_ref<const CallOp>(ops::op(layout == "NCHW" ? plain : "layout_" + plain),
+                                        std::vector{in_layout(binding, call.args[0], layout)}, Attrs(std::move(attrs))),
+                 binding.var->name);
+        return finish(binding, value, layout, "carried along in a layout");
+    }
+
+    const ChooseLayouts& choose_;
+    std::unordered_map<Var, State> states_;
+    std::map<std::pair<Var, std::string>, Var> made_;
+    std::string own_ = "NCHW"; ///< the layout users of the binding at hand know it in
+};
+
+} // namespace
+
+graph::Module convert_layouts(const graph::Module& module, const pass::Context& context, const ChooseLayouts& choose) {
+    graph::Module out = module;
+    out.main = Converter(context.recorder, choose).run(module.main);
+    if (out.main == module.main) return module;
+    return dead_code(out, quiet(context)).value();
+}
+
+} // namespace orrery::transform

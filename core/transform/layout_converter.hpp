@@ -1,0 +1,37 @@
+#pragma once
+// What ConvertLayout and AlterOpLayout share: convolutions moved to other layouts, and what lies between them carried
+// along.
+
+#include "core/graph/node.hpp"
+#include "core/ops/layout.hpp"
+#include "core/pass/pass.hpp"
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace orrery::transform {
+
+/// The layouts one convolution gets.
+struct ConvLayouts {
+    std::string data, out, weight;
+};
+/// What is known of a convolution whose layouts are to be chosen.
+struct ConvFacts {
+    std::int64_t channels = 0, filters = 0, groups = 1;
+    int element_bytes = 4;
+    std::string native; ///< the layout its input was computed in
+};
+/// nullopt to leave the convolution as it is.
+using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)>;
+
+/// The layouts of a convolution whose channels are split by those blocks; 1 for not split.
+[[nodiscard]] ConvLayouts packed_layouts(const ConvFacts& facts, std::int64_t in_block, std::int64_t out_block);
+
+/// Each value lies in the layout its variable has in the function; convolutions and what is carried along compute it in
+/// another one, its native layout. Whoever needs it in a layout gets the native value, or a layout_transform of it.
+/// Values nobody needs are dropped at the end; constants are transformed at once.
+[[nodiscard]] graph::Module convert_layouts(const graph::Module& module, const pass::Context& context,
+                                            const ChooseLayouts& choose);
+
+} // namespace orrery::transform

@@ -1,0 +1,126 @@
+// Every f32 variable may have a twin of the narrow type. Operators of the allow list are computed from twins, made by
+// casts where there are none; those of the follow list where an operand has one already; all others from f32. The f32
+// variable of a value computed narrow is a cast of its twin, dropped at the end where nobody needs it.
+
+#include "core/graph/builder.hpp"
+#include "core/ops/ops.hpp"
+#include "core/transform/mixed_precision.hpp"
+#include "core/transform/options.hpp"
+#include "core/transform/passes.hpp"
+#include "core/transform/rule_rewriter.hpp"
+
+#include <algorithm>
+#include <unordered_set>
+
+namespace orrery::transform {
+
+namespace {
+
+using graph::Binding;
+using graph::CallOp;
+using graph::Var;
+
+class Narrower final : public graph::Rewriter {
+  public:
+    Narrower(const pass::Context& context, DType narrow)
+        : Rewriter(context.recorder), narrow_(narrow), allowed_(set_of(context, "allow", kNarrowAllowed)),
+          following_(set_of(context, "follow", kNarrowFollowing)) {
+        for (const std::string& name : words_option(context, "deny", "")) {
+            allowed_.erase(name);
+            following_.erase(name);
+        }
+    }
+
+  protected:
+    Var rewrite_binding(const Binding& binding) override {
+        const auto* call = graph::as<CallOp>(binding.value);
+        if (!call || !is_f32(binding.var)) return keep(binding);
+        if (const Var twin = cast_from_twin(*call)) {
+            const Var var = keep(binding);
+            twins_.emplace(var, twin);
+            return var;
+        }
+        const bool allowed = allowed_.contains(call->op.name);
+        if (!allowed && !(following_.contains(call->op.name) && any_twin(*call))) return keep(binding);
+        const std::optional<graph::Type> type = narrow_type(*call);
+        if (!type) return keep(binding);
+        std::vector<Var> args;
+        for (const Var& arg : call->args) args.push_back(arg && is_f32(arg) ? twin_of(binding, arg) : arg);
+        const Var value = emit(binding, make_ref<const CallOp>(call->op, args, call->attrs), binding.var->name);
+        const Var var = replace(binding, make_call("cast", {value}, {{"dtype", DType::F32}}),
+                                allowed ? "computed in a narrow type" : "follows a narrow operand");
+        twins_.emplace(var, value);
+        return var;
+    }
+
+  private:
+    using Names = std::unordered_set<std::string>;
+    static Names set_of(const pass::Context& context, const char* option, const char* fallback) {
+        const std::vector<std::string> words = words_option(context, option, fallback);
+        return {words.begin(), words.end()};
+    }
+    static bool is_f32(const Var& var) {
+        const graph::TensorType* type = graph::as_tensor(var->type);
+        return type && type->dtype == DType::F32;
+    }
+
+    /// The operand of a cast from the narrow type to f32: what an earlier run of this pass left.
+    Var cast_from_twin(const CallOp& call) const {
+        if (call.op.name != "cast") return nullptr;
+        const graph::TensorType* type = graph::as_tensor(call.args[0]->type);
+        return type && type->dtype == narrow_ ? call.args[0] : Var();
+    }
+    bool any_twin(const CallOp& call) const {
+        return std::ranges::any_of(call.args, [&](const Var& arg) { return arg && twins_.contains(arg); });
+    }
+
+    Var twin_of(const Binding& binding, const Var& var) {
+        const auto [it, fresh] = twins_.try_emplace(var);
+        if (!fresh) return it->second;
+        Var twin;
+        if (const NDArray* constant = constant_of(var)) {
+            NDArray rounded = NDArray::allocate(narrow_, constant->shape());
+            for (std::int64_t i = 0; i < rounded.size(); ++i) rounded.set(i, constant->as_double(i));
+            twin = emit(binding, make_ref<const graph::Constant>(std::move(rounded)), var->name);
+        } else {
+            twin = emit(binding, make_call("cast", {var}, {{"dtype", narrow_}}), var->name);
+        }
+        return twins_[var] = twin;
+    }
+
+    /// The type of the call over twins; nullopt when the operator does not take them, or gives another type.
+    std::optional<graph::Type> narrow_type(const CallOp& call) const {
+        std::vector<graph::Type> types;
+        for (const Var& arg : call.args) {
+            const graph::TensorType* type = arg ? graph::as_tensor(arg->type) : nullptr;
+            types.push_back(type && type->dtype == DType::F32 ? graph::tensor_type(narrow_, type->dims)
+                            : arg                             ? arg->type
+                                                              : graph::Type());
+        }
+        const Result<graph::Type> result = graph::infer_call(call.op, types, call.attrs);
+        const graph::TensorType* type = result ? graph::as_tensor(*result) : nullptr;
+        return type && type->dtype == narrow_ ? std::optional(*result) : std::nullopt;
+    }
+
+    DType narrow_;
+    Names allowed_, following_;
+    std::unordered_map<Var, Var> twins_;
+};
+
+} // namespace
+
+Result<graph::Module> to_mixed_precision(const graph::Module& module, const pass::Context& context) {
+    ORRERY_TRY(const std::string dtype, choice_option(context, "dtype", {"f16", "bf16"}));
+    for (const char* list : {"allow", "follow", "deny"})
+        for (const std::string& name : words_option(context, list, ""))
+            if (!ops::registry().find(name))
+                return Diagnostic{Code::UnknownName,
+                                  std::string(list) + " names no operator: \"" + name + "\"",
+                                  {},
+                                  "see `orrery ops`"};
+    graph::Module out = module;
+    out.main = Narrower(context, *parse_dtype(dtype)).run(module.main);
+    return out.main == module.main ? Result<graph::Module>(module) : dead_code(out, quiet(context));
+}
+
+} // namespace orrery::transform

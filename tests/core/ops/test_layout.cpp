@@ -1,0 +1,100 @@
+#include "core/ops/layout.hpp"
+#include "tests/core/ops/calls.hpp"
+
+using namespace orrery;
+using namespace orrery::ops;
+using namespace orrery::ops::test;
+
+TEST_CASE("layouts read and print", "[ops][layout]") {
+    for (const char* text : {"NCHW", "NHWC", "NCHW16c", "OIHW4i8o", "N"}) CHECK(to_string(*parse_layout(text)) == text);
+    const Layout layout = *parse_layout("NCHW8c");
+    CHECK(layout.outer('C') == 1);
+    CHECK(layout.inner('C') == std::optional<std::size_t>(4));
+    CHECK_FALSE(layout.inner('H'));
+    CHECK(layout.block('C') == 8);
+    CHECK(layout.extent('C', {1, 3, 5, 5, 8}) == 24);
+    for (const char* text : {"", "NN", "NC8", "8c", "C8c4c", "N0n", "C99999999c", "C8C", "n", "N-C", "C8h"})
+        CHECK(parse_layout(text).error().code == Code::BadAttribute);
+}
+
+TEST_CASE("elements move where layouts say", "[ops][layout]") {
+    // Channel 5 of 6, in blocks of 2, is block 2, place 1.
+    const NDArray x = counted({1, 6, 2, 2});
+    const NDArray y = call("layout_transform", {x}, {{"from", "NCHW"}, {"to", "NCHW2c"}});
+    REQUIRE(y.shape() == Shape{1, 3, 2, 2, 2});
+    REQUIRE(test::at(y, {0, 2, 1, 0, 1}) == test::at(x, {0, 5, 1, 0}));
+    for (const char* to : {"NCHW2c", "NCHW3c", "NHWC", "CHWN", "NHWC6c"}) {
+        const NDArray there = call("layout_transform", {x}, {{"from", "NCHW"}, {"to", to}});
+        require_values(call("layout_transform", {there}, {{"from", to}, {"to", "NCHW"}}), x.shape(), values(x));
+        // At compile time as at run time.
+        require_values(transformed(x, *parse_layout("NCHW"), *parse_layout(to)), there.shape(), values(there));
+        require_values(transformed(there, *parse_layout(to), *parse_layout("NCHW2c")), y.shape(), values(y));
+        require_values(call("layout_transform", {there}, {{"from", to}, {"to", "NCHW2c"}}), y.shape(), values(y));
+    }
+    CHECK(refusal("layout_transform", {x}, {{"from", "NCHW"}, {"to", "NCHW4c"}}) == Code::BadShape);
+    CHECK(refusal("layout_transform", {x}, {{"from", "NCH"}, {"to", "NCH"}}) == Code::BadShape);
+    CHECK(refusal("layout_transform", {x}, {{"from", "NCHW"}, {"to", "NCHD"}}) == Code::BadAttribute);
+    CHECK(refusal("layout_transform", {x}, {{"from", "NCHW"}, {"to", "?"}}) == Code::BadAttribute);
+}
+
+namespace {
+
+struct Case {
+    Shape x, weight;
+    std::int64_t groups;
+    const char *data, *out, *kernel;
+};
+
+NDArray moved(const NDArray& array, const char* from, const char* to) {
+    return transformed(array, *parse_layout(from), *parse_layout(to));
+}
+
+} // namespace
+
+TEST_CASE("a convolution in any layout is the convolution", "[ops][layout]") {
+    const Case cases[] = {
+        {{2, 4, 5, 6}, {6, 4, 3, 2}, 1, "NCHW2c", "NCHW3c", "OIHW2i3o"},
+        {{1, 3, 5, 6}, {4, 3, 3, 2}, 1, "NCHW", "NCHW4c", "OIHW4o"},
+        {{1, 4, 5, 6}, {4, 4, 3, 2}, 1, "NHWC", "NHWC", "HWIO"},
+        {{1, 4, 5, 6}, {4, 4, 3, 2}, 1, "NHWC", "NCHW4c", "OIHW"},
+        {{1, 4, 5, 6}, {4, 1, 3, 2}, 4, "NCHW2c", "NCHW2c", "OIHW2o"},
+        {{1, 4, 5, 6}, {4, 1, 3, 2}, 4, "NHWC", "NHWC", "HWIO"},
+        {{1, 8, 5, 6}, {4, 4, 3, 2}, 2, "NCHW2c", "NCHW2c", "OIHW2i2o"},
+        {{1, 8, 5, 6}, {4, 4, 3, 2}, 2, "NCHW", "NHWC", "OIHW"},
+    };
+    const Attrs window{{"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 2, 1}}, {"dilations", Ints{1, 2}}};
+    for (const Case& c : cases) {
+        INFO(c.data << " " << c.out << " " << c.kernel << " " << c.groups);
+        const NDArray x = drawn(c.x, 1), w = drawn(c.weight, 2);
+        const Attrs plain = window.with("groups", c.groups);
+        const Attrs laid = plain.with("layout", std::string(c.data))
+                               .with("out_layout", std::string(c.out))
+                               .with("weight_layout", std::string(c.kernel));
+        const NDArray result = call("layout_conv2d", {moved(x, "NCHW", c.data), moved(w, "OIHW", c.kernel)}, laid);
+        require_near(moved(result, c.out, "NCHW"), call("conv2d", {x, w}, plain));
+    }
+    const auto refused = [&](const char* data, const char* out, const char* kernel, std::int64_t groups) {
+        const NDArray x = drawn({1, 4, 5, 6}, 1), w = drawn({4, 4 / groups, 3, 2}, 2);
+        const Attrs attrs{{"groups", groups}, {"layout", data}, {"out_layout", out}, {"weight_layout", kernel}};
+        return refusal("layout_conv2d", {moved(x, "NCHW", data), moved(w, "OIHW", kernel)}, attrs);
+    };
+    CHECK(refused("NCHW2c", "NCHW4c", "OIHW4i4o", 1) == Code::BadAttribute);
+    CHECK(refused("NCHW2c", "NCHW4c", "OIHW2o", 1) == Code::BadAttribute);
+    CHECK(refused("NCWH", "NCHW", "OIHW", 1) == Code::BadAttribute);
+    CHECK(refused("NCHW4c", "NCHW2c", "OIHW", 2) == Code::BadShape);
+    CHECK(refused("NCHW4c", "NCHW2c", "OIHW", 4) == Code::BadShape);
+}
+
+TEST_CASE("pooling in any layout is pooling", "[ops][layout]") {
+    const NDArray x = drawn({2, 4, 5, 6}, 3);
+    for (const char* layout : {"NCHW2c", "NHWC", "CHWN"})
+        for (const char* name : {"max_pool", "avg_pool"}) {
+            INFO(layout << " " << name);
+            const Attrs attrs{
+                {"kernel", Ints{2, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 0, 1}}, {"ceil", true}};
+            const NDArray result = call("layout_" + std::string(name), {moved(x, "NCHW", layout)},
+                                        attrs.with("layout", std::string(layout)));
+            require_near(moved(result, layout, "NCHW"), call(name, {x}, attrs));
+        }
+    CHECK(refusal("layout_max_pool", {x}, {{"kernel", Ints{2, 2}}, {"layout", "NCWH"}}) == Code::BadAttribute);
+}

@@ -1,0 +1,103 @@
+#include "tests/core/transform/graphs.hpp"
+
+using namespace orrery;
+using namespace orrery::transform;
+using namespace orrery::transform::test;
+
+namespace {
+
+std::string function(const std::string& param, const std::string& body) {
+    return "outputs [\"y\"]; fn main(" + param + ") { " + body + " return y; }";
+}
+/// The calls left when constants are folded.
+graph::Module folded(const std::string& text, const pass::Options& options = {}) {
+    return apply("DeadCode", apply("FoldConstant", apply("FoldScaleAxis", module_of(text), options)));
+}
+
+const char* const kWeight = "w: f32[2,3,1,1] = const [1, 2, 3, 4, 5, 6]; s: f32[2,1,1] = const [0.5, 3]; "
+                            "t: f32[3,1,1] = const [0.5, 3, 2]; ";
+
+} // namespace
+
+TEST_CASE("a factor after a convolution goes into its weights", "[transform][fold_scale_axis]") {
+    require_becomes(
+        "FoldScaleAxis", function("x: f32[1,3,2,2]", std::string(kWeight) + "c = conv2d(x, w); y = multiply(c, s);"),
+        function("x: f32[1,3,2,2]", "v: f32[2,3,1,1] = const [0.5, 1, 1.5, 12, 15, 18]; y = conv2d(x, v);"));
+}
+
+TEST_CASE("on its way it passes sums, relu and pooling", "[transform][fold_scale_axis]") {
+    const graph::Module module = folded(function(
+        "x: f32[1,3,4,4]", std::string(kWeight) + "b: f32[2] = const [1, -1]; a: f32[1,2,1,1] = const [2, 0.5]; "
+                                                  "c = conv2d(x, w); d = bias_add(c, b); e = add(a, d); r = relu(e); "
+                                                  "p = max_pool(r) {kernel=[2, 2]}; l = leaky_relu(p); "
+                                                  "m = avg_pool(l) {kernel=[2, 2]}; y = multiply(s, m);"));
+    REQUIRE(count_calls(module, "multiply") == 0);
+    REQUIRE(count_calls(module, "") == 7);
+}
+
+TEST_CASE("a negative factor does not pass relu", "[transform][fold_scale_axis]") {
+    const std::string text = function("x: f32[1,3,2,2]", "w: f32[2,3,1,1] = const [1, 2, 3, 4, 5, 6]; "
+                                                         "s: f32[2,1,1] = const [0.5, -3]; c = conv2d(x, w); "
+                                                         "r = relu(c); y = multiply(r, s);");
+    require_idle("FoldScaleAxis", text);
+    // Without relu it does.
+    std::string plain = text;
+    plain.replace(plain.find("multiply(r"), 10, "multiply(c");
+    REQUIRE(count_calls(folded(plain), "multiply") == 0);
+}
+
+TEST_CASE("a factor before a convolution goes into its weights", "[transform][fold_scale_axis]") {
+    const std::string text = function(
+        "x: f32[1,3,4,4]", std::string(kWeight) + "m = multiply(x, t); a: f32[3,1,1] = const [1, 2, -3]; "
+                                                  "e = add(m, a); r = relu(e); y = conv2d(r, w) {pads=[0, 0, 0, 0]};");
+    const graph::Module module = folded(text);
+    REQUIRE(count_calls(module, "multiply") == 0);
+    REQUIRE(count_calls(module, "") == 3);
+    require_idle("FoldScaleAxis", text, {{"forward", "false"}});
+    // Somebody else sees the product.
+    std::string seen = text;
+    seen.replace(seen.find("return y"), 8,
+                 "z = concat(m, r) {axis=1}; q = reduce_sum(z) {axes=[1, 2, 3]}; "
+                 "u = add(q, y); return u");
+    require_idle("FoldScaleAxis", seen);
+}
+
+TEST_CASE("grouped and depthwise convolutions take the factors of their channels", "[transform][fold_scale_axis]") {
+    for (const char* groups : {"2", "4"}) {
+        const std::string inner = groups[0] == '2' ? "2" : "1";
+        const std::string numbers = groups[0] == '2' ? "1, 2, 3, 4, 5, 6, 7, 8" : "1, 2, 3, 4";
+        const std::string weight =
+            "w: f32[4," + inner + ",1,1] = const [" + numbers + "]; s: f32[4,1,1] = const [2, 3, 5, 7]; ";
+        const std::string conv = std::string(" {groups=") + groups + "}; ";
+        REQUIRE(count_calls(folded(function("x: f32[1,4,2,2]", weight + "m = multiply(x, s); y = conv2d(m, w)" + conv)),
+                            "multiply") == 0);
+        REQUIRE(
+            count_calls(folded(function("x: f32[1,4,2,2]", weight + "m = conv2d(x, w)" + conv + "y = multiply(m, s);")),
+                        "multiply") == 0);
+    }
+}
+
+TEST_CASE("matrix products", "[transform][fold_scale_axis]") {
+    const std::string weight =
+        "w: f32[2,3] = const [1, 2, 3, 4, 5, 6]; s: f32[2] = const [2, 3]; t: f32[3] = const [2, 3, 5]; ";
+    REQUIRE(count_calls(folded(function("x: f32[4,2]", weight + "m = multiply(x, s); y = matmul(m, w);")),
+                        "multiply") == 0);
+    REQUIRE(
+        count_calls(folded(function("x: f32[1,4,2]", weight + "m = matmul(x, w); b = add(m, t); y = multiply(b, t);")),
+                    "multiply") == 0);
+    REQUIRE(
+        count_calls(folded(function("x: f32[4,3]", weight + "m = multiply(x, t); p = matmul(m, w) {transpose_b=true}; "
+                                                            "y = multiply(p, s);")),
+                    "multiply") == 0);
+    // One number a row is no number a channel.
+    require_idle("FoldScaleAxis",
+                 function("x: f32[2,2]", weight + "r: f32[2,1] = const [2, 3]; m = matmul(x, w); y = multiply(m, r);"));
+    REQUIRE(refusal("FoldScaleAxis", {{"backward", "no"}}) == Code::BadArgument);
+}
+
+TEST_CASE("a tiny factor does not divide a sum", "[transform][fold_scale_axis]") {
+    require_idle("FoldScaleAxis",
+                 function("x: f32[1,1,2,2]",
+                          "w: f32[1,1,1,1] = const [2]; s: f32[1,1,1] = const [0.000000001]; "
+                          "a: f32[1,1,1] = const [1]; m = multiply(x, s); e = add(m, a); y = conv2d(e, w);"));
+}

@@ -1,0 +1,126 @@
+#include "tests/core/transform/graphs.hpp"
+
+using namespace orrery;
+using namespace orrery::transform;
+using namespace orrery::transform::test;
+
+namespace {
+
+std::string ones(int count) {
+    std::string text = "[";
+    for (int i = 0; i < count; ++i) text += (i ? ", " : "") + std::to_string((i * 7) % 5 - 2);
+    return text + "]";
+}
+
+/// Two convolutions with what usually lies between them.
+std::string network() {
+    return R"(outputs ["y"];
+fn main(x: f32[1,3,6,6]) -> f32[1,4] {
+  u: f32[4,3,1,1] = const )" +
+           ones(12) + R"(;
+  a = conv2d(x, u) {pads=[1, 0, 0, 1]};
+  b: f32[4] = const [1, 2, 3, 4];
+  c = bias_add(a, b);
+  d = relu(c);
+  k: f32[4,1,1] = const [1, -1, 2, 0.5];
+  e = multiply(d, k);
+  p = max_pool(e) {kernel=[2, 2], strides=[2, 2], pads=[0, 0, 1, 1]};
+  v: f32[4,4,1,1] = const )" +
+           ones(16) + R"(;
+  f = conv2d(p, v);
+  g = add(f, p);
+  h = concat(g, f) {axis=1};
+  q = avg_pool(h) {kernel=[2, 2], pads=[1, 0, 0, 0]};
+  w: f32[8,1,1,2] = const )" +
+           ones(16) + R"(;
+  i = conv2d(q, w) {groups=8};
+  z: f32[4,8,1,1] = const )" +
+           ones(32) + R"(;
+  j = conv2d(i, z) {strides=[2, 1]};
+  m = reduce_mean(j) {axes=[2, 3]};
+  y = reshape(m) {shape=[1, 4]};
+  return y;
+}
+)";
+}
+
+} // namespace
+
+TEST_CASE("a convolution between transforms", "[transform][convert_layout]") {
+    require_becomes("ConvertLayout", R"(outputs ["y"];
+fn main(x: f32[1,4,3,3]) {
+  w: f32[2,4,1,1] = const [1, 2, 3, 4, 5, 6, 7, 8];
+  y = conv2d(x, w) {pads=[1, 1, 1, 1]};
+  return y;
+}
+)",
+                    R"(outputs ["y"];
+fn main(x: f32[1,4,3,3]) {
+  t = layout_transform(x) {from="NCHW", to="NCHW2c"};
+  v: f32[1,2,1,1,2,2] = const [1, 5, 2, 6, 3, 7, 4, 8];
+  c = layout_conv2d(t, v) {layout="NCHW2c", out_layout="NCHW2c", pads=[1, 1, 1, 1], weight_layout="OIHW2i2o"};
+  y = layout_transform(c) {from="NCHW2c", to="NCHW"};
+  return y;
+}
+)",
+                    {{"layout", "NCHW2c"}});
+}
+
+TEST_CASE("layouts are carried through what lies between convolutions", "[transform][convert_layout]") {
+    const graph::Module module = module_of(network());
+    for (const char* layout : {"NCHW2c", "NCHW4c", "NHWC"}) {
+        INFO(layout);
+        const graph::Module packed = apply("ConvertLayout", module, {{"layout", layout}});
+        REQUIRE(count_calls(packed, "conv2d") == 0);
+        REQUIRE(count_calls(packed, "layout_conv2d") == 4);
+        REQUIRE(count_calls(packed, "layout_max_pool") == 1);
+        REQUIRE(count_calls(packed, "layout_avg_pool") == 1);
+        // One at the image (whose three channels no block divides), one at the end.
+        REQUIRE(count_calls(packed, "layout_transform") == (layout == std::string("NHWC") ? 2 : 1));
+        // And back.
+        const graph::Module plain = apply("ConvertLayout", packed, {{"layout", "NCHW"}});
+        REQUIRE(count_calls(plain, "layout_conv2d") == 0);
+        REQUIRE(count_calls(plain, "conv2d") == 4);
+        REQUIRE(count_calls(plain, "layout_transform") == 0);
+    }
+    REQUIRE(apply("ConvertLayout", module, {{"layout", "NCHW"}}).main == module.main);
+}
+
+TEST_CASE("blocks that do not divide leave a convolution as it is", "[transform][convert_layout]") {
+    require_idle("ConvertLayout", network(), {{"layout", "NCHW16c"}});
+    for (const char* layout : {"NCHW0c", "CHWN", "NHWC4c", "NCHW4n", "", "nchw"})
+        REQUIRE(refusal("ConvertLayout", {{"layout", layout}}) == Code::BadArgument);
+}
+
+TEST_CASE("the target's registers choose the block", "[transform][alter_op_layout]") {
+    const graph::Module module = module_of(network());
+    const graph::Module wide = apply("AlterOpLayout", module, {{"vector_bits", "128"}});
+    REQUIRE(count_calls(wide, "layout_conv2d") == 4);
+    // Four channels fill a fourth of 512 bits.
+    const graph::Module few = apply("AlterOpLayout", module, {{"vector_bits", "512"}});
+    REQUIRE(count_calls(few, "layout_conv2d") == 1); // the depthwise one, with eight channels
+    REQUIRE(refusal("AlterOpLayout", {{"vector_bits", "wide"}}) == Code::BadArgument);
+    // A recipe that says nothing gets the target's.
+    const PassStep step = with_facts({"AlterOpLayout", {}, true}, {{"vector_bits", "512"}});
+    REQUIRE(step.options.at("vector_bits") == "512");
+    REQUIRE(with_facts({"AlterOpLayout", {{"vector_bits", "256"}}, true}, {{"vector_bits", "512"}})
+                .options.at("vector_bits") == "256");
+    REQUIRE(with_facts({"DeadCode", {}, true}, {{"vector_bits", "512"}}).options.empty());
+}
+
+TEST_CASE("a value somebody else needs is brought back", "[transform][convert_layout]") {
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[1,4,3,3]) {
+  w: f32[4,4,1,1] = const )" + ones(16) + R"(;
+  c = conv2d(x, w);
+  r = relu(c);
+  s = softmax(r) {axis=1};
+  d = conv2d(s, w);
+  y = add(d, r);
+  return y;
+}
+)");
+    const graph::Module packed = apply("ConvertLayout", module, {{"layout", "NCHW4c"}});
+    REQUIRE(count_calls(packed, "layout_conv2d") == 2);
+    REQUIRE(count_calls(packed, "layout_transform") == 4); // x in, r out for softmax, s in, y out
+}

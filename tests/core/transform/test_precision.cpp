@@ -1,0 +1,108 @@
+#include "tests/core/transform/graphs.hpp"
+
+using namespace orrery;
+using namespace orrery::transform;
+using namespace orrery::transform::test;
+
+namespace {
+
+std::string function(const std::string& param, const std::string& body) {
+    return "outputs [\"y\"]; fn main(" + param + ") { " + body + " return y; }";
+}
+
+const char* const kNetwork = "w: f32[2,3,1,1] = const [0.1, 0.2, -0.3, 0.4, 0.5, -0.6]; b: f32[2] = const [0.1, -0.2]; "
+                             "c = conv2d(x, w); d = bias_add(c, b); e = relu(d); f = exp(e); y = add(f, e);";
+
+/// Runs a pass that changes rounding, and gives the largest relative difference.
+double difference_after(const std::string& pass, const graph::Module& module, graph::Module& after,
+                        const pass::Options& options) {
+    const auto result = find_pass(pass)->run(module, {options, {}, nullptr});
+    if (!result) FAIL(to_string(result.error()));
+    after = *result;
+    INFO(graph::to_string(after));
+    REQUIRE(graph::verify(after).has_value());
+    REQUIRE(find_pass(pass)->run(after, {options, {}, nullptr})->main == after.main);
+    return difference(module, after);
+}
+
+} // namespace
+
+TEST_CASE("functions and their approximations", "[transform][fast_math]") {
+    const graph::Module module =
+        module_of(function("x: f32[64]", "a = tanh(x); b = erf(a); c = sigmoid(b); y = gelu(c);"));
+    graph::Module fast;
+    const double error = difference_after("FastMath", module, fast, {});
+    for (const char* name : {"fast_tanh", "fast_erf", "fast_sigmoid", "fast_gelu"})
+        REQUIRE(count_calls(fast, name) == 1);
+    REQUIRE(error < 2e-3); // the bounds of all four together
+    REQUIRE(error > 0);
+    require_idle("FastMath", function("x: f32[4]", "a = gelu(x) {approximate=true}; y = exp(a);"));
+}
+
+TEST_CASE("products in f16, exponentials in f32", "[transform][mixed_precision]") {
+    const graph::Module module = module_of(function("x: f32[1,3,2,2]", kNetwork));
+    graph::Module mixed;
+    // f16 has 11 bits; three products and a sum lose less than eight units in the last place.
+    REQUIRE(difference_after("ToMixedPrecision", module, mixed, {}) < 8.0 / 2048);
+    const auto dtype_of = [&](const std::string& op) {
+        for (const graph::Binding& binding : mixed.main->bindings)
+            if (const auto* call = graph::as<graph::CallOp>(binding.value); call && call->op.name == op)
+                return graph::as_tensor(binding.var->type)->dtype;
+        FAIL("no " + op);
+        return DType::F32;
+    };
+    REQUIRE(dtype_of("conv2d") == DType::F16);
+    REQUIRE(dtype_of("relu") == DType::F16);
+    REQUIRE(dtype_of("exp") == DType::F32);
+    REQUIRE(graph::equal(mixed.main->result->type, module.main->result->type));
+    REQUIRE(count_calls(mixed, "cast") == 4); // x in, e for exp, f in, y out
+    REQUIRE(difference_after("ToMixedPrecision", module, mixed, {{"dtype", "bf16"}}) < 8.0 / 256);
+    REQUIRE(dtype_of("conv2d") == DType::BF16);
+}
+
+TEST_CASE("lists say what is computed narrow", "[transform][mixed_precision]") {
+    const graph::Module module = module_of(function("x: f32[1,3,2,2]", kNetwork));
+    graph::Module mixed;
+    difference_after("ToMixedPrecision", module, mixed, {{"deny", "relu, bias_add"}});
+    REQUIRE(count_calls(mixed, "cast") == 2); // around the convolution
+    require_idle("ToMixedPrecision", function("x: f32[1,3,2,2]", kNetwork), {{"deny", "conv2d"}});
+    REQUIRE(refusal("ToMixedPrecision", {{"deny", "nonsense"}}) == Code::UnknownName);
+    REQUIRE(refusal("ToMixedPrecision", {{"dtype", "f8"}}) == Code::BadArgument);
+}
+
+TEST_CASE("what a target lacks", "[transform][legalize]") {
+    const graph::Module half = module_of(function(
+        "x: f16[2,3], z: f16[3,2]", "a = matmul(x, z); b = add(a, a); c = reshape(b) {shape=[4]}; y = exp(c);"));
+    const graph::Module wide = apply("Legalize", half, {{"lacks", "f16,bf16"}});
+    REQUIRE(count_calls(wide, "cast") == 7); // two, one and one operands in, three results out
+    REQUIRE(difference(half, wide) == 0);
+    require_idle("Legalize", function("x: f16[2]", "y = exp(x);"));
+    require_idle("Legalize", function("x: f16[2]", "y = exp(x);"), {{"lacks", "bf16"}});
+    const graph::Module bytes = module_of(
+        function("x: i8[1,2,2,2]",
+                 "w: i8[1,2,1,1] = const [100, 90]; k: i8[] = const 127; s = multiply(x, k); y = conv2d(s, w);"));
+    REQUIRE(difference(bytes, apply("Legalize", bytes, {{"lacks", "int8_conv"}})) == 0);
+    REQUIRE(refusal("Legalize", {{"lacks", "wings"}}) == Code::BadArgument);
+}
+
+TEST_CASE("convolutions a target lacks", "[transform][legalize]") {
+    const std::string weight = "w: f32[4,2,1,2] = const [1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, -5, -6, -7, -8]; ";
+    const graph::Module grouped = module_of(
+        function("x: f32[1,4,3,3]", weight + "y = conv2d(x, w) {groups=2, pads=[0, 1, 0, 0], strides=[2, 1]};"));
+    const graph::Module split = apply("Legalize", grouped, {{"lacks", "grouped_conv"}});
+    REQUIRE(count_calls(split, "conv2d") == 2);
+    REQUIRE(difference(grouped, split) == 0);
+
+    const graph::Module depthwise = module_of(function(
+        "x: f32[1,2,4,4]", "w: f32[2,1,2,2] = const [1, 2, 3, 4, 5, 6, 7, 8]; "
+                           "y = conv2d(x, w) {groups=2, pads=[1, 0, 1, 1], strides=[1, 2], dilations=[2, 1]};"));
+    const graph::Module places = apply("Legalize", depthwise, {{"lacks", "depthwise_conv"}});
+    REQUIRE(count_calls(places, "conv2d") == 0);
+    REQUIRE(count_calls(places, "multiply") == 4);
+
+    const graph::Module dilated =
+        module_of(function("x: f32[1,4,4,5]", weight + "y = conv2d(x, w) {groups=2, dilations=[2, 3]};"));
+    const graph::Module dense = apply("Legalize", dilated, {{"lacks", "dilated_conv"}});
+    REQUIRE(count_calls(dense, "conv2d") == 1);
+    REQUIRE(difference(dilated, dense) == 0);
+}
