@@ -81,7 +81,7 @@ inline void require_becomes(const std::string& pass, const std::string& before, 
 }
 
 /// Requires that a pass leaves a module as it is.
-inline void require_idle(const std::string& pass, const std::string& text, const pass::Options& options = {}) {
+inline void require_unchanged(const std::string& pass, const std::string& text, const pass::Options& options = {}) {
     const graph::Module module = module_of(text);
     const auto after = find_pass(pass)->run(module, {options, {}, nullptr});
     if (!after) FAIL(to_string(after.error()));
@@ -90,7 +90,7 @@ inline void require_idle(const std::string& pass, const std::string& text, const
 }
 
 /// The code a pass refuses its options with.
-inline Code refusal(const std::string& pass, const pass::Options& options) {
+inline Code refused_with(const std::string& pass, const pass::Options& options) {
     const auto after = find_pass(pass)->run(module_of("fn main(x: f32[2]) -> f32[2] { y = relu(x); return y; }"),
                                             {options, {}, nullptr});
     REQUIRE_FALSE(after.has_value());

@@ -87,9 +87,9 @@ TEST_CASE("layouts are carried through what lies between convolutions", "[transf
 }
 
 TEST_CASE("blocks that do not divide leave a convolution as it is", "[transform][convert_layout]") {
-    require_idle("ConvertLayout", network(), {{"layout", "NCHW16c"}});
+    require_unchanged("ConvertLayout", network(), {{"layout", "NCHW16c"}});
     for (const char* layout : {"NCHW0c", "CHWN", "NHWC4c", "NCHW4n", "", "nchw"})
-        REQUIRE(refusal("ConvertLayout", {{"layout", layout}}) == Code::BadArgument);
+        REQUIRE(refused_with("ConvertLayout", {{"layout", layout}}) == Code::BadArgument);
 }
 
 TEST_CASE("the target's registers choose the block", "[transform][alter_op_layout]") {
@@ -99,7 +99,7 @@ TEST_CASE("the target's registers choose the block", "[transform][alter_op_layou
     // Four channels fill a fourth of 512 bits.
     const graph::Module few = apply("AlterOpLayout", module, {{"vector_bits", "512"}});
     REQUIRE(count_calls(few, "layout_conv2d") == 1); // the depthwise one, with eight channels
-    REQUIRE(refusal("AlterOpLayout", {{"vector_bits", "wide"}}) == Code::BadArgument);
+    REQUIRE(refused_with("AlterOpLayout", {{"vector_bits", "wide"}}) == Code::BadArgument);
     // A recipe that says nothing gets the target's.
     const PassStep step = with_facts({"AlterOpLayout", {}, true}, {{"vector_bits", "512"}});
     REQUIRE(step.options.at("vector_bits") == "512");
