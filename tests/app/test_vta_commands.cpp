@@ -145,7 +145,7 @@ TEST_CASE("what the page shows is dumped", "[app][vta]") {
     for (const char* view : {"timeline", "statistics", "instructions", "fields", "roofline", "findings", "config"}) {
         CAPTURE(view);
         CHECK(orrery(std::string("dump matmul --view ") + view).status == 0);
-        CHECK_NOTHROW((void)Json::parse(orrery(std::string("dump matmul --json --view ") + view).text));
+        CHECK(Json::accept(orrery(std::string("dump matmul --json --view ") + view).text));
     }
     CHECK(orrery("dump matmul --view nothing").status == 1);
 }

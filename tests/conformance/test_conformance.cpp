@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 namespace {
 
 Result<std::vector<NDArray>> interpret(const graph::Module& module, std::span<const NDArray> inputs) {
-    return graph::evaluate(module.main, inputs, onnx::evaluator(), {});
+    return graph::evaluate(module.main, inputs, orrery::onnx::evaluator(), {});
 }
 
 void write_message(const fs::path& path, const google::protobuf::Message& message) {

@@ -227,7 +227,7 @@ std::vector<Case> smaller(const Case& failed) {
             graph::is_static(*graph::as_tensor(binding.var->type)))
             computed.emplace(binding.var, values[0]);
     };
-    if (!graph::evaluate(main, failed.inputs, ops::interpreter_evaluator(), {}, record)) return cases;
+    if (!graph::evaluate(main, failed.inputs, ops::interpreter_evaluator(), {}, {.observer = record})) return cases;
     for (auto it = main->bindings.rbegin(); it != main->bindings.rend(); ++it)
         if (const auto at = computed.find(it->var); at != computed.end() && it->var != main->result)
             cases.push_back(cut(failed, main->result, {*at}));

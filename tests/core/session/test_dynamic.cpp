@@ -21,9 +21,9 @@
 using namespace orrery;
 using namespace orrery::session;
 using ::onnx::TensorProto;
-using onnx::models::add_attr;
-using onnx::models::add_graph;
-using onnx::models::GraphMaker;
+using orrery::onnx::models::add_attr;
+using orrery::onnx::models::add_graph;
+using orrery::onnx::models::GraphMaker;
 
 namespace {
 
@@ -34,9 +34,9 @@ Compiler& compiler() {
 
 graph::Module imported(const ::onnx::ModelProto& model) {
     const std::string bytes = model.SerializeAsString();
-    onnx::ImportOptions options;
-    options.open = onnx::OpenExtents::Keep;
-    Result<graph::Module> module = onnx::import_bytes(std::as_bytes(std::span(bytes)), {}, options);
+    orrery::onnx::ImportOptions options;
+    options.open = orrery::onnx::OpenExtents::Keep;
+    Result<graph::Module> module = orrery::onnx::import_bytes(std::as_bytes(std::span(bytes)), {}, options);
     if (!module) FAIL(to_string(module.error()));
     // What was imported also reads back from its text.
     const auto again = graph::parse_module(graph::to_string(*module), ops::registry(), graph::constants_of(*module));
@@ -81,7 +81,7 @@ NDArray boolean(bool value) {
 std::vector<NDArray> agreed(const CompiledModel& model, const std::vector<NDArray>& inputs) {
     const auto got = run(model, inputs, 2, {});
     if (!got) FAIL(to_string(got.error()));
-    const auto expected = graph::evaluate(model.dynamic->imported().main, inputs, onnx::evaluator(), {});
+    const auto expected = graph::evaluate(model.dynamic->imported().main, inputs, orrery::onnx::evaluator(), {});
     if (!expected) FAIL(to_string(expected.error()));
     REQUIRE(got->outputs.size() == expected->size());
     for (std::size_t i = 0; i < expected->size(); ++i) {
@@ -102,7 +102,7 @@ std::vector<float> some(std::size_t count, unsigned seed) {
 } // namespace
 
 TEST_CASE("a perceptron over any batch; the same shapes again cost a lookup", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("x", {"batch", "12"}).output("y");
     g.floats("w", {12, 20}, some(240, 1)).floats("b", {20}, some(20, 2)).floats("v", {20, 5}, some(100, 3));
@@ -131,7 +131,7 @@ TEST_CASE("a perceptron over any batch; the same shapes again cost a lookup", "[
 }
 
 TEST_CASE("attention over any batch and sequence keeps its symbols through reshapes", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("x", {"batch", "seq", "16"}).output("y");
     g.floats("wq", {16, 16}, some(256, 1)).floats("wk", {16, 16}, some(256, 2)).floats("wv", {16, 16}, some(256, 3));
@@ -165,7 +165,7 @@ TEST_CASE("attention over any batch and sequence keeps its symbols through resha
 }
 
 TEST_CASE("a recurrent network over any length", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("x", {"time", "batch", "6"}).output("y").output("h");
     g.floats("w", {1, 16, 6}, some(96, 1)).floats("r", {1, 16, 4}, some(64, 2)).floats("b", {1, 32}, some(32, 3));
@@ -179,7 +179,7 @@ TEST_CASE("a recurrent network over any length", "[session][dynamic]") {
 }
 
 TEST_CASE("a convolution over any image", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("x", {"1", "3", "height", "width"}).output("y");
     g.floats("w", {8, 3, 3, 3}, some(216, 1));
@@ -196,7 +196,7 @@ TEST_CASE("a convolution over any image", "[session][dynamic]") {
 }
 
 TEST_CASE("branches of different shapes, and what they capture", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("c", {}, TensorProto::BOOL).input("x", {"3", "4"}).output("y").output("z");
     g.floats("w", {4}, {1, 2, 3, 4});
@@ -220,7 +220,7 @@ TEST_CASE("branches of different shapes, and what they capture", "[session][dyna
 }
 
 TEST_CASE("loops carry, grow, scan and nest", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("trips", {}, TensorProto::INT64).input("x", {"2", "3"}).output("sum").output("grown").output("rows");
     g.floats("half", {}, {0.5F});
@@ -253,7 +253,7 @@ TEST_CASE("loops carry, grow, scan and nest", "[session][dynamic]") {
 }
 
 TEST_CASE("scans go both ways along any axis", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("h", {"2"}).input("x", {"2", "time"}).output("last").output("all").output("back");
     for (const bool reverse : {false, true}) {
@@ -280,7 +280,7 @@ TEST_CASE("scans go both ways along any axis", "[session][dynamic]") {
 }
 
 TEST_CASE("shapes that are data: found, cut, reshaped, filled", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("x", {"6", "4"}).input("start", {"1"}, TensorProto::INT64).input("shape", {"2"}, TensorProto::INT64);
     g.output("picked").output("cut").output("formed").output("count");
@@ -307,7 +307,7 @@ TEST_CASE("shapes that are data: found, cut, reshaped, filled", "[session][dynam
 }
 
 TEST_CASE("a session opens a model with symbols and says what to bind", "[session][dynamic]") {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("x", {"batch", "seq", "4"}).output("y");
     g.node("Relu", {"x"}, {"y"});
@@ -341,7 +341,7 @@ namespace {
 
 /// A loop that never ends, over a value that doubles when `grows`.
 ::onnx::ModelProto endless(bool grows) {
-    ::onnx::ModelProto m = onnx::models::model();
+    ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
     g.input("x", {"1000"}).output("y");
     auto& loop = g.node("Loop", {"", "", "x"}, {"y"});
@@ -390,7 +390,7 @@ class RandomProgram {
     explicit RandomProgram(std::uint64_t seed) : engine_(seed) {}
 
     ::onnx::ModelProto make() {
-        ::onnx::ModelProto m = onnx::models::model();
+        ::onnx::ModelProto m = orrery::onnx::models::model();
         GraphMaker g(*m.mutable_graph());
         g.input("x", {"rows", "4"}).input("trips", {}, TensorProto::INT64);
         g.floats("zero", {}, {0}).floats("w", {4, 4}, some(16, 5)).ints("first", {0}).ints("last", {-1});

@@ -145,8 +145,7 @@ class ProgramGenerator {
             return Call::make(pick({Intrinsic::IsNan, Intrinsic::IsInf}), {value(type, depth - 1)});
         }
         default: {
-            DType type = dtype();
-            if (!is_arithmetic(type)) type = DType::I8;
+            const DType drawn_type = dtype(), type = is_arithmetic(drawn_type) ? drawn_type : DType::I8;
             const auto op = static_cast<BinaryOp>(static_cast<int>(BinaryOp::Eq) + below(type == DType::Bool ? 2 : 6));
             return drawn(op, type, depth);
         }
