@@ -45,6 +45,9 @@ const Rule* RuleRewriter::step(Binding& current, Replacement& out, std::vector<V
         Site site(*this, current, *match);
         out = rule->apply(site);
         if (!out.value && !out.existing) continue;
+        // Extents that are not known may come out otherwise: what users see must stay.
+        const Result<graph::Type> type = out.value ? graph::infer_expr(out.value) : out.existing->type;
+        if (!type || !graph::equal(*type, current.var->type)) continue;
         consumed.insert(consumed.end(), match->calls.begin(), match->calls.end());
         consumed.insert(consumed.end(), match->constants.begin(), match->constants.end());
         return rule;
@@ -62,9 +65,6 @@ Var RuleRewriter::rewritten(const Binding& binding) {
         if (!rule) break;
         count(current.value, -1);
         if (out.existing) return alias(binding, out.existing, rule->name, rule->where);
-        const Result<graph::Type> type = graph::infer_expr(out.value);
-        ORRERY_ASSERT(type && graph::equal(*type, binding.var->type),
-                      std::string(rule->name) + ": a rule keeps the type");
         count(out.value, 1);
         current.value = out.value;
         last = rule;

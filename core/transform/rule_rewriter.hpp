@@ -13,8 +13,8 @@ namespace orrery::transform {
 
 class Site;
 
-/// What a rule puts in place of a match: a value of the same type, a variable that is there already, or neither when
-/// the rule does not apply after all.
+/// What a rule puts in place of a match: a value, a variable that is there already, or neither when the rule does not
+/// apply after all. One of another type than the root's is not taken.
 struct Replacement {
     graph::Expr value;
     graph::Var existing;

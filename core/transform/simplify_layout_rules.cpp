@@ -143,7 +143,7 @@ Expr slice_call(const Var& from, const Ints& begins, const Ints& sizes, const In
 }
 
 Replacement slice_of_everything(Site& site) {
-    if (!site.same_type(site["x"])) return Replacement::none();
+    if (!site.same_type(site["x"]) || !graph::is_static(site.type())) return Replacement::none();
     const Ints steps = steps_of(site.root());
     const Shape shape = graph::static_shape(site.type());
     for (std::size_t d = 0; d < steps.size(); ++d)
@@ -179,6 +179,7 @@ Replacement slice_of_concat(Site& site) {
     const std::int64_t low = std::min(begins[axis], reach), high = std::max(begins[axis], reach);
     std::int64_t start = 0;
     for (const Var& part : concat.args) {
+        if (!shape_of(part)) return Replacement::none();
         const std::int64_t end = start + (*shape_of(part))[axis];
         if (low >= start && high < end) {
             begins[axis] -= start;
