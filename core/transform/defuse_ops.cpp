@@ -1,4 +1,5 @@
 #include "core/graph/builder.hpp"
+#include "core/target/region.hpp"
 #include "core/transform/passes.hpp"
 
 namespace orrery::transform {
@@ -15,7 +16,7 @@ class Defuser final : public graph::Rewriter {
   protected:
     Var rewrite_binding(const Binding& binding) override {
         const auto* call = graph::as<graph::CallFunction>(binding.value);
-        if (!call || !call->function->primitive()) return keep(binding);
+        if (!call || !call->function->primitive() || !region_of(call->function).empty()) return keep(binding);
         std::unordered_map<Var, Var> outside;
         for (std::size_t i = 0; i < call->args.size(); ++i) outside.emplace(call->function->params[i], call->args[i]);
         for (const Binding& inner : call->function->bindings) {

@@ -134,7 +134,7 @@ struct PassStep {
 /// has keeps its origin. Option: `text`, as graph::print_module writes it; empty changes nothing.
 /// Errors: BadText with line and column, BadType when inputs or outputs are no longer the model's.
 [[nodiscard]] Result<graph::Module> hand_edit(const graph::Module& module, const pass::Context& context);
-/// Puts the operators of primitive functions back into main: undoes FuseOps. Breaks kFused.
+/// Puts the operators of kernels back into main: undoes FuseOps. Other backends' regions stay. Breaks kFused.
 /// Example: y = @fused_conv2d_relu(x, w) -> c = conv2d(x, w); y = relu(c)
 [[nodiscard]] Result<graph::Module> defuse_ops(const graph::Module& module, const pass::Context& context);
 /// Drops bindings nobody uses.

@@ -152,7 +152,7 @@ int exact_bits(DType dtype) {
     case DType::F16: return 11;
     case DType::F32: return 24;
     case DType::F64: return 53;
-    default: return byte_size(dtype) * 8 - (is_signed_int(dtype) ? 1 : 0);
+    default: return is_float(dtype) ? 0 : bit_width(dtype) - (is_signed_int(dtype) ? 1 : 0);
     }
 }
 

@@ -83,9 +83,19 @@ struct OptionValues {
 };
 const std::vector<OptionValues>& option_values() {
     static const std::vector<OptionValues> rows{
-        {"FoldConstant", "max_bytes", {"0", "64", "268435456"}}, {"FuseOps", "max_depth", {"1", "2", "3", "64"}},
-        {"Inline", "max_size", {"0", "1", "4", "1000"}},         {"PartialEvaluate", "budget", {"0", "20", "10000"}},
-        {"PartialEvaluate", "max_trips", {"0", "1", "64"}},      {"PartitionGraph", "min_operators", {"1", "2", "4"}},
+        {"AlterOpLayout", "vector_bits", {"64", "128", "256"}},
+        {"CombineParallelBatchMatmul", "max_width", {"1", "64"}},
+        {"CombineParallelConv2D", "max_width", {"1", "64"}},
+        {"CombineParallelDense", "max_width", {"1", "1024"}},
+        {"ConvertLayout", "layout", {"NCHW", "NHWC", "NCHW2c", "NCHW3c", "NCHW4c"}},
+        {"FoldConstant", "max_bytes", {"0", "64", "268435456"}},
+        {"FuseOps", "max_depth", {"1", "2", "3", "64"}},
+        {"Legalize", "lacks", {"f16,bf16,int8_conv", "depthwise_conv,dilated_conv", "grouped_conv"}},
+        {"SimplifyExpr", "reassociate", {"false"}}, // sums in another order may cancel otherwise
+        {"Inline", "max_size", {"0", "1", "4", "1000"}},
+        {"PartialEvaluate", "budget", {"0", "20", "10000"}},
+        {"PartialEvaluate", "max_trips", {"0", "1", "64"}},
+        {"PartitionGraph", "min_operators", {"1", "2", "4"}},
     };
     return rows;
 }
@@ -114,6 +124,10 @@ std::vector<transform::PassStep> draw_passes(Draw& draw) {
         const transform::GraphPass& pass =
             all[static_cast<std::size_t>(draw.number(0, static_cast<std::int64_t>(all.size()) - 1))];
         if (pass.requires_ & ~holding) continue;
+        // Their errors are larger than rounding; the tests of each hold them to what they state.
+        if (pass.name == "FastMath" || pass.name == "ToMixedPrecision") continue;
+        // A factor times a weight may overflow where the sum does not, and infinities meet other numbers.
+        if (pass.name == "FoldScaleAxis" && draw.wild()) continue;
         // Libraries have their own way with infinities and NaN.
         if (pass.name == "AnnotateTarget" && (region_backend_names().empty() || draw.wild())) continue;
         const auto add = [&](const transform::GraphPass& row) {
