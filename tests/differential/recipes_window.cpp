@@ -1,5 +1,6 @@
-// Convolutions and pooling.
+// Convolutions and pooling, in NCHW and in other layouts; the approximations that come of passes.
 
+#include "core/ops/layout.hpp"
 #include "tests/differential/recipes.hpp"
 
 #include <algorithm>
@@ -123,6 +124,69 @@ DrawnCall max_pool_with_indices(Draw& d) {
     return call;
 }
 
+// ------------------------------------------------------------------------------ layouts
+
+/// A layout of N, C, H, W whose channels are whole or in blocks of two.
+std::string some_layout(Draw& d, std::int64_t block) {
+    if (block == 2) return d.word({"NCHW2c", "NHWC2c"});
+    return d.word({"NCHW", "NHWC", "CHWN"});
+}
+Var laid_out(Draw& d, DType dtype, const Shape& plain, const std::pair<std::string, std::string>& layouts) {
+    return d.tensor(dtype, ops::transformed_shape(plain, ops::parse_layout(layouts.first).value(),
+                                                  ops::parse_layout(layouts.second).value())
+                               .value());
+}
+Shape some_image(Draw& d) {
+    return {d.number(1, 2), d.one_of<std::int64_t>({2, 4, 8}), d.number(1, 8), d.number(1, 8)};
+}
+
+DrawnCall layout_transform(Draw& d) {
+    const std::string from = some_layout(d, d.number(1, 2)), to = some_layout(d, d.number(1, 2));
+    return {{laid_out(d, d.dtype(DTypes::Number), some_image(d), {"NCHW", from})}, {{"from", from}, {"to", to}}};
+}
+
+DrawnCall layout_conv2d(Draw& d) {
+    const Shape image = some_image(d);
+    const bool depthwise = d.chance(30);
+    const std::int64_t groups = depthwise ? image[1] : 1, in_block = d.number(1, 2);
+    const std::int64_t out_block = depthwise && in_block == 2 ? 2 : d.number(1, 2);
+    const std::string data = some_layout(d, in_block), out = some_layout(d, out_block);
+    Ints kernel = some_kernel(d, 2);
+    DrawnCall call;
+    add_windows(d, call, image, kernel, false);
+    const Shape filters{depthwise ? image[1] : 2 * d.number(1, 3), image[1] / groups, kernel[0], kernel[1]};
+    std::string weight = d.word({"OIHW", "HWIO"});
+    if (in_block == 2 && !depthwise && d.chance(70)) weight += "2i";
+    if (out_block == 2 && d.chance(70)) weight += "2o";
+    const DType dtype = d.dtype(DTypes::Number);
+    call.args = {laid_out(d, dtype, image, {"NCHW", data}), laid_out(d, dtype, filters, {"OIHW", weight})};
+    if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
+    call.attrs["layout"] = data;
+    call.attrs["out_layout"] = out;
+    call.attrs["weight_layout"] = weight;
+    return call;
+}
+
+template <DTypes Set> DrawnCall layout_pool(Draw& d) {
+    const Shape image = some_image(d);
+    const std::string layout = some_layout(d, d.number(1, 2));
+    Ints kernel = some_kernel(d, 2);
+    DrawnCall call;
+    add_windows(d, call, image, kernel, true);
+    call.args = {laid_out(d, d.dtype(Set), image, {"NCHW", layout})};
+    call.attrs["kernel"] = kernel;
+    call.attrs["layout"] = layout;
+    if (d.chance(40)) call.attrs["ceil"] = d.chance(60);
+    return call;
+}
+DrawnCall layout_avg_pool(Draw& d) {
+    DrawnCall call = layout_pool<DTypes::Float>(d);
+    if (d.chance(50)) call.attrs["count_include_pad"] = d.chance(50);
+    return call;
+}
+
+DrawnCall approximated(Draw& d) { return {{d.operand({.dtypes = DTypes::Float})}, {}}; }
+
 } // namespace
 
 Recipes window_recipes() {
@@ -132,6 +196,14 @@ Recipes window_recipes() {
         {"conv2d", Effect::Sums, conv<2>},
         {"conv3d", Effect::Sums, conv<3>},
         {"conv_transpose", Effect::Sums, conv_transpose},
+        {"fast_erf", Effect::Rounds, approximated},
+        {"fast_gelu", Effect::Rounds, approximated},
+        {"fast_sigmoid", Effect::Rounds, approximated},
+        {"fast_tanh", Effect::Rounds, approximated},
+        {"layout_avg_pool", Effect::Sums, layout_avg_pool},
+        {"layout_conv2d", Effect::Sums, layout_conv2d},
+        {"layout_max_pool", Effect::Moves, layout_pool<DTypes::Number>},
+        {"layout_transform", Effect::Moves, layout_transform},
         {"lp_pool", Effect::Sums, lp_pool},
         {"max_pool", Effect::Moves, pool<DTypes::Number>},
         {"max_pool_with_indices", Effect::Decides, max_pool_with_indices},
