@@ -12,10 +12,9 @@ Result<graph::Module> combine_parallel_batch_matmul(const graph::Module& module,
         .min_branches = "2",
         .max_width = "64",
         .shape = [](const graph::CallOp& call, const graph::Var& result) -> std::optional<BranchShape> {
-            const std::optional<Shape> out = shape_of(result), b = shape_of(call.args[1]);
-            if (call.op.name != "matmul" || !out || !b || b->size() < 3 || !shape_of(call.args[0]) ||
-                shape_of(call.args[0])->size() < 3)
-                return std::nullopt;
+            if (call.op.name != "matmul") return std::nullopt;
+            const std::optional<Shape> out = shape_of(result), a = shape_of(call.args[0]), b = shape_of(call.args[1]);
+            if (!out || !a || !b || a->size() < 3 || b->size() < 3) return std::nullopt;
             return BranchShape{b->size() - (call.attrs.flag("transpose_b") ? 2 : 1), out->size() - 1};
         }};
     return combine_parallel(module, context, kind);

@@ -12,8 +12,8 @@ Result<graph::Module> combine_parallel_dense(const graph::Module& module, const 
         .min_branches = "2",
         .max_width = "1024",
         .shape = [](const graph::CallOp& call, const graph::Var& result) -> std::optional<BranchShape> {
-            if (call.op.name != "matmul" || !shape_of(result) || shape_of(call.args[1])->size() != 2 ||
-                graph::as_tensor(call.args[0]->type)->dims.size() < 2)
+            if (call.op.name != "matmul" || !shape_of(result) || !shape_of(call.args[1]) ||
+                shape_of(call.args[1])->size() != 2 || graph::as_tensor(call.args[0]->type)->dims.size() < 2)
                 return std::nullopt;
             return BranchShape{call.attrs.flag("transpose_b") ? 0u : 1u, shape_of(result)->size() - 1};
         }};
