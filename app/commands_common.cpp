@@ -151,7 +151,8 @@ Result<std::vector<NDArray>> make_inputs(const RunArguments& a, const session::C
     const runtime::Plan& plan = model.executable->plan;
     std::vector<NDArray> given(plan.inputs.size());
     for (const std::string& text : a.inputs) {
-        const auto [name, file] = split_input(text);
+        const std::pair<std::string, std::string> split = split_input(text);
+        const std::string &name = split.first, &file = split.second;
         const auto named = [&](std::uint32_t id) { return plan.values[id].name == name; };
         auto it = std::ranges::find_if(plan.inputs, named);
         if (name.empty() && plan.inputs.size() == 1) it = plan.inputs.begin();
