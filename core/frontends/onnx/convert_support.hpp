@@ -21,6 +21,7 @@ using Rows = std::span<const ConverterRow>;
 /// The tables, one a file.
 [[nodiscard]] Rows constant_rows();
 [[nodiscard]] Rows conv_rows();
+[[nodiscard]] Rows detection_rows();
 [[nodiscard]] Rows elementwise_rows();
 [[nodiscard]] Rows indexing_rows();
 [[nodiscard]] Rows loss_rows();

@@ -5,9 +5,9 @@ namespace orrery::onnx {
 std::span<const ConverterRow> converters() {
     static const std::vector<ConverterRow> all = [] {
         std::vector<ConverterRow> rows;
-        for (const Rows table : {constant_rows(), conv_rows(), elementwise_rows(), indexing_rows(), loss_rows(),
-                                 norm_rows(), product_rows(), quantize_rows(), recurrent_rows(), reduce_rows(),
-                                 resize_rows(), shape_rows(), signal_rows(), training_rows()})
+        for (const Rows table : {constant_rows(), conv_rows(), detection_rows(), elementwise_rows(), indexing_rows(),
+                                 loss_rows(), norm_rows(), product_rows(), quantize_rows(), recurrent_rows(),
+                                 reduce_rows(), resize_rows(), shape_rows(), signal_rows(), training_rows()})
             rows.insert(rows.end(), table.begin(), table.end());
         return rows;
     }();

@@ -231,6 +231,11 @@ Result<std::vector<Var>> Importer::convert_open(const NodePlace& place, Scope& s
     } else {
         return *attempts.all.front().error;
     }
+    if (!std::ranges::all_of(inputs, [](const Var& v) { return !v || graph::as_tensor(v->type); }))
+        return Diagnostic{Code::UnsupportedFeature,
+                          place.proto->op_type() + " of a sequence waits for shapes or values that are not known",
+                          {},
+                          "bind every symbolic dimension with --shape"};
     results.resize(std::max(results.size(), reader.output_count()));
     for (std::size_t i = 0; i < reader.output_count(); ++i)
         if (reader.has_output(i) && !results[i])

@@ -137,6 +137,31 @@ Types unique(NodeReader& node) {
 
 Types suppressed(NodeReader&) { return std::vector<Type>{graph::tensor_type(DType::I64, {Dim::unknown(), Dim(3)})}; }
 
+/// A vector or matrix of the element type that an attribute names.
+template <std::size_t Rank> Types of_datatype(NodeReader& node) {
+    ORRERY_TRY(const DType dtype, node.dtype("output_datatype", DType::F32));
+    return std::vector<Type>{of_rank(dtype, Rank)};
+}
+
+/// Frames of a signal, each a spectrum of complex numbers.
+Types framed(NodeReader& node) {
+    ORRERY_TRY(const TensorType x, node.type(0));
+    return std::vector<Type>{of_rank(x.dtype, 4)};
+}
+
+/// [N, C, and the axes that operand 1 lists].
+Types image(NodeReader& node) {
+    ORRERY_TRY(const TensorType x, node.type(0));
+    const std::optional<std::size_t> axes = length(node, 1);
+    if (!axes) return unknown_rank(node);
+    return std::vector<Type>{of_rank(x.dtype, 2 + *axes)};
+}
+
+Types dropped_out(NodeReader& node) {
+    ORRERY_TRY(const TensorType x, node.type(0));
+    return std::vector<Type>{graph::tensor_type(x.dtype, x.dims), graph::tensor_type(DType::Bool, x.dims)};
+}
+
 struct ShapeRow {
     const char* op_type;
     std::vector<std::int64_t> values; ///< operands that decide about the shape
@@ -145,12 +170,20 @@ struct ShapeRow {
 
 const std::vector<ShapeRow>& rows() {
     static const std::vector<ShapeRow> table{
+        {"AffineGrid", {1}, by_length},
+        {"BlackmanWindow", {0}, of_datatype<1>},
         {"CenterCropPad", {1}, same_rank},
+        {"Col2Im", {1, 2}, image},
         {"Compress", {1}, compressed},
         {"ConstantOfShape", {0}, filled_shape},
         {"CumSum", {1}, same_type},
         {"DFT", {1, 2}, same_rank},
+        {"Dropout", {2}, dropped_out},
         {"Expand", {1}, expanded},
+        {"HammingWindow", {0}, of_datatype<1>},
+        {"HannWindow", {0}, of_datatype<1>},
+        {"MaxUnpool", {2}, same_rank},
+        {"MelWeightMatrix", {0, 1, 2, 3, 4}, of_datatype<2>},
         {"NonMaxSuppression", {0, 1, 2, 3, 4}, suppressed},
         {"NonZero", {0}, non_zero},
         {"OneHot", {1}, one_hot},
@@ -168,6 +201,7 @@ const std::vector<ShapeRow>& rows() {
         {"ReduceSumSquare", {1}, reduced},
         {"Reshape", {1}, by_length},
         {"Resize", {1, 2, 3}, same_rank},
+        {"STFT", {1, 3}, framed},
         {"Slice", {1, 2, 3, 4}, same_rank},
         {"Split", {1}, split},
         {"Squeeze", {1}, squeezed},
