@@ -79,8 +79,9 @@ Result<Type> open_type(const TypeRequest& request) {
     const auto* results = std::get_if<graph::Strings>(request.attrs.find(kOpenResults));
     std::vector<Type> types;
     for (const std::string& text : *results) {
-        ORRERY_TRY(Type type, graph::parse_type(text));
-        types.push_back(std::move(type));
+        Result<Type> type = graph::parse_type(text);
+        if (!type) return attr_error(std::string(kOpenResults) + " has no type \"" + text + "\"");
+        types.push_back(*std::move(type));
     }
     return types.size() == 1 ? types[0] : graph::tuple_type(std::move(types));
 }
