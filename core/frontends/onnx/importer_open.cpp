@@ -138,9 +138,15 @@ OpenAttempts Importer::attempt_open(const graph::Attrs& attrs, const ConverterRo
         }
         if (attempts.any_fits()) return attempts;
     }
+    // Unknown extents may have to be one of those that are there.
     std::vector<std::int64_t> extents;
+    std::vector<std::string> symbols;
     for (const Var& input : inputs)
-        if (input) graph::collect_extents(input->type, extents);
+        if (input) {
+            graph::collect_extents(input->type, extents);
+            graph::collect_symbols(input->type, symbols);
+        }
+    for (const std::string& symbol : symbols) extents.push_back(probes_[0].value(symbol).value_or(1));
     for (const std::int64_t extent : extents) {
         OpenAttempt attempt = run(0, Probe::Unknowns::Together, extent);
         if (!fits(attempt)) continue;
