@@ -308,9 +308,11 @@ bool is_static_program(const graph::Function& function) {
     const auto is_static = [](const Var& var) { return graph::fully_static(var->type); };
     const auto is_plain = [](const graph::Expr& value) {
         if (const auto* call = as<graph::CallOp>(value)) return !call->op.open && call->op.name != "trim";
-        if (const auto* call = as<graph::CallFunction>(value)) // a kernel, or a region for another backend
-            return (call->function->primitive() || call->function->attrs.has("backend")) &&
-                   is_static_program(call->function);
+        if (const auto* call = as<graph::CallFunction>(value)) {
+            // A kernel, or a region for another backend; calls of other functions are refused with a hint.
+            const bool compiled = call->function->primitive() || call->function->attrs.has("backend");
+            return !compiled || is_static_program(call->function);
+        }
         return value->kind == graph::ExprKind::Constant || value->kind == graph::ExprKind::Tuple ||
                value->kind == graph::ExprKind::Project;
     };

@@ -4,6 +4,7 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/pattern.hpp"
 
+#include <algorithm>
 #include <source_location>
 #include <string>
 #include <unordered_map>
@@ -77,8 +78,12 @@ class Site {
     /// The type of the root's value. Pre: a tensor.
     [[nodiscard]] const graph::TensorType& type() const { return *graph::as_tensor(binding_.var->type); }
     [[nodiscard]] const graph::Type& result_type() const { return binding_.var->type; }
-    /// True when `var` has exactly the root's type.
-    [[nodiscard]] bool same_type(const graph::Var& var) const { return graph::equal(var->type, binding_.var->type); }
+    /// True when `var` has exactly the root's type; two unknown extents are not known to be the same.
+    [[nodiscard]] bool same_type(const graph::Var& var) const {
+        const graph::TensorType* tensor = graph::as_tensor(binding_.var->type);
+        return graph::equal(var->type, binding_.var->type) &&
+               (!tensor || std::ranges::none_of(tensor->dims, &graph::Dim::is_unknown));
+    }
     /// Binds a helper before the root.
     graph::Var emit(const graph::Expr& value, const std::string& name = {});
     graph::Var emit(NDArray constant, const std::string& name = {});
