@@ -294,7 +294,8 @@ void MainWindow::show_screen() {
         workspace_->show_selection(selection_, nullptr);
     if (next.problems->errors > errors_seen_) {
         if (next.has_model) {
-            workspace_->show_bottom_tab(Workspace::ProblemsTab);
+            // A mistake in text that is being edited is shown at its line.
+            if (workspace_->bottom_tab() != Workspace::TextTab) workspace_->show_bottom_tab(Workspace::ProblemsTab);
             status_->show_hint(tr("A problem was found: see Problems"));
         }
     }

@@ -58,19 +58,21 @@ class Describer {
     Describer(const session::Snapshot& snapshot, const session::GraphStep& step, const DescribeOptions& options)
         : snapshot_(snapshot), step_(step), options_(options) {
         if (!snapshot.lowered) return;
+        // What was measured is of the last step's kernels; a variable may have had its name from the start.
+        const bool last = &step == snapshot.steps.back().get();
         values_.resize(snapshot.lowered->calls.size());
         for (std::size_t c = 0; c < snapshot.lowered->calls.size(); ++c) {
             const lower::LoweredCall& call = snapshot.lowered->calls[c];
             if (call.var) call_of_var_[call.var] = c;
             for (SourceId id : call.origin.ids()) call_of_source_.emplace(id, c);
-            if (call.function >= snapshot.functions.size()) continue;
+            if (!last || call.function >= snapshot.functions.size()) continue;
             const tensor::Cost& cost = snapshot.functions[call.function]->cost;
             values_[c].flops = cost.flops, values_[c].bytes = cost.bytes_read + cost.bytes_written;
         }
-        if (snapshot.run)
+        if (last && snapshot.run)
             for (const session::RunResult::StepTime& time : snapshot.run->steps)
                 if (time.call < values_.size()) values_[time.call].time_ms = time.microseconds / 1e3;
-        if (snapshot.check)
+        if (last && snapshot.check)
             for (std::size_t c = 0; c < std::min(values_.size(), snapshot.check->rows.size()); ++c)
                 values_[c].error = snapshot.check->rows[c].difference.max_rel;
     }

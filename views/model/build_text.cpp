@@ -49,6 +49,8 @@ std::string linked_note(const Listing& listing) {
 
 /// What stands where kernels would be, when the model's kernels are made while it runs; empty otherwise.
 std::string why_no_kernels(const session::Snapshot& snapshot) {
+    if (snapshot.has_model() && snapshot.steps.back()->error)
+        return "There are no kernels: " + snapshot.steps.back()->name + " failed. Mend it, switch it off, or undo.";
     if (!snapshot.compiled || !snapshot.compiled->dynamic) return {};
     const Diagnostic why = session::why_dynamic(snapshot.compiled->dynamic->imported());
     std::string text = why.message + (why.hint.empty() ? "." : ". " + why.hint + ".");

@@ -129,7 +129,7 @@ std::vector<Entry> entries_of(const GraphDescription& description) {
         if (at < 0) {
             const GraphCluster& c = description.clusters[cluster];
             at = static_cast<int>(entries.size());
-            entries.push_back({c.title, c.name, {}, {}, {}, c.values});
+            entries.push_back({c.title, c.name.substr(c.name.find(':') + 1), {}, {}, {}, c.values});
         }
         Entry& entry = entries[static_cast<std::size_t>(at)];
         entry.origins = unite(entry.origins, item.origins);

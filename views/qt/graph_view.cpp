@@ -298,7 +298,7 @@ QRectF GraphView::legend_rect() const {
     const int text = std::max(small.horizontalAdvance(text_of(data_->legend.title)),
                               small.horizontalAdvance(text_of(data_->legend.total)));
     const int wide = std::clamp(text + 24, 168, width() - 24);
-    const int high = data_->legend.total.empty() ? 50 : 66;
+    const int high = data_->legend.total.empty() ? 54 : 72;
     return {12.0, height() - high - 12.0, static_cast<double>(wide), static_cast<double>(high)};
 }
 
@@ -306,11 +306,9 @@ void GraphView::paint_legend(QPainter& painter) const {
     const QRectF box = legend_rect();
     if (box.isEmpty()) return;
     const Theme& t = theme();
-    QColor ground = t.panel;
-    ground.setAlphaF(0.94f);
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setPen(t.hairline);
-    painter.setBrush(ground);
+    painter.setBrush(t.panel);
     painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6);
     const QRectF inside = box.adjusted(12, 8, -12, -8);
     painter.setFont(t.ui_small);

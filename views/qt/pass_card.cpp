@@ -17,7 +17,7 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kWidth = 400;
+constexpr int kWidth = 480;
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
@@ -215,7 +215,7 @@ void PassCard::keyPressEvent(QKeyEvent* event) {
 }
 
 bool PassCard::event(QEvent* event) {
-    if (event->type() == QEvent::StyleChange && isVisible()) facts_->update();
+    if (event->type() == QEvent::PaletteChange && isVisible()) render(); // its colours are set by hand
     return QFrame::event(event);
 }
 
