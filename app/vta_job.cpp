@@ -126,7 +126,7 @@ void VtaJob::step_now(const std::shared_ptr<const views::VtaRun>& run, const Vta
     else
         (void)stepper_->run_to_break(move.breakpoints, move.direction);
     const auto view = std::make_shared<const views::VtaStepView>(stepper_->view(move.tile));
-    post([this, view] { Q_EMIT step_ready(view); });
+    post([this, view, serial = move.serial] { Q_EMIT step_ready(view, serial); });
 }
 
 } // namespace orrery::app

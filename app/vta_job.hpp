@@ -23,6 +23,7 @@ struct VtaMove {
     int direction = 1;          ///< Break
     std::vector<views::VtaBreakpoint> breakpoints;
     views::VtaTile tile;
+    std::uint64_t serial = 0; ///< comes back with the view: an answer to an older move is known as one
 };
 
 /// One worker thread. Results arrive as signals in the thread of this object; those of a request that was replaced
@@ -48,7 +49,7 @@ class VtaJob : public QObject {
     void refused(int side, const QString& why);
     void details_ready(int side, std::shared_ptr<const orrery::views::VtaDetails> details);
     void statistics_ready(int side, std::shared_ptr<const orrery::views::VtaStatistics> statistics);
-    void step_ready(std::shared_ptr<const orrery::views::VtaStepView> view);
+    void step_ready(std::shared_ptr<const orrery::views::VtaStepView> view, quint64 serial);
     void busy_changed(const QString& what); ///< empty: idle
 
   private:

@@ -246,15 +246,16 @@ void VtaPage::connect_job() {
                 statistics_[static_cast<std::size_t>(side)] = s;
                 show_statistics();
             });
-    connect(job_, &VtaJob::step_ready, this, [this](const std::shared_ptr<const views::VtaStepView>& view) {
-        step_->set_view(view);
-        list_->set_current(view->last);
-        if (bottom_stack_->currentIndex() == StepTab && view->last != vta::kNoInstruction) {
-            timeline_->set_selected(view->last);
-            list_->select(view->last);
-            show_fields();
-        }
-    });
+    connect(job_, &VtaJob::step_ready, this,
+            [this](const std::shared_ptr<const views::VtaStepView>& view, quint64 serial) {
+                step_->set_view(view, serial);
+                list_->set_current(view->last);
+                if (bottom_stack_->currentIndex() == StepTab && view->last != vta::kNoInstruction) {
+                    timeline_->set_selected(view->last);
+                    list_->select(view->last);
+                    show_fields();
+                }
+            });
     busy_.setSingleShot(true);
     busy_.setInterval(kBusyMs);
     connect(&busy_, &QTimer::timeout, this, [this] { timeline_header_->set_note(doing_ + QStringLiteral("…")); });

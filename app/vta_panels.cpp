@@ -254,12 +254,15 @@ void VtaStepPanel::set_run(std::shared_ptr<const views::VtaRun> run) {
     if (run_) go(wanted_);
 }
 
-void VtaStepPanel::set_view(std::shared_ptr<const views::VtaStepView> view) {
+void VtaStepPanel::set_view(std::shared_ptr<const views::VtaStepView> view, std::uint64_t serial) {
     view_ = std::move(view);
-    wanted_ = view_->position;
-    filling_ = true;
-    position_->setValue(static_cast<int>(std::min<std::uint64_t>(view_->position, 0x7fffffff)));
-    filling_ = false;
+    // Of an older move only the picture is taken: the next step counts from where the last one was to go.
+    if (serial == serial_) {
+        wanted_ = view_->position;
+        filling_ = true;
+        position_->setValue(static_cast<int>(std::min<std::uint64_t>(view_->position, 0x7fffffff)));
+        filling_ = false;
+    }
     headline_->setText(text_of(view_->headline));
     headline_->setToolTip(headline_->text());
     queues_->set_table(std::shared_ptr<const views::Table>(view_, &view_->queues));
@@ -283,7 +286,7 @@ void VtaStepPanel::go(std::uint64_t position) {
     if (!run_) return;
     wanted_ = std::min<std::uint64_t>(position, run_->size());
     VtaMove move;
-    move.position = wanted_, move.tile = tile_;
+    move.position = wanted_, move.tile = tile_, move.serial = ++serial_;
     Q_EMIT moved(move);
 }
 
@@ -291,7 +294,7 @@ void VtaStepPanel::run_to_break(int direction) {
     if (!run_) return;
     VtaMove move;
     move.kind = VtaMove::Kind::Break;
-    move.direction = direction, move.breakpoints = breakpoints_, move.tile = tile_;
+    move.direction = direction, move.breakpoints = breakpoints_, move.tile = tile_, move.serial = ++serial_;
     Q_EMIT moved(move);
 }
 

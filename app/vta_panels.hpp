@@ -76,7 +76,8 @@ class VtaStepPanel : public QWidget {
   public:
     explicit VtaStepPanel(QWidget* parent = nullptr);
     void set_run(std::shared_ptr<const views::VtaRun> run);
-    void set_view(std::shared_ptr<const views::VtaStepView> view);
+    /// The answer to the move of that serial number.
+    void set_view(std::shared_ptr<const views::VtaStepView> view, std::uint64_t serial);
     void toggle_breakpoint(std::uint32_t instruction);
     [[nodiscard]] const std::vector<views::VtaBreakpoint>& breakpoints() const { return breakpoints_; }
     [[nodiscard]] const views::VtaStepView& view() const { return *view_; }
@@ -107,6 +108,7 @@ class VtaStepPanel : public QWidget {
     imgui::VtaSramUiState state_;
     views::VtaTile tile_;
     std::uint64_t wanted_ = 0; ///< the position asked for; the view follows
+    std::uint64_t serial_ = 0; ///< of the last move asked for
     ImGuiHost* canvas_ = nullptr;
     QLabel *headline_ = nullptr, *values_ = nullptr, *breaks_ = nullptr;
     QLineEdit *breakpoint_ = nullptr, *tile_field_ = nullptr;
