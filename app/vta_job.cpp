@@ -121,10 +121,8 @@ void VtaJob::step(std::shared_ptr<const views::VtaRun> run, const VtaMove& move)
 
 void VtaJob::step_now(const std::shared_ptr<const views::VtaRun>& run, const VtaMove& move) {
     if (!stepper_ || &stepper_->run() != run.get()) stepper_ = std::make_unique<views::VtaStepper>(run);
-    if (move.kind == VtaMove::Kind::Seek)
-        stepper_->seek(move.position);
-    else
-        (void)stepper_->run_to_break(move.breakpoints, move.direction);
+    stepper_->seek(move.position);
+    if (move.kind == VtaMove::Kind::Break) (void)stepper_->run_to_break(move.breakpoints, move.direction);
     const auto view = std::make_shared<const views::VtaStepView>(stepper_->view(move.tile));
     post([this, view, serial = move.serial] { Q_EMIT step_ready(view, serial); });
 }

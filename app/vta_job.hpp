@@ -19,7 +19,7 @@ namespace orrery::app {
 /// Where a stepping view is asked to go.
 struct VtaMove {
     enum class Kind : std::uint8_t { Seek, Break } kind = Kind::Seek;
-    std::uint64_t position = 0; ///< Seek
+    std::uint64_t position = 0; ///< where to go; of Break, where to start from
     int direction = 1;          ///< Break
     std::vector<views::VtaBreakpoint> breakpoints;
     views::VtaTile tile;

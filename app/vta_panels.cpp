@@ -294,6 +294,7 @@ void VtaStepPanel::run_to_break(int direction) {
     if (!run_) return;
     VtaMove move;
     move.kind = VtaMove::Kind::Break;
+    move.position = wanted_;
     move.direction = direction, move.breakpoints = breakpoints_, move.tile = tile_, move.serial = ++serial_;
     Q_EMIT moved(move);
 }
