@@ -10,11 +10,9 @@
 #include "views/model/vta_timeline.hpp"
 #include "vta-sim/assembler.hpp"
 #include "vta-sim/examples.hpp"
-#include "vta-sim/trace.hpp"
 
 #include <charconv>
 #include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace orrery::app {
@@ -52,15 +50,6 @@ Result<RunPtr> simulate(const VtaProgramArguments& a) {
     vta::Result<vta::Program> program = views::build_vta_program(request);
     if (!program) return to_diagnostic(program.error());
     return views::build_vta_run(std::move(request), *std::move(program));
-}
-
-Result<void> write_trace(const std::string& path, const views::VtaDetails& details) {
-    std::ofstream out(path, std::ios::binary);
-    if (out)
-        vta::write_chrome_trace(out, details.run->program, details.run->cycles,
-                                {.occupancy = details.occupancy_skipped ? nullptr : &details.occupancy});
-    if (out.flush()) return {};
-    return Diagnostic{Code::FileUnwritable, "cannot write the trace", {FileOffset{path}}, {}};
 }
 
 Json findings_json(const views::Table& findings) {
@@ -172,7 +161,8 @@ int command_vta_run(const VtaRunArguments& a) {
     const views::Table findings = views::vta_findings(**run, *details);
     const views::VtaStatistics statistics = views::build_vta_statistics(**run, range->begin, range->end);
     if (!a.trace.empty())
-        if (const Result<void> written = write_trace(a.trace, *details); !written) return fail(written.error(), a.json);
+        if (const Result<void> written = write_vta_trace(**run, a.trace); !written)
+            return fail(written.error(), a.json);
     if (a.json) {
         Json report = Json::parse(views::to_json(statistics));
         report["title"] = (*run)->title;

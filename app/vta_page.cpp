@@ -4,7 +4,6 @@
 
 #include "app/vta_program.hpp"
 #include "views/qt/theme.hpp"
-#include "vta-sim/trace.hpp"
 
 #include <QEvent>
 #include <QFileDialog>
@@ -15,7 +14,6 @@
 #include <QToolButton>
 #include <QVBoxLayout>
 
-#include <fstream>
 #include <set>
 
 namespace orrery::app {
@@ -400,13 +398,8 @@ void VtaPage::show_run(std::shared_ptr<const views::VtaRun> run) {
 
 void VtaPage::export_trace(const QString& path) {
     if (!data_.a) return;
-    std::ofstream out(path.toStdString(), std::ios::binary);
-    if (out)
-        vta::write_chrome_trace(out, data_.a->program, data_.a->cycles,
-                                {.occupancy = data_.a_details && !data_.a_details->occupancy_skipped
-                                                  ? &data_.a_details->occupancy
-                                                  : nullptr});
-    say(out.flush() ? tr("trace written; open it at ui.perfetto.dev") : tr("cannot write %1").arg(path));
+    const Result<void> written = write_vta_trace(*data_.a, path.toStdString());
+    say(written ? tr("trace written; open it at ui.perfetto.dev") : text_of(written.error().message));
 }
 
 // ---------------------------------------------------------------------------------------- selection

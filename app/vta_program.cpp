@@ -3,14 +3,17 @@
 #include "core/base/file.hpp"
 #include "vta-sim/assembler.hpp"
 #include "vta-sim/examples.hpp"
+#include "vta-sim/trace.hpp"
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 
 namespace orrery::app {
 namespace {
 
 constexpr std::uint64_t kMostFileBytes = std::uint64_t{1} << 32;
+constexpr std::uint64_t kTraceSamples = 4096; ///< of a memory's occupancy, each an event of the trace
 
 bool is_preset(const std::string& name) {
     return std::ranges::find(vta::preset_names(), name) != vta::preset_names().end();
@@ -98,6 +101,14 @@ Result<views::VtaRequest> load_vta_request(const std::string& program, const std
     request.file = std::make_shared<const vta::Program>(std::move(file));
     request.file_title = std::filesystem::path(program).filename().string();
     return request;
+}
+
+Result<void> write_vta_trace(const views::VtaRun& run, const std::string& path) {
+    const std::optional<vta::Occupancy> occupancy = views::build_vta_occupancy(run, kTraceSamples);
+    std::ofstream out(path, std::ios::binary);
+    if (out) vta::write_chrome_trace(out, run.program, run.cycles, {.occupancy = occupancy ? &*occupancy : nullptr});
+    if (out.flush()) return {};
+    return Diagnostic{Code::FileUnwritable, "cannot write the trace", {FileOffset{path}}, {}};
 }
 
 } // namespace orrery::app

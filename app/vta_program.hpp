@@ -24,4 +24,8 @@ inline constexpr const char* kVtaPreset = "tsim-de10";
 [[nodiscard]] Result<views::VtaRequest> load_vta_request(const std::string& program, const std::string& config,
                                                          int threads);
 
+/// A trace of the run for Perfetto or chrome://tracing: instructions, causes, tokens, the port, and memories in samples
+/// that a viewer can still open. Errors: FileUnwritable.
+[[nodiscard]] Result<void> write_vta_trace(const views::VtaRun& run, const std::string& path);
+
 } // namespace orrery::app

@@ -80,15 +80,21 @@ std::shared_ptr<const VtaRun> index_vta_run(VtaRequest request, vta::Program pro
     return run;
 }
 
+std::optional<vta::Occupancy> build_vta_occupancy(const VtaRun& run, std::uint64_t most_samples) {
+    if (run.total() == 0 || steps_of(run.program) > kMostSteps) return {};
+    return vta::sram_occupancy(run.program, run.cycles, std::min(run.total(), most_samples));
+}
+
 std::shared_ptr<const VtaDetails> build_vta_details(std::shared_ptr<const VtaRun> run) {
     auto details = std::make_shared<VtaDetails>();
     details->run = run;
     if (run->cycles.lost_tokens == 0)
         for (const vta::TokenArrow& arrow : vta::token_arrows(run->program))
             details->arrows[static_cast<std::size_t>(arrow.queue)].push_back(arrow);
-    details->occupancy_skipped = run->total() == 0 || steps_of(run->program) > kMostSteps;
-    if (!details->occupancy_skipped) {
-        details->occupancy = vta::sram_occupancy(run->program, run->cycles, std::min(run->total(), kMostSamples));
+    std::optional<vta::Occupancy> occupancy = build_vta_occupancy(*run, kMostSamples);
+    details->occupancy_skipped = !occupancy;
+    if (occupancy) {
+        details->occupancy = *std::move(occupancy);
         for (std::size_t s = 0; s < details->occupied_before.size(); ++s) {
             const auto& samples = details->occupancy.elements[s];
             auto& sums = details->occupied_before[s];

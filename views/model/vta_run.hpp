@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,9 @@ struct VtaRun {
 /// Indexes a simulation that was recorded in full. Cost: one pass over its intervals.
 [[nodiscard]] std::shared_ptr<const VtaRun> index_vta_run(VtaRequest request, vta::Program program,
                                                           vta::CycleResult cycles);
+
+/// How full each memory is over time; none when the program has more steps than are walked for it (2^28).
+[[nodiscard]] std::optional<vta::Occupancy> build_vta_occupancy(const VtaRun& run, std::uint64_t most_samples);
 
 /// What is known of a run later than its timeline.
 struct VtaDetails {

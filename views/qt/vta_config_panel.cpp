@@ -45,8 +45,7 @@ VtaConfigPanel::VtaConfigPanel(QWidget* parent) : QWidget(parent) {
     remedy_->hide();
     connect(remedy_, &QPushButton::clicked, this, [this] {
         const views::VtaConfigView view = views::build_vta_config(config_);
-        for (const views::VtaViolation& v : view.violations)
-            if (v.repairs) return turn(v.key, v.nearest);
+        if (const views::VtaViolation* v = to_repair(view)) turn(v->key, v->nearest);
     });
     column->addWidget(headline_);
     column->addWidget(message_);
@@ -104,7 +103,17 @@ void VtaConfigPanel::build(const views::VtaConfigView& view) {
     scroll_->setWidget(page);
 }
 
+const views::VtaViolation* VtaConfigPanel::to_repair(const views::VtaConfigView& view) const {
+    const views::VtaViolation* first = nullptr;
+    for (const views::VtaViolation& v : view.violations) {
+        if (v.repairs && v.key == turned_) return &v;
+        if (v.repairs && first == nullptr) first = &v;
+    }
+    return first;
+}
+
 void VtaConfigPanel::turn(const std::string& key, int value) {
+    turned_ = key;
     set_config(views::with_knob(config_, key, value));
     Q_EMIT config_changed(config_);
 }
@@ -124,13 +133,10 @@ void VtaConfigPanel::set_config(const vta::Config& config) {
     headline_->setText(QStringLiteral("<b>%1</b> &nbsp; %2")
                            .arg(text_of(view.name).toHtmlEscaped(), text_of(view.headline).toHtmlEscaped()));
     QStringList messages;
-    remedy_->hide();
-    for (const views::VtaViolation& v : view.violations) {
-        messages << text_of(v.rule + ": " + v.message);
-        if (!v.repairs || !remedy_->isHidden()) continue;
-        remedy_->setText(tr("Set %1 to %2").arg(text_of(v.key)).arg(v.nearest));
-        remedy_->show();
-    }
+    for (const views::VtaViolation& v : view.violations) messages << text_of(v.rule + ": " + v.message);
+    const views::VtaViolation* repair = to_repair(view);
+    remedy_->setVisible(repair != nullptr);
+    if (repair != nullptr) remedy_->setText(tr("Set %1 to %2").arg(text_of(repair->key)).arg(repair->nearest));
     message_->setText(messages.join(u'\n'));
     message_->setStyleSheet(QStringLiteral("color: %1").arg(theme().error.name()));
     message_->setVisible(!messages.isEmpty());

@@ -36,6 +36,8 @@ class VtaConfigPanel : public QWidget {
     };
     void build(const views::VtaConfigView& view);
     void turn(const std::string& key, int value);
+    /// The rule to repair first: one that the knob turned last can repair, else the first that any can. Null: none.
+    [[nodiscard]] const views::VtaViolation* to_repair(const views::VtaConfigView& view) const;
 
     vta::Config config_;
     std::map<std::string, Knob> knobs_;
@@ -43,6 +45,7 @@ class VtaConfigPanel : public QWidget {
     QLabel *headline_ = nullptr, *message_ = nullptr;
     QPushButton* remedy_ = nullptr;
     QScrollArea* scroll_ = nullptr;
+    std::string turned_; ///< key of the knob turned last
     bool filling_ = false;
 };
 
