@@ -9,14 +9,15 @@ namespace orrery::graph {
 
 namespace {
 
-// Primes times a factor a probe: the first two probes take multiples of 32 and 64, the others bare primes. Source: our
-// choice; large enough for the windows of usual networks, small enough that products of four stay within limits.
+// The first two probes take multiples of 32 and 64, the others primes. Source: our choice; large enough for the windows
+// of usual networks, small enough that the first few symbols stay below a table of 512 positions, and products of four
+// within limits.
 constexpr std::array<std::int64_t, 24> kPrimes{3,  5,  7,  11, 13, 17, 19, 23, 29, 31, 37, 41,
                                                43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97};
 constexpr std::array<std::int64_t, 24> kLargePrimes{101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157,
                                                     163, 167, 173, 179, 181, 191, 193, 197, 199, 211, 223, 227};
 
-constexpr std::size_t kFirstUnknown = 64; // beyond the symbols a model has
+constexpr std::size_t kFirstUnknown = 24; // beyond the symbols a model has
 
 std::string_view trimmed(std::string_view text) {
     while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
@@ -41,7 +42,7 @@ std::int64_t Probe::number_of(std::size_t index) const {
     const auto beyond = static_cast<std::int64_t>(index - at) * 2;
     switch (number_) {
     case 0: return 32 * (kPrimes[at] + beyond);
-    case 1: return 64 * (kPrimes[at + 3] + beyond);
+    case 1: return 64 * static_cast<std::int64_t>(index + 1);
     case 2: return kLargePrimes[at] + beyond;
     default: return kPrimes[at + 4] + beyond;
     }
