@@ -138,15 +138,12 @@ OpenAttempts Importer::attempt_open(const graph::Attrs& attrs, const ConverterRo
         }
         if (attempts.any_fits()) return attempts;
     }
-    // Unknown extents may have to be one of those that are there.
+    // Unknown extents may have to be one of those that are there, or a symbol that a shape operand was made of.
     std::vector<std::int64_t> extents;
-    std::vector<std::string> symbols;
     for (const Var& input : inputs)
-        if (input) {
-            graph::collect_extents(input->type, extents);
-            graph::collect_symbols(input->type, symbols);
-        }
-    for (const std::string& symbol : symbols) extents.push_back(probes_[0].value(symbol).value_or(1));
+        if (input) graph::collect_extents(input->type, extents);
+    for (std::size_t i = 0; i < std::min(symbols_.size(), kNamedSymbols); ++i)
+        extents.push_back(probes_[0].value(symbols_[i]).value_or(1));
     for (const std::int64_t extent : extents) {
         OpenAttempt attempt = run(0, Probe::Unknowns::Together, extent);
         if (!fits(attempt)) continue;
