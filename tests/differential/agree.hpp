@@ -10,7 +10,7 @@ namespace orrery::differential {
 /// What came of one case.
 struct Outcome {
     std::string failure;      ///< empty when all agrees
-    bool compiled = false;    ///< false: what the passes left is interpreted, since nothing compiles it
+    bool compiled = false;    ///< as one plan; false: as a program of branches, loops and calls
     int outputs = 0;          ///< compared
     int unstable_outputs = 0; ///< not compared: roundings alone change them beyond recognition
 };

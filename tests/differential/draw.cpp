@@ -19,9 +19,10 @@ double Draw::real(double low, double high) {
 }
 
 DType Draw::dtype(DTypes set) {
-    static constexpr DType kDrawn[] = {DType::F32, DType::F32,  DType::F32, DType::F32, DType::F32, DType::F64,
-                                       DType::F16, DType::BF16, DType::I32, DType::I64, DType::I8,  DType::U8,
-                                       DType::I16, DType::U16,  DType::U32, DType::U64, DType::Bool};
+    static constexpr DType kDrawn[] = {DType::F32,    DType::F32,  DType::F32, DType::F32, DType::F32,  DType::F64,
+                                       DType::F16,    DType::BF16, DType::I32, DType::I64, DType::I8,   DType::U8,
+                                       DType::I16,    DType::U16,  DType::U32, DType::U64, DType::Bool, DType::F8E4M3FN,
+                                       DType::F8E5M2, DType::I4,   DType::U4};
     for (;;) {
         const DType drawn = kDrawn[number(0, std::size(kDrawn) - 1)];
         if (ops::contains(set, drawn)) return drawn;
@@ -58,7 +59,10 @@ NDArray Draw::filled(DType dtype, const Shape& shape, double low, double high) {
         else if (dtype == DType::Bool)
             array.set_int(i, number(0, 1));
         else
-            array.set_int(i, number(is_unsigned_int(dtype) ? 0 : -9, 9));
+            array.set_int(i, number(is_unsigned_int(dtype) ? 0
+                                    : bit_width(dtype) < 8 ? -7
+                                                           : -9,
+                                    bit_width(dtype) < 8 ? 7 : 9));
     }
     if (wild_ && chance(40)) add_extremes(array);
     return array;
@@ -71,7 +75,7 @@ void Draw::add_extremes(NDArray& array) {
         if (is_float(dtype)) {
             array.set(i, one_of<double>({0.0, HUGE_VAL, -HUGE_VAL, std::nan(""), 1e4, -1e4, 1e-3, 0.5, 1.5, 2.5}));
         } else if (dtype != DType::Bool) {
-            const int bits = 8 * byte_size(dtype) - (is_signed_int(dtype) ? 1 : 0);
+            const int bits = bit_width(dtype) - (is_signed_int(dtype) ? 1 : 0);
             const std::uint64_t greatest = bits == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << bits) - 1;
             const auto most = static_cast<std::int64_t>(greatest);
             array.set_int(i, one_of<std::int64_t>({most, is_signed_int(dtype) ? -most - 1 : 0, 0, 1, most / 2}));

@@ -87,6 +87,7 @@ class Draw {
     [[nodiscard]] static std::size_t rank_of(const Var& var) { return shape_of(var).size(); }
 
     graph::FunctionBuilder& builder() { return builder_; }
+    [[nodiscard]] const graph::FunctionBuilder& builder() const { return builder_; }
     [[nodiscard]] const std::vector<DrawnInput>& inputs() const { return inputs_; }
     [[nodiscard]] const std::vector<Var>& values() const { return values_; }
 

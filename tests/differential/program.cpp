@@ -115,7 +115,19 @@ pass::Options draw_options(Draw& draw, const transform::GraphPass& pass) {
     return options;
 }
 
-std::vector<transform::PassStep> draw_passes(Draw& draw) {
+/// Passes that trade accuracy for speed go with programs that decide nothing by a float, and have ordinary inputs.
+bool trades_accuracy(std::string_view pass) { return pass == "FastMath" || pass == "ToMixedPrecision"; }
+
+bool decides(const Draw& draw) {
+    return std::ranges::any_of(draw.builder().bindings(), [](const Binding& binding) {
+        const auto* call = graph::as<graph::CallOp>(binding.value);
+        const OpRecipe* recipe = call ? find_recipe(call->op.name) : nullptr;
+        return recipe && recipe->effect == Effect::Decides;
+    });
+}
+
+/// `decided`: the program decides something by a float, or has infinities among its inputs.
+std::vector<transform::PassStep> draw_passes(Draw& draw, bool decided) {
     if (draw.chance(15)) return transform::default_pipeline(static_cast<int>(draw.number(0, 3)));
     std::vector<transform::PassStep> steps;
     pass::Invariants holding = transform::kTyped;
@@ -123,9 +135,7 @@ std::vector<transform::PassStep> draw_passes(Draw& draw) {
     for (std::int64_t wanted = draw.number(0, 8), tries = 40; wanted > 0 && tries > 0; --tries) {
         const transform::GraphPass& pass =
             all[static_cast<std::size_t>(draw.number(0, static_cast<std::int64_t>(all.size()) - 1))];
-        if (pass.requires_ & ~holding) continue;
-        // Their errors are larger than rounding; the tests of each hold them to what they state.
-        if (pass.name == "FastMath" || pass.name == "ToMixedPrecision") continue;
+        if ((pass.requires_ & ~holding) || (decided && trades_accuracy(pass.name))) continue;
         // A factor times a weight may overflow where the sum does not, and infinities meet other numbers.
         if (pass.name == "FoldScaleAxis" && draw.wild()) continue;
         // Libraries have their own way with infinities and NaN.
@@ -199,11 +209,12 @@ Case draw_case(std::uint64_t seed, std::size_t op) {
     }
     if (draw.values().empty()) (void)draw.tensor(DType::F32, {1}); // nothing fitted
     const Var result = draw_result(draw);
+    const bool decided = draw.wild() || decides(draw);
     Function main = draw.builder().finish("main", result);
     std::vector<NDArray> inputs;
     for (const DrawnInput& input : draw.inputs()) inputs.push_back(input.value);
     if (draw.chance(35)) main = nest(draw, main);
-    Case out{module_of(std::move(main)), std::move(inputs), draw_passes(draw), {}, {}};
+    Case out{module_of(std::move(main)), std::move(inputs), draw_passes(draw, decided), {}, {}};
     out.build.rule = draw.chance(80) ? session::ScheduleRule::Default : session::ScheduleRule::None;
     out.build.options.opt_level = static_cast<int>(draw.one_of<std::int64_t>({3, 3, 3, 2, 1, 0}));
     out.build.options.contract = draw.chance(80);

@@ -112,6 +112,7 @@ DrawnCall prelu(Draw& d) {
 DrawnCall cast(Draw& d) {
     DrawnCall call = one_exact<DTypes::Any>(d);
     call.attrs["dtype"] = d.dtype(DTypes::Any);
+    if (d.chance(30)) call.attrs["saturate"] = d.chance(50);
     return call;
 }
 DrawnCall where(Draw& d) {
@@ -122,14 +123,21 @@ DrawnCall where(Draw& d) {
     return d.chance(30) ? DrawnCall{{condition, b, a}, {}} : DrawnCall{{condition, a, b}, {}};
 }
 
-/// Scale and zero point: one element, or a vector along an axis.
+/// Scale and zero point: one element, a vector along an axis, or one of each block along it.
 void add_scale(Draw& d, DrawnCall& call, DType scale, DType zero) {
     const Shape shape = Draw::shape_of(call.args[0]);
     Shape vector = d.chance(50) ? Shape{} : Shape{1};
     if (!shape.empty() && d.chance(50)) {
         const std::int64_t axis = d.axis(shape.size());
+        const auto at = static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(shape.size()) : axis);
         call.attrs["axis"] = axis;
-        vector = {shape[static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(shape.size()) : axis)]};
+        vector = {shape[at]};
+        if (d.chance(40)) {
+            const std::int64_t block = d.number(1, 4);
+            call.attrs["block"] = block;
+            vector = shape;
+            vector[at] = (shape[at] + block - 1) / block;
+        }
     }
     call.args.push_back(d.tensor(scale, vector, {.strict = true, .low = 0.0625, .high = 1}));
     if (d.chance(60)) call.args.push_back(d.whole(zero, vector, -5, 5));
@@ -210,7 +218,7 @@ Recipes elementwise_recipes() {
         {"bitwise_xor", Effect::Moves, two<DTypes::Int>},
         {"dequantize_linear", Effect::Rounds, dequantize},
         {"divide", Effect::Rounds, two<DTypes::Number>},
-        {"equal", Effect::Decides, two_exact<DTypes::Any>},
+        {"equal", Effect::Decides, two_exact<DTypes::Comparable>},
         {"greater", Effect::Decides, two_exact<DTypes::Number>},
         {"greater_equal", Effect::Decides, two_exact<DTypes::Number>},
         {"less", Effect::Decides, two_exact<DTypes::Number>},
@@ -221,7 +229,7 @@ Recipes elementwise_recipes() {
         {"minimum", Effect::Moves, two<DTypes::Number>},
         {"modulo", Effect::Rounds, modulo},
         {"multiply", Effect::Rounds, two<DTypes::Number>},
-        {"not_equal", Effect::Decides, two_exact<DTypes::Any>},
+        {"not_equal", Effect::Decides, two_exact<DTypes::Comparable>},
         {"power", Effect::Rounds, power},
         {"prelu", Effect::Rounds, prelu},
         {"quantize_linear", Effect::Decides, quantize},

@@ -104,7 +104,7 @@ void maybe_reduction(Draw& d, DrawnCall& call) {
 }
 
 DrawnCall scatter_elements(Draw& d) {
-    const Var x = solid(d, 1);
+    const Var x = solid(d, 1, {.dtypes = DTypes::Comparable});
     const Shape in = Draw::shape_of(x);
     const std::int64_t axis = d.axis(in.size());
     const std::size_t at = normal(axis, in.size());
@@ -115,7 +115,7 @@ DrawnCall scatter_elements(Draw& d) {
 }
 
 DrawnCall scatter_nd(Draw& d) {
-    const Var x = solid(d, 1);
+    const Var x = solid(d, 1, {.dtypes = DTypes::Comparable});
     const Shape in = Draw::shape_of(x);
     Shape prefix;
     for (std::int64_t more = d.number(0, 2); more > 0; --more) prefix.push_back(d.number(1, 4));
@@ -187,6 +187,13 @@ DrawnCall roi_align(Draw& d) {
     return call;
 }
 
+DrawnCall shape_of(Draw& d) {
+    DrawnCall call{{d.operand({.dtypes = DTypes::Any})}, {}};
+    if (d.chance(50)) call.attrs["start"] = d.number(-3, 3);
+    if (d.chance(50)) call.attrs["end"] = d.number(-3, 5);
+    return call;
+}
+
 } // namespace
 
 Recipes pick_recipes() {
@@ -204,6 +211,7 @@ Recipes pick_recipes() {
         {"roi_align", Effect::Rounds, roi_align},
         {"scatter_elements", Effect::Rounds, scatter_elements},
         {"scatter_nd", Effect::Rounds, scatter_nd},
+        {"shape_of", Effect::Decides, shape_of},
         {"top_k", Effect::Decides, top_k},
     };
 }

@@ -148,12 +148,23 @@ TEST_CASE("a wrong pass is found, and shrinks to what it gets wrong", "[differen
     }
 }
 
+namespace {
+
+/// Operators that no drawn program holds.
+const std::map<std::string, const char*> kWithoutRecipe{
+    {"open", "a node of a model that waits for the importer"},
+    {"trim", "the extent of its result is data, which tensor programs do not have"},
+};
+
+} // namespace
+
 TEST_CASE("every operator has a recipe", "[differential]") {
     for (const graph::Op* op : ops::registry().all()) {
+        if (kWithoutRecipe.contains(op->name)) continue;
         INFO(op->name << " has no recipe: add a row to tests/differential/recipes_*.cpp that draws legal calls of it");
         REQUIRE(find_recipe(op->name) != nullptr);
     }
-    REQUIRE(recipes().size() == ops::registry().all().size());
+    REQUIRE(recipes().size() + kWithoutRecipe.size() == ops::registry().all().size());
 }
 
 TEST_CASE("recipes draw legal calls of all attributes and optional operands", "[differential]") {
