@@ -52,7 +52,13 @@ llvm::orc::SymbolMap allowed_symbols(llvm::orc::LLJIT& jit) {
     ORRERY_ONE(rint);
     ORRERY_ONE(roundeven);
     ORRERY_ONE(trunc);
+    // What LLVM makes of pow with a constant base or exponent.
+    ORRERY_ONE(cbrt);
+    ORRERY_ONE(exp2);
+    ORRERY_ONE(exp10);
 #undef ORRERY_ONE
+    add("ldexp", static_cast<double (*)(double, int)>(::ldexp));
+    add("ldexpf", static_cast<float (*)(float, int)>(::ldexpf));
     add("pow", static_cast<Two*>(::pow));
     add("powf", static_cast<TwoF*>(::powf));
     add("fmod", static_cast<Two*>(::fmod));

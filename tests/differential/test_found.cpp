@@ -35,3 +35,13 @@ TEST_CASE("an operator of one operand is no matrix product", "[differential][fou
     require_agrees("outputs [\"y\"];\nfn main(x: f32[2,3,4]) { a = tanh(x); y = exp(a); return y; }\n",
                    {{"CombineParallelBatchMatmul", {}, true}, {"FuseOps", {}, true}});
 }
+
+TEST_CASE("powers of two and ten are functions of their own to LLVM", "[differential][found]") {
+    for (const char* base : {"2.0", "10.0"})
+        for (const char* type : {"f32", "f64"}) {
+            const std::string t(type);
+            require_agrees("outputs [\"y\"];\nfn main(x: " + t + "[9]) { b: " + t + "[] = const " + base +
+                               "; y = power(b, x); return y; }\n",
+                           {{"FuseOps", {}, true}});
+        }
+}
