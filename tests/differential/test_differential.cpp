@@ -29,15 +29,17 @@ std::ostream& operator<<(std::ostream& out, const Shown& shown) {
     return out << "drawn from seed " << shown.seed << "\n" << differential::to_string(shown.drawn);
 }
 
-/// Cases in which that operator occurs.
-rc::Gen<Shown> cases(std::size_t op) {
-    return rc::Gen<Shown>([op](const rc::Random& random, int) {
+/// The same for equal random numbers, whatever was drawn before: failures are drawn again.
+rc::Gen<Shown> cases() {
+    return rc::Gen<Shown>([](const rc::Random& random, int) {
         const std::uint64_t seed = rc::Random(random).next();
-        return rc::shrinkable::shrinkRecur(Shown{draw_case(seed, op), seed}, [](const Shown& failed) {
-            std::vector<Shown> all;
-            for (Case& one : smaller(failed.drawn)) all.push_back({std::move(one), failed.seed});
-            return rc::seq::fromContainer(std::move(all));
-        });
+        return rc::shrinkable::shrinkRecur(Shown{draw_case(seed, seed % recipes().size()), seed},
+                                           [](const Shown& failed) {
+                                               std::vector<Shown> all;
+                                               for (Case& one : smaller(failed.drawn))
+                                                   all.push_back({std::move(one), failed.seed});
+                                               return rc::seq::fromContainer(std::move(all));
+                                           });
     });
 }
 
@@ -57,7 +59,7 @@ void check_programs(int programs) {
     Counts counts;
     std::map<std::string, int> passes, operators;
     const auto property = [&] {
-        const Shown shown = *cases(static_cast<std::size_t>(counts.programs) % recipes().size());
+        const Shown shown = *cases();
         const Outcome outcome = run_case(shown.drawn);
         ++counts.programs;
         counts.compiled += outcome.compiled ? 1 : 0;
@@ -75,7 +77,7 @@ void check_programs(int programs) {
     // A test that compares next to nothing proves next to nothing.
     REQUIRE(counts.unstable * 10 < counts.outputs);
     REQUIRE(counts.compiled * 2 > counts.programs);
-    if (programs >= static_cast<int>(recipes().size())) REQUIRE(operators.size() == recipes().size());
+    REQUIRE(operators.size() * 10 > recipes().size() * (programs < 1000 ? 9 : 10) - 1);
     if (std::getenv("ORRERY_COUNTS")) {
         std::printf("%d programs, %d compiled, %d outputs compared, %d unstable\n", counts.programs, counts.compiled,
                     counts.outputs, counts.unstable);
