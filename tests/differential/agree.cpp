@@ -220,10 +220,13 @@ Result<Arrays> compiled_results(const Case& drawn, const graph::Module& module,
     return std::move(result.outputs);
 }
 
-/// Where branches, loops or calls are left: kernels are made part by part, as the program runs.
+/// Where branches, loops or calls are left: calls become what they compute, and kernels are made part by part, as the
+/// program runs.
 Result<Arrays> program_results(const Case& drawn) {
     ORRERY_TRY(const graph::Module module, transformed(drawn, Until::Kernels));
-    return compiled_results(drawn, module, transform::default_pipeline());
+    std::vector<transform::PassStep> passes = transform::default_pipeline();
+    passes.insert(passes.begin(), {"Inline", {}, true});
+    return compiled_results(drawn, module, std::move(passes));
 }
 
 Outcome run_unguarded(const Case& drawn) {
