@@ -224,9 +224,8 @@ Result<Arrays> compiled_results(const Case& drawn, const graph::Module& module,
 /// program runs.
 Result<Arrays> program_results(const Case& drawn) {
     ORRERY_TRY(const graph::Module module, transformed(drawn, Until::Kernels));
-    std::vector<transform::PassStep> passes = transform::default_pipeline();
-    passes.insert(passes.begin(), {"Inline", {}, true});
-    return compiled_results(drawn, module, std::move(passes));
+    ORRERY_TRY(const graph::Module flat, transform::inline_functions(module, {{}, {}, nullptr}));
+    return compiled_results(drawn, flat, transform::default_pipeline());
 }
 
 Outcome run_unguarded(const Case& drawn) {
@@ -240,9 +239,7 @@ Outcome run_unguarded(const Case& drawn) {
     const Result<graph::Module> after = transformed(drawn);
     if (!after) return failed("a pass fails: " + orrery::to_string(after.error()));
     outcome.compiled = compilable(*after);
-    const Result<Arrays> actual = outcome.compiled
-                                      ? compiled_results(drawn, *after)
-                                      : graph::evaluate(after->main, drawn.inputs, ops::interpreter_evaluator(), {});
+    const Result<Arrays> actual = outcome.compiled ? compiled_results(drawn, *after) : program_results(drawn);
     if (!actual) return failed("it does not compile: " + orrery::to_string(actual.error()));
     outcome.failure = difference(*expected, *actual, loss_of(drawn), outcome);
     if (!outcome.failure.empty() && outcome.compiled) {
