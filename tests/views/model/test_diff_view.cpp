@@ -296,7 +296,7 @@ fn main(x: f32[4,8]) -> f32[4,8] {
 +  return t;
  }
 
-Figure           Before  After    Difference
+Figure           Before  After   Difference
 operators             3      3
 kernels               0      0
 FLOPs               320    224  −96 (−30 %)
