@@ -76,9 +76,10 @@ Point same_point(const Point& point, const session::Snapshot& from, const sessio
 session::Point point_of_stage(int stage, const std::string& function) {
     if (stage < kTensorStages) return {Level::Graph, stage, {}};
     if (stage < kCodeStages) return {Level::Tensor, stage - kTensorStages, function};
-    return {stage == kCodeStages       ? Level::Ir
-            : stage == kCodeStages + 1 ? Level::OptimizedIr
-                                       : Level::Assembly,
+    // Of the backend's own passes, what they did together is compared.
+    return {stage == kCodeStages                                  ? Level::Ir
+            : stage == kCodeStages + 1 || stage >= kBackendStages ? Level::OptimizedIr
+                                                                  : Level::Assembly,
             -1, function};
 }
 

@@ -333,6 +333,8 @@ TEST_CASE("what the window compares: the stage before, a pinned one, the same of
     CHECK(request.left_point.function == request.right_point.function);
     options.selected_stage = kCodeStages + 1;
     CHECK(diff_request(snapshot, options).left_point.level == session::Level::Ir);
+    options.selected_stage = kBackendStages + 3;
+    CHECK(diff_request(snapshot, options).right_point.level == session::Level::OptimizedIr);
     options.selected_stage = kCodeStages + 2;
     CHECK_FALSE(diff_request(snapshot, options).empty_reason.empty());
     options.diff.pinned = session::Point{session::Level::Assembly, -1, snapshot->functions.front()->lowered.name};
