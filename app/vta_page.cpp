@@ -62,6 +62,7 @@ VtaPage::VtaPage(QWidget* parent) : QWidget(parent), job_(new VtaJob(this)) {
     rows_->addWidget(top_);
     rows_->addWidget(build_bottom());
     column->addWidget(rows_, 1);
+    for (QSplitter* split : {rows_, top_}) connect(split, &QSplitter::splitterMoved, this, [this] { sized_ = true; });
     connect_job();
     connect_views();
     refresh();
@@ -194,8 +195,9 @@ QWidget* VtaPage::build_bottom() {
         split->setSizes(sizes);
         return split;
     };
-    bottom_stack_->addWidget(pair(Qt::Horizontal, list_, tables_[Fields], {760, 480}));
+    bottom_stack_->addWidget(pair(Qt::Horizontal, list_, tables_[Fields], {700, 560}));
     bottom_stack_->addWidget(step_);
+    tables_[Modules]->setFixedHeight(5 * 24 + 8); // its four rows
     bottom_stack_->addWidget(pair(Qt::Vertical, tables_[Modules], tables_[Causes], {130, 240}));
     bottom_stack_->addWidget(pair(Qt::Horizontal, tables_[Memory], tables_[Energy], {640, 560}));
     for (const TableId table : {Origins, Compare, Findings}) bottom_stack_->addWidget(tables_[table]);
@@ -224,7 +226,7 @@ void VtaPage::connect_job() {
         refresh();
     });
     connect(job_, &VtaJob::refused, this, [this](int side, const QString& why) {
-        say(side == VtaJob::A ? why : tr("B: %1").arg(why));
+        say((side == VtaJob::A ? why : tr("B: %1").arg(why)).section(u'\n', 0, 0));
         show_side_tab(MachineTab);
     });
     connect(
@@ -490,16 +492,13 @@ void VtaPage::showEvent(QShowEvent* event) {
 void VtaPage::default_sizes() {
     const int side = std::clamp(width() / 4, 360, 430);
     top_->setSizes({width() - side, side});
-    const int bottom = std::clamp(height() * 36 / 100, 180, 380);
+    const int bottom = std::clamp(height() * 34 / 100, 180, 380);
     rows_->setSizes({height() - bottom, bottom});
 }
 
 void VtaPage::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);
-    if (!sized_ && width() > 400) {
-        default_sizes();
-        sized_ = isVisible();
-    }
+    if (!sized_ && width() > 400) default_sizes();
 }
 
 void VtaPage::changeEvent(QEvent* event) {

@@ -98,7 +98,8 @@ class VtaPage : public QWidget {
     std::optional<views::VtaRequest> request_b_;
     views::VtaTimelineData data_;
     std::array<std::shared_ptr<const views::VtaStatistics>, 2> statistics_;
-    bool started_ = false, sized_ = false;
+    bool started_ = false;
+    bool sized_ = false; ///< the user has moved a splitter
     QString hint_, doing_;
     QTimer busy_;
 

@@ -57,6 +57,7 @@ void VtaTimelinePanel::set_data(views::VtaTimelineData data) {
     }
     if (!data_.a || state_.selected >= data_.a->size()) state_.selected = vta::kNoInstruction;
     state_.overview_of = nullptr;
+    state_.stall_of = vta::kNoInstruction;
     canvas_->request_frame();
 }
 
@@ -102,17 +103,19 @@ void VtaTimelinePanel::changeEvent(QEvent* event) {
 
 VtaBoundPanel::VtaBoundPanel(QWidget* parent) : QWidget(parent) {
     auto* column = plain_column(this);
+    auto* words = new QVBoxLayout;
+    words->setContentsMargins(12, 10, 12, 6);
+    words->setSpacing(4);
     sentence_ = new QLabel(this);
     sentence_->setWordWrap(true);
-    sentence_->setContentsMargins(12, 10, 12, 2);
-    sentence_->setFont(qt::theme().ui_bold);
+    sentence_->setObjectName(QStringLiteral("title"));
     figures_ = new QLabel(this);
     figures_->setWordWrap(true);
     figures_->setObjectName(QStringLiteral("dim"));
-    figures_->setContentsMargins(12, 2, 12, 6);
+    words->addWidget(sentence_);
+    words->addWidget(figures_);
     canvas_ = new ImGuiHost(tr("Roofline"), this);
-    column->addWidget(sentence_);
-    column->addWidget(figures_);
+    column->addLayout(words);
     column->addWidget(canvas_, 1);
     state_.style = canvas_style();
     canvas_->set_draw([this](const imgui::Input& input) {

@@ -48,6 +48,9 @@ struct Row {
     bool first; ///< run A: what is selected is selected here
 };
 
+/// Waiting is loud where everything meets, in compute; elsewhere it is often as it should be.
+std::uint8_t stall_alpha(VtaLane lane) { return lane == VtaLane::Compute ? 200 : 95; }
+
 void draw_bar(const State& state, const VtaTimelineLayout& l, const Row& row, const VtaBar& bar) {
     ImDrawList* list = ImGui::GetWindowDrawList();
     const float left = std::max(l.left, l.x(static_cast<double>(bar.begin)));
@@ -62,7 +65,7 @@ void draw_bar(const State& state, const VtaTimelineLayout& l, const Row& row, co
         if (busy > 0) fill(left, row.bottom - busy, right, row.bottom, bar_colour(state, row.run, bar));
         if (stall > 0)
             fill(left, row.bottom - busy - stall, right, row.bottom - busy,
-                 faded(vta_cause_colour(state.style, bar.stall), 170));
+                 faded(vta_cause_colour(state.style, bar.stall), stall_alpha(row.lane)));
         return;
     }
     if (bar.busy_cycles == 0 && bar.stall_cycles == 0) return;
@@ -70,7 +73,7 @@ void draw_bar(const State& state, const VtaTimelineLayout& l, const Row& row, co
     const bool waits = bar.busy_cycles == 0;
     const Colour colour = waits ? vta_cause_colour(state.style, bar.stall) : bar_colour(state, row.run, bar);
     const float inset = waits ? height * 0.3f : 0;
-    fill(left, row.top + inset, right, row.bottom - inset, waits ? faded(colour, 190) : colour);
+    fill(left, row.top + inset, right, row.bottom - inset, waits ? faded(colour, stall_alpha(row.lane)) : colour);
     if (row.first && state.selected != vta::kNoInstruction && bar.instruction == state.selected)
         list->AddRect(at(left, row.top), at(right, row.bottom), state.style.accent, 0, 0, 1.5f);
     if (right - left < kTextBar || height < 15) return;
@@ -559,9 +562,11 @@ bool go_to_stall(const Data& data, State& state, int direction, const views::Vta
     const double shown = state.cycles_shown <= 0 ? static_cast<double>(data.total()) : state.cycles_shown;
     std::uint64_t from = static_cast<std::uint64_t>(std::max(0.0, state.first_cycle + shown / 2));
     if (state.cycles_shown <= 0) from = direction > 0 ? 0 : data.a->total();
-    // From the selected instruction where there is one: its own stall lies before it.
-    if (data.a->ran(state.selected) &&
-        views::lane_of(vta::module_of(data.a->program.instructions[state.selected])) == state.lane) {
+    if (state.stall_of == state.selected && state.selected != vta::kNoInstruction) {
+        from = state.stall_at; // on from the stall shown last: an instruction may wait before and within
+    } else if (data.a->ran(state.selected) &&
+               views::lane_of(vta::module_of(data.a->program.instructions[state.selected])) == state.lane) {
+        // From the selected instruction: its own stall lies before it.
         const std::uint64_t issued = data.a->cycles.records[state.selected].issued;
         from = direction > 0 ? issued : issued - std::min(issued, views::vta_wait_before(*data.a, state.selected));
     }
@@ -572,6 +577,7 @@ bool go_to_stall(const Data& data, State& state, int direction, const views::Vta
     state.first_cycle = (begin + end - width) / 2, state.cycles_shown = width;
     clamp_view(data, state);
     select(state, stall->instruction, sink);
+    state.stall_of = stall->instruction, state.stall_at = stall->begin;
     return true;
 }
 

@@ -22,6 +22,8 @@ struct VtaTimelineUiState {
     std::uint64_t range_begin = 0, range_end = 0;  ///< empty: none
     std::uint64_t stall_least = 1;                 ///< shortest wait that "next stall" stops at; cycles
     views::VtaLane lane = views::VtaLane::Compute; ///< last clicked; stalls are looked for here
+    std::uint32_t stall_of = vta::kNoInstruction;  ///< instruction of the stall shown last, and where it began
+    std::uint64_t stall_at = 0;
     enum class Drag : std::uint8_t { None, Pan, Range, Overview } drag = Drag::None;
     bool moved = false;
     double anchor = 0; ///< cycle where a range was begun

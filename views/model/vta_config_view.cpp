@@ -147,7 +147,7 @@ std::vector<VtaExampleRow> vta_examples() {
 
 std::string to_text(const VtaConfigView& view) {
     std::string out = view.name + "\n" + view.headline + "\n";
-    for (const VtaViolation& v : view.violations) out += v.rule + ": " + v.message + "\n";
+    for (const VtaViolation& v : view.violations) out += v.message + "\n";
     for (const VtaKnobGroup& group : view.groups) {
         out += "\n" + group.title + "\n";
         for (const VtaKnobRow& row : group.rows)

@@ -160,7 +160,7 @@ std::vector<VtaField> vta_fields(const vta::Config& config, const vta::Instructi
 Table vta_field_table(const VtaRun& run, std::uint32_t index) {
     Table table;
     table.columns = {
-        {"Field", Align::Left, 12}, {"Bits", Align::Right, 9}, {"Value", Align::Left, 14}, {"Meaning", Align::Left, 0}};
+        {"Field", Align::Left, 9}, {"Bits", Align::Right, 6}, {"Value", Align::Left, 8}, {"Meaning", Align::Left, 0}};
     table.empty_reason = "Select an instruction to see its fields.";
     if (index >= run.size()) return table;
     const vta::Instruction& in = run.program.instructions[index];

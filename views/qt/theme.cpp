@@ -83,6 +83,7 @@ QMenu::item:disabled { color: @quiet; }
 QMenu::separator { height: 1px; background: @hairline; margin: 4px 8px; }
 QPushButton, QToolButton#bar { background: @raised; border: 1px solid @hairline; border-radius: 6px; padding: 5px 12px; color: @text; }
 QPushButton:hover, QToolButton#bar:hover { background: @hover; }
+QToolButton#bar:checked { background: @accent_fill; border: 1px solid @accent; }
 QPushButton:focus, QToolButton#bar:focus { border: 1px solid @accent; }
 QPushButton:disabled, QToolButton#bar:disabled { color: @quiet; background: @panel; }
 QToolButton#bar::menu-indicator { image: none; }

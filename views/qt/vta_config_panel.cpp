@@ -133,7 +133,7 @@ void VtaConfigPanel::set_config(const vta::Config& config) {
     headline_->setText(QStringLiteral("<b>%1</b> &nbsp; %2")
                            .arg(text_of(view.name).toHtmlEscaped(), text_of(view.headline).toHtmlEscaped()));
     QStringList messages;
-    for (const views::VtaViolation& v : view.violations) messages << text_of(v.rule + ": " + v.message);
+    for (const views::VtaViolation& v : view.violations) messages << text_of(v.message);
     const views::VtaViolation* repair = to_repair(view);
     remedy_->setVisible(repair != nullptr);
     if (repair != nullptr) remedy_->setText(tr("Set %1 to %2").arg(text_of(repair->key)).arg(repair->nearest));
