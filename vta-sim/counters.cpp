@@ -70,11 +70,30 @@ std::string percent(double value) {
     return text;
 }
 
+/// What takes most of compute's other cycles, where that is a quarter of the run or nearly; else nothing.
+std::string beside_gemm(const Span& span) {
+    const Row& compute = row(span, Module::Compute);
+    const Row& load = row(span, Module::Load);
+    Cause most = Cause::Alu;
+    for (int c = 0; c < kCauses; ++c) {
+        const auto cause = static_cast<Cause>(c);
+        if (cause != Cause::Gemm && at(compute, cause) > at(compute, most)) most = cause;
+    }
+    const double taken = share(at(compute, most), span.cycles);
+    if (taken < 0.2) return {};
+    if (most != Cause::WaitTokenPrev) return ", beside " + std::string(cause_name(most)) + " in " + percent(taken);
+    const bool in_turns = at(load, Cause::WaitTokenNext) > at(load, Cause::LoadInp) + at(load, Cause::LoadWgt);
+    return ", and waits for loads in " + percent(taken) +
+           (in_turns ? " while they wait for it in turn: a second context would overlap them" : "");
+}
+
 std::string sentence_of(const Summary& s, const Span& span, const std::vector<Blocked>& blocked) {
     const Row& compute = row(span, Module::Compute);
     const auto part = [&](Cause cause) { return percent(share(at(compute, cause), span.cycles)); };
     switch (s.bound) {
-    case Bound::Gemm: return "Bound by the GEMM unit: it is busy in " + part(Cause::Gemm) + " of all cycles.";
+    case Bound::Gemm:
+        return "Bound by the GEMM unit: it is busy in " + part(Cause::Gemm) + " of all cycles" + beside_gemm(span) +
+               ".";
     case Bound::Alu:
         return "Bound by the ALU: compute spends " + part(Cause::Alu) + " of all cycles in ALU steps and " +
                part(Cause::Fill) + " filling pipelines.";

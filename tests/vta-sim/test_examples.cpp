@@ -98,3 +98,13 @@ TEST_CASE("ranges add up to the whole", "[vta][counters]") {
     CHECK(near(parts.inp_load_bytes, whole.work.inp_load_bytes));
     CHECK(near(parts.out_store_bytes, whole.work.out_store_bytes));
 }
+
+TEST_CASE("the sentence names what stands beside the GEMM unit", "[vta][counters]") {
+    const auto sentence = [](int contexts) {
+        const Program program =
+            example_program(preset("tsim-de10").value(), "resnet18_c9", {.contexts = contexts}).value();
+        return summarize(program, simulate_cycles(program)).sentence;
+    };
+    CHECK(sentence(1).find("a second context would overlap them") != std::string::npos);
+    CHECK(sentence(2).find("loads") == std::string::npos);
+}
