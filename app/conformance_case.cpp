@@ -14,10 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct DataSet {
-    std::vector<NDArray> inputs, outputs;
-};
-
 /// A refusal on the way, as the case's result.
 struct Refusal {
     CaseStatus status;
@@ -35,16 +31,6 @@ Refusal refusal(const Diagnostic& error) {
             break;
         }
     return out;
-}
-
-Result<std::vector<NDArray>> read_numbered(const fs::path& folder, const std::string& prefix) {
-    std::vector<NDArray> arrays;
-    for (int i = 0;; ++i) {
-        const fs::path path = folder / (prefix + std::to_string(i) + ".pb");
-        if (!fs::exists(path)) return arrays;
-        ORRERY_TRY(NDArray array, read_pb(path));
-        arrays.push_back(std::move(array));
-    }
 }
 
 /// Empty when equal within the tolerance.
@@ -74,27 +60,49 @@ NDArray as_declared(const NDArray& array, DType dtype) {
     return NDArray::view(DType::BF16, array.shape(), array.owner(), array.data());
 }
 
+/// Sequences and optionals exist at import only, so that the import of a model with some is told their shapes, and the
+/// whole numbers (positions, conditions) as constants. What is left are the arguments.
+std::vector<NDArray> describe(PbValues& inputs, const onnx::ModelInterface& interface, onnx::ImportOptions& import) {
+    const auto plain = [](const onnx::ModelValue& value) { return value.kind == onnx::ValueKind::Tensor; };
+    if (std::ranges::all_of(interface.inputs, plain) && std::ranges::all_of(interface.outputs, plain))
+        return std::move(inputs.arrays);
+    std::vector<NDArray> args;
+    import.shapes = inputs.lengths;
+    for (std::size_t i = 0; i < inputs.arrays.size(); ++i) {
+        NDArray& array = inputs.arrays[i];
+        if (inputs.kinds[i] == onnx::ValueKind::Tensor && !is_float(array.dtype())) {
+            import.constants[inputs.names[i]] = array;
+            continue;
+        }
+        import.shapes[inputs.names[i]] = array.shape();
+        args.push_back(std::move(array));
+    }
+    return args;
+}
+
 Result<void> run_data_set(const fs::path& model, const fs::path& folder, const ModuleRunner& runner,
                           const ConformanceOptions& options) {
     onnx::ImportOptions import;
     import.max_bytes = std::int64_t{1} << 30; // our choice: test models are small
     import.open = onnx::OpenExtents::Keep;
+    ORRERY_TRY(const onnx::ModelInterface interface, onnx::model_interface(model));
+    Result<PbValues> inputs = read_pb_values(folder, "input_", interface.inputs);
+    std::vector<NDArray> args = inputs ? describe(*inputs, interface, import) : std::vector<NDArray>();
     ORRERY_TRY(const graph::Module module, onnx::import_file(model, import));
-    DataSet data;
-    ORRERY_TRY(data.inputs, read_numbered(folder, "input_"));
-    ORRERY_TRY(data.outputs, read_numbered(folder, "output_"));
-    for (std::size_t i = 0; i < data.inputs.size() && i < module.main->params.size(); ++i)
+    if (!inputs) return inputs.error(); // no tensors: the import said what they are, where it could
+    for (std::size_t i = 0; i < args.size() && i < module.main->params.size(); ++i)
         if (const graph::TensorType* type = graph::as_tensor(module.main->params[i]->type))
-            data.inputs[i] = as_declared(data.inputs[i], type->dtype);
-    ORRERY_TRY(const std::vector<NDArray> results, runner(module, data.inputs));
-    if (results.size() < data.outputs.size())
+            args[i] = as_declared(args[i], type->dtype);
+    ORRERY_TRY(const PbValues outputs, read_pb_values(folder, "output_", interface.outputs));
+    ORRERY_TRY(const std::vector<NDArray> results, runner(module, args));
+    if (results.size() < outputs.arrays.size())
         return Diagnostic{Code::WrongNumbers,
                           "gives " + std::to_string(results.size()) + " outputs, expected " +
-                              std::to_string(data.outputs.size()),
+                              std::to_string(outputs.arrays.size()),
                           {},
                           {}};
-    for (std::size_t i = 0; i < data.outputs.size(); ++i)
-        if (const std::string wrong = mismatch(results[i], as_declared(data.outputs[i], results[i].dtype()), options);
+    for (std::size_t i = 0; i < outputs.arrays.size(); ++i)
+        if (const std::string wrong = mismatch(results[i], as_declared(outputs.arrays[i], results[i].dtype()), options);
             !wrong.empty())
             return Diagnostic{Code::WrongNumbers, "output " + std::to_string(i) + " " + wrong, {}, {}};
     return {};

@@ -15,7 +15,7 @@ Expr number(const Expr& like, double value) { return constant(like->dtype, value
 Expr zero(const Expr& like) { return constant_int(like->dtype, 0); }
 Expr expm1(const Expr& x) { return call(Intrinsic::Exp, x) - number(x, 1); }
 
-Expr relu(const Expr& x, const Attrs&) { return max(x, zero(x)); }
+Expr relu(const Expr& x, const Attrs&) { return select(lt(x, zero(x)), zero(x), x); }
 Expr leaky_relu(const Expr& x, const Attrs& attrs) {
     return select(lt(x, zero(x)), x * number(x, attrs.number("alpha", 0.01)), x);
 }
@@ -71,10 +71,13 @@ Expr shrink(const Expr& x, const Attrs& attrs) {
     return cast(x->dtype, shrunk);
 }
 Expr clip(const Expr& x, const Attrs& attrs) {
-    Expr value = x;
-    if (attrs.has("min")) value = max(value, number(x, attrs.number("min")));
-    if (attrs.has("max")) value = min(value, number(x, attrs.number("max")));
-    return value;
+    // A NaN is neither below nor above: it stays.
+    const auto held = [&](const Expr& value, const char* name, BinaryOp beyond) {
+        if (!attrs.has(name)) return value;
+        const Expr bound = number(x, attrs.number(name));
+        return select(binary(beyond, value, bound), bound, value);
+    };
+    return held(held(x, "min", BinaryOp::Lt), "max", BinaryOp::Gt);
 }
 
 Result<Type> prelu_type(const TypeRequest& request) {

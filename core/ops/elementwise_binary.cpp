@@ -24,6 +24,13 @@ namespace {
 
 template <BinaryOp Op> Expr plain(const Expr& a, const Expr& b, const Attrs&) { return binary(Op, a, b); }
 
+/// The greater or the lesser; a NaN of either stays, as IEEE 754-2019's maximum and minimum have it.
+template <BinaryOp Op> Expr extreme(const Expr& a, const Expr& b, const Attrs&) {
+    const Expr value = binary(Op, a, b);
+    if (!is_float(a->dtype)) return value;
+    return select(call(Intrinsic::IsNan, a) || call(Intrinsic::IsNan, b), a + b, value);
+}
+
 Expr power(const Expr& a, const Expr& b, const Attrs&) {
     if (is_float(a->dtype)) return call(Intrinsic::Pow, a, b);
     return cast(a->dtype, call(Intrinsic::Pow, cast(DType::F64, a), cast(DType::F64, b)));
@@ -84,10 +91,10 @@ Family elementwise_binary_family() {
             "divide", "a / b. Integers round towards zero; by zero they give 0.", kNumbers, {"Div"}),
         arithmetic<power, DTypes::Number>("power", "a to the power of b. Integers are computed in f64 and truncated.",
                                           kNumbers, {"Pow"}),
-        arithmetic<plain<BinaryOp::Max>, DTypes::Number>(
-            "maximum", "The greater of a and b; the other one where one is NaN.", kNumbers, {"Max"}),
-        arithmetic<plain<BinaryOp::Min>, DTypes::Number>(
-            "minimum", "The lesser of a and b; the other one where one is NaN.", kNumbers, {"Min"}),
+        arithmetic<extreme<BinaryOp::Max>, DTypes::Number>("maximum", "The greater of a and b; NaN where one is.",
+                                                           kNumbers, {"Max"}),
+        arithmetic<extreme<BinaryOp::Min>, DTypes::Number>("minimum", "The lesser of a and b; NaN where one is.",
+                                                           kNumbers, {"Min"}),
         arithmetic<plain<BinaryOp::BitAnd>, DTypes::Int>("bitwise_and", "The bits set in both a and b.", kIntegers,
                                                          {"BitwiseAnd"}),
         arithmetic<plain<BinaryOp::BitOr>, DTypes::Int>("bitwise_or", "The bits set in a or b.", kIntegers,

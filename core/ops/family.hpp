@@ -21,6 +21,7 @@ struct OpRow {
     std::vector<std::string> onnx_names;
     graph::TypeValue value_of_types = nullptr; ///< of operators whose value follows from types
     bool open = false;                         ///< see graph::Op::open
+    bool random = false;                       ///< never folded, never merged
 };
 using Family = std::vector<OpRow>;
 
@@ -37,8 +38,10 @@ using Family = std::vector<OpRow>;
 [[nodiscard]] Family layout_family();
 [[nodiscard]] Family matmul_family();
 [[nodiscard]] Family norm_family();
+[[nodiscard]] Family patch_family();
 [[nodiscard]] Family pool_family();
 [[nodiscard]] Family quantize_family();
+[[nodiscard]] Family random_family();
 [[nodiscard]] Family recurrent_family();
 [[nodiscard]] Family reduce_family();
 [[nodiscard]] Family resize_family();

@@ -112,6 +112,32 @@ std::vector<Buffer> define_layer_norm(const DefineRequest& request) {
     })};
 }
 
+std::vector<Buffer> define_rms_norm(const DefineRequest& request) {
+    const Buffer& x = request.in(0);
+    const DType dtype = request.out_dtype(), wide = accumulator(dtype);
+    const Shape shape = request.out_shape();
+    const std::int64_t attr = request.attrs.integer("axis", -1);
+    const std::ptrdiff_t axis = attr < 0 ? attr + static_cast<std::ptrdiff_t>(shape.size()) : attr;
+    const Shape rest(shape.begin(), shape.begin() + axis), extents(shape.begin() + axis, shape.end());
+    const Buffer squares =
+        reduce_stage(request.builder, {"rms_norm_squares", wide, rest}, {.combiner = Combiner::Sum, .extents = extents},
+                     [&](const Indices& i, const Indices& k) {
+                         Indices at = i;
+                         at.insert(at.end(), k.begin(), k.end());
+                         const Expr value = cast(wide, load(x, at));
+                         return value * value;
+                     });
+    const Buffer inverse = compute_stage(request.builder, {"rms_norm_inverse", wide, rest}, [&](const Indices& i) {
+        const Expr mean = load(squares, i) / constant(wide, static_cast<double>(element_count(extents)));
+        return constant(wide, 1) /
+               call(Intrinsic::Sqrt, mean + constant(wide, request.attrs.number("epsilon", kEpsilon)));
+    });
+    return {compute_stage(request.builder, {"rms_norm", dtype, shape}, [&](const Indices& i) {
+        const Expr y = cast(wide, load(x, i)) * load(inverse, Indices(i.begin(), i.begin() + axis));
+        return cast(dtype, request.has(1) ? y * cast(wide, load_broadcast(request.in(1), i, shape)) : y);
+    })};
+}
+
 Result<Type> group_norm_type(const TypeRequest& request) {
     ORRERY_TRY(const Type type, channel_vectors_type(request, 2));
     const TensorType& x = *graph::as_tensor(type);
@@ -246,6 +272,16 @@ std::vector<OpRow> statistics_rows() {
          .infer = layer_norm_type,
          .define = define_layer_norm,
          .onnx_names = {"LayerNormalization"}},
+        {.name = "rms_norm",
+         .doc = "x over the root of the mean of its squares over the axes from `axis` on; times scale. Moments of f16 "
+                "and bf16 are made in f32. The result has x's type. Errors: BadShape when scale does not broadcast "
+                "to x.",
+         .operands = {{"x", "floating point, one dimension or more"}, {"scale", "broadcasts to x", true}},
+         .attrs = {{"axis", AttrKind::Int, false, "the first normalized axis; the last when left out"}, kEpsilonAttr},
+         .fusion = FusionKind::OutFusable,
+         .infer = layer_norm_type,
+         .define = define_rms_norm,
+         .onnx_names = {"RMSNormalization"}},
         {.name = "instance_norm",
          .doc = "x less its mean, over its deviation, both taken over the spatial axes of each channel of each sample; "
                 "times scale[c], plus "

@@ -25,6 +25,7 @@ struct Registry {
             op.value_of_types = row.value_of_types;
             op.open = row.open;
             op.onnx_names = std::move(row.onnx_names);
+            op.random = row.random;
             op.rule = &rules.back();
             ops.add(std::move(op));
         }
@@ -44,8 +45,10 @@ struct Registry {
         add(layout_family());
         add(matmul_family());
         add(norm_family());
+        add(patch_family());
         add(pool_family());
         add(quantize_family());
+        add(random_family());
         add(recurrent_family());
         add(reduce_family());
         add(resize_family());

@@ -1,5 +1,6 @@
 // Operators of single elements: arithmetic, comparisons, activations, casts.
 
+#include "core/frontends/onnx/convert_random.hpp"
 #include "core/frontends/onnx/convert_support.hpp"
 
 namespace orrery::onnx {
@@ -123,6 +124,13 @@ Converted cast_like(NodeReader& node) {
     return result(node, cast_value(node, dtype));
 }
 
+/// Of a sequence or an optional, that itself: it is no tensor.
+Converted identity(NodeReader& node) {
+    ORRERY_CHECK_OK(require_inputs(node, 1));
+    if (node.sequence(0)) return results(node, {node.input(0)});
+    return forward<"identity">(node);
+}
+
 // ------------------------------------------------------------------------------------------- clip
 
 Converted clip_attributes(NodeReader& node) {
@@ -169,13 +177,18 @@ Converted dropout_7(NodeReader& node) {
     return dropped_out(node, dtype);
 }
 Converted dropout_10(NodeReader& node) { return dropped_out(node, DType::Bool); }
+Converted trained(NodeReader& node) {
+    const Var ratio = node.has(1) ? node.input(1) : scalar(node, DType::F32, 0.5);
+    ORRERY_TRY(const Dropped dropped, random_dropout(node, ratio));
+    return results(node, {dropped.value, dropped.mask});
+}
+
 Converted dropout_12(NodeReader& node) {
     if (node.has(2)) {
         ORRERY_TRY(const NDArray training, node.required_constant(2, "training_mode"));
         const std::optional<NDArray> ratio = node.has(1) ? node.constant(1) : std::nullopt;
         const bool keeps_all = ratio && ratio->size() == 1 && ratio->as_double(0) == 0;
-        if (training.size() > 0 && training.as_int(0) != 0 && !keeps_all)
-            return unsupported("Dropout in training mode is random");
+        if (training.size() > 0 && training.as_int(0) != 0 && !keeps_all) return trained(node);
     }
     return dropped_out(node, DType::Bool);
 }
@@ -217,7 +230,7 @@ constexpr ConverterRow kRows[] = {
     {"GreaterOrEqual", 12, forward<"greater_equal">},
     {"HardSigmoid", 1, hard_sigmoid},
     {"HardSwish", 14, forward<"hard_swish">},
-    {"Identity", 1, forward<"identity">},
+    {"Identity", 1, identity},
     {"IsInf", 10, is_inf},
     {"IsNaN", 9, forward<"is_nan">},
     {"LeakyRelu", 1, leaky_relu},

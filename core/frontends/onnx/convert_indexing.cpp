@@ -80,18 +80,35 @@ Converted reverse_sequence(NodeReader& node) {
                         {{"time_axis", node.integer("time_axis", 0)}, {"batch_axis", node.integer("batch_axis", 1)}}));
 }
 
-/// Of a constant: the number of distinct values is not known otherwise.
+/// Of a constant: the number of distinct values is not known otherwise. Slices along an axis, compared as rows.
+struct UniqueRows {
+    NDArray x;
+    std::int64_t outer = 1, count = 1, inner = 1; ///< x as [outer, count, inner], unique along the middle
+
+    [[nodiscard]] double element(std::int64_t row, std::int64_t k) const {
+        return x.as_double((k / inner * count + row) * inner + k % inner);
+    }
+    /// Less, equal or greater, by the first element that differs.
+    [[nodiscard]] int compare(std::int64_t a, std::int64_t b) const {
+        for (std::int64_t k = 0; k < outer * inner; ++k) {
+            const double left = element(a, k), right = element(b, k);
+            if (left < right) return -1;
+            if (left > right) return 1;
+        }
+        return 0;
+    }
+};
+
 struct UniqueValues {
     std::vector<std::int64_t> first, inverse, counts; ///< first positions, in the order of the result
 };
 
-UniqueValues find_unique(const NDArray& x, bool sorted) {
-    std::vector<std::int64_t> order(static_cast<std::size_t>(x.size()));
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);
-    std::ranges::stable_sort(order, {}, [&](std::int64_t i) { return x.as_double(i); });
+UniqueValues find_unique(const UniqueRows& rows, bool sorted) {
+    std::vector<std::int64_t> order = all_axes(static_cast<std::size_t>(rows.count));
+    std::ranges::stable_sort(order, [&](std::int64_t a, std::int64_t b) { return rows.compare(a, b) < 0; });
     std::vector<std::vector<std::int64_t>> groups;
     for (std::int64_t i : order) {
-        if (groups.empty() || x.as_double(groups.back().front()) != x.as_double(i)) groups.emplace_back();
+        if (groups.empty() || rows.compare(groups.back().front(), i) != 0) groups.emplace_back();
         groups.back().push_back(i);
     }
     if (!sorted) std::ranges::sort(groups, {}, [](const auto& group) { return group.front(); });
@@ -108,16 +125,20 @@ UniqueValues find_unique(const NDArray& x, bool sorted) {
 
 Converted unique(NodeReader& node) {
     ORRERY_TRY(const NDArray x, node.required_constant(0, "X"));
-    if (node.has_attr("axis") && x.shape().size() != 1) return unsupported("Unique along an axis is not served");
-    const UniqueValues found = find_unique(x, node.integer("sorted", 1) != 0);
-    NDArray values = NDArray::allocate(x.dtype(), {static_cast<std::int64_t>(found.first.size())});
-    for (std::size_t i = 0; i < found.first.size(); ++i) {
-        if (is_float(x.dtype()))
-            values.set(static_cast<std::int64_t>(i), x.as_double(found.first[i]));
-        else
-            values.set_int(static_cast<std::int64_t>(i), x.as_int(found.first[i]));
+    UniqueRows rows{x, 1, x.size(), 1};
+    std::int64_t axis = 0;
+    if (node.has_attr("axis")) {
+        ORRERY_TRY(const std::size_t at, axis_in(node.integer("axis", 0), x.shape().size()));
+        axis = static_cast<std::int64_t>(at);
+        const auto middle = x.shape().begin() + axis;
+        rows = {x, element_count({x.shape().begin(), middle}), *middle, element_count({middle + 1, x.shape().end()})};
     }
-    return results(node, {node.constant_var(std::move(values)), node.constant_var(int_vector(found.first)),
+    const UniqueValues found = find_unique(rows, node.integer("sorted", 1) != 0);
+    Var from = node.input(0);
+    if (!node.has_attr("axis")) { ORRERY_TRY(from, reshaped(node, from, {x.size()})); }
+    ORRERY_TRY(const Var values,
+               node.call("gather", {from, node.constant_var(int_vector(found.first))}, {{"axis", axis}}));
+    return results(node, {values, node.constant_var(int_vector(found.first)),
                           node.constant_var(int_vector(found.inverse)), node.constant_var(int_vector(found.counts))});
 }
 

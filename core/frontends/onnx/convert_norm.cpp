@@ -52,11 +52,21 @@ Converted batch_norm_training(NodeReader& node, Vars args) {
     return results(node, std::move(vars));
 }
 
+/// Statistics of every place of a sample, [C, H, W] each: what `spatial` = 0 said until opset 8.
+Converted batch_norm_by_place(NodeReader& node, const Vars& args) {
+    const DType dtype = type_of(args[0]).dtype;
+    ORRERY_TRY(const Var shifted, node.call("add", {args[4], scalar(node, dtype, node.number("epsilon", 1e-5))}));
+    ORRERY_TRY(const Var deviation, node.call("sqrt", {shifted}));
+    ORRERY_TRY(const Var centred, node.call("subtract", {args[0], args[3]}));
+    ORRERY_TRY(const Var normal, node.call("divide", {centred, deviation}));
+    ORRERY_TRY(const Var scaled, node.call("multiply", {normal, args[1]}));
+    return result(node, node.call("add", {scaled, args[2]}));
+}
+
 Converted batch_norm(NodeReader& node) {
     ORRERY_TRY(Vars args, alike(node, 5));
     if (node.opset() >= 14 && node.integer("training_mode", 0) != 0) return batch_norm_training(node, std::move(args));
-    if (node.opset() < 9 && node.integer("spatial", 1) == 0)
-        return unsupported("BatchNormalization with spatial = 0 is not served");
+    if (node.opset() < 9 && node.integer("spatial", 1) == 0) return batch_norm_by_place(node, args);
     return result(node, node.call("batch_norm", args, {{"epsilon", node.number("epsilon", 1e-5)}}));
 }
 
@@ -121,6 +131,17 @@ Converted layer_norm(NodeReader& node) {
     return results(node, std::move(vars));
 }
 
+/// Computed in `stash_type`, which is f32 in every model there is.
+Converted rms_norm(NodeReader& node) {
+    ORRERY_CHECK_OK(require_inputs(node, 2));
+    ORRERY_TRY(const DType dtype, input_dtype(node, 0));
+    ORRERY_TRY(const DType scale_type, input_dtype(node, 1));
+    ORRERY_TRY(const Var x, cast_to(node, node.input(0), scale_type));
+    ORRERY_TRY(const Var y, node.call("rms_norm", {x, node.input(1)},
+                                      {{"axis", node.integer("axis", -1)}, {"epsilon", node.number("epsilon", 1e-5)}}));
+    return result(node, is_float(dtype) ? Result<Var>(y) : cast_to(node, y, dtype));
+}
+
 Converted lrn(NodeReader& node) {
     return result(node, node.call("lrn", inputs(node),
                                   {{"size", node.integer("size", 0)},
@@ -155,6 +176,7 @@ constexpr ConverterRow kRows[] = {
     {"LayerNormalization", 1, layer_norm},
     {"LpNormalization", 1, lp_normalization},
     {"MeanVarianceNormalization", 9, mean_variance_norm},
+    {"RMSNormalization", 23, rms_norm},
 };
 
 } // namespace

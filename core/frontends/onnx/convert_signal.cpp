@@ -57,36 +57,8 @@ Converted stft(NodeReader& node) {
         node, node.call("dft", {framed}, {{"axis", std::int64_t{2}}, {"onesided", node.integer("onesided", 1) != 0}}));
 }
 
-Converted grid_sample(NodeReader& node) {
-    std::string mode = node.text("mode", "bilinear");
-    if (mode == "bilinear") mode = "linear";
-    if (mode == "bicubic") mode = "cubic";
-    return result(node, node.call("grid_sample", inputs(node),
-                                  {{"mode", mode},
-                                   {"padding", node.text("padding_mode", "zeros")},
-                                   {"align_corners", node.integer("align_corners", 0) != 0}}));
-}
-
-Converted roi_align(NodeReader& node) {
-    const std::int64_t samples = node.integer("sampling_ratio", 0);
-    if (samples == 0) return unsupported("RoiAlign with sampling_ratio 0 takes as many samples as the data says");
-    const std::string transform =
-        node.text("coordinate_transformation_mode", node.opset() >= 16 ? "half_pixel" : "output_half_pixel");
-    if (transform != "half_pixel" && transform != "output_half_pixel")
-        return bad_attribute("there is no coordinate_transformation_mode " + transform);
-    return result(node, node.call("roi_align", inputs(node),
-                                  {{"height", node.integer("output_height", 1)},
-                                   {"width", node.integer("output_width", 1)},
-                                   {"samples", samples},
-                                   {"spatial_scale", node.number("spatial_scale", 1)},
-                                   {"mode", node.text("mode", "avg")},
-                                   {"half_pixel", transform == "half_pixel"}}));
-}
-
 constexpr ConverterRow kRows[] = {
     {"DFT", 17, dft},
-    {"GridSample", 16, grid_sample},
-    {"RoiAlign", 10, roi_align},
     {"STFT", 17, stft},
 };
 

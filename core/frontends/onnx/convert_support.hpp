@@ -19,20 +19,25 @@ using Converted = Result<Vars>;
 using Rows = std::span<const ConverterRow>;
 
 /// The tables, one a file.
+[[nodiscard]] Rows attention_rows();
 [[nodiscard]] Rows constant_rows();
 [[nodiscard]] Rows conv_rows();
 [[nodiscard]] Rows detection_rows();
 [[nodiscard]] Rows elementwise_rows();
 [[nodiscard]] Rows indexing_rows();
 [[nodiscard]] Rows loss_rows();
+[[nodiscard]] Rows ngram_rows();
 [[nodiscard]] Rows norm_rows();
 [[nodiscard]] Rows product_rows();
 [[nodiscard]] Rows quantize_rows();
+[[nodiscard]] Rows random_rows();
 [[nodiscard]] Rows recurrent_rows();
 [[nodiscard]] Rows reduce_rows();
 [[nodiscard]] Rows resize_rows();
+[[nodiscard]] Rows sequence_rows();
 [[nodiscard]] Rows shape_rows();
 [[nodiscard]] Rows signal_rows();
+[[nodiscard]] Rows spatial_rows();
 [[nodiscard]] Rows training_rows();
 
 /// The node's outputs: `vars` in order, null for the rest.

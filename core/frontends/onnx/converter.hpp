@@ -47,6 +47,14 @@ class NodeReader {
     /// Tensor type of an input. Pre: has(i). Errors: BadType when it is not a tensor.
     [[nodiscard]] virtual Result<graph::TensorType> type(std::size_t i) const = 0;
 
+    /// A number that no other node of the model has, the same at every import.
+    [[nodiscard]] virtual std::int64_t place() const = 0;
+    /// The elements of an input that is a sequence.
+    [[nodiscard]] virtual std::optional<std::vector<graph::Var>> sequence(std::size_t i) const = 0;
+    [[nodiscard]] virtual graph::Var sequence_var(std::vector<graph::Var> elements) = 0;
+    /// What stands for an optional without element.
+    [[nodiscard]] virtual graph::Var no_element() = 0;
+
     /// Emits a call named after the node, with its origin, type-checked. Errors: those of the type relation, with the
     /// node.
     [[nodiscard]] virtual Result<graph::Var> call(std::string_view op, std::vector<graph::Var> args,

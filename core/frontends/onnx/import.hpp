@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,7 +24,9 @@ enum class OpenExtents : std::uint8_t {
 };
 
 struct ImportOptions {
-    std::map<std::string, Shape> shapes;      ///< fixes inputs' shapes; symbolic dimensions take their value from here
+    /// Fixes inputs' shapes; symbolic dimensions take their value from here. A sequence's own is its length, [N]; left
+    /// out it is as long as there are shapes "name.0", "name.1", ... of its elements. Optionals not named are empty.
+    std::map<std::string, Shape> shapes;
     std::map<std::string, NDArray> constants; ///< inputs to be taken as constants of that value
     OpenExtents open = OpenExtents::BindBatch;
     std::int64_t max_bytes = std::int64_t{8} << 30; ///< for all constants and any one intermediate type together
@@ -39,8 +42,19 @@ struct ImportOptions {
 [[nodiscard]] Result<graph::Module> import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
                                                  const ImportOptions& options = {}, const Progress& progress = {});
 
-/// Names of a model's inputs that have no default value, in the file's order.
+/// What a file calls an input or output. A sequence is imported as its elements "name.0", "name.1", ...
+enum class ValueKind : std::uint8_t { Tensor, Sequence, Optional, OptionalSequence };
+struct ModelValue {
+    std::string name;
+    ValueKind kind = ValueKind::Tensor;
+};
+struct ModelInterface {
+    std::vector<ModelValue> inputs; ///< those that have no default value, in the file's order
+    std::vector<ModelValue> outputs;
+};
 /// Errors: FileMissing, FileUnreadable, MalformedModel, LimitExceeded.
+[[nodiscard]] Result<ModelInterface> model_interface(const std::filesystem::path& path);
+/// Names of its inputs. Errors: as model_interface.
 [[nodiscard]] Result<std::vector<std::string>> input_names(const std::filesystem::path& path);
 
 /// ONNX operators served, with the first opset version each entry holds for.
@@ -52,5 +66,8 @@ struct ServedOperator {
 
 /// An ONNX TensorProto file's content as an array. Errors: MalformedModel, UnsupportedFeature, LimitExceeded.
 [[nodiscard]] Result<NDArray> parse_tensor(std::span<const std::byte> bytes);
+/// The tensors of a file that holds a value of that kind: one, or the elements of a sequence; nullopt of an optional
+/// without element. Errors: as parse_tensor.
+[[nodiscard]] Result<std::optional<std::vector<NDArray>>> parse_value(std::span<const std::byte> bytes, ValueKind kind);
 
 } // namespace orrery::onnx

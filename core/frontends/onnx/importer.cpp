@@ -16,7 +16,7 @@ using graph::Var;
 
 namespace {
 
-constexpr int kNewestOpset = 22;                 // the newest whose operators the tables know
+constexpr int kNewestOpset = 23;                 // the newest whose operators the tables know
 constexpr std::int64_t kExpandedNodes = 100'000; // our choice: how many nodes functions and loops may add
 constexpr std::size_t kSharedUsers = 8;          // a constant used by more nodes comes from none in particular
 
@@ -138,8 +138,16 @@ Result<graph::Module> Importer::finish(Scope& scope) {
                               "the output '" + output.name() + "' is computed nowhere",
                               {FileOffset{file_.path, -1}},
                               {}};
-        results.push_back(*var);
-        module.outputs.push_back(output.name());
+        const std::optional<std::vector<Var>> parts = elements(*var);
+        if (!parts) {
+            results.push_back(*var);
+            module.outputs.push_back(output.name());
+            continue;
+        }
+        for (std::size_t i = 0; i < parts->size(); ++i) {
+            results.push_back((*parts)[i]);
+            module.outputs.push_back(output.name() + "." + std::to_string(i));
+        }
     }
     if (results.empty())
         return Diagnostic{Code::MalformedModel, "the model has no outputs", {FileOffset{file_.path, -1}}, {}};
@@ -230,7 +238,9 @@ Result<std::vector<Var>> Importer::convert_served(const NodePlace& place, Scope&
     ORRERY_TRY(std::vector<Var> inputs, inputs_of(place, scope));
     if (has_legacy_broadcast(place.proto->op_type(), scope.opset({})))
         ORRERY_CHECK_OK(align_operands(ImportedNode(*this, place, scope, inputs), inputs));
-    if (!std::ranges::all_of(inputs, [](const Var& v) { return !v || graph::fully_static(v->type); }))
+    const bool lists = is_of_sequences(place.proto->op_type()) ||
+                       std::ranges::any_of(inputs, [&](const Var& v) { return elements(v).has_value(); });
+    if (!lists && !std::ranges::all_of(inputs, [](const Var& v) { return !v || graph::fully_static(v->type); }))
         return place.proto->op_type() == "Shape" || place.proto->op_type() == "Size"
                    ? emit_shape(place, scope, inputs)
                    : convert_open(place, scope, inputs);
@@ -239,7 +249,7 @@ Result<std::vector<Var>> Importer::convert_served(const NodePlace& place, Scope&
     Result<std::vector<Var>> outputs = row->convert(reader);
     // A wrong attribute explains what went wrong after it.
     if (reader.error()) return *reader.error();
-    if (outputs || !reader.waits_for_data()) return outputs;
+    if (outputs || lists || !reader.waits_for_data()) return outputs;
     builder.roll_back(mark);
     return convert_open(place, scope, inputs);
 }
@@ -261,11 +271,12 @@ Result<std::vector<Var>> Importer::emit_shape(const NodePlace& place, Scope& sco
 Result<void> Importer::convert_node(const ::onnx::NodeProto& node, Scope& scope) {
     ORRERY_TRY(const NodePlace place, place_of(node, scope));
     const ::onnx::FunctionProto* function = find_function(node);
-    Result<std::vector<Var>> outputs = function                   ? expand_function(*function, place, scope)
-                                       : node.op_type() == "If"   ? convert_if(place, scope)
-                                       : node.op_type() == "Loop" ? convert_loop(place, scope)
-                                       : node.op_type() == "Scan" ? convert_scan(place, scope)
-                                                                  : convert_served(place, scope);
+    Result<std::vector<Var>> outputs = function                          ? expand_function(*function, place, scope)
+                                       : node.op_type() == "If"          ? convert_if(place, scope)
+                                       : node.op_type() == "Loop"        ? convert_loop(place, scope)
+                                       : node.op_type() == "Scan"        ? convert_scan(place, scope)
+                                       : node.op_type() == "SequenceMap" ? convert_sequence_map(place, scope)
+                                                                         : convert_served(place, scope);
     if (!outputs) {
         Diagnostic& error = outputs.error();
         if (error.code != Code::Cancelled)

@@ -62,6 +62,8 @@ inline constexpr int kNumpyBroadcast = 7; ///< the opset from which on operands 
 [[nodiscard]] const ConverterRow* find_converter(std::string_view op_type, int opset);
 /// Operators the importer converts itself: those that hold graphs.
 [[nodiscard]] bool is_control_flow(std::string_view op_type);
+/// Operators of sequences and optionals: they are converted whatever is known of their elements.
+[[nodiscard]] bool is_of_sequences(std::string_view op_type);
 
 /// Nodes in an order in which everything is computed before it is used: the file's own when that is one.
 /// `known` says whether a name comes from outside the list.
@@ -104,6 +106,12 @@ class Importer {
     [[nodiscard]] const ImportOptions& options() const { return options_; }
     /// To be called for every variable bound in the builder.
     void note(const graph::Var& var);
+    /// A sequence is a tuple that is made and looked at while importing: nothing of it is left in the graph.
+    [[nodiscard]] graph::Var sequence(std::vector<graph::Var> elements, const std::string& name, const OriginSet& from);
+    /// The elements of a sequence; nullopt of anything else.
+    [[nodiscard]] std::optional<std::vector<graph::Var>> elements(const graph::Var& var) const;
+    /// The variable of every optional without element.
+    [[nodiscard]] graph::Var no_element();
 
   private:
     Result<void> check_model();
@@ -161,6 +169,8 @@ class Importer {
     Result<std::vector<graph::Var>> emit_loop(const LoopParts& loop, const NodePlace& place, Scope& scope);
     // importer_scan.cpp
     Result<std::vector<graph::Var>> convert_scan(const NodePlace& place, Scope& scope);
+    // importer_sequence.cpp
+    Result<std::vector<graph::Var>> convert_sequence_map(const NodePlace& place, Scope& scope);
 
     // importer_check.cpp
     /// All operators that nothing serves, named at once.
@@ -178,6 +188,7 @@ class Importer {
     std::vector<std::string> symbols_;      ///< of types so far: names for computed extents are found among them
     std::deque<graph::Probe> probes_;       ///< kProbes of them
     std::deque<graph::KnownValues> worlds_; ///< what is known when symbols have the probes' values
+    graph::Var no_element_;                 ///< null until asked for
 };
 
 } // namespace orrery::onnx

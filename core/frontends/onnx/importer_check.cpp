@@ -43,10 +43,16 @@ const ConverterRow* find_converter(std::string_view op_type, int opset) {
     return best;
 }
 
-bool is_control_flow(std::string_view op_type) { return op_type == "If" || op_type == "Loop" || op_type == "Scan"; }
+bool is_control_flow(std::string_view op_type) {
+    return op_type == "If" || op_type == "Loop" || op_type == "Scan" || op_type == "SequenceMap";
+}
+
+bool is_of_sequences(std::string_view op_type) {
+    return op_type.starts_with("Sequence") || op_type.starts_with("Optional") || op_type == "ConcatFromSequence";
+}
 
 std::vector<ServedOperator> served_operators() {
-    std::vector<ServedOperator> list{{"If", 1}, {"Loop", 1}, {"Scan", 9}};
+    std::vector<ServedOperator> list{{"If", 1}, {"Loop", 1}, {"Scan", 9}, {"SequenceMap", 17}};
     for (const ConverterRow& row : converters()) list.push_back({row.op_type, row.since_opset});
     std::ranges::sort(list, [](const auto& a, const auto& b) {
         return std::tie(a.name, a.since_opset) < std::tie(b.name, b.since_opset);

@@ -19,6 +19,7 @@ constexpr std::int64_t kCapturedShapeBytes = 64 << 10;
 } // namespace
 
 Var Importer::capture(const std::vector<Scope*>& functions, std::string_view name, const Var& outer) {
+    if (outer == no_element_) return outer;
     if (known.is_known(outer))
         if (std::optional<NDArray> value = known.value(outer, kCapturedBytes)) {
             const Var var = builder.constant(*std::move(value), {}, outer->name);
@@ -91,6 +92,11 @@ Result<std::vector<Var>> Importer::convert_body(const InnerGraph& inner, const I
         ORRERY_TRY(Var var, lookup(body, output.name(), place.source));
         if (!var)
             return Diagnostic{Code::UnsupportedFeature, "the output '" + output.name() + "' is not computed", {}, {}};
+        if (!graph::as_tensor(var->type))
+            return Diagnostic{Code::UnsupportedFeature,
+                              "the output '" + output.name() + "' is a sequence or optional that depends on data",
+                              {},
+                              "give the condition as a constant"};
         outputs.push_back(std::move(var));
     }
     return outputs;

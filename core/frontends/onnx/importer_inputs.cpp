@@ -5,22 +5,12 @@
 #include "core/base/file.hpp"
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 namespace orrery::onnx {
 
 using graph::Var;
-
-Result<std::vector<std::string>> input_names(const std::filesystem::path& path) {
-    ORRERY_TRY(const MappedFile mapped, map_file(path));
-    ORRERY_TRY(const ModelFile file, parse_model(mapped.bytes, path.string()));
-    std::unordered_set<std::string_view> defaults;
-    for (const auto& tensor : file.model->graph().initializer()) defaults.insert(tensor.name());
-    std::vector<std::string> names;
-    for (const auto& input : file.model->graph().input())
-        if (!defaults.contains(input.name())) names.push_back(input.name());
-    return names;
-}
 
 namespace {
 
@@ -29,9 +19,9 @@ struct InputDim {
     std::string symbol;      ///< may be empty: open and shared with nothing
 };
 
+/// A parameter: an input, or an element of one.
 struct Input {
     std::string name;
-    std::string_view key; ///< the name in the file's own storage, which outlives scopes
     DType dtype = DType::F32;
     bool ranked = false;
     std::vector<InputDim> dims;
@@ -41,15 +31,13 @@ Diagnostic about(Code code, const std::string& input, const std::string& what, s
     return {code, "the input '" + input + "' " + what, {}, std::move(hint)};
 }
 
-Result<Input> read_input(const ::onnx::ValueInfoProto& info) {
-    Input input{info.name(), info.name(), DType::F32, false, {}};
-    if (info.name().empty()) return about(Code::MalformedModel, {}, "has no name");
-    if (!info.type().has_tensor_type())
-        return about(info.has_type() ? Code::UnsupportedFeature : Code::MalformedModel, info.name(),
-                     info.has_type() ? "is no tensor (a sequence, map or optional)" : "has no type");
-    const auto& tensor = info.type().tensor_type();
+Result<Input> read_input(const std::string& name, const ::onnx::TypeProto& type) {
+    Input input{name, DType::F32, false, {}};
+    if (!type.has_tensor_type())
+        return about(Code::UnsupportedFeature, name, "is neither a tensor nor a sequence or optional of some");
+    const auto& tensor = type.tensor_type();
     Result<DType> dtype = dtype_of(tensor.elem_type());
-    if (!dtype) return about(dtype.error().code, info.name(), "cannot be taken: " + dtype.error().message);
+    if (!dtype) return about(dtype.error().code, name, "cannot be taken: " + dtype.error().message);
     input.dtype = *dtype;
     input.ranked = tensor.has_shape();
     for (const auto& dim : tensor.shape().dim()) {
@@ -61,6 +49,64 @@ Result<Input> read_input(const ::onnx::ValueInfoProto& info) {
         input.dims.push_back(std::move(out));
     }
     return input;
+}
+
+/// What the file calls an input, as the parameters it becomes.
+struct InputGroup {
+    std::string_view key; ///< the name in the file's own storage, which outlives scopes
+    ValueKind kind = ValueKind::Tensor;
+    bool absent = false; ///< an optional that is not given
+    std::vector<Input> members;
+};
+
+ValueKind kind_of(const ::onnx::TypeProto& type) {
+    if (type.has_sequence_type()) return ValueKind::Sequence;
+    if (!type.has_optional_type()) return ValueKind::Tensor;
+    return type.optional_type().elem_type().has_sequence_type() ? ValueKind::OptionalSequence : ValueKind::Optional;
+}
+
+bool is_asked(const ImportOptions& options, const std::string& name) {
+    return options.shapes.contains(name) || options.constants.contains(name);
+}
+
+/// How many elements of a sequence are asked for: its own shape's one extent says so, or shapes of "name.0",
+/// "name.1"...
+std::optional<std::int64_t> asked_length(const ImportOptions& options, const std::string& name) {
+    constexpr std::int64_t kMost = 100'000; // our choice: each is a parameter
+    if (const auto it = options.shapes.find(name); it != options.shapes.end())
+        return it->second.size() == 1 && it->second[0] >= 0 && it->second[0] <= kMost ? std::optional(it->second[0])
+                                                                                      : std::nullopt;
+    std::int64_t count = 0;
+    while (count < kMost && is_asked(options, name + "." + std::to_string(count))) ++count;
+    return count > 0 ? std::optional(count) : std::nullopt;
+}
+
+Result<InputGroup> read_group(const ::onnx::ValueInfoProto& info, const ImportOptions& options) {
+    if (info.name().empty()) return about(Code::MalformedModel, {}, "has no name");
+    if (!info.has_type()) return about(Code::MalformedModel, info.name(), "has no type");
+    InputGroup group{info.name(), kind_of(info.type()), false, {}};
+    const bool optional = info.type().has_optional_type();
+    const ::onnx::TypeProto& type = optional ? info.type().optional_type().elem_type() : info.type();
+    if (!type.has_sequence_type()) {
+        group.absent = optional && !is_asked(options, info.name());
+        if (group.absent) return group;
+        ORRERY_TRY(Input input, read_input(info.name(), type));
+        group.members.push_back(std::move(input));
+        return group;
+    }
+    const std::optional<std::int64_t> length = asked_length(options, info.name());
+    group.absent = optional && !length;
+    if (!length && !optional)
+        return about(Code::BadShape, info.name(), "is a sequence whose length is open",
+                     "say how many elements it has with --shape " + info.name() +
+                         "=N, or give their shapes with "
+                         "--shape " +
+                         info.name() + ".0=... --shape " + info.name() + ".1=...");
+    for (std::int64_t i = 0; i < length.value_or(0); ++i) {
+        ORRERY_TRY(Input input, read_input(info.name() + "." + std::to_string(i), type.sequence_type().elem_type()));
+        group.members.push_back(std::move(input));
+    }
+    return group;
 }
 
 class ShapeBinder {
@@ -178,13 +224,19 @@ graph::Type type_of(const Input& input) {
 
 Result<void> Importer::bind_inputs(Scope& scope) {
     std::vector<Input> inputs;
+    std::vector<InputGroup> groups;
+    std::set<std::string> sequences;
     for (const auto& info : file_.model->graph().input()) {
         if (scope.initializers.contains(info.name())) continue; // a default value: taken as the constant it is
-        ORRERY_TRY(Input input, read_input(info));
-        inputs.push_back(std::move(input));
+        ORRERY_TRY(InputGroup group, read_group(info, options_));
+        if (group.kind == ValueKind::Sequence || group.kind == ValueKind::OptionalSequence)
+            sequences.insert(info.name());
+        inputs.insert(inputs.end(), group.members.begin(), group.members.end());
+        groups.push_back(std::move(group));
     }
     std::vector<std::string> asked;
-    for (const auto& [name, shape] : options_.shapes) asked.push_back(name);
+    for (const auto& [name, shape] : options_.shapes)
+        if (!sequences.contains(name)) asked.push_back(name);
     for (const auto& [name, value] : options_.constants) asked.push_back(name);
     ORRERY_CHECK_OK(check_names(asked, inputs));
 
@@ -201,6 +253,7 @@ Result<void> Importer::bind_inputs(Scope& scope) {
         }
     }
     ORRERY_CHECK_OK(binder.close(inputs, options_.open == OpenExtents::BindBatch));
+    std::vector<Var> vars;
     for (const Input& input : inputs) {
         const graph::Type type = type_of(input);
         if (graph::fully_static(type)) {
@@ -214,10 +267,38 @@ Result<void> Importer::bind_inputs(Scope& scope) {
         const Var var = constant == options_.constants.end() ? builder.param(input.name, type)
                                                              : builder.constant(constant->second, {}, input.name);
         note(var);
-        if (!scope.vars.emplace(input.key, var).second)
-            return about(Code::MalformedModel, input.name, "is listed twice");
+        vars.push_back(var);
+    }
+    auto next = vars.begin();
+    for (const InputGroup& group : groups) {
+        const auto end = next + static_cast<std::ptrdiff_t>(group.members.size());
+        const bool list = group.kind == ValueKind::Sequence || group.kind == ValueKind::OptionalSequence;
+        const Var var = group.absent ? no_element() : list ? sequence({next, end}, std::string(group.key), {}) : *next;
+        next = end;
+        if (!scope.vars.emplace(group.key, var).second)
+            return about(Code::MalformedModel, std::string(group.key), "is listed twice");
     }
     return {};
+}
+
+Result<ModelInterface> model_interface(const std::filesystem::path& path) {
+    ORRERY_TRY(const MappedFile mapped, map_file(path));
+    ORRERY_TRY(const ModelFile file, parse_model(mapped.bytes, path.string()));
+    std::unordered_set<std::string_view> defaults;
+    for (const auto& tensor : file.model->graph().initializer()) defaults.insert(tensor.name());
+    ModelInterface found;
+    for (const auto& input : file.model->graph().input())
+        if (!defaults.contains(input.name())) found.inputs.push_back({input.name(), kind_of(input.type())});
+    for (const auto& output : file.model->graph().output())
+        found.outputs.push_back({output.name(), kind_of(output.type())});
+    return found;
+}
+
+Result<std::vector<std::string>> input_names(const std::filesystem::path& path) {
+    ORRERY_TRY(const ModelInterface found, model_interface(path));
+    std::vector<std::string> names;
+    for (const ModelValue& input : found.inputs) names.push_back(input.name);
+    return names;
 }
 
 } // namespace orrery::onnx

@@ -112,7 +112,14 @@ Result<std::vector<Var>> Importer::unroll_loop(const LoopParts& loop, const Node
 /// are left open and it is converted again. Each round opens an extent at least, so that the rounds end.
 Result<std::vector<Var>> Importer::emit_loop(const LoopParts& loop, const NodePlace& place, Scope& scope) {
     std::vector<Type> carried;
-    for (const Var& var : loop.carried) carried.push_back(var->type);
+    for (const Var& var : loop.carried) {
+        if (!graph::as_tensor(var->type))
+            return Diagnostic{Code::UnsupportedFeature,
+                              "a loop carries a sequence or optional, and its number of iterations depends on data",
+                              {},
+                              "give the limit and the condition as constants"};
+        carried.push_back(var->type);
+    }
     Var limit, condition;
     if (loop.limit) { ORRERY_TRY(limit, control_value(loop.limit, place)); }
     if (loop.condition) { ORRERY_TRY(condition, control_value(loop.condition, place)); }

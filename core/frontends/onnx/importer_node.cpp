@@ -161,6 +161,15 @@ Result<graph::Attrs> ImportedNode::open_attrs() {
     return graph::Attrs(std::move(map));
 }
 
+std::optional<std::vector<Var>> ImportedNode::sequence(std::size_t i) const {
+    const Var var = input(i);
+    return var ? importer_.elements(var) : std::nullopt;
+}
+
+Var ImportedNode::sequence_var(std::vector<Var> elements) {
+    return importer_.sequence(std::move(elements), place_.name, OriginSet(place_.source));
+}
+
 Result<Var> ImportedNode::call(std::string_view op, std::vector<Var> args, graph::Attrs attrs) {
     return importer_.emit(make_ref<const graph::CallOp>(ops::op(op), std::move(args), std::move(attrs)), place_.name,
                           place_.source);

@@ -48,6 +48,10 @@ class ImportedNode final : public NodeReader {
     [[nodiscard]] std::optional<NDArray> constant(std::size_t i) override;
     [[nodiscard]] Result<NDArray> required_constant(std::size_t i, std::string_view what) override;
     [[nodiscard]] Result<graph::TensorType> type(std::size_t i) const override;
+    [[nodiscard]] std::int64_t place() const override { return static_cast<std::int64_t>(place_.source); }
+    [[nodiscard]] std::optional<std::vector<graph::Var>> sequence(std::size_t i) const override;
+    [[nodiscard]] graph::Var sequence_var(std::vector<graph::Var> elements) override;
+    [[nodiscard]] graph::Var no_element() override { return importer_.no_element(); }
     [[nodiscard]] Result<graph::Var> call(std::string_view op, std::vector<graph::Var> args,
                                           graph::Attrs attrs = {}) override;
     [[nodiscard]] graph::Var constant_var(NDArray value) override;

@@ -132,6 +132,12 @@ Result<graph::TensorType> OpenNode::type(std::size_t i) const {
                       {}};
 }
 
+std::int64_t OpenNode::place() const {
+    Hasher hasher;
+    hasher.add(std::string_view(place_.name));
+    return static_cast<std::int64_t>(hasher.finish().low);
+}
+
 Var OpenNode::noted(const Var& var) {
     place_.known.note(var, place_.builder.value_of(var));
     return var;

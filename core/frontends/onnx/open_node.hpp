@@ -55,6 +55,11 @@ class OpenNode final : public NodeReader {
     [[nodiscard]] std::optional<NDArray> constant(std::size_t i) override;
     [[nodiscard]] Result<NDArray> required_constant(std::size_t i, std::string_view what) override;
     [[nodiscard]] Result<graph::TensorType> type(std::size_t i) const override;
+    [[nodiscard]] std::int64_t place() const override;
+    /// There are no sequences once a model is imported.
+    [[nodiscard]] std::optional<std::vector<graph::Var>> sequence(std::size_t) const override { return std::nullopt; }
+    [[nodiscard]] graph::Var sequence_var(std::vector<graph::Var>) override { return nullptr; }
+    [[nodiscard]] graph::Var no_element() override { return nullptr; }
     [[nodiscard]] Result<graph::Var> call(std::string_view op, std::vector<graph::Var> args,
                                           graph::Attrs attrs = {}) override;
     [[nodiscard]] graph::Var constant_var(NDArray value) override;

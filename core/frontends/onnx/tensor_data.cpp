@@ -7,6 +7,7 @@
 #include <charconv>
 #include <google/protobuf/io/coded_stream.h>
 #include <limits>
+#include <onnx/onnx-data_pb.h>
 #include <onnx/onnx_pb.h>
 
 namespace orrery::onnx {
@@ -221,16 +222,54 @@ Result<NDArray> tensor_value(const TensorProto& tensor, const TensorLimits& limi
     return normalized(std::move(array));
 }
 
-Result<NDArray> parse_tensor(std::span<const std::byte> bytes) {
+namespace {
+
+Result<void> parse_message(std::span<const std::byte> bytes, google::protobuf::MessageLite& message) {
     if (bytes.size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
         return Diagnostic{Code::LimitExceeded, "a tensor file of more than 2 GiB", {}, {}};
-    TensorProto tensor;
     google::protobuf::io::CodedInputStream stream(reinterpret_cast<const std::uint8_t*>(bytes.data()),
                                                   static_cast<int>(bytes.size()));
-    if (!tensor.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
-        return Diagnostic{
-            Code::MalformedModel, "not an ONNX tensor", {}, "a .pb file holds one serialized TensorProto"};
+    if (message.ParseFromCodedStream(&stream) && stream.ConsumedEntireMessage()) return {};
+    return Diagnostic{Code::MalformedModel, "not an ONNX tensor", {}, "a .pb file holds one serialized TensorProto"};
+}
+
+Result<std::optional<std::vector<NDArray>>> elements_of(const ::onnx::SequenceProto& sequence) {
+    std::vector<NDArray> elements;
+    if (sequence.sequence_values_size() + sequence.map_values_size() + sequence.optional_values_size() +
+            sequence.sparse_tensor_values_size() >
+        0)
+        return Diagnostic{Code::UnsupportedFeature, "sequences are served of tensors only", {}, {}};
+    for (const TensorProto& tensor : sequence.tensor_values()) {
+        ORRERY_TRY(NDArray element, tensor_value(tensor));
+        elements.push_back(std::move(element));
+    }
+    return std::optional(std::move(elements));
+}
+
+} // namespace
+
+Result<NDArray> parse_tensor(std::span<const std::byte> bytes) {
+    TensorProto tensor;
+    ORRERY_CHECK_OK(parse_message(bytes, tensor));
     return tensor_value(tensor);
+}
+
+Result<std::optional<std::vector<NDArray>>> parse_value(std::span<const std::byte> bytes, ValueKind kind) {
+    if (kind == ValueKind::Tensor) {
+        ORRERY_TRY(NDArray array, parse_tensor(bytes));
+        return std::optional(std::vector{std::move(array)});
+    }
+    if (kind == ValueKind::Sequence) {
+        ::onnx::SequenceProto sequence;
+        ORRERY_CHECK_OK(parse_message(bytes, sequence));
+        return elements_of(sequence);
+    }
+    ::onnx::OptionalProto optional;
+    ORRERY_CHECK_OK(parse_message(bytes, optional));
+    if (optional.has_sequence_value()) return elements_of(optional.sequence_value());
+    if (!optional.has_tensor_value()) return std::optional<std::vector<NDArray>>();
+    ORRERY_TRY(NDArray array, tensor_value(optional.tensor_value()));
+    return std::optional(std::vector{std::move(array)});
 }
 
 } // namespace orrery::onnx

@@ -165,7 +165,7 @@ TEST_CASE("sampling a grid and aligning regions", "[ops][spatial]") {
                    {1, 1, 1, 2}, {1, 2});
     REQUIRE(refusal("roi_align", {ramp, f32({1, 4}, {1, 1, 3, 3}), i64({2}, {0, 0})}, bins) == Code::BadShape);
     REQUIRE(refusal("roi_align", {ramp, f32({1, 4}, {1, 1, 3, 3}), i64({1}, {0})},
-                    bins.with("samples", std::int64_t{0})) == Code::BadAttribute);
+                    bins.with("samples", std::int64_t{-1})) == Code::BadAttribute);
 }
 
 TEST_CASE("Fourier transforms", "[ops][signal]") {

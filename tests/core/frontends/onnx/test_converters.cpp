@@ -275,7 +275,15 @@ TEST_CASE("older forms", "[onnx][convert]") {
             .real("epsilon", 0);
     };
     for (const int opset : {7, 9, 14, 15}) batch_norm(opset).gives({1, 1, 2}, {0, 2});
-    REQUIRE(batch_norm(7).attr("spatial", 0).refusal() == Code::UnsupportedFeature);
+    OneNode(7, "BatchNormalization") // statistics of each place of a sample
+        .with({2, 1, 2}, {1, 3, 5, 7})
+        .with({1, 2}, {2, 1})
+        .with({1, 2}, {1, 0})
+        .with({1, 2}, {2, 3})
+        .with({1, 2}, {4, 1})
+        .real("epsilon", 0)
+        .attr("spatial", 0)
+        .gives({2, 1, 2}, {0, 0, 4, 4});
     OneNode(7, "PRelu")
         .with({1, 2, 2, 3}, {-1, -1, -1, -1, -1, -1, -2, -2, -2, 2, 2, 2})
         .with({2}, {0.5F, 0.25F})

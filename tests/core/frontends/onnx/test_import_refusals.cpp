@@ -233,8 +233,10 @@ TEST_CASE("what is not served yet is said with its place", "[onnx][import]") {
     CHECK(refused(texts).code == Code::UnsupportedFeature);
 
     ::onnx::ModelProto sequence = add_relu();
-    sequence.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sequence_type();
-    CHECK(refused(sequence).code == Code::UnsupportedFeature);
+    auto& list = *sequence.mutable_graph()->mutable_input(0)->mutable_type()->mutable_sequence_type();
+    CHECK(refused(sequence).code == Code::BadShape); // its length is open
+    list.mutable_elem_type()->mutable_map_type();
+    CHECK(refused(sequence, {.shapes = {{"x", {1}}}, .constants = {}}).code == Code::UnsupportedFeature);
 
     ::onnx::ModelProto sparse = add_relu();
     sparse.mutable_graph()->add_sparse_initializer();
