@@ -173,14 +173,15 @@ Converted attention(NodeReader& node) {
     ORRERY_TRY(const Var product, node.call("matmul", {a.query, a.key}, {{"transpose_b", true}}));
     ORRERY_TRY(Var scores, reshaped(node, product, a.scores));
     Vars stages{scores}; // what qk_matmul_output_mode 0 to 3 asks for
-    ORRERY_TRY(const Var bias, attention_bias(node, a.scores, dtype));
-    if (bias) { ORRERY_TRY(scores, node.call("add", {scores, bias})); }
-    stages.push_back(scores);
     if (const double cap = node.number("softcap", 0); cap != 0) {
         ORRERY_TRY(const Var part, node.call("divide", {scores, scalar(node, dtype, cap)}));
         ORRERY_TRY(const Var bent, node.call("tanh", {part}));
         ORRERY_TRY(scores, node.call("multiply", {bent, scalar(node, dtype, cap)}));
     }
+    stages.push_back(scores);
+    // After the cap, which would make a number of -infinity. So does ONNX Runtime.
+    ORRERY_TRY(const Var bias, attention_bias(node, a.scores, dtype));
+    if (bias) { ORRERY_TRY(scores, node.call("add", {scores, bias})); }
     stages.push_back(scores);
     DType precision = dtype;
     if (node.integer("softmax_precision", 0) != 0) { ORRERY_TRY(precision, node.dtype("softmax_precision", dtype)); }
