@@ -30,14 +30,16 @@ struct Grams {
 };
 
 Result<Grams> read_grams(NodeReader& node) {
-    constexpr std::int64_t kMost = 1 << 16, kMostColumns = 1 << 24; // our choice: far beyond any vectorizer
+    // Our choice: far beyond any vectorizer; each length and skip is a few nodes of the graph.
+    constexpr std::int64_t kMostLengths = 64, kMostSkips = 1 << 10, kMostColumns = 1 << 24;
     Grams g{node.ints("pool_int64s", {}), node.ints("ngram_counts", {}), node.ints("ngram_indexes", {})};
     if (node.has_attr("pool_strings")) return unsupported("TfIdfVectorizer over strings is not served");
     g.least = node.integer("min_gram_length", 0);
     g.most = node.integer("max_gram_length", 0);
     g.skips = node.integer("max_skip_count", 0);
     const auto lengths = static_cast<std::int64_t>(g.starts.size());
-    if (g.least < 1 || g.most < g.least || g.most > lengths || g.skips < 0 || g.skips > kMost || lengths > kMost)
+    if (g.least < 1 || g.most < g.least || g.most > lengths || g.skips < 0 || g.skips > kMostSkips ||
+        lengths > kMostLengths)
         return bad_attribute("TfIdfVectorizer's gram lengths and skips do not fit its ngram_counts");
     std::int64_t total = 0;
     for (std::int64_t n = 1; n <= lengths; ++n) {

@@ -79,6 +79,7 @@ Result<Ints> part_sizes(NodeReader& node, std::int64_t extent) {
         return Ints(static_cast<std::size_t>(extent), 1);
     }
     ORRERY_TRY(const NDArray split, node.required_constant(1, "split"));
+    if (split.size() > kMostParts) return unsupported("a sequence of more than 100000 elements");
     if (!split.shape().empty()) return split.to_ints();
     const std::int64_t size = split.as_int(0);
     if (size < 1 || extent / size > kMostParts) return bad_shape("SplitToSequence needs parts of one element or more");

@@ -257,6 +257,47 @@ TEST_CASE("operators newer than the suite", "[onnx][convert]") {
     REQUIRE(OneNode(20, "Gelu").with({1}, {1}).text("approximate", "sine").refusal() == Code::BadAttribute);
 }
 
+TEST_CASE("newer operators refuse what does not fit", "[onnx][convert]") {
+    const std::vector<float> kEight(8, 1);
+    REQUIRE(OneNode(20, "AffineGrid").with({2, 2, 2}, kEight).ints({2, 1, 3, 3}).refusal() == Code::BadShape);
+    REQUIRE(OneNode(20, "AffineGrid").with({1, 2, 3}, kSix).ints({1, 1, -3, 3}).refusal() == Code::BadShape);
+    REQUIRE(OneNode(20, "AffineGrid").with({1, 2, 3}, kSix).ints({2, 1, 3, 3}).refusal() == Code::BadShape);
+    REQUIRE(OneNode(18, "Col2Im").with({1, 4, 2}, kEight).ints({3, 3}).ints({2}).refusal() == Code::BadAttribute);
+    REQUIRE(OneNode(1, "MaxRoiPool").with({1, 2, 2, 2}, kEight).with({1, 5}, {0, 0, 0, 1, 1}).refusal() ==
+            Code::BadAttribute);
+    const auto deform = [&](std::int64_t groups) {
+        return OneNode(19, "DeformConv")
+            .with({1, 2, 2, 2}, kEight)
+            .with({2, 1, 2, 2}, kEight)
+            .with({1, 8, 1, 1}, kEight)
+            .attr("group", groups);
+    };
+    deform(2).gives({1, 2, 1, 1}, {1, 1}); // every tap but the first is moved out of the image
+    for (const std::int64_t groups : {0, -1, 3}) REQUIRE(deform(groups).refusal() == Code::BadShape);
+    const auto rotary = [&](std::int64_t turned) {
+        return OneNode(23, "RotaryEmbedding")
+            .with({1, 1, 2, 4}, kEight)
+            .with({1, 2, 1}, {1, 1})
+            .with({1, 2, 1}, {0, 0})
+            .attr("rotary_embedding_dim", turned);
+    };
+    rotary(2).gives({1, 1, 2, 4}, kEight);
+    REQUIRE(rotary(3).refusal() == Code::BadAttribute);
+    REQUIRE(rotary(6).refusal() == Code::BadAttribute);
+    REQUIRE(rotary(4).refusal() == Code::BadShape); // the cache is for 2
+    const auto attention = [&](const Shape& key) {
+        return OneNode(23, "Attention").with({1, 2, 1, 4}, kEight).with(key, kEight).with(key, kEight);
+    };
+    REQUIRE(attention({1, 1, 4, 2}).refusal() == Code::BadShape);
+    REQUIRE(attention({2, 1, 1, 4}).refusal() == Code::BadShape);
+    REQUIRE(attention({1, 2, 4}).refusal() == Code::BadShape); // no kv_num_heads
+    REQUIRE(attention({1, 2, 1, 4}).attr("qk_matmul_output_mode", 4).refusal() == Code::BadAttribute);
+    REQUIRE(attention({1, 2, 1, 4}).real("scale", -1).refusal() == Code::BadAttribute);
+    REQUIRE(OneNode(7, "Multinomial").with({1, 2}, {0, 0}).attr("sample_size", 0).refusal() == Code::BadShape);
+    REQUIRE(OneNode(1, "RandomNormal").list("shape", {-1}).refusal() == Code::BadShape);
+    REQUIRE(OneNode(1, "RandomUniform").list("shape", {1 << 20, 1 << 30}).refusal() == Code::LimitExceeded);
+}
+
 TEST_CASE("older forms", "[onnx][convert]") {
     const std::vector<NDArray> top = OneNode(9, "TopK", 2).with({4}, {1, 9, 3, 7}).attr("k", 2).run();
     REQUIRE(top[0].as_double(1) == 7);
