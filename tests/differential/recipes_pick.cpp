@@ -180,10 +180,23 @@ DrawnCall roi_align(Draw& d) {
     const Var x = d.tensor(dtype, {batch, d.number(1, 3), d.number(3, 8), d.number(3, 8)});
     const Var rois = d.tensor(dtype, {regions, 4}, {.strict = true, .low = 0.0625, .high = 3});
     DrawnCall call{{x, rois, d.whole(DType::I64, {regions}, 0, batch - 1)},
-                   {{"height", d.number(1, 3)}, {"width", d.number(1, 3)}, {"samples", d.number(1, 2)}}};
+                   {{"height", d.number(1, 3)}, {"width", d.number(1, 3)}, {"samples", d.number(0, 2)}}};
     if (d.chance(50)) call.attrs["spatial_scale"] = d.real(0.25, 1);
     if (d.chance(50)) call.attrs["half_pixel"] = d.chance(50);
     if (d.chance(50)) call.attrs["mode"] = d.word({"avg", "max"});
+    return call;
+}
+
+DrawnCall roi_max_pool(Draw& d) {
+    const DType dtype = d.dtype(DTypes::WideFloat);
+    const std::int64_t batch = d.number(1, 2), regions = d.number(1, 3);
+    const Var x = d.tensor(dtype, {batch, d.number(1, 3), d.number(3, 8), d.number(3, 8)});
+    // The first number of a region is its image; the others are its corners.
+    NDArray rois = NDArray::allocate(dtype, {regions, 5});
+    for (std::int64_t i = 0; i < rois.size(); ++i)
+        rois.set(i, i % 5 == 0 ? static_cast<double>(d.number(0, batch - 1)) : d.real(0.0625, 4));
+    DrawnCall call{{x, d.constant(rois)}, {{"height", d.number(1, 3)}, {"width", d.number(1, 3)}}};
+    if (d.chance(50)) call.attrs["spatial_scale"] = d.real(0.25, 1);
     return call;
 }
 
@@ -193,6 +206,16 @@ DrawnCall shape_of(Draw& d) {
     if (d.chance(50)) call.attrs["end"] = d.number(-3, 5);
     return call;
 }
+
+DrawnCall random_numbers(Draw& d, const char* first, const char* second) {
+    DrawnCall call{{d.whole(DType::I64, d.chance(50) ? Shape{} : Shape{1}, 0, 1000)},
+                   {{"shape", Ints(d.shape(0, 3))}, {"dtype", d.dtype(DTypes::Float)}}};
+    if (d.chance(50)) call.attrs[first] = d.real(-1, 0);
+    if (d.chance(50)) call.attrs[second] = d.real(0.5, 2);
+    return call;
+}
+DrawnCall random_normal(Draw& d) { return random_numbers(d, "mean", "scale"); }
+DrawnCall random_uniform(Draw& d) { return random_numbers(d, "low", "high"); }
 
 } // namespace
 
@@ -207,8 +230,11 @@ Recipes pick_recipes() {
         {"grid_sample", Effect::Rounds, grid_sample},
         {"hardmax", Effect::Decides, hardmax},
         {"one_hot", Effect::Decides, one_hot},
+        {"random_normal", Effect::Rounds, random_normal},
+        {"random_uniform", Effect::Rounds, random_uniform},
         {"reverse_sequence", Effect::Moves, reverse_sequence},
         {"roi_align", Effect::Rounds, roi_align},
+        {"roi_max_pool", Effect::Moves, roi_max_pool},
         {"scatter_elements", Effect::Rounds, scatter_elements},
         {"scatter_nd", Effect::Rounds, scatter_nd},
         {"shape_of", Effect::Decides, shape_of},

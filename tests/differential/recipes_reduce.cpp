@@ -125,6 +125,13 @@ DrawnCall layer_norm(Draw& d) {
     maybe_epsilon(d, call);
     return call;
 }
+DrawnCall rms_norm(Draw& d) {
+    DrawnCall call = along_axis(d);
+    const Var x = call.args[0];
+    call.args.push_back(d.chance(60) ? d.tensor(Draw::dtype_of(x), d.broadcastable(Draw::shape_of(x))) : Var());
+    maybe_epsilon(d, call);
+    return call;
+}
 DrawnCall lrn(Draw& d) {
     DrawnCall call{{d.operand({.dtypes = DTypes::Float, .least_rank = 2})}, {{"size", d.number(1, 6)}}};
     if (d.chance(50)) call.attrs["alpha"] = d.real(0.0625, 1);
@@ -179,6 +186,7 @@ Recipes reduce_recipes() {
         {"reduce_prod", Effect::Sums, reduce<DTypes::Number>},
         {"reduce_sum", Effect::Sums, reduce<DTypes::Number>},
         {"reduce_sum_square", Effect::Sums, reduce<DTypes::Number>},
+        {"rms_norm", Effect::Sums, rms_norm},
         {"softmax", Effect::Sums, along_axis},
     };
 }

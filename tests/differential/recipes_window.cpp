@@ -98,6 +98,49 @@ DrawnCall conv_transpose(Draw& d) {
     return call;
 }
 
+/// How many windows there are along each spatial axis. Pre: those of add_windows.
+Shape counts(const DrawnCall& call, const Shape& image, const Ints& kernel) {
+    const Ints strides =
+        call.attrs.contains("strides") ? std::get<Ints>(call.attrs.at("strides")) : Ints(kernel.size(), 1);
+    const Ints &dilations = std::get<Ints>(call.attrs.at("dilations")), &pads = std::get<Ints>(call.attrs.at("pads"));
+    Shape out;
+    for (std::size_t i = 0; i < kernel.size(); ++i)
+        out.push_back(
+            (image[2 + i] + pads[i] + pads[kernel.size() + i] - (kernel[i] - 1) * dilations[i] - 1) / strides[i] + 1);
+    return out;
+}
+
+DrawnCall col2im(Draw& d) {
+    const auto spatial = static_cast<std::size_t>(d.number(1, 2));
+    Shape image{d.number(1, 2), d.number(1, 3)};
+    for (std::size_t i = 0; i < spatial; ++i) image.push_back(d.number(2, 7));
+    Ints kernel = some_kernel(d, spatial);
+    DrawnCall call{{}, {}};
+    add_windows(d, call, image, kernel, false);
+    call.attrs["kernel"] = kernel;
+    call.attrs["image"] = Ints(image.begin() + 2, image.end());
+    call.args = {d.tensor(d.dtype(DTypes::Number),
+                          {image[0], image[1] * element_count(kernel), element_count(counts(call, image, kernel))})};
+    return call;
+}
+
+DrawnCall deform_columns(Draw& d) {
+    const DType dtype = d.dtype(DTypes::WideFloat);
+    const std::int64_t groups = d.number(1, 2);
+    const Shape image{d.number(1, 2), groups * d.number(1, 2), d.number(2, 6), d.number(2, 6)};
+    Ints kernel = some_kernel(d, 2);
+    DrawnCall call{{d.tensor(dtype, image)}, {}};
+    add_windows(d, call, image, kernel, false);
+    call.attrs["kernel"] = kernel;
+    if (groups > 1 || d.chance(30)) call.attrs["groups"] = groups;
+    const Shape out = counts(call, image, kernel);
+    const std::int64_t taps = groups * element_count(kernel);
+    // Where a tap lies between pixels is exact for offsets of its own.
+    call.args.push_back(d.tensor(dtype, {image[0], 2 * taps, out[0], out[1]}, {.strict = true}));
+    if (d.chance(50)) call.args.push_back(d.tensor(dtype, {image[0], taps, out[0], out[1]}));
+    return call;
+}
+
 template <DTypes Set, bool Exact = false> DrawnCall pool(Draw& d) {
     const auto spatial = static_cast<std::size_t>(d.one_of({1, 2, 2, 2, 3}));
     const Var x = image(d, spatial, {.dtypes = Set, .exact = Exact});
@@ -192,10 +235,12 @@ DrawnCall approximated(Draw& d) { return {{d.operand({.dtypes = DTypes::Float})}
 Recipes window_recipes() {
     return {
         {"avg_pool", Effect::Sums, avg_pool},
+        {"col2im", Effect::Sums, col2im},
         {"conv1d", Effect::Sums, conv<1>},
         {"conv2d", Effect::Sums, conv<2>},
         {"conv3d", Effect::Sums, conv<3>},
         {"conv_transpose", Effect::Sums, conv_transpose},
+        {"deform_columns", Effect::Rounds, deform_columns},
         {"fast_erf", Effect::Rounds, approximated},
         {"fast_gelu", Effect::Rounds, approximated},
         {"fast_sigmoid", Effect::Rounds, approximated},
