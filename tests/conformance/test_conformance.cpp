@@ -152,12 +152,19 @@ TEST_CASE("ONNX's own cases pass with the reference interpreter", "[conformance]
     }
     const ConformanceReport node = run_all(data / "node", interpret);
     std::string failed;
+    int others = 0;
     for (const ConformanceCase& one : node.cases)
-        if (one.status == CaseStatus::Failed) failed += one.name + ": " + one.reason + "\n";
+        if (one.status == CaseStatus::Failed) {
+            // What a seed gives is nowhere specified: theirs are numpy's numbers, which docs/operators.md says.
+            const bool random = one.name.starts_with("test_bernoulli") || one.name.starts_with("test_training_dropout");
+            failed += one.name + ": " + one.reason + "\n";
+            others += !random;
+        }
     INFO(failed);
     CHECK(node.cases.size() == 932);
     CHECK(node.passed >= 880);
-    CHECK(node.failed <= 15);
+    CHECK(others <= 6);
+    CHECK(node.failed <= 16);
     const ConformanceReport converted = run_all(data / "pytorch-converted", interpret);
     CHECK(converted.passed >= 78);
     const ConformanceReport real = run_all(data / "real", interpret);
