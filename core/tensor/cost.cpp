@@ -13,6 +13,12 @@ struct Box {
     std::vector<Interval> dimensions;
 };
 
+bool compares_floats(const Expr& condition) {
+    const Binary* binary = as<Binary>(condition);
+    if (!binary) return false;
+    return is_float(binary->a->dtype) || compares_floats(binary->a) || compares_floats(binary->b);
+}
+
 class CostCounter final : public Visitor {
   public:
     explicit CostCounter(const Program& program) {
@@ -37,9 +43,10 @@ class CostCounter final : public Visitor {
         if (is_float(node.dtype)) cost_.flops += times_;
         Visitor::visit_node(node);
     }
-    /// Only one arm runs: the dearer one counts.
+    /// Only one arm runs: the dearer one counts. Choosing by a comparison of floats is one operation, as a maximum is.
     void visit_node(const Select& node) override {
         if (!counted_.insert(&node).second) return;
+        if (is_float(node.dtype) && compares_floats(node.condition)) cost_.flops += times_;
         visit(node.condition);
         dearer([&] { visit(node.then_value); }, [&] { visit(node.else_value); });
     }

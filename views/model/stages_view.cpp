@@ -53,7 +53,7 @@ std::string to_text(const StagesViewData& data) {
             out += "\n";
         }
     }
-    return out + data.command + "\n";
+    return data.command.empty() ? out : out + data.command + "\n";
 }
 
 std::string to_json(const StagesViewData& data) {

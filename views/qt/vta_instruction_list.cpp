@@ -109,7 +109,7 @@ void VtaInstructionList::set_breakpoints(std::set<std::uint32_t> instructions) {
 
 QPoint VtaInstructionList::row_position(std::uint32_t index) const {
     const int row = static_cast<int>(index) - verticalScrollBar()->value();
-    return {columns().text + 30, kHeaderHeight + row * kRowHeight + kRowHeight / 2};
+    return {columns().text + 10, kHeaderHeight + row * kRowHeight + kRowHeight / 2};
 }
 
 std::uint32_t VtaInstructionList::row_at(int y) const {

@@ -104,6 +104,7 @@ Result<InputGroup> read_group(const ::onnx::ValueInfoProto& info, const ImportOp
                          info.name() + ".0=... --shape " + info.name() + ".1=...");
     for (std::int64_t i = 0; i < length.value_or(0); ++i) {
         ORRERY_TRY(Input input, read_input(info.name() + "." + std::to_string(i), type.sequence_type().elem_type()));
+        for (InputDim& dim : input.dims) dim.symbol.clear(); // each element has extents of its own
         group.members.push_back(std::move(input));
     }
     return group;
