@@ -188,6 +188,8 @@ void PassCard::add_options() {
         options_->addWidget(name, row, 0);
         options_->addWidget(editor, row, 1);
         options_->addWidget(doc, row + 1, 1);
+        // In a card that is open already they would be shown only later, and the card sized without them.
+        for (QWidget* part : std::initializer_list<QWidget*>{name, editor, doc}) part->show();
         editors_.push_back(editor);
         row += 2;
     }
