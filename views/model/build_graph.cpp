@@ -3,6 +3,7 @@
 #include "views/model/session_views.hpp"
 
 #include "core/graph/op.hpp"
+#include "core/transform/fusion.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -69,6 +70,7 @@ class Describer {
             const tensor::Cost& cost = snapshot.functions[call.function]->cost;
             values_[c].flops = cost.flops, values_[c].bytes = cost.bytes_read + cost.bytes_written;
         }
+        explain_edges();
         if (last && snapshot.run)
             for (const session::RunResult::StepTime& time : snapshot.run->steps)
                 if (time.call < values_.size()) values_[time.call].time_ms = time.microseconds / 1e3;
@@ -96,7 +98,23 @@ class Describer {
   private:
     static constexpr std::size_t kCostedNodes = 5000; ///< larger graphs show what their kernels cost. Our choice
 
+    /// Why values are not fused with what reads them, as the recipe's first FuseOps says.
+    void explain_edges() {
+        const auto& passes = snapshot_.recipe.passes;
+        for (std::size_t i = 0; i < passes.size() && i + 1 < snapshot_.steps.size(); ++i) {
+            const session::GraphStep& before = *snapshot_.steps[i];
+            if (passes[i].name != "FuseOps" || !passes[i].enabled || snapshot_.steps[i + 1]->error) continue;
+            if (before.module.main->bindings.size() > kCostedNodes) return;
+            const Result<std::vector<transform::UnfusedEdge>> edges =
+                transform::fusion_reasons(before.module, {passes[i].options, {}, nullptr});
+            if (edges)
+                for (const transform::UnfusedEdge& edge : *edges) reasons_.emplace(edge.producer, edge.text);
+            return;
+        }
+    }
+
     void add(const Var& var, GraphItem item) {
+        if (const auto reason = reasons_.find(var); reason != reasons_.end()) item.reason = reason->second;
         // Blocks repeat with other channel counts: what a node does counts, not its shape.
         item.signature = item.title;
         if (const int again = names_[item.name]++; again > 0) item.name += "#" + std::to_string(again);
@@ -263,8 +281,9 @@ class Describer {
     const DescribeOptions& options_;
     CostBook* costs_ = nullptr;
     GraphDescription out_;
-    int cluster_ = -1;         ///< being taken apart
-    std::string region_scope_; ///< the region whose parts are described; empty outside of any
+    int cluster_ = -1;                             ///< being taken apart
+    std::string region_scope_;                     ///< the region whose parts are described; empty outside of any
+    std::unordered_map<Var, std::string> reasons_; ///< by producer
     std::unordered_map<Var, int> index_;
     std::unordered_map<std::string, int> names_; ///< how often each was used
     std::unordered_map<Var, std::vector<Var>> fields_;
