@@ -51,11 +51,11 @@ Shape Draw::shape(std::size_t least_rank, std::size_t most_rank, bool empty) {
 Shape Draw::shape_of(const Var& var) { return graph::static_shape(*graph::as_tensor(var->type)); }
 DType Draw::dtype_of(const Var& var) { return graph::as_tensor(var->type)->dtype; }
 
-NDArray Draw::filled(DType dtype, const Shape& shape, double low, double high) {
+NDArray Draw::filled(DType dtype, const Shape& shape, const Want& want) {
     NDArray array = NDArray::allocate(dtype, shape);
     for (std::int64_t i = 0; i < array.size(); ++i) {
         if (is_float(dtype))
-            array.set(i, real(low, high));
+            array.set(i, real(want.low, want.high));
         else if (dtype == DType::Bool)
             array.set_int(i, number(0, 1));
         else
@@ -64,7 +64,7 @@ NDArray Draw::filled(DType dtype, const Shape& shape, double low, double high) {
                                                            : -9,
                                     bit_width(dtype) < 8 ? 7 : 9));
     }
-    if (wild_ && chance(40)) add_extremes(array);
+    if (wild_ && !want.finite && chance(40)) add_extremes(array);
     return array;
 }
 
@@ -115,7 +115,7 @@ Var Draw::operand(const Want& want) {
             return fitting[static_cast<std::size_t>(std::max(number(0, last), number(0, last)))];
         }
     }
-    return fresh(filled(dtype(want.dtypes), shape(want.least_rank, want.most_rank, true), want.low, want.high));
+    return fresh(filled(dtype(want.dtypes), shape(want.least_rank, want.most_rank, true), want));
 }
 
 Var Draw::tensor(DType dtype, const Shape& shape, const Want& want) {
@@ -127,7 +127,7 @@ Var Draw::tensor(DType dtype, const Shape& shape, const Want& want) {
         if (!fitting.empty())
             return fitting[static_cast<std::size_t>(number(0, static_cast<std::int64_t>(fitting.size()) - 1))];
     }
-    return fresh(filled(dtype, shape, want.low, want.high));
+    return fresh(filled(dtype, shape, want));
 }
 
 Shape Draw::broadcastable(const Shape& shape) {

@@ -27,6 +27,7 @@ struct Want {
     std::size_t least_rank = 0, most_rank = 4;
     bool exact = false;  ///< floats must be free of rounding: they are about to decide something
     bool strict = false; ///< only a new value will do
+    bool finite = false; ///< a new value holds no infinities and NaN, whatever others do
     double low = -2, high = 2;
 };
 
@@ -99,7 +100,7 @@ class Draw {
   private:
     [[nodiscard]] Var fresh(const NDArray& value);
     void add_extremes(NDArray& array);
-    [[nodiscard]] NDArray filled(DType dtype, const Shape& shape, double low, double high);
+    [[nodiscard]] NDArray filled(DType dtype, const Shape& shape, const Want& want);
 
     std::mt19937_64 engine_;
     bool large_, wild_;

@@ -91,8 +91,10 @@ Var vector(Draw& d, const Var& x, const Want& want = {}) {
 
 DrawnCall batch_norm(Draw& d) {
     const Var x = d.operand({.dtypes = DTypes::Float, .least_rank = 2});
-    DrawnCall call{
-        {x, vector(d, x), vector(d, x), vector(d, x), vector(d, x, {.strict = true, .low = 0.25, .high = 2})}, {}};
+    // Statistics are finite: with others, folding them into a scale and a shift gives NaN where the definition does
+    // not.
+    const Want number{.strict = true, .finite = true}, variance{.strict = true, .finite = true, .low = 0.25, .high = 2};
+    DrawnCall call{{x, vector(d, x, number), vector(d, x, number), vector(d, x, number), vector(d, x, variance)}, {}};
     maybe_epsilon(d, call);
     return call;
 }
