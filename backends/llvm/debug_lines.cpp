@@ -1,5 +1,6 @@
 #include "backends/llvm/debug_lines.hpp"
 
+#include <llvm/ADT/STLExtras.h>
 #include <llvm/BinaryFormat/Dwarf.h>
 #include <llvm/IR/DIBuilder.h>
 #include <llvm/IR/IRBuilder.h>
@@ -49,5 +50,43 @@ void DebugLines::set(llvm::IRBuilderBase& builder, llvm::DISubprogram* scope, co
 }
 
 void DebugLines::finish() { state_->builder.finalize(); }
+
+namespace {
+
+bool has_line(const llvm::Value* value) {
+    const auto* instruction = llvm::dyn_cast<llvm::Instruction>(value);
+    return instruction && instruction->getDebugLoc() && instruction->getDebugLoc().getLine() > 0;
+}
+
+/// What the instruction serves: the first that uses its result, else the last it takes a value from.
+const llvm::Instruction* served_by(const llvm::Instruction& instruction) {
+    for (const llvm::User* user : instruction.users())
+        if (has_line(user)) return llvm::cast<llvm::Instruction>(user);
+    for (const llvm::Use& operand : instruction.operands())
+        if (has_line(operand.get())) return llvm::cast<llvm::Instruction>(operand.get());
+    return nullptr;
+}
+
+/// Whether any instruction of the function got a line.
+bool relink_once(llvm::Function& function) {
+    bool any = false;
+    for (llvm::BasicBlock& block : llvm::reverse(function))
+        for (llvm::Instruction& instruction : llvm::reverse(block)) {
+            if (has_line(&instruction)) continue;
+            const llvm::Instruction* other = served_by(instruction);
+            if (!other) continue;
+            instruction.setDebugLoc(other->getDebugLoc());
+            any = true;
+        }
+    return any;
+}
+
+} // namespace
+
+void relink_lines(llvm::Module& module) {
+    constexpr int kRounds = 8; // along chains of address arithmetic; most need two
+    for (llvm::Function& function : module)
+        for (int i = 0; i < kRounds && relink_once(function); ++i) {}
+}
 
 } // namespace orrery::codegen

@@ -35,4 +35,8 @@ class DebugLines {
     std::unique_ptr<State> state_;
 };
 
+/// Passes drop the lines of instructions they move out of loops, merge or insert. Each such instruction gets the line
+/// of what uses its result, else of what it takes values from. Changes nothing but debug locations.
+void relink_lines(llvm::Module& module);
+
 } // namespace orrery::codegen

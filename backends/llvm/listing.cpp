@@ -53,7 +53,8 @@ std::string without_location(std::string_view line) {
     return std::string(trim_end(out));
 }
 
-/// "\tvmovups\tzmm0, zmm1" as "    vmovups zmm0, zmm1".
+} // namespace
+
 std::string spaced(std::string_view line) {
     std::string out;
     bool start = true;
@@ -65,8 +66,6 @@ std::string spaced(std::string_view line) {
     }
     return std::string(trim_end(out));
 }
-
-} // namespace
 
 Listing read_ir(std::string_view text) {
     std::unordered_map<int, int> line_of; // by metadata number
@@ -89,11 +88,17 @@ Listing read_ir(std::string_view text) {
     return out;
 }
 
-Listing read_assembly(std::string_view text) {
-    Listing out;
+AssemblyListing read_assembly(std::string_view text) {
+    AssemblyListing out;
     int current = 0;
+    int at = -1;
     bool code = true; // the section being read holds instructions
+    const auto keep = [&out, &at](std::string kept, int tensor_line) {
+        out.listing.lines.push_back({std::move(kept), tensor_line});
+        out.text_lines.push_back(at);
+    };
     each_line(text, [&](std::string_view line) {
+        ++at;
         line = trim_end(line);
         if (line.empty()) return;
         if (line.front() != '\t' && line.front() != ' ') {
@@ -101,7 +106,7 @@ Listing read_assembly(std::string_view text) {
             const bool internal = line.starts_with(".L") && !line.starts_with(".LBB");
             if (internal || line.starts_with("$")) return;
             if (!line.starts_with(".LBB")) current = 0; // another function
-            out.lines.push_back({std::string(line), 0});
+            keep(std::string(line), 0);
             return;
         }
         std::string_view word = line.substr(line.find_first_not_of(" \t"));
@@ -114,7 +119,7 @@ Listing read_assembly(std::string_view text) {
         } else if (word.starts_with(".section") || word.starts_with(".data") || word.starts_with(".bss")) {
             code = false;
         } else if (word.front() != '.' && word.front() != '#' && code) {
-            out.lines.push_back({spaced(line), current});
+            keep(spaced(line), current);
         }
     });
     return out;

@@ -1,5 +1,6 @@
 #include "backends/llvm/llvm_backend.hpp"
 
+#include "backends/llvm/code_cost.hpp"
 #include "backends/llvm/debug_lines.hpp"
 #include "backends/llvm/emitter.hpp"
 #include "backends/llvm/jit.hpp"
@@ -98,8 +99,27 @@ class LlvmBackend final : public Backend {
         require_well_formed(*unit);
         if (kind == ListingKind::BackendIr) return codegen::read_ir(text_of(*unit->module));
         codegen::optimize(*unit->module, *unit->machine, options.opt_level);
+        codegen::relink_lines(*unit->module);
         if (kind == ListingKind::OptimizedIr) return codegen::read_ir(text_of(*unit->module));
-        return codegen::read_assembly(codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly));
+        return codegen::read_assembly(codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly))
+            .listing;
+    }
+
+    [[nodiscard]] Result<FunctionCode> list_all(const tensor::Program& program, const Target& target,
+                                                const BuildOptions& options) const override {
+        ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
+        ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
+        require_well_formed(*unit);
+        FunctionCode code;
+        code.ir = codegen::read_ir(text_of(*unit->module));
+        code.passes = codegen::trace_passes(*unit->module, *unit->machine, options.opt_level);
+        codegen::relink_lines(*unit->module);
+        code.optimized_ir = codegen::read_ir(text_of(*unit->module));
+        const std::string text = codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly);
+        codegen::AssemblyListing assembly = codegen::read_assembly(text);
+        codegen::describe_machine_code(text, assembly, *unit->machine, code);
+        code.assembly = std::move(assembly.listing);
+        return code;
     }
 
     [[nodiscard]] Result<std::vector<BackendPass>> list_passes(const tensor::Program& program, const Target& target,
@@ -119,6 +139,7 @@ class LlvmBackend final : public Backend {
         ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
         require_well_formed(*unit);
         codegen::run_passes(*unit->module, *unit->machine, options.opt_level, passes, pass + 1);
+        codegen::relink_lines(*unit->module);
         return codegen::read_ir(text_of(*unit->module));
     }
 

@@ -31,6 +31,7 @@ void initialize_native() {
     std::call_once(once, [] {
         llvm::InitializeNativeTarget();
         llvm::InitializeNativeTargetAsmPrinter();
+        llvm::InitializeNativeTargetAsmParser();
         choose_intel_syntax();
     });
 }
@@ -42,6 +43,7 @@ void initialize_all() {
         llvm::InitializeAllTargets();
         llvm::InitializeAllTargetMCs();
         llvm::InitializeAllAsmPrinters();
+        llvm::InitializeAllAsmParsers();
     });
 }
 

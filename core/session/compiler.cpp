@@ -403,19 +403,13 @@ Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe,
                        if (!function->lowered.backend.empty()) {
                            ORRERY_TRY(const auto region, state_->region(recipe, function->lowered, {}));
                            const Listing listing = region_listing(*region);
-                           made->code = {listing, listing, listing};
+                           made->code.ir = made->code.optimized_ir = made->code.assembly = listing;
                            return StageCache::Made<Kept>{made, listing.lines.size() * kNodeBytes};
                        }
-                       const auto list = [&](ListingKind kind) {
-                           return backend().list(function->program(), recipe.target, recipe.build, kind);
-                       };
-                       ORRERY_TRY(made->code.ir, list(ListingKind::BackendIr));
-                       ORRERY_TRY(made->code.optimized_ir, list(ListingKind::OptimizedIr));
-                       ORRERY_TRY(made->code.assembly, list(ListingKind::Assembly));
-                       ORRERY_TRY(made->code.passes,
-                                  backend().list_passes(function->program(), recipe.target, recipe.build));
-                       std::size_t bytes = 0;
-                       for (const Listing* listing : {&made->code.ir, &made->code.optimized_ir, &made->code.assembly})
+                       ORRERY_TRY(made->code, backend().list_all(function->program(), recipe.target, recipe.build));
+                       const FunctionCode& code = made->code;
+                       std::size_t bytes = code.cost.instructions.size() * sizeof(InstructionCost);
+                       for (const Listing* listing : {&code.ir, &code.optimized_ir, &code.assembly, &code.att})
                            for (const ListingLine& line : listing->lines) bytes += sizeof line + line.text.size();
                        return StageCache::Made<Kept>{made, bytes};
                    }));

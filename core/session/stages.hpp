@@ -49,11 +49,7 @@ struct ScheduledFunction {
 };
 using FunctionPtr = std::shared_ptr<const ScheduledFunction>;
 
-/// Generated text of one function, made on request.
-struct FunctionCode {
-    Listing ir, optimized_ir, assembly;
-    std::vector<BackendPass> passes; ///< the backend's own, in order
-};
+using orrery::FunctionCode;
 
 /// Milliseconds by stage; "import", "passes", "lower", "schedule", "codegen", "link".
 using StageTimes = std::vector<std::pair<std::string, double>>;

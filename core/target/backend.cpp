@@ -6,6 +6,17 @@ Hash BuildOptions::hash() const {
     return Hasher().add(opt_level).add(contract ? 1 : 0).add(bounds_checks ? 1 : 0).finish();
 }
 
+Result<FunctionCode> Backend::list_all(const tensor::Program& program, const Target& target,
+                                       const BuildOptions& options) const {
+    FunctionCode code;
+    ORRERY_TRY(code.ir, list(program, target, options, ListingKind::BackendIr));
+    ORRERY_TRY(code.optimized_ir, list(program, target, options, ListingKind::OptimizedIr));
+    ORRERY_TRY(code.assembly, list(program, target, options, ListingKind::Assembly));
+    ORRERY_TRY(code.passes, list_passes(program, target, options));
+    code.cost.unknown = name() + " has no model of the processor";
+    return code;
+}
+
 Result<std::vector<BackendPass>> Backend::list_passes(const tensor::Program&, const Target&,
                                                       const BuildOptions&) const {
     return std::vector<BackendPass>();

@@ -4,6 +4,7 @@
 #include "core/base/progress.hpp"
 #include "core/base/result.hpp"
 #include "core/runtime/abi.h"
+#include "core/target/code_cost.hpp"
 #include "core/target/target.hpp"
 #include "core/tensor/node.hpp"
 
@@ -51,6 +52,14 @@ struct BackendPass {
     std::size_t instructions = 0; ///< after it
 };
 
+/// Generated text of one function, all of one compilation.
+struct FunctionCode {
+    Listing ir, optimized_ir, assembly;
+    Listing att;                     ///< the assembly in AT&T's syntax, line by line; empty where there is one syntax
+    std::vector<BackendPass> passes; ///< the backend's own, in order
+    CodeCost cost;                   ///< of the assembly
+};
+
 /// Code in this process's memory; lives while any kernel of it may run.
 class LoadedCode {
   public:
@@ -73,6 +82,9 @@ class Backend {
                                                        const BuildOptions& options, const Progress& progress) const = 0;
     [[nodiscard]] virtual Result<Listing> list(const tensor::Program& program, const Target& target,
                                                const BuildOptions& options, ListingKind kind) const = 0;
+    /// All listings at once: one run of the passes instead of one each.
+    [[nodiscard]] virtual Result<FunctionCode> list_all(const tensor::Program& program, const Target& target,
+                                                        const BuildOptions& options) const;
     /// The passes that `compile` runs, in order, each with what it did. A backend that has none says so.
     [[nodiscard]] virtual Result<std::vector<BackendPass>>
     list_passes(const tensor::Program& program, const Target& target, const BuildOptions& options) const;
