@@ -76,6 +76,7 @@ struct Arguments {
     DiffArguments diff;
     CompareArguments compare;
     HistoryArguments history;
+    ProvenanceArguments provenance;
     ExportArguments exported;
     CaptureArguments capture;
     WindowArguments window;
@@ -152,7 +153,7 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     dump->add_option(
             "--view", a.dump.view,
             "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, "
-            "diff, history or statistics")
+            "machine, diff, history or statistics")
         ->required();
     dump->add_option("--after", a.dump.after, "graph, operators, edit: after this pass");
     add_graph_view(*dump, a.dump.overlay, a.dump.group_by);
@@ -211,6 +212,11 @@ void declare_compare(CLI::App& app, Arguments& a, int& status) {
     history->add_option("value", a.history.value, "name of the value")->required();
     history->add_option("--at", a.history.at, "the step at which it has that name; the last when left out");
     history->callback([&] { status = command_history(a.history); });
+
+    auto* provenance = app.add_subcommand("provenance", "how much of the generated code leads back to the model");
+    add_model(*provenance, a.provenance);
+    provenance->add_flag("--kernels", a.provenance.kernels, "each kernel's share, not only the sums");
+    provenance->callback([&] { status = command_provenance(a.provenance); });
 }
 
 } // namespace

@@ -88,6 +88,9 @@ struct CompareArguments : ModelArguments {
 struct HistoryArguments : ModelArguments {
     std::string value, at = "last";
 };
+struct ProvenanceArguments : ModelArguments {
+    bool kernels = false; ///< a row for each kernel, not only the sums
+};
 struct CaptureArguments : ModelArguments {
     std::string layout = "Schedule", output, size, theme, function;
 };
@@ -111,6 +114,7 @@ int command_dump(const DumpArguments& arguments);
 int command_diff(const DiffArguments& arguments);
 int command_compare(const CompareArguments& arguments);
 int command_history(const HistoryArguments& arguments);
+int command_provenance(const ProvenanceArguments& arguments);
 int command_capture(const CaptureArguments& arguments);
 int command_window(const WindowArguments& arguments);
 

@@ -9,6 +9,7 @@
 #include "views/model/diff_build.hpp"
 #include "views/model/graph_export.hpp"
 #include "views/model/history_view.hpp"
+#include "views/model/machine_view.hpp"
 #include "views/model/session_views.hpp"
 
 #include <algorithm>
@@ -83,6 +84,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     if (a.view == "tensor") return form(tensor, a.format);
     if (a.view == "llvm") return form(views::build_code(snapshot, options, views::CodeView::Llvm, tensor), a.format);
     if (a.view == "asm") return form(views::build_code(snapshot, options, views::CodeView::Assembly, tensor), a.format);
+    if (a.view == "machine") return form(views::build_machine(snapshot, options), a.format);
     if (a.view == "inspector") {
         // What is inspected without a selection is the function shown.
         if (const session::FunctionPtr function = views::shown_function(snapshot, a.function))
@@ -99,12 +101,12 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
         const views::Table table = views::build_statistics(snapshot, {});
         return a.format == "json" ? views::to_json(table) : views::to_text(table);
     }
-    return Diagnostic{
-        Code::UnknownName,
-        "there is no view named " + a.view,
-        {},
-        "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, diff, "
-        "history, statistics"};
+    return Diagnostic{Code::UnknownName,
+                      "there is no view named " + a.view,
+                      {},
+                      "stages, graph, operators, tensor, llvm, asm, machine, inspector, problems, memory, run, script, "
+                      "edit, start, diff, "
+                      "history, statistics"};
 }
 
 /// The picture of a session after everything the view needs is done.
@@ -115,7 +117,7 @@ Result<session::SnapshotPtr> picture_for(const ModelArguments& a, const std::str
     session::Session session(compiler);
     session.open_recipe(recipe);
     session.wait_idle();
-    if (view == "llvm" || view == "asm" || view == "stages") {
+    if (view == "llvm" || view == "asm" || view == "machine" || view == "stages") {
         const session::FunctionPtr function = views::shown_function(*session.snapshot(), shown);
         if (function) session.want_code(function->lowered.name);
     }

@@ -3,6 +3,7 @@
 #include "views/model/session_views.hpp"
 
 #include "core/session/dynamic_model.hpp"
+#include "views/model/machine_view.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -45,6 +46,20 @@ std::string linked_note(const Listing& listing) {
         linked += line.tensor_line > 0 ? 1 : 0;
     }
     return instructions == 0 ? std::string() : " · " + std::to_string(100 * linked / instructions) + " % linked";
+}
+
+const Listing& assembly_of(const FunctionCode& code, const ViewOptions& options) {
+    return options.att_syntax && !code.att.lines.empty() ? code.att : code.assembly;
+}
+
+/// The share of the kernel's predicted time that each line's loop takes.
+std::vector<float> loop_heat(const session::ScheduledFunction& function, const FunctionCode& code) {
+    std::vector<float> heat(code.assembly.lines.size(), 0);
+    for (const session::PredictedLoop& predicted : session::predict(function, code).loops) {
+        const LoopCost& loop = code.cost.loops[predicted.loop];
+        for (std::size_t i = loop.first; i <= loop.last; ++i) heat[i] = static_cast<float>(predicted.share);
+    }
+    return heat;
 }
 
 /// What stands where kernels would be, when the model's kernels are made while it runs; empty otherwise.
@@ -140,7 +155,7 @@ TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& op
         return data;
     }
     const Listing& listing = after_pass       ? *asked.listing
-                             : !llvm          ? code->second->assembly
+                             : !llvm          ? assembly_of(*code->second, options)
                              : options.raw_ir ? code->second->ir
                                               : code->second->optimized_ir;
     const auto& printed = function->printed.lines;
@@ -157,6 +172,10 @@ TextViewData build_code(const session::Snapshot& snapshot, const ViewOptions& op
     set_text(data, std::move(text));
     data.folds = folds_of(data);
     tint_like(data, tensor);
+    if (!llvm) {
+        data.details = instruction_details(*code->second);
+        data.heat = loop_heat(*function, *code->second);
+    }
     data.links.resize(static_cast<std::size_t>(data.line_count()));
     data.note =
         std::to_string(listing.lines.size()) + " lines" + (llvm ? "" : register_note(listing)) + linked_note(listing);

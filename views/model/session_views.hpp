@@ -30,6 +30,7 @@ struct ViewOptions {
     int graph_step = -1;     ///< index into Snapshot::steps; -1 for the last
     int tensor_step = -1;    ///< index into the shown function's replay; -1 for the last
     bool raw_ir = false;     ///< LLVM IR as generated, not as optimized
+    bool att_syntax = false; ///< assembly in AT&T's syntax
     int backend_pass = -1;   ///< LLVM IR after this one of the backend's passes; -1 for the last
     int selected_stage = -1; ///< the id marked in the strip; -1 for the graph's last step
     std::string function;    ///< the tensor program shown; empty for the costliest

@@ -49,6 +49,7 @@ struct TextViewData {
     std::vector<std::uint64_t> line_start; ///< byte offset of each line, and one past the end: lines + 1 entries
     std::vector<LineLink> links;           ///< one a line, or empty when nothing is linked
     std::vector<FoldRange> folds;          ///< sorted by first line; nested or disjoint
+    std::vector<std::string> details;      ///< one a line, or empty: shown on hover
     std::vector<float> heat;               ///< share of time in [0, 1], one a line, or empty
     std::vector<LineChange> changes;       ///< one a line, or empty when nothing is compared
     std::vector<std::int32_t> numbers;     ///< line numbers shown, 0 for none; empty: lines count from 1

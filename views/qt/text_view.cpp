@@ -583,6 +583,8 @@ bool TextView::viewportEvent(QEvent* event) {
         const Place place = place_at(help->pos());
         const auto index = static_cast<std::size_t>(place.line);
         QStringList lines;
+        if (index < data_->details.size() && !data_->details[index].empty())
+            lines << QString::fromStdString(data_->details[index]);
         if (index < data_->heat.size() && data_->heat[index] > 0.004f)
             lines << tr("%1 % of the time").arg(data_->heat[index] * 100, 0, 'f', 1);
         if (index < data_->links.size() && data_->changes.empty() && data_->language != views::TextLanguage::Tensor) {
