@@ -35,6 +35,7 @@ Code code_of(vta::ErrorCode code) {
     case vta::ErrorCode::IllegalShape: return Code::BadShape;
     case vta::ErrorCode::IllegalKernel:
     case vta::ErrorCode::OutOfDram: return Code::BadArgument;
+    case vta::ErrorCode::Stopped: return Code::Cancelled;
     }
     return Code::BadArgument;
 }
@@ -59,7 +60,7 @@ Result<vta::Config> load_vta_config(const std::string& name) {
     if (!std::filesystem::exists(name, ignored))
         return Diagnostic{Code::FileMissing,
                           "there is no preset and no file named " + name,
-                          {FileOffset{name}},
+                          {},
                           "presets: " + joined(vta::preset_names())};
     ORRERY_TRY(const std::string text, read_file(name, 1 << 20));
     vta::Result<vta::Config> config = vta::config_from_json(text);
@@ -90,10 +91,8 @@ Result<views::VtaRequest> load_vta_request(const std::string& program, const std
     if (!std::filesystem::exists(program, ignored)) {
         std::string names;
         for (const vta::Example& example : vta::examples()) names += " " + std::string(example.name);
-        return Diagnostic{Code::FileMissing,
-                          "there is no example and no file named " + program,
-                          {FileOffset{program}},
-                          "examples:" + names};
+        return Diagnostic{
+            Code::FileMissing, "there is no example and no file named " + program, {}, "examples:" + names};
     }
     ORRERY_TRY(vta::Program file, load_vta_file(program));
     request.config = file.config;

@@ -137,9 +137,12 @@ std::uint64_t Simulation::next_event() const {
 }
 
 CycleResult Simulation::run() {
+    Pace pace(options_.watch);
     for (std::uint64_t next = next_event(); next != kNever; next = next_event()) {
         now_ = next;
         act(next);
+        if (pace.stopped(result_.instructions_completed, program_.instructions.size()))
+            return CycleResult{.state = RunState::Stopped};
     }
     finish();
     return std::move(result_);

@@ -4,6 +4,7 @@
 #include "vta-sim/functional_model.hpp"
 #include "vta-sim/memory_port.hpp"
 #include "vta-sim/program.hpp"
+#include "vta-sim/watch.hpp"
 
 #include <array>
 #include <cstdint>
@@ -58,6 +59,7 @@ struct CycleOptions {
     bool record_instructions = true;
     bool record_intervals = true;
     bool record_port = true;
+    Watch watch = {}; ///< told instructions done; when it stops the run ends, as Stopped and with nothing else
 };
 
 struct CycleResult {

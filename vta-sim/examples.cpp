@@ -65,6 +65,8 @@ const ResnetLayer* layer_named(std::string_view example) {
     return layer == kLayers.end() ? nullptr : &*layer;
 }
 
+Error stopped() { return {ErrorCode::Stopped, "stopped", {}}; }
+
 /// The fastest of the first tiles of the estimate.
 Result<ConvTile> best_tile(const Config& config, const ConvShape& shape, const ExampleOptions& options) {
     ConvTile best;
@@ -74,8 +76,9 @@ Result<ConvTile> best_tile(const Config& config, const ConvShape& shape, const E
         const Result<Program> program =
             conv2d_program(config, {.shape = shape, .tile = tile, .epilogue = resnet18_epilogue(), .tensors = {}});
         if (!program) continue;
-        const std::uint64_t cycles = simulate_cycles(*program, {false, false, false}).total_cycles;
-        if (cycles < fewest) best = tile, fewest = cycles;
+        const CycleResult result = simulate_cycles(*program, {false, false, false, {options.watch.stop, {}}});
+        if (result.state == RunState::Stopped) return stopped();
+        if (result.total_cycles < fewest) best = tile, fewest = result.total_cycles;
     }
     if (fewest != kNever) return best;
     return Error{ErrorCode::IllegalTile, "no tile of this convolution fits the memories; enlarge one of them", "tile"};
@@ -89,6 +92,7 @@ Status emit_layer(Builder& builder, const ResnetLayer& layer, std::string_view n
 Status emit_network(Builder& builder, const ExampleOptions& options) {
     bool first = true;
     for (const ResnetLayer& layer : kLayers) {
+        options.watch.tell(static_cast<std::uint64_t>(&layer - kLayers.data()), kLayers.size());
         const Result<ConvTile> tile = best_tile(builder.config(), layer.shape, options);
         if (!tile) return tile.error();
         for (int i = 0; i < layer.times; ++i) {

@@ -2,6 +2,7 @@
 
 #include "vta-sim/conv2d.hpp"
 #include "vta-sim/program.hpp"
+#include "vta-sim/watch.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -34,10 +35,11 @@ struct ExampleOptions {
     int contexts = 2;           ///< virtual threads, 1 or 2
     std::uint32_t seed = 1;     ///< of the data in DRAM
     std::size_t candidates = 8; ///< tiles of a convolution that are simulated, the fastest taken
+    Watch watch = {};
 };
 
 /// Builds an example for a configuration, its input, weights and biases drawn from the seed.
-/// Errors: UnknownName; BadConfig when the configuration is illegal; IllegalTile when no tile fits it.
+/// Errors: UnknownName; BadConfig when the configuration is illegal; IllegalTile when no tile fits it; Stopped.
 /// Pure and deterministic. Cost: up to `candidates` simulations a layer.
 [[nodiscard]] Result<Program> example_program(const Config& config, std::string_view name,
                                               const ExampleOptions& options = {});

@@ -95,7 +95,9 @@ std::optional<std::uint32_t> FunctionalModel::step() {
 }
 
 RunState FunctionalModel::run() {
-    while (step()) {}
+    Pace pace(options_.watch, 64);
+    while (step())
+        if (pace.stopped(progress_.executed, program_.instructions.size())) return state_ = RunState::Stopped;
     return state_;
 }
 

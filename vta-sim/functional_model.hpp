@@ -3,6 +3,7 @@
 #include "vta-sim/access_checker.hpp"
 #include "vta-sim/diagnostic.hpp"
 #include "vta-sim/machine.hpp"
+#include "vta-sim/watch.hpp"
 
 #include <array>
 #include <cstdint>
@@ -17,9 +18,10 @@ struct FunctionalOptions {
     bool check_accesses = true; ///< look for uninitialized reads, unordered accesses and reuse hazards
     std::uint64_t max_steps = std::uint64_t{1} << 40; ///< GEMM and ALU steps before the run gives up
     std::size_t max_diagnostics = 1000;
+    Watch watch = {}; ///< of run(): told instructions done; when it stops the run ends there, as Stopped
 };
 
-enum class RunState : std::uint8_t { Ready, Finished, Deadlocked, OutOfSteps };
+enum class RunState : std::uint8_t { Ready, Finished, Deadlocked, OutOfSteps, Stopped };
 
 /// Runs a program in data, without time. Instructions of one module run in order; among the modules whose next
 /// instruction has been fetched and has its tokens, the one earliest in the program goes first, so a run is

@@ -117,7 +117,7 @@ void fill_strip(Occupancy& out, std::size_t strip, const std::vector<Step>& step
 
 } // namespace
 
-Occupancy sram_occupancy(const Program& program, const CycleResult& result, std::size_t samples) {
+Occupancy sram_occupancy(const Program& program, const CycleResult& result, std::size_t samples, const Watch& watch) {
     ensure(samples > 0, "sram_occupancy without samples");
     const Config& config = program.config;
     Occupancy out;
@@ -131,7 +131,10 @@ Occupancy sram_occupancy(const Program& program, const CycleResult& result, std:
                      Lifetimes(out.depth[4])};
     // Only micro-ops matter for the index sets, so only their loads are executed.
     Machine machine(config, program.dram);
+    Pace pace(watch, 64);
+    std::uint64_t walked = 0;
     for (const std::uint32_t index : completion_order(program, result)) {
+        if (pace.stopped(++walked, program.instructions.size())) return out;
         const Instruction& in = program.instructions[index];
         const std::uint64_t cycle = result.records[index].completed;
         if (static_fault(config, program.dram.size(), in) != Fault::None) continue;

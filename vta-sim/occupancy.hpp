@@ -22,7 +22,8 @@ struct Occupancy {
 };
 
 /// Cost: one functional walk over the program (index sets, no arithmetic) plus the samples.
-/// Pre: `result` was recorded with instructions.
-[[nodiscard]] Occupancy sram_occupancy(const Program& program, const CycleResult& result, std::size_t samples);
+/// When the watch stops, what it returns is of no use. Pre: `result` was recorded with instructions.
+[[nodiscard]] Occupancy sram_occupancy(const Program& program, const CycleResult& result, std::size_t samples,
+                                       const Watch& watch = {});
 
 } // namespace orrery::vta

@@ -15,11 +15,15 @@ std::uint32_t Replay::executed_at(std::uint64_t position) const {
     return position < history_.size() ? history_[position] : kNoInstruction;
 }
 
-std::uint64_t Replay::seek(std::uint64_t target) {
+std::uint64_t Replay::seek(std::uint64_t target, const Watch& watch) {
     auto nearest = std::prev(checkpoints_.upper_bound(target));
     if (target < position() || nearest->first > position()) restore(nearest);
     at_end_ = false;
-    while (position() < target && !at_end_) step();
+    Pace pace(watch, 64);
+    while (position() < target && !at_end_) {
+        step();
+        if (pace.stopped(position(), target)) break;
+    }
     return position();
 }
 

@@ -25,8 +25,9 @@ class Replay {
 
     /// Instructions executed so far; this many are done.
     [[nodiscard]] std::uint64_t position() const { return model_.executed(); }
-    /// Goes to a position, or to the end of the run when it is shorter. Returns the position reached.
-    std::uint64_t seek(std::uint64_t position);
+    /// Goes to a position, to the end of the run when it is shorter, or as far as it is when the watch stops. Returns
+    /// the position reached.
+    std::uint64_t seek(std::uint64_t position, const Watch& watch = {});
     /// False at the end or the beginning.
     bool forward() { return seek(position() + 1) > 0 && !at_end_; }
     bool back();

@@ -21,6 +21,7 @@ enum class ErrorCode {
     IllegalShape,  ///< a tensor shape the program cannot express
     IllegalKernel, ///< a micro-op kernel breaks a rule of the builder
     OutOfDram,     ///< an access beyond the DRAM image
+    Stopped,       ///< whoever asked no longer wants it
 };
 
 /// A user's mistake as a value: what is wrong and where (field, line or operand).
