@@ -6,7 +6,7 @@ ORRERY_BUILD=$ORRERY_ROOT/build
 # Names of Debian 12; python3 and clang-format serve the checks, the fonts and X the window.
 ORRERY_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config
-  qt6-base-dev libqt6opengl6-dev qt6-svg-dev libgl1-mesa-dri libimgui-dev libstb-dev libfreetype-dev
+  qt6-base-dev qt6-svg-dev libimgui-dev libstb-dev libfreetype-dev
   llvm-19-dev lld-19 libdnnl-dev libgraphviz-dev graphviz libsqlite3-dev
   libprotobuf-dev protobuf-compiler libonnx-dev libonnx-testdata
   nlohmann-json3-dev libcli11-dev libspdlog-dev libxxhash-dev

@@ -119,7 +119,7 @@ void MainWindow::connect_file_actions() {
         workspace_->show_bottom_tab(Workspace::RunTab);
     });
     a.on(ActionId::Check, [this] { submit(views::CheckModel{}); });
-    a.on(ActionId::Cancel, [this] { submit(views::CancelJobs{}); });
+    a.on(ActionId::Cancel, [this] { vta_shown_ && vta_->busy() ? vta_->cancel() : submit(views::CancelJobs{}); });
     for (int i = 0; i < 9; ++i) {
         auto* shortcut = new QShortcut(QKeySequence(QStringLiteral("Ctrl+%1").arg(i + 1)), this);
         connect(shortcut, &QShortcut::activated, this, [this, i] {
@@ -323,7 +323,7 @@ void MainWindow::update_actions(const views::Screen& screen) {
     if (vta_shown_)
         for (const ActionId id : {ActionId::Undo, ActionId::Redo})
             a.enable(id, true), a[id]->setText(id == ActionId::Undo ? tr("Undo") : tr("Redo"));
-    a.enable(ActionId::Cancel, screen.status.can_cancel, tr("nothing is running"));
+    a.enable(ActionId::Cancel, screen.status.can_cancel || (vta_shown_ && vta_->busy()), tr("nothing is running"));
     update_pass_actions(screen);
     for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
                               ActionId::CompareUnoptimized, ActionId::History})
@@ -398,8 +398,9 @@ VtaPage* MainWindow::vta() {
         if (vta_shown_) setWindowTitle(title + QStringLiteral(" · Orrery"));
     });
     connect(vta_, &VtaPage::hint_changed, this, [this](const QString& hint) {
-        if (!hint.isEmpty()) status_->show_hint(hint);
+        if (vta_shown_) status_->show_hint(hint);
     });
+    connect(vta_, &VtaPage::busy_changed, this, [this] { update_actions(*screen_); });
     return vta_;
 }
 

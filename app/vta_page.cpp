@@ -20,7 +20,8 @@ namespace orrery::app {
 namespace {
 
 constexpr std::size_t kMostHistory = 200;
-constexpr int kBusyMs = 300; ///< what takes longer says what it does
+constexpr int kBusyMs = 300;     ///< what takes longer says what it does
+constexpr int kProgressMs = 100; ///< and how far it is, so often
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
@@ -143,6 +144,9 @@ QWidget* VtaPage::build_timeline() {
     timeline_ = new VtaTimelinePanel(this);
     timeline_header_ = new qt::PaneHeader(this);
     timeline_header_->set_title(tr("Pipeline"));
+    stop_ = timeline_header_->add_button(tr("Cancel"), tr("Cancel what is computed (Ctrl+.)"), false);
+    stop_->hide();
+    connect(stop_, &QToolButton::clicked, this, &VtaPage::cancel);
     const auto button = [this](const QString& text, const QString& help, bool checkable) {
         return timeline_header_->add_button(text, help, checkable);
     };
@@ -192,12 +196,14 @@ QWidget* VtaPage::build_bottom() {
         split->addWidget(first);
         split->addWidget(second);
         split->setStretchFactor(0, 1);
+        split->setStretchFactor(1, 1);
         split->setSizes(sizes);
         return split;
     };
     bottom_stack_->addWidget(pair(Qt::Horizontal, list_, tables_[Fields], {700, 560}));
     bottom_stack_->addWidget(step_);
     tables_[Modules]->setFixedHeight(5 * 24 + 8); // its four rows
+    tables_[Causes]->setMinimumHeight(54);
     bottom_stack_->addWidget(pair(Qt::Vertical, tables_[Modules], tables_[Causes], {130, 240}));
     bottom_stack_->addWidget(pair(Qt::Horizontal, tables_[Memory], tables_[Energy], {640, 560}));
     for (const TableId table : {Origins, Compare, Findings}) bottom_stack_->addWidget(tables_[table]);
@@ -214,7 +220,7 @@ void VtaPage::connect_job() {
             data_.b = run, data_.b_details = nullptr;
         } else {
             if (!(request() == run->request)) return;
-            data_.a = run, data_.a_details = nullptr;
+            data_.a = run, data_.a_details = nullptr, data_.followed = true;
             list_->set_run(run);
             step_->set_run(run);
             say({});
@@ -241,8 +247,12 @@ void VtaPage::connect_job() {
                 FindingsTab, findings->rows.empty() ? tr("Findings") : tr("Findings (%1)").arg(findings->rows.size()));
         });
     connect(job_, &VtaJob::statistics_ready, this,
-            [this](int side, const std::shared_ptr<const views::VtaStatistics>& s) {
-                if (side == VtaJob::B && !data_.b) return;
+            [this](int side, const std::shared_ptr<const views::VtaRun>& run,
+                   const std::shared_ptr<const views::VtaStatistics>& s) {
+                // Those of the run and the range on screen; the answer to an older question may come late.
+                const imgui::VtaTimelineUiState& state = timeline_->state();
+                if (run != (side == VtaJob::B ? data_.b : data_.a)) return;
+                if (s->whole != (state.range_end <= state.range_begin)) return;
                 statistics_[static_cast<std::size_t>(side)] = s;
                 show_statistics();
             });
@@ -256,14 +266,10 @@ void VtaPage::connect_job() {
                     show_fields();
                 }
             });
-    busy_.setSingleShot(true);
-    busy_.setInterval(kBusyMs);
-    connect(&busy_, &QTimer::timeout, this, [this] { timeline_header_->set_note(doing_ + QStringLiteral("…")); });
-    connect(job_, &VtaJob::busy_changed, this, [this](const QString& what) {
-        doing_ = what;
-        if (!what.isEmpty()) return busy_.start();
-        busy_.stop();
-        say(hint_);
+    connect(&busy_, &QTimer::timeout, this, &VtaPage::show_progress);
+    connect(job_, &VtaJob::busy_changed, this, [this](bool busy) {
+        busy ? busy_.start(kBusyMs) : busy_.stop();
+        if (!busy) show_progress();
     });
 }
 
@@ -392,10 +398,29 @@ void VtaPage::show_run(std::shared_ptr<const views::VtaRun> run) {
     history_.resize(at_ + 1);
     history_.push_back(run->request);
     at_ = history_.size() - 1;
-    data_.a = std::move(run), data_.a_details = nullptr;
+    data_.a = std::move(run), data_.a_details = nullptr, data_.followed = true;
     list_->set_run(data_.a);
     timeline_->set_data(data_);
     refresh();
+}
+
+void VtaPage::cancel() {
+    const bool simulates = !data_.a || !(request() == data_.a->request);
+    job_->cancel();
+    if (data_.a && !data_.a_details) data_.followed = false;
+    if (request_b_ && !data_.b) request_b_.reset();
+    if (data_.b && !(data_.b->request == *request_b_)) request_b_ = data_.b->request;
+    // What was asked for is not what is shown: back to the newest request that is.
+    for (std::size_t i = at_ + 1; data_.a && i-- > 0;)
+        if (history_[i] == data_.a->request) {
+            at_ = i;
+            break;
+        }
+    timeline_->set_data(data_);
+    refresh();
+    say(!simulates ? tr("cancelled")
+        : data_.a  ? tr("cancelled: this is the run before")
+                   : tr("cancelled: choose a program"));
 }
 
 void VtaPage::export_trace(const QString& path) {
@@ -466,7 +491,7 @@ void VtaPage::show_statistics() {
     compared.empty_reason = "Keep a run as B, or press Latency hiding, to see two side by side.";
     tables_[Compare]->set_table(share(b ? views::compare_vta(*a, *b) : std::move(compared)));
     bottom_header_->set_note(a->whole ? QString() : text_of(a->headline));
-    timeline_header_->set_note(hint_.isEmpty() ? text_of(a->sentence) : hint_);
+    show_note();
 }
 
 void VtaPage::show_fields() {
@@ -475,8 +500,26 @@ void VtaPage::show_fields() {
 
 void VtaPage::say(const QString& hint) {
     hint_ = hint;
-    timeline_header_->set_note(!hint.isEmpty() ? hint : statistics_[0] ? text_of(statistics_[0]->sentence) : QString());
+    show_note();
     Q_EMIT hint_changed(hint);
+}
+
+/// What runs, else what was said last, else what bounds the run.
+void VtaPage::show_note() {
+    // The whole sentence stands beside; cut short it would say nothing.
+    const QString sentence =
+        statistics_[0] ? text_of(statistics_[0]->sentence).section(QStringLiteral(": "), 0, 0) : QString();
+    timeline_header_->set_note(!doing_.isEmpty() ? doing_ : !hint_.isEmpty() ? hint_ : sentence);
+}
+
+void VtaPage::show_progress() {
+    const bool before = busy();
+    doing_ = busy_.isActive() ? job_->doing() : QString();
+    if (busy_.isActive()) busy_.setInterval(kProgressMs);
+    show_note();
+    if (busy() == before) return;
+    stop_->setVisible(busy());
+    Q_EMIT busy_changed(busy());
 }
 
 void VtaPage::show_bottom_tab(int tab) { bottom_header_->select_tab(tab); }

@@ -43,6 +43,9 @@ class VtaPage : public QWidget {
     /// A run simulated elsewhere; for measurements.
     void show_run(std::shared_ptr<const views::VtaRun> run);
     void export_trace(const QString& path);
+    /// Ends what is computed; the choices go back to those of what is shown.
+    void cancel();
+    [[nodiscard]] bool busy() const { return !doing_.isEmpty(); } ///< long enough to say so
     void undo() { travel(-1); }
     void redo() { travel(1); }
     /// True when nothing is computed and everything computed is shown.
@@ -68,6 +71,7 @@ class VtaPage : public QWidget {
   signals:
     void title_changed(const QString& title);
     void hint_changed(const QString& hint);
+    void busy_changed(bool busy); ///< something takes long, and can be cancelled; or no longer
 
   protected:
     void showEvent(QShowEvent* event) override;
@@ -90,6 +94,8 @@ class VtaPage : public QWidget {
     void show_statistics();
     void show_fields();
     void say(const QString& hint);
+    void show_note();
+    void show_progress();
     void default_sizes();
 
     VtaJob* job_ = nullptr;
@@ -101,11 +107,12 @@ class VtaPage : public QWidget {
     bool started_ = false;
     bool sized_ = false; ///< the user has moved a splitter
     QString hint_, doing_;
-    QTimer busy_;
+    QTimer busy_; ///< first after what is long, then while it lasts
 
     QToolButton *program_ = nullptr, *preset_ = nullptr, *one_ = nullptr, *two_ = nullptr, *hide_ = nullptr,
                 *keep_ = nullptr, *swap_ = nullptr, *drop_ = nullptr;
     QSplitter *rows_ = nullptr, *top_ = nullptr;
+    QToolButton* stop_ = nullptr;
     qt::PaneHeader *timeline_header_ = nullptr, *side_header_ = nullptr, *bottom_header_ = nullptr;
     QStackedWidget *side_stack_ = nullptr, *bottom_stack_ = nullptr;
     VtaTimelinePanel* timeline_ = nullptr;

@@ -56,7 +56,7 @@ void VtaTimelinePanel::set_data(views::VtaTimelineData data) {
         state_.range_begin = state_.range_end = 0;
     }
     if (!data_.a || state_.selected >= data_.a->size()) state_.selected = vta::kNoInstruction;
-    state_.overview_of = nullptr;
+    state_.overview_of = nullptr, state_.shown = {};
     state_.stall_of = vta::kNoInstruction;
     canvas_->request_frame();
 }
@@ -156,12 +156,18 @@ VtaStepPanel::VtaStepPanel(QWidget* parent) : QWidget(parent), view_(std::make_s
     auto* split = new QSplitter(Qt::Horizontal, this);
     split->setHandleWidth(1);
     canvas_ = new ImGuiHost(tr("On-chip memories, tile by tile"), split);
-    auto* side = new QWidget(split);
+    // What does not fit a low pane is scrolled to: the tables keep all of their rows.
+    auto* side_scroll = new QScrollArea(split);
+    side_scroll->setFrameShape(QFrame::NoFrame);
+    side_scroll->setWidgetResizable(true);
+    side_scroll->setMinimumHeight(60);
+    auto* side = new QWidget(side_scroll);
+    side_scroll->setWidget(side);
     auto* rows = plain_column(side);
     queues_ = new qt::TablePanel(tr("What each module runs next"), side);
     tokens_ = new qt::TablePanel(tr("Tokens in the queues"), side);
-    queues_->setFixedHeight(4 * 24 + 6);
-    tokens_->setFixedHeight(5 * 24 + 6);
+    queues_->setFixedHeight(4 * 24 + 20); // with a scroll bar
+    tokens_->setFixedHeight(5 * 24 + 8);
     values_ = new QLabel(side);
     values_->setFont(qt::theme().mono);
     values_->setTextInteractionFlags(Qt::TextSelectableByMouse);
@@ -170,11 +176,12 @@ VtaStepPanel::VtaStepPanel(QWidget* parent) : QWidget(parent), view_(std::make_s
     auto* scroll = new QScrollArea(side);
     scroll->setWidget(values_);
     scroll->setWidgetResizable(true);
+    scroll->setMinimumHeight(64);
     rows->addWidget(queues_);
     rows->addWidget(tokens_);
     rows->addWidget(scroll, 1);
     split->addWidget(canvas_);
-    split->addWidget(side);
+    split->addWidget(side_scroll);
     split->setStretchFactor(0, 3);
     split->setStretchFactor(1, 2);
     split->setSizes({700, 460});
@@ -241,6 +248,7 @@ QWidget* VtaStepPanel::build_controls() {
     breaks_ = new QLabel(bar);
     breaks_->setObjectName(QStringLiteral("dim"));
     row->addWidget(breaks_);
+    row->addSpacing(8);
     headline_ = new QLabel(bar);
     headline_->setSizePolicy(QSizePolicy::Ignored, QSizePolicy::Preferred);
     row->addWidget(headline_, 1);
@@ -273,10 +281,12 @@ void VtaStepPanel::set_view(std::shared_ptr<const views::VtaStepView> view, std:
     tile_field_->setText(text_of(views::to_string(view_->tile)));
     QString text = text_of(views::to_string(view_->tile)) +
                    (view_->tile.memory == vta::Strip::Uop ? tr("  dst src wgt") : QString());
+    qsizetype widest = 1;
+    for (const auto& values : view_->values)
+        for (const std::int32_t value : values) widest = std::max(widest, QString::number(value).size());
     for (const auto& values : view_->values) {
         text += u'\n';
-        for (const std::int32_t value : values)
-            text += QStringLiteral("%1").arg(value, view_->values.size() > 4 ? 5 : 8);
+        for (const std::int32_t value : values) text += QStringLiteral("%1").arg(value, static_cast<int>(widest) + 2);
     }
     values_->setText(text);
     buttons_[Start]->setEnabled(view_->position > 0);

@@ -1,6 +1,6 @@
 # The window: everything of app/ that needs Qt. Included by app/CMakeLists.txt.
 if(ORRERY_GUI)
-  find_package(Qt6 6.4 REQUIRED COMPONENTS Widgets OpenGL)
+  find_package(Qt6 6.4 REQUIRED COMPONENTS Widgets)
   orrery_library(app_window
     actions.cpp
     main_window.cpp
@@ -16,7 +16,7 @@ if(ORRERY_GUI)
     window_toolbar.cpp
     window_workbench.cpp
     window_workspace.cpp
-    LINKS orrery::app_vta orrery::core_session orrery::views_qt orrery::views_imgui Qt6::Widgets Qt6::OpenGL
+    LINKS orrery::app_vta orrery::core_session orrery::views_qt orrery::views_imgui Qt6::Widgets
     PRECOMPILED qt
   )
   set_target_properties(orrery_app_window PROPERTIES AUTOMOC ON)

@@ -3,10 +3,6 @@
 #include "views/qt/theme.hpp"
 
 #include <QMouseEvent>
-#include <QOffscreenSurface>
-#include <QOpenGLContext>
-#include <QOpenGLFramebufferObject>
-#include <QOpenGLFunctions>
 #include <QPainter>
 #include <QStandardPaths>
 
@@ -57,33 +53,7 @@ ImGuiHost::ImGuiHost(const QString& name, QWidget* parent)
     clock_.start();
 }
 
-ImGuiHost::~ImGuiHost() {
-    if (gl_ != Gl::Ready) return;
-    context_->makeCurrent(surface_.get());
-    target_.reset();
-    canvas_->stop_gl();
-    context_->doneCurrent();
-}
-
-void ImGuiHost::start() {
-    if (gl_ != Gl::Unknown) return;
-    gl_ = Gl::Missing;
-    context_ = std::make_unique<QOpenGLContext>();
-    if (!context_->create()) return;
-    surface_ = std::make_unique<QOffscreenSurface>();
-    surface_->setFormat(context_->format());
-    surface_->create();
-    if (!surface_->isValid() || !context_->makeCurrent(surface_.get())) return;
-    const auto version = context_->format().version();
-    const bool enough = context_->isOpenGLES() || version >= qMakePair(3, 0); // what imgui_impl_opengl3 needs
-    if (enough && canvas_->start_gl()) gl_ = Gl::Ready;
-    context_->doneCurrent();
-}
-
-bool ImGuiHost::has_gl() {
-    start();
-    return gl_ == Gl::Ready;
-}
+ImGuiHost::~ImGuiHost() = default;
 
 void ImGuiHost::request_frame() {
     dirty_ = true;
@@ -107,42 +77,23 @@ void ImGuiHost::run_frame() {
 void ImGuiHost::render() {
     QElapsedTimer timer;
     timer.start();
-    if (!context_->makeCurrent(surface_.get())) {
-        gl_ = Gl::Missing;
-        return;
-    }
     const QSize pixels = size() * devicePixelRatioF();
-    if (!target_ || target_->size() != pixels) target_ = std::make_unique<QOpenGLFramebufferObject>(pixels);
-    target_->bind();
-    QOpenGLFunctions* gl = context_->functions();
-    gl->glViewport(0, 0, pixels.width(), pixels.height());
-    gl->glClearColor(0, 0, 0, 1);
-    gl->glClear(GL_COLOR_BUFFER_BIT);
-    run_frame();
-    canvas_->render_gl();
-    picture_ = target_->toImage(true);
+    if (picture_.size() != pixels) picture_ = QImage(pixels, QImage::Format_RGB32); // opaque: painting it is a copy
     picture_.setDevicePixelRatio(devicePixelRatioF());
-    target_->release();
-    context_->doneCurrent();
+    run_frame();
+    canvas_->paint({reinterpret_cast<std::uint32_t*>(picture_.bits()), picture_.width(), picture_.height(),
+                    static_cast<std::size_t>(picture_.bytesPerLine()) / 4},
+                   packed(qt::theme().ground));
     ++frames_;
     frame_ms_ = static_cast<double>(timer.nsecsElapsed()) / 1e6;
 }
 
 void ImGuiHost::paintEvent(QPaintEvent*) {
-    start();
-    QPainter painter(this);
-    if (gl_ == Gl::Ready && dirty_) {
+    if (dirty_) {
         dirty_ = false;
         render();
     }
-    if (gl_ != Gl::Ready) {
-        painter.fillRect(rect(), qt::theme().ground);
-        painter.setPen(qt::theme().dim);
-        painter.drawText(
-            rect().adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap,
-            tr("This canvas needs OpenGL 3, which is not available here. The table beside it shows the same."));
-        return;
-    }
+    QPainter painter(this);
     painter.drawImage(0, 0, picture_);
     if (hasFocus()) {
         painter.setPen(qt::theme().accent);
@@ -170,7 +121,7 @@ void ImGuiHost::set_button(Qt::MouseButton button, bool down) {
                                                    : -1;
     if (index < 0) return;
     // A press and its release within one frame would be lost: the frame of the press is drawn first.
-    if (dirty_ && gl_ == Gl::Ready && !down) render();
+    if (dirty_ && !down) render();
     input_.buttons[static_cast<std::size_t>(index)] = down;
     request_frame();
 }
@@ -189,7 +140,7 @@ void ImGuiHost::mouseReleaseEvent(QMouseEvent* event) {
 void ImGuiHost::mouseMoveEvent(QMouseEvent* event) { set_mouse(event->position()); }
 
 void ImGuiHost::mouseDoubleClickEvent(QMouseEvent* event) {
-    if (dirty_ && gl_ == Gl::Ready) render();
+    if (dirty_) render();
     set_mouse(event->position());
     set_button(event->button(), true);
 }
@@ -206,7 +157,7 @@ void ImGuiHost::keyPressEvent(QKeyEvent* event) {
     const QString letter = key == Qt::Key_Escape ? QStringLiteral("\x1b") : QString(QChar(key).toLower());
     const bool plain = (event->modifiers() & (Qt::ControlModifier | Qt::AltModifier | Qt::MetaModifier)) == 0;
     if (plain && key < 0x80 ? keys_.contains(letter) : key == Qt::Key_Escape && keys_.contains(letter)) {
-        if (dirty_ && gl_ == Gl::Ready && input_.key != 0) render(); // one letter a frame
+        if (dirty_ && input_.key != 0) render(); // one letter a frame
         input_.key = letter.at(0).toLatin1();
         input_.shift = (event->modifiers() & Qt::ShiftModifier) != 0;
         return request_frame();

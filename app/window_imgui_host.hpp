@@ -1,5 +1,5 @@
 #pragma once
-// A Dear ImGui canvas inside a Qt window: its own OpenGL context, drawn on demand, Qt's input handed over.
+// A Dear ImGui canvas inside a Qt window: drawn on demand, Qt's input handed over.
 
 #include "views/imgui/canvas.hpp"
 
@@ -11,14 +11,10 @@
 #include <functional>
 #include <memory>
 
-class QOffscreenSurface;
-class QOpenGLContext;
-class QOpenGLFramebufferObject;
-
 namespace orrery::app {
 
-/// Draws into a framebuffer of its own and shows the picture as a plain widget does: the window around it keeps Qt's
-/// raster painting, `grab` works, and a platform without OpenGL gets a sentence instead of a crash.
+/// Draws into a picture of its own and shows it as a plain widget does: the window around it keeps Qt's raster
+/// painting, `grab` works, and no platform needs OpenGL.
 class ImGuiHost : public QWidget {
     Q_OBJECT
   public:
@@ -30,9 +26,9 @@ class ImGuiHost : public QWidget {
     void set_keys(const QString& letters) { keys_ = letters; }
     /// Asks for a frame; several requests before the next paint are one.
     void request_frame();
-    [[nodiscard]] bool has_gl();
     [[nodiscard]] double last_frame_ms() const { return frame_ms_; }
     [[nodiscard]] int frames() const { return frames_; }
+    [[nodiscard]] int vertices() const { return canvas_->vertices(); } ///< of the last frame
     [[nodiscard]] const imgui::Input& input() const { return input_; }
 
   protected:
@@ -48,22 +44,16 @@ class ImGuiHost : public QWidget {
     void changeEvent(QEvent* event) override;
 
   private:
-    enum class Gl { Unknown, Ready, Missing };
-    void start();
     void render();
     void run_frame();
     void set_mouse(const QPointF& at);
     void set_button(Qt::MouseButton button, bool down);
 
     std::unique_ptr<imgui::Canvas> canvas_;
-    std::unique_ptr<QOffscreenSurface> surface_;
-    std::unique_ptr<QOpenGLContext> context_;
-    std::unique_ptr<QOpenGLFramebufferObject> target_;
     QImage picture_;
     Draw draw_;
     QString keys_;
     imgui::Input input_;
-    Gl gl_ = Gl::Unknown;
     bool dirty_ = true;
     int settle_ = 0; ///< frames still to be drawn after the last input: ImGui answers one frame late
     QElapsedTimer clock_;

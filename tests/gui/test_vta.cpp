@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 
 // The accelerator's page: programs, timeline, stepping, editing, comparing. Needs no model.
 
@@ -48,7 +49,6 @@ struct Vta {
             60'000));
     }
     [[nodiscard]] const views::VtaRun& run() const { return *page.run(); }
-    [[nodiscard]] bool gl() { return page.timeline()->canvas()->has_gl(); }
     [[nodiscard]] imgui::VtaTimelineLayout layout() {
         return imgui::vta_timeline_layout(page.timeline()->data(), page.timeline()->state(),
                                           page.timeline()->canvas()->input());
@@ -108,14 +108,12 @@ TEST_CASE("the accelerator's page opens without a model and explains a layer", "
     CHECK(t.page.bound()->sentence().startsWith("Bound by the GEMM unit"));
     CHECK(t.page.table(VtaPage::Origins)->model_data()->rowCount() == 1);
     const QImage image = picture(t.window, "vta_dark");
-    if (t.gl()) {
-        CHECK(has_pixels(image, qt::theme().blue, 5000));
-        CHECK(has_pixels(image, qt::theme().teal, 300));
-    }
+    CHECK(has_pixels(image, qt::theme().blue, 5000));
+    CHECK(has_pixels(image, qt::theme().teal, 300));
     t.window.actions()[ActionId::DarkTheme]->trigger();
     t.settle();
     const QImage light = picture(t.window, "vta_light");
-    if (t.gl()) CHECK(has_pixels(light, qt::theme().blue, 5000));
+    CHECK(has_pixels(light, qt::theme().blue, 5000));
     t.window.resize(1280, 720);
     t.settle();
     picture(t.window, "vta_light_1280x720");
@@ -128,7 +126,6 @@ TEST_CASE("the accelerator's page opens without a model and explains a layer", "
 
 TEST_CASE("the timeline zooms to a cycle, selects by click, and its twin follows", "[gui][vta]") {
     Vta t;
-    if (!t.gl()) return;
     const std::uint32_t gemm = t.longest(vta::Module::Compute);
     click(t.page.timeline()->canvas(), t.bar_of(gemm));
     t.settle();
@@ -172,7 +169,6 @@ TEST_CASE("the timeline zooms to a cycle, selects by click, and its twin follows
 
 TEST_CASE("a range limits every figure", "[gui][vta]") {
     Vta t;
-    if (!t.gl()) return;
     const auto whole = t.page.statistics();
     const imgui::VtaTimelineLayout l = t.layout();
     t.drag({l.left + 200, l.axis + 8}, {l.left + 500, l.axis + 8});
@@ -196,7 +192,6 @@ TEST_CASE("next and previous stall", "[gui][vta]") {
     t.page.open("resnet18_c9");
     t.page.set_threads(1);
     t.settle();
-    if (!t.gl()) return;
     t.key(Qt::Key_N);
     const std::uint32_t first = t.page.instructions()->selected();
     const std::uint64_t first_at = t.page.timeline()->state().stall_at;
@@ -351,13 +346,11 @@ TEST_CASE("stepping forward and back, to breakpoints, with tiles", "[gui][vta]")
     t.settle();
     CHECK(step->view().stopped.find("acc[7]") != std::string::npos);
     CHECK(t.page.instructions()->selected() == step->view().last);
-    if (t.gl()) {
-        const auto place = imgui::vta_tile_place(step->view(), step->canvas()->input(), {vta::Strip::Acc, 7});
-        REQUIRE(place.size > 0);
-        click(step->canvas(), {place.x + place.size / 2, place.y + place.size / 2});
-        t.settle();
-        CHECK(step->view().tile == views::VtaTile{vta::Strip::Acc, 7});
-    }
+    const auto place = imgui::vta_tile_place(step->view(), step->canvas()->input(), {vta::Strip::Acc, 7});
+    REQUIRE(place.size > 0);
+    click(step->canvas(), {place.x + place.size / 2, place.y + place.size / 2});
+    t.settle();
+    CHECK(step->view().tile == views::VtaTile{vta::Strip::Acc, 7});
     QTest::mouseClick(step->button(app::VtaStepPanel::BreakForward), Qt::LeftButton);
     QTest::mouseClick(step->button(app::VtaStepPanel::BreakForward), Qt::LeftButton);
     t.settle();
@@ -418,9 +411,8 @@ TEST_CASE("programs of files: opened, refused, exported", "[gui][vta]") {
     CHECK_FALSE(t.page.other_run());
 }
 
-// Measurement for the documentation: ./test_gui "[.vta-measure]".
-TEST_CASE("ten million instructions open and pan", "[.vta-measure]") {
-    // Load, multiply, store, in tokens, over and over.
+/// Loads, kernels and stores in tokens, over and over; of the same length, or of lengths that vary widely.
+vta::Program stream(int turns, bool varied) {
     vta::Program program;
     program.config = views::vta_preset("tsim-de10");
     program.dram.resize(1 << 16);
@@ -435,18 +427,116 @@ TEST_CASE("ten million instructions open and pan", "[.vta-measure]") {
     store = load;
     store.opcode = vta::Opcode::Store, store.memory = vta::MemoryId::Out;
     store.push_next = false, store.pop_prev = true;
-    for (int i = 0; i < 3'333'333; ++i) {
+    std::minstd_rand random(3);
+    for (int i = 0; i < turns; ++i) {
         load.pop_next = i > 1;
+        if (varied && i % 4096 == 0) gemm.iter_out = static_cast<std::uint16_t>(1 + random() % 24);
+        if (varied && i % 1024 == 0) load.x_size = static_cast<std::uint16_t>(1 + random() % 64);
         program.instructions.insert(program.instructions.end(), {load, gemm, store});
     }
     program.instructions.emplace_back();
+    return program;
+}
+
+/// Kernels of many steps: short in time to simulate, long to follow in data.
+vta::Program long_kernels() {
+    vta::Program program = stream(1500, false);
+    program.config = views::vta_preset("tsim-de10");
+    for (vta::Instruction& in : program.instructions)
+        if (in.opcode == vta::Opcode::Gemm) in.iter_out = in.iter_in = 200;
+    return program;
+}
+
+TEST_CASE("what takes long is said, can be cancelled, and gives way to what is newer", "[gui][vta]") {
+    Vta t;
+    QTemporaryDir folder;
+    const QString path = folder.filePath("long.vta");
+    REQUIRE(vta::write_program(long_kernels(), path.toStdString()).has_value());
+    // A newer request ends the older one, and only its own results arrive.
+    for (const char* program : {"resnet18", "resnet18_c9", "matmul"}) t.page.open(program);
+    t.settle();
+    CHECK(t.run().request.example == "matmul");
+    CHECK(t.page.statistics()->summary.cycles == t.run().total());
+    const auto before = t.page.run();
+    // Cancelled before it is there: what was shown stays, and so do its choices.
+    t.page.open("resnet18");
+    t.page.cancel();
+    t.settle();
+    CHECK(t.page.run() == before);
+    CHECK(t.page.request() == before->request);
+    // Following its memories takes seconds: the page says so, and cancels.
+    t.page.open(path);
+    REQUIRE(wait_for([&] { return t.page.busy(); }));
+    CHECK(t.run().request.file_title == "long.vta");
+    CHECK(t.window.actions()[ActionId::Cancel]->isEnabled());
+    picture(t.window, "vta_busy");
+    t.window.actions()[ActionId::Cancel]->trigger();
+    t.settle();
+    CHECK_FALSE(t.page.busy());
+    CHECK_FALSE(t.page.timeline()->data().a_details);
+    picture(t.window, "vta_cancelled");
+    // Looking at a run does not wait for what follows it, nor does the next program.
+    t.page.open("matmul");
+    t.page.open(path);
+    REQUIRE(wait_for([&] { return t.page.busy(); }));
+    t.page.select_range(0, 1000);
+    REQUIRE(wait_for([&] { return t.page.statistics()->end == 1000; }));
+    CHECK_FALSE(t.page.timeline()->data().a_details);
+    t.page.open("matmul");
+    t.settle();
+    CHECK(t.run().request.example == "matmul");
+    CHECK(t.page.timeline()->data().a_details);
+}
+
+TEST_CASE("a frame of the timeline stays small however long the run", "[gui][vta]") {
+    Vta t(1600, 900);
+    vta::Program program = stream(100'000, true);
+    vta::CycleResult cycles = vta::simulate_cycles(program);
+    views::VtaRequest request;
+    request.file_title = "stream", request.config = program.config;
+    t.page.show_run(views::index_vta_run(request, std::move(program), std::move(cycles)));
+    t.page.timeline()->canvas()->repaint();
+    // A busy and a waiting rectangle for two pixels of each lane and the overview, and as many for words and lines.
+    const int columns = t.page.timeline()->canvas()->width() / 2;
+    for (const double shown : {1.0, 0.1, 1e-3}) {
+        t.page.timeline()->state().cycles_shown = shown * static_cast<double>(t.run().total());
+        t.frame();
+        CHECK(t.page.timeline()->canvas()->vertices() < 4 * (columns * 2 * 6 + 1500));
+    }
+}
+
+TEST_CASE("at 1280 by 720 everything on the page can be reached", "[gui][vta]") {
+    Vta t(1280, 720);
+    CHECK(t.window.width() == 1280);
+    CHECK(t.window.height() == 720);
+    CHECK(t.layout().strip_height >= 9);
+    t.page.open("resnet18_c9");
+    t.page.compare_threads();
+    t.settle();
+    CHECK(t.layout().strip_height >= 9);
+    picture(t.window, "vta_compare_1280x720");
+    for (int tab = VtaPage::InstructionsTab; tab <= VtaPage::FindingsTab; ++tab) {
+        t.page.show_bottom_tab(tab);
+        t.settle();
+        CHECK(t.window.height() == 720);
+        picture(t.window, QStringLiteral("vta_1280x720_tab%1").arg(tab));
+    }
+    t.page.show_side_tab(VtaPage::MachineTab);
+    t.settle();
+    CHECK(t.window.width() == 1280);
+    picture(t.window, "vta_1280x720_machine");
+}
+
+// Measurement for the documentation: ./test_gui "[.vta-measure]".
+TEST_CASE("ten million instructions open and pan", "[.vta-measure]") {
+    const bool varied = GENERATE(false, true);
+    vta::Program program = stream(3'333'333, varied);
     QElapsedTimer timer;
     timer.start();
     vta::CycleResult cycles = vta::simulate_cycles(program);
-    WARN(program.instructions.size() << " instructions, " << cycles.total_cycles << " cycles simulated in "
-                                     << timer.elapsed() << " ms");
+    WARN((varied ? "varied: " : "even: ") << program.instructions.size() << " instructions, " << cycles.total_cycles
+                                          << " cycles simulated in " << timer.elapsed() << " ms");
     Vta t(1600, 900);
-    if (!t.gl()) return;
     // The canvas alone at 1600x900: larger than in any window of that size.
     app::VtaTimelinePanel* panel = t.page.timeline();
     timer.restart();
@@ -456,8 +546,14 @@ TEST_CASE("ten million instructions open and pan", "[.vta-measure]") {
     t.page.show_run(run);
     panel->canvas()->repaint();
     WARN("open, from the simulated result to the first frame: " << timer.elapsed() << " ms");
+    timer.restart();
+    const auto details = views::build_vta_details(run);
+    WARN("memories and tokens followed in " << timer.elapsed() << " ms, while the timeline is there");
+    views::VtaTimelineData data = panel->data();
+    data.a_details = details;
     panel->setParent(nullptr);
     show(*panel, 1600, 900);
+    panel->set_data(data);
     for (const double shown : {0.9, 0.1, 1e-3, 1e-5}) {
         std::vector<double> times, paints;
         auto& state = panel->state();
@@ -475,9 +571,10 @@ TEST_CASE("ten million instructions open and pan", "[.vta-measure]") {
         std::ranges::sort(times);
         std::ranges::sort(paints);
         WARN("pan at " << shown * 100 << " % shown: median " << times[100] << " ms, p95 " << times[190]
-                       << " ms, canvas p95 " << paints[190] << " ms");
+                       << " ms, canvas median " << paints[100] << ", p95 " << paints[190] << " ms, "
+                       << panel->canvas()->vertices() << " vertices");
     }
-    picture(*panel, "vta_ten_million");
+    picture(*panel, varied ? "vta_ten_million_varied" : "vta_ten_million");
     delete panel;
     QFile status("/proc/self/status");
     REQUIRE(status.open(QIODevice::ReadOnly));

@@ -252,10 +252,6 @@ TEST_CASE("the memory canvas draws, selects by click, and has a table twin", "[g
     app::MemoryPanel& memory = *t.window.workspace()->memory();
     t.window.workspace()->show_bottom_tab(app::Workspace::MemoryTab);
     QApplication::processEvents();
-    if (!memory.canvas()->has_gl()) {
-        WARN("no OpenGL here: the canvas shows its sentence");
-        return;
-    }
     REQUIRE(wait_for([&] { return memory.canvas()->frames() > 0; }));
     const auto& boxes = t.workbench.screen()->memory->boxes;
     const auto rect =

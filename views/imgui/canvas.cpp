@@ -1,7 +1,6 @@
 #include "views/imgui/canvas.hpp"
 
 #include <imgui.h>
-#include <imgui_impl_opengl3.h>
 
 #include <algorithm>
 
@@ -12,27 +11,26 @@ struct Canvas::State {
     std::string font_file;
     float font_pixels = 13;
     float atlas_ratio = 0; ///< the pixel ratio the atlas was made for; 0: none yet
-    bool gl = false;
+    Coverage atlas;        ///< the context's memory
 
     void build_atlas(float ratio) {
         ImGuiIO& io = ImGui::GetIO();
         io.Fonts->Clear();
-        ImFont* font =
-            font_file.empty() ? nullptr : io.Fonts->AddFontFromFileTTF(font_file.c_str(), font_pixels * ratio);
+        // Latin with its accents, dashes and dots, arrows.
+        static constexpr ImWchar kGlyphs[] = {0x20, 0xff, 0x2010, 0x2027, 0x2190, 0x2193, 0};
+        ImFont* font = font_file.empty()
+                           ? nullptr
+                           : io.Fonts->AddFontFromFileTTF(font_file.c_str(), font_pixels * ratio, nullptr, kGlyphs);
         if (font == nullptr) {
             ImFontConfig config;
             config.SizePixels = font_pixels * ratio;
             io.Fonts->AddFontDefault(&config);
         }
         io.FontGlobalScale = 1 / ratio;
-        unsigned char* pixels = nullptr;
-        int width = 0, height = 0;
-        io.Fonts->GetTexDataAsRGBA32(&pixels, &width, &height);
+        unsigned char* texels = nullptr;
+        io.Fonts->GetTexDataAsAlpha8(&texels, &atlas.width, &atlas.height);
+        atlas.texels = texels;
         atlas_ratio = ratio;
-        if (gl) {
-            ImGui_ImplOpenGL3_DestroyFontsTexture();
-            ImGui_ImplOpenGL3_CreateFontsTexture();
-        }
     }
 };
 
@@ -42,31 +40,16 @@ Canvas::Canvas() : state_(std::make_unique<State>()) {
     ImGui::SetCurrentContext(state_->context);
     ImGui::GetIO().IniFilename = nullptr; // nothing of ours is kept by ImGui
     ImGui::GetIO().LogFilename = nullptr;
+    ImGui::GetIO().BackendFlags |= ImGuiBackendFlags_RendererHasVtxOffset; // a frame may have any number of vertices
     ImGui::SetCurrentContext(before);
 }
 
-Canvas::~Canvas() {
-    if (state_->gl) stop_gl();
-    ImGui::DestroyContext(state_->context);
-}
+Canvas::~Canvas() { ImGui::DestroyContext(state_->context); }
 
 void Canvas::set_font(std::string file, float pixels) {
     state_->font_file = std::move(file);
     state_->font_pixels = pixels;
     state_->atlas_ratio = 0;
-}
-
-bool Canvas::start_gl() {
-    ImGui::SetCurrentContext(state_->context);
-    state_->gl = ImGui_ImplOpenGL3_Init(nullptr);
-    return state_->gl;
-}
-
-void Canvas::stop_gl() {
-    if (!state_->gl) return;
-    ImGui::SetCurrentContext(state_->context);
-    ImGui_ImplOpenGL3_Shutdown();
-    state_->gl = false;
 }
 
 void Canvas::frame(const Input& input, const std::function<void()>& draw) {
@@ -81,7 +64,6 @@ void Canvas::frame(const Input& input, const std::function<void()>& draw) {
     for (int b = 0; b < 3; ++b) io.MouseDown[b] = input.buttons[static_cast<std::size_t>(b)];
     io.MouseWheel = input.wheel;
     io.KeyShift = input.shift;
-    if (state_->gl) ImGui_ImplOpenGL3_NewFrame();
     ImGui::NewFrame();
     ImGui::SetNextWindowPos(ImVec2(0, 0));
     ImGui::SetNextWindowSize(io.DisplaySize);
@@ -96,9 +78,12 @@ void Canvas::frame(const Input& input, const std::function<void()>& draw) {
     ImGui::Render();
 }
 
-void Canvas::render_gl() {
+void Canvas::paint(const Picture& picture, Colour ground) {
     ImGui::SetCurrentContext(state_->context);
-    ImGui_ImplOpenGL3_RenderDrawData(ImGui::GetDrawData());
+    const std::uint32_t clear = 0xff000000U | (ground & 255) << 16 | (ground & 0xff00U) | (ground >> 16 & 255);
+    for (int y = 0; y < picture.height; ++y)
+        std::fill_n(picture.pixels + static_cast<std::size_t>(y) * picture.stride, picture.width, clear);
+    if (const ImDrawData* frame = ImGui::GetDrawData()) rasterize(*frame, state_->atlas, picture);
 }
 
 int Canvas::vertices() const {

@@ -1,6 +1,8 @@
 #pragma once
 // One Dear ImGui context: fed with plain input, drawn on demand.
 
+#include "views/imgui/raster.hpp"
+
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -47,24 +49,21 @@ struct Input {
     char key = 0; ///< a letter typed, in lower case; only those the host was told to hand over
 };
 
-/// Thread: one at a time. The OpenGL calls need the same context current each time.
+/// Thread: one at a time.
 class Canvas {
   public:
     Canvas();
-    ~Canvas(); ///< Pre: stop_gl() was called when start_gl() was
+    ~Canvas();
     Canvas(const Canvas&) = delete;
     Canvas& operator=(const Canvas&) = delete;
 
     /// A TrueType or OpenType file and its size; without one ImGui's own bitmap typeface is used. Units: logical
     /// pixels.
     void set_font(std::string file, float pixels);
-    /// Pre: an OpenGL context is current. False when the backend cannot start on it.
-    bool start_gl();
-    void stop_gl();
-    /// Runs one frame: `draw` calls ImGui through the canvases' draw functions. Needs no OpenGL.
+    /// Runs one frame: `draw` calls ImGui through the canvases' draw functions.
     void frame(const Input& input, const std::function<void()>& draw);
-    /// Draws the last frame into the framebuffer that is bound. Pre: start_gl().
-    void render_gl();
+    /// The last frame on a ground. Pre: the picture is as large as the frame times its pixel ratio.
+    void paint(const Picture& picture, Colour ground);
     /// Number of vertices of the last frame, for tests.
     [[nodiscard]] int vertices() const;
 

@@ -211,7 +211,6 @@ CanvasRect memory_box_rect(const views::MemoryViewData& data, const MemoryUiStat
 
 void draw(const views::MemoryViewData& data, MemoryUiState& state, const Input& input, const views::CommandSink& sink) {
     ImDrawList* list = ImGui::GetWindowDrawList();
-    list->AddRectFilled(at(0, 0), at(input.width, input.height), state.style.ground);
     if (data.boxes.empty()) {
         const ImVec2 size = ImGui::CalcTextSize(data.empty_reason.c_str());
         list->AddText(at((input.width - size.x) / 2, (input.height - size.y) / 2), state.style.dim,

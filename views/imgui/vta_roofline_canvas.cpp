@@ -102,15 +102,44 @@ VtaRooflinePlace place(const Axes& a, const views::VtaRooflinePoint& p) {
             p.whole ? 6.f : 3.f + 5.f * static_cast<float>(std::sqrt(std::min(1.0, p.share)))};
 }
 
-void draw_whole(const Axes& a, const views::VtaRooflinePoint& p, Colour colour, const std::string& label) {
-    const VtaRooflinePlace where = place(a, p);
+struct Label {
+    std::string words;
+    Colour colour;
+    bool above; ///< rather above to the left of the place than below to the right
+};
+/// Where a label hides the fewest points: of the four corners around the run's place, the wished one first.
+ImVec2 label_corner(const Axes& a, const views::VtaRoofline& r, bool above, float width) {
+    const VtaRooflinePlace where = place(a, r.points[0]);
+    ImVec2 best = at(where.x + 12, where.y + 3);
+    std::size_t fewest = r.points.size() + 1;
+    for (int corner = 0; corner < 4; ++corner) {
+        const bool left = ((corner & 1) != 0) != above, high = (corner < 2) == above;
+        const ImVec2 p = at(left ? where.x - 12 - width : where.x + 12, where.y + (high ? -17.f : 3.f));
+        if (p.x < a.left || p.x + width > a.right || p.y < a.top - 12) continue;
+        std::size_t hidden = 0;
+        for (std::size_t i = 1; i < r.points.size(); ++i) {
+            const VtaRooflinePlace other = place(a, r.points[i]);
+            hidden += other.radius > 0 && other.x > p.x - other.radius && other.x < p.x + width + other.radius &&
+                              other.y > p.y - other.radius && other.y < p.y + 14 + other.radius
+                          ? 1
+                          : 0;
+        }
+        if (hidden < fewest) fewest = hidden, best = p;
+    }
+    return best;
+}
+
+/// A run as a ring with its label.
+void draw_whole(const Axes& a, const views::VtaRoofline& r, const Label& label, Colour ground) {
+    const VtaRooflinePlace where = place(a, r.points[0]);
     if (where.radius == 0) return;
     ImDrawList* list = ImGui::GetWindowDrawList();
-    list->AddCircle(at(where.x, where.y), where.radius, colour, 24, 2);
-    list->AddCircleFilled(at(where.x, where.y), 2.5f, colour);
-    const float width = text_width(label);
-    const float x = where.x + 12 + width > a.right ? where.x - 12 - width : where.x + 12;
-    text(list, x, where.y + 3, colour, label);
+    list->AddCircle(at(where.x, where.y), where.radius, label.colour, 24, 2);
+    list->AddCircleFilled(at(where.x, where.y), 2.5f, label.colour);
+    const float width = text_width(label.words);
+    const ImVec2 p = label_corner(a, r, label.above, width);
+    list->AddRectFilled(at(p.x - 2, p.y), at(p.x + width + 2, p.y + 14), faded(ground, 200));
+    text(list, p.x, p.y, label.colour, label.words);
 }
 
 void tooltip(const views::VtaRooflinePoint& p, const views::VtaRoofline& r, const Style& style) {
@@ -142,7 +171,6 @@ VtaRooflinePlace vta_roofline_place(const views::VtaRoofline& a, const views::Vt
 void draw(const views::VtaRoofline& a, const views::VtaRoofline* b, VtaRooflineUiState& state, const Input& input,
           const views::VtaSink& sink) {
     ImDrawList* list = ImGui::GetWindowDrawList();
-    list->AddRectFilled(at(0, 0), at(input.width, input.height), state.style.ground);
     if (a.points.empty() || a.peak_gops <= 0) {
         text(list, 16, 16, state.style.dim, "The roofline appears with a program.");
         return;
@@ -162,9 +190,11 @@ void draw(const views::VtaRoofline& a, const views::VtaRoofline* b, VtaRooflineU
         if (over && std::hypot(input.mouse_x - where.x, input.mouse_y - where.y) < where.radius + 4)
             state.hovered = static_cast<int>(i);
     }
+    const Colour ground = state.style.ground;
     if (b != nullptr && !b->points.empty())
-        draw_whole(axes, b->points[0], state.style.dim, "B " + number(b->points[0].gops));
-    draw_whole(axes, a.points[0], state.style.accent, (b != nullptr ? "A " : "") + number(a.points[0].gops) + " GOPS");
+        draw_whole(axes, *b, {"B " + number(b->points[0].gops), state.style.dim, true}, ground);
+    const std::string gops = (b != nullptr ? "A " : "") + number(a.points[0].gops) + " GOPS";
+    draw_whole(axes, a, {gops, state.style.accent, false}, ground);
     const VtaRooflinePlace whole = place(axes, a.points[0]);
     if (over && state.hovered < 0 && std::hypot(input.mouse_x - whole.x, input.mouse_y - whole.y) < 10)
         state.hovered = 0;

@@ -51,11 +51,14 @@ VtaTilePlace cell_of(const Grid& g, std::size_t tile) {
             g.top + static_cast<float>(tile / g.columns) * g.cell, g.cell};
 }
 
+/// Seen beside the ground, in either theme.
+Colour empty_colour(const Style& s) { return mix(s.ground, s.hairline, 0.7f); }
+
 Colour tile_colour(const views::VtaMemoryGrid& grid, std::size_t tile, const Style& s) {
     const VtaTouch touch = tile < grid.touched.size() ? grid.touched[tile] : VtaTouch::None;
     if (touch == VtaTouch::Written) return s.kinds[3];
     if (touch == VtaTouch::Read) return s.kinds[0];
-    return grid.filled[tile] != 0 ? mix(s.kinds[4], s.ground, 0.35f) : s.raised;
+    return grid.filled[tile] != 0 ? mix(s.kinds[4], s.ground, 0.35f) : empty_colour(s);
 }
 
 void draw_grid(const views::VtaMemoryGrid& grid, const Grid& g, const Style& style) {
@@ -83,7 +86,7 @@ void draw_legend(const Input& input, const Style& style) {
     const std::pair<Colour, const char*> entries[] = {{style.kinds[3], "written by the last instruction"},
                                                       {style.kinds[0], "read by it"},
                                                       {mix(style.kinds[4], style.ground, 0.35f), "holds values"},
-                                                      {style.raised, "all zeros"},
+                                                      {empty_colour(style), "all zeros"},
                                                       {style.accent, "selected"}};
     for (const auto& [colour, words] : entries) {
         list->AddRectFilled(at(x, y + 3), at(x + 9, y + 12), colour);
@@ -101,7 +104,6 @@ VtaTilePlace vta_tile_place(const views::VtaStepView& view, const Input& input, 
 
 void draw(const views::VtaStepView& view, VtaSramUiState& state, const Input& input, const views::VtaSink& sink) {
     ImDrawList* list = ImGui::GetWindowDrawList();
-    list->AddRectFilled(at(0, 0), at(input.width, input.height), state.style.ground);
     const auto grids = grids_of(view, input);
     if (grids[0].tiles == 0) {
         list->AddText(at(16, 16), state.style.dim, "Choose a program to step through it.");

@@ -19,9 +19,10 @@ using State = VtaTimelineUiState;
 using Data = views::VtaTimelineData;
 
 constexpr float kLeft = 76, kRight = 14, kAxis = 22, kOverview = 18, kLegend = 20;
+constexpr float kLeastLane = 12, kLeastStrip = 9;
 constexpr double kFewestCycles = 8;
 constexpr std::size_t kMostArrows = 240;
-constexpr float kTextBar = 44; ///< narrowest bar with a name in it
+constexpr float kTextBar = 30; ///< narrowest bar with a name in it
 
 ImVec2 at(float x, float y) { return {x, y}; }
 void fill(float left, float top, float right, float bottom, Colour colour) {
@@ -32,12 +33,84 @@ void text(ImDrawList* list, float x, float y, Colour colour, const std::string& 
 }
 float text_width(const std::string& words) { return ImGui::CalcTextSize(words.c_str()).x; }
 
+/// A few hues in two tones, over and over.
+Colour origin_colour(const Style& style, std::uint32_t origin) {
+    const Colour base = style.kinds[origin % 4];
+    return origin / 4 % 2 == 0 ? base : mix(base, style.ground, 0.4f);
+}
+
+struct LegendEntry {
+    Colour colour;
+    std::string name;
+};
+/// What the colours mean: origins, or the causes that the run has.
+std::vector<LegendEntry> legend_entries(const Data& data, const State& state) {
+    std::vector<LegendEntry> entries;
+    if (!data.a) return entries;
+    if (state.colouring == VtaColouring::Origin) {
+        const auto& names = data.a->program.origin_names;
+        for (std::uint32_t o = 0; o < names.size(); ++o) entries.push_back({origin_colour(state.style, o), names[o]});
+        return entries;
+    }
+    for (int c = 0; c < static_cast<int>(vta::Cause::Idle); ++c) {
+        const auto present = [&](const std::shared_ptr<const views::VtaRun>& run) {
+            return run && std::ranges::any_of(run->cycles.causes,
+                                              [&](const auto& lane) { return lane[static_cast<std::size_t>(c)] != 0; });
+        };
+        const auto cause = static_cast<vta::Cause>(c);
+        if (present(data.a) || present(data.b))
+            entries.push_back({vta_cause_colour(state.style, cause), std::string(vta::cause_name(cause))});
+    }
+    return entries;
+}
+
+/// Rows the legend takes in that width, at most three: names are measured by their letters, since no frame is open.
+int legend_rows(const Data& data, const State& state, float width) {
+    float x = 0;
+    int rows = 1;
+    for (const LegendEntry& e : legend_entries(data, state)) {
+        const float entry = 5.6f * static_cast<float>(e.name.size()) + 26;
+        if (x + entry > width) x = 0, ++rows;
+        x += entry;
+    }
+    return std::min(rows, 3);
+}
+
 Colour bar_colour(const State& state, const views::VtaRun& run, const VtaBar& bar) {
     if (state.colouring == VtaColouring::Kind || bar.instruction == vta::kNoInstruction)
         return vta_cause_colour(state.style, bar.busy);
-    const std::uint32_t origin = run.program.origin_of(bar.instruction);
-    const Colour base = state.style.kinds[origin % 4];
-    return origin / 4 % 2 == 0 ? base : mix(base, state.style.ground, 0.4f);
+    return origin_colour(state.style, run.program.origin_of(bar.instruction));
+}
+
+/// Rectangles side by side of one colour, top and bottom are drawn as one: to a software rasterizer every triangle is
+/// dear, and neighbouring columns of a long run look alike.
+class Strand {
+  public:
+    Strand() = default;
+    Strand(const Strand&) = delete;
+    Strand& operator=(const Strand&) = delete;
+    ~Strand() { end(); }
+    void add(float left, float top, float right, float bottom, Colour colour) {
+        if (colour == colour_ && top == top_ && bottom == bottom_ && left <= right_) {
+            right_ = right;
+            return;
+        }
+        end();
+        left_ = left, top_ = top, right_ = right, bottom_ = bottom, colour_ = colour;
+    }
+
+  private:
+    void end() const {
+        if (right_ > left_ && bottom_ > top_) fill(left_, top_, right_, bottom_, colour_);
+    }
+    float left_ = 0, top_ = 0, right_ = -1, bottom_ = 0;
+    Colour colour_ = 0;
+};
+
+/// To whole device pixels, as the rasterizer would.
+float snapped(float y) {
+    const float ratio = ImGui::GetIO().DisplayFramebufferScale.y;
+    return std::round(y * ratio) / ratio;
 }
 
 /// One run's bars of one lane between two heights.
@@ -51,7 +124,12 @@ struct Row {
 /// Waiting is loud where everything meets, in compute; elsewhere it is often as it should be.
 std::uint8_t stall_alpha(VtaLane lane) { return lane == VtaLane::Compute ? 200 : 95; }
 
-void draw_bar(const State& state, const VtaTimelineLayout& l, const Row& row, const VtaBar& bar) {
+/// Busy below, waiting above it.
+struct Strands {
+    Strand busy, stall;
+};
+
+void draw_bar(const State& state, const VtaTimelineLayout& l, const Row& row, const VtaBar& bar, Strands& strands) {
     ImDrawList* list = ImGui::GetWindowDrawList();
     const float left = std::max(l.left, l.x(static_cast<double>(bar.begin)));
     float right = std::min(l.right, l.x(static_cast<double>(bar.end)));
@@ -60,12 +138,13 @@ void draw_bar(const State& state, const VtaTimelineLayout& l, const Row& row, co
     if (right <= left) return;
     if (bar.merged) {
         // Shares stacked from below: busy, then waiting; what is left of the height is idle.
-        const float busy = height * static_cast<float>(bar.busy_cycles) / cycles;
-        const float stall = height * static_cast<float>(bar.stall_cycles) / cycles;
-        if (busy > 0) fill(left, row.bottom - busy, right, row.bottom, bar_colour(state, row.run, bar));
-        if (stall > 0)
-            fill(left, row.bottom - busy - stall, right, row.bottom - busy,
-                 faded(vta_cause_colour(state.style, bar.stall), stall_alpha(row.lane)));
+        const auto share = [&](std::uint64_t part) { return height * static_cast<float>(part) / cycles; };
+        const float middle = snapped(row.bottom - share(bar.busy_cycles));
+        const float top = snapped(row.bottom - share(bar.busy_cycles + bar.stall_cycles));
+        if (bar.busy_cycles != 0) strands.busy.add(left, middle, right, row.bottom, bar_colour(state, row.run, bar));
+        if (bar.stall_cycles != 0)
+            strands.stall.add(left, top, right, middle,
+                              faded(vta_cause_colour(state.style, bar.stall), stall_alpha(row.lane)));
         return;
     }
     if (bar.busy_cycles == 0 && bar.stall_cycles == 0) return;
@@ -79,11 +158,12 @@ void draw_bar(const State& state, const VtaTimelineLayout& l, const Row& row, co
     if (right - left < kTextBar || height < 15) return;
     const vta::Cause cause = waits ? bar.stall : bar.busy;
     std::string words(vta::cause_name(cause));
-    if (right - left > 120) words += "  " + views::grouped(bar.end - bar.begin);
     if (waits && height * 0.4f < 12) return;
-    list->PushClipRect(at(left + 3, row.top), at(right - 2, row.bottom), true);
+    const float room = right - left - 8;
+    if (text_width(words) > room) return;
+    if (const std::string longer = words + "  " + views::grouped(bar.end - bar.begin); text_width(longer) <= room)
+        words = longer;
     text(list, left + 5, (row.top + row.bottom) / 2 - 7, waits ? state.style.text : state.style.ground, words);
-    list->PopClipRect();
 }
 
 /// The rows of a lane: one run takes all of it, two share it.
@@ -95,12 +175,20 @@ template <class Each> void each_row(const Data& data, const VtaTimelineLayout& l
 }
 
 views::VtaWindow window_of(const VtaTimelineLayout& l) {
-    // Without large index buffers a frame has to stay below 65,536 vertices: coarser bars then.
-    const bool large = (ImGui::GetIO().BackendFlags & ImGuiBackendFlags_RendererHasVtxOffset) != 0;
-    return {l.first, l.first + l.shown, std::max(1, static_cast<int>((l.right - l.left) / (large ? 1 : 3)))};
+    return {l.first, l.first + l.shown, std::max(1, static_cast<int>(l.right - l.left))};
 }
 
-void draw_lanes(const Data& data, const State& state, const VtaTimelineLayout& l) {
+/// The bars of a row, those of the frame before taken over where they are the same.
+std::span<const VtaBar> bars_of(const Row& row, State& state, const VtaTimelineLayout& l) {
+    const views::VtaWindow window = window_of(l);
+    const std::uint64_t column = views::vta_column(window);
+    State::Shown& shown = state.shown[static_cast<std::size_t>(row.lane)][row.first ? 0 : 1];
+    if (shown.run != &row.run || shown.column != column) shown = {&row.run, column, {}};
+    shown.bars = views::build_vta_bars(row.run, row.lane, window, shown.bars);
+    return shown.bars;
+}
+
+void draw_lanes(const Data& data, State& state, const VtaTimelineLayout& l) {
     ImDrawList* list = ImGui::GetWindowDrawList();
     for (int i = 0; i < views::kVtaLanes; ++i) {
         const auto lane = static_cast<VtaLane>(i);
@@ -112,7 +200,8 @@ void draw_lanes(const Data& data, const State& state, const VtaTimelineLayout& l
             if (data.b)
                 text(list, l.left - 12, row.top + (row.bottom - row.top) / 2 - 8, state.style.faint,
                      row.first ? "A" : "B");
-            for (const VtaBar& bar : views::build_vta_bars(row.run, lane, window_of(l))) draw_bar(state, l, row, bar);
+            Strands strands;
+            for (const VtaBar& bar : bars_of(row, state, l)) draw_bar(state, l, row, bar, strands);
         });
     }
 }
@@ -129,6 +218,7 @@ void draw_strip(const views::VtaDetails& details, const State& state, const VtaT
     const double depth = std::max<double>(1, static_cast<double>(details.occupancy.depth[strip]));
     const double total = static_cast<double>(details.run->total());
     const float width = 2;
+    Strand strand;
     for (float x = l.left; x < l.right; x += width) {
         const double begin = l.cycle(x), end = l.cycle(x + width);
         if (begin >= total) break;
@@ -137,12 +227,12 @@ void draw_strip(const views::VtaDetails& details, const State& state, const VtaT
                                                 static_cast<std::uint64_t>(std::max(1.0, std::ceil(end))));
         const float height = static_cast<float>(std::min(1.0, held / depth)) * (l.strip_height - 3);
         if (height < 0.25f && held <= 0) continue;
-        const float top = bottom - std::max(1.f, height);
+        const float top = snapped(bottom - std::max(1.f, height));
         const Colour colour = strip_colour(state.style, strip);
         if (outline)
-            fill(x, top, x + width, top + 1.5f, state.style.text);
+            strand.add(x, top, x + width, top + 1.5f, state.style.text);
         else
-            fill(x, top, x + width, bottom, faded(colour, 150));
+            strand.add(x, top, x + width, bottom, faded(colour, 150));
     }
 }
 
@@ -165,7 +255,8 @@ void draw_strips(const Data& data, const State& state, const VtaTimelineLayout& 
         text(list, l.right - width - 3, top, state.style.dim, peak);
     }
     if (data.a && !data.a_details)
-        text(list, l.left + 8, l.strip_top[1], state.style.dim, "memories are being followed…");
+        text(list, l.left + 8, l.strip_top[1], state.style.dim,
+             data.followed ? "memories are being followed…" : "cancelled before the memories were followed");
     else if (data.a_details && data.a_details->occupancy_skipped)
         text(list, l.left + 8, l.strip_top[1], state.style.dim,
              "too many steps to follow the memories of this program");
@@ -225,6 +316,21 @@ void draw_axis(const State& state, const VtaTimelineLayout& l) {
     text(list, 10, l.axis + 4, state.style.dim, "cycle");
 }
 
+void draw_overview_bars(const Row& row, const State& state, const VtaTimelineLayout& whole) {
+    State plain;
+    plain.style = state.style, plain.colouring = state.colouring;
+    Strands strands;
+    for (const VtaBar& bar : state.overview) {
+        if (bar.merged) {
+            draw_bar(plain, whole, row, bar, strands);
+        } else if (bar.busy_cycles + bar.stall_cycles != 0) {
+            fill(whole.x(static_cast<double>(bar.begin)), row.top, whole.x(static_cast<double>(bar.end)), row.bottom,
+                 bar.busy_cycles != 0 ? bar_colour(plain, row.run, bar)
+                                      : faded(vta_cause_colour(state.style, bar.stall), 170));
+        }
+    }
+}
+
 /// The whole run in a small row, with what is shown below as a box.
 void draw_overview(const Data& data, State& state, const VtaTimelineLayout& l) {
     ImDrawList* list = ImGui::GetWindowDrawList();
@@ -239,51 +345,29 @@ void draw_overview(const Data& data, State& state, const VtaTimelineLayout& l) {
     whole.first = 0, whole.shown = std::max(1.0, total);
     const float top = l.overview + 2, bottom = l.overview + kOverview - 4;
     fill(l.left, top, l.right, bottom, state.style.panel);
-    State plain;
-    plain.style = state.style, plain.colouring = state.colouring;
-    if (data.a)
-        for (const VtaBar& bar : state.overview) {
-            if (bar.merged) {
-                draw_bar(plain, whole, {*data.a, VtaLane::Compute, top, bottom, false}, bar);
-            } else if (bar.busy_cycles + bar.stall_cycles != 0) {
-                fill(whole.x(static_cast<double>(bar.begin)), top, whole.x(static_cast<double>(bar.end)), bottom,
-                     bar.busy_cycles != 0 ? bar_colour(plain, *data.a, bar)
-                                          : faded(vta_cause_colour(state.style, bar.stall), 170));
-            }
-        }
+    if (data.a) draw_overview_bars({*data.a, VtaLane::Compute, top, bottom, false}, state, whole);
     if (l.shown < total * 0.999) {
         const float x0 = whole.x(l.first), x1 = std::max(x0 + 3, whole.x(l.first + l.shown));
         fill(l.left, top, x0, bottom, faded(state.style.ground, 150));
         fill(x1, top, l.right, bottom, faded(state.style.ground, 150));
         list->AddRect(at(x0, top - 1), at(x1, bottom + 1), state.style.text);
     }
-    text(list, 10, l.overview, state.style.faint, "all");
+    text(list, 10, l.overview, state.style.dim, "all");
 }
 
 void draw_legend(const Data& data, const State& state, const VtaTimelineLayout& l) {
     ImDrawList* list = ImGui::GetWindowDrawList();
-    if (!data.a) return;
-    float x = l.left;
-    const auto entry = [&](Colour colour, const std::string& name) {
-        const float width = text_width(name) + 22;
-        if (x + width > l.right) return;
-        fill(x, l.legend + 6, x + 9, l.legend + 14, colour);
-        text(list, x + 13, l.legend + 2, state.style.dim, name);
-        x += width + 4;
-    };
-    if (state.colouring == VtaColouring::Origin) {
-        for (std::uint32_t o = 0; o < data.a->program.origin_names.size(); ++o) {
-            const Colour base = state.style.kinds[o % 4];
-            entry(o / 4 % 2 == 0 ? base : mix(base, state.style.ground, 0.4f), data.a->program.origin_names[o]);
-        }
-        return;
+    float x = l.left, y = l.legend;
+    for (const LegendEntry& e : legend_entries(data, state)) {
+        const float width = text_width(e.name) + 26;
+        if (x + width > l.right) x = l.left, y += kLegend - 4;
+        fill(x, y + 6, x + 9, y + 14, e.colour);
+        text(list, x + 13, y + 2, state.style.dim, e.name);
+        x += width;
     }
-    for (int c = 0; c < static_cast<int>(vta::Cause::Idle); ++c) {
-        const bool present = std::ranges::any_of(
-            data.a->cycles.causes, [&](const auto& lane) { return lane[static_cast<std::size_t>(c)] != 0; });
-        const auto cause = static_cast<vta::Cause>(c);
-        if (present) entry(vta_cause_colour(state.style, cause), std::string(vta::cause_name(cause)));
-    }
+    if (!data.b || l.strip_height <= 0) return;
+    const std::string words = "memories: A filled, B as a line";
+    if (x + text_width(words) < l.right) text(list, x + 4, y + 2, state.style.dim, words);
 }
 
 void draw_range(const State& state, const VtaTimelineLayout& l) {
@@ -520,17 +604,22 @@ VtaTimelineLayout vta_timeline_layout(const Data& data, const State& state, cons
     l.right = std::max(kLeft + 20, input.width - kRight);
     l.overview = 4;
     l.axis = l.overview + kOverview;
-    l.legend = std::max(l.axis + kAxis + 40, input.height - kLegend);
+    const int rows = legend_rows(data, state, l.right - l.left);
+    l.legend = std::max(l.axis + kAxis + 40, input.height - kLegend - static_cast<float>(rows - 1) * (kLegend - 4));
     const float room = l.legend - l.axis - kAxis - 8;
-    // Lanes first; strips take what is left, and go when that is too little to read.
-    const bool strips = room > 220;
-    l.lane_height = std::clamp(strips ? room * 0.115f : room / 5 - 6, 8.f, data.b ? 56.f : 44.f);
+    // Lanes share with strips, which take what is left, down to what can still be read of both; then strips go.
+    const float gap = room > 260 ? 6 : 3, least = data.b ? 19 : kLeastLane;
+    const float beside_strips = (room - 4 - 5 * (kLeastStrip + gap)) / 5 - gap;
+    const bool strips = beside_strips >= least;
+    l.lane_height =
+        strips ? std::clamp(room * (room < 340 ? 0.095f : 0.115f), least, std::min(beside_strips, data.b ? 56.f : 44.f))
+               : std::clamp(room / 5 - gap, 8.f, 44.f);
     float y = l.axis + kAxis + 4;
-    for (float& top : l.lane_top) top = y, y += l.lane_height + 6;
+    for (float& top : l.lane_top) top = y, y += l.lane_height + gap;
     if (strips) {
-        l.strip_height = std::clamp((l.legend - y - 6) / 5 - 4, 10.f, 60.f);
         y += 4;
-        for (float& top : l.strip_top) top = y, y += l.strip_height + 4;
+        l.strip_height = std::clamp((l.legend - y) / 5 - gap, kLeastStrip, 60.f);
+        for (float& top : l.strip_top) top = y, y += l.strip_height + gap;
     }
     l.shown = state.cycles_shown <= 0 ? total : std::min(total, state.cycles_shown);
     l.first = std::clamp(state.first_cycle, 0.0, total - l.shown);
@@ -583,7 +672,6 @@ bool go_to_stall(const Data& data, State& state, int direction, const views::Vta
 
 void draw(const Data& data, State& state, const Input& input, const views::VtaSink& sink) {
     ImDrawList* list = ImGui::GetWindowDrawList();
-    fill(0, 0, input.width, input.height, state.style.ground);
     if (!data.a || data.total() == 0) {
         const float width = text_width(data.empty_reason);
         text(list, std::max(8.f, (input.width - width) / 2), input.height / 2 - 8, state.style.dim, data.empty_reason);

@@ -27,6 +27,13 @@ struct VtaTimelineUiState {
     enum class Drag : std::uint8_t { None, Pan, Range, Overview } drag = Drag::None;
     bool moved = false;
     double anchor = 0; ///< cycle where a range was begun
+    /// What was drawn last, by lane and run: most of it is still in sight in the next frame. Until data change.
+    struct Shown {
+        const void* run = nullptr;
+        std::uint64_t column = 0;
+        std::vector<views::VtaBar> bars;
+    };
+    std::array<std::array<Shown, 2>, views::kVtaLanes> shown;
     /// The overview over the whole run is drawn from here until data or width change.
     std::vector<views::VtaBar> overview;
     const void* overview_of = nullptr;

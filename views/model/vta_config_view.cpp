@@ -69,8 +69,11 @@ std::string amounts(const vta::Config& c, const vta::Knob& knob, int value) {
     if (key == "LOG_WGT_BUFF_SIZE") return memory_amount(value, c.wgt_index_bits());
     if (key == "LOG_ACC_BUFF_SIZE") return memory_amount(value, c.acc_index_bits());
     if (key == "LOG_UOP_BUFF_SIZE") return memory_amount(value, c.uop_index_bits());
-    if (knob.unit.starts_with("log2 "))
-        return std::to_string(1 << std::clamp(value, 0, 30)) + " " + std::string(knob.unit.substr(5));
+    if (knob.unit.starts_with("log2 ")) {
+        std::string_view unit = knob.unit.substr(5);
+        if (value == 0 && unit.ends_with('s')) unit.remove_suffix(1); // one row
+        return std::to_string(1 << std::clamp(value, 0, 30)) + " " + std::string(unit);
+    }
     return std::string(knob.unit);
 }
 

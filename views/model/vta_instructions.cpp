@@ -160,7 +160,7 @@ std::vector<VtaField> vta_fields(const vta::Config& config, const vta::Instructi
 Table vta_field_table(const VtaRun& run, std::uint32_t index) {
     Table table;
     table.columns = {
-        {"Field", Align::Left, 9}, {"Bits", Align::Right, 6}, {"Value", Align::Left, 8}, {"Meaning", Align::Left, 0}};
+        {"Field", Align::Left, 9}, {"Bits", Align::Right, 8}, {"Value", Align::Left, 8}, {"Meaning", Align::Left, 0}};
     table.empty_reason = "Select an instruction to see its fields.";
     if (index >= run.size()) return table;
     const vta::Instruction& in = run.program.instructions[index];
@@ -170,11 +170,14 @@ Table vta_field_table(const VtaRun& run, std::uint32_t index) {
                      {field.bits, 0, -1},
                      {field.value, static_cast<double>(field.number), -1},
                      {field.help, 0, -1}};
+        row.details = field.name + ", bits " + field.bits + ", from " + std::to_string(field.lowest) + " to " +
+                      std::to_string(field.highest) + "\n" + field.help;
         table.rows.push_back(std::move(row));
     }
     const auto add = [&](const char* name, std::string value) {
         TableRow row;
         row.tone = Tone::Dim;
+        row.details = value;
         row.cells = {{name, 0, -1}, {"", 0, -1}, {"", 0, -1}, {std::move(value), 0, -1}};
         table.rows.push_back(std::move(row));
     };

@@ -38,7 +38,7 @@ std::string vta_title(const VtaRequest& request) {
     return title;
 }
 
-vta::Result<vta::Program> build_vta_program(const VtaRequest& request) {
+vta::Result<vta::Program> build_vta_program(const VtaRequest& request, const vta::Watch& watch) {
     if (vta::Result<vta::Config> legal = vta::checked(request.config); !legal) return legal.error();
     vta::Program program;
     if (request.file) {
@@ -52,7 +52,7 @@ vta::Result<vta::Program> build_vta_program(const VtaRequest& request) {
         program.config = request.config;
     } else {
         vta::Result<vta::Program> built =
-            vta::example_program(request.config, request.example, {.contexts = request.contexts});
+            vta::example_program(request.config, request.example, {.contexts = request.contexts, .watch = watch});
         if (!built) return built.error();
         program = *std::move(built);
     }
@@ -62,8 +62,9 @@ vta::Result<vta::Program> build_vta_program(const VtaRequest& request) {
     return program;
 }
 
-std::shared_ptr<const VtaRun> build_vta_run(VtaRequest request, vta::Program program) {
-    vta::CycleResult cycles = vta::simulate_cycles(program);
+std::shared_ptr<const VtaRun> build_vta_run(VtaRequest request, vta::Program program, const vta::Watch& watch) {
+    vta::CycleResult cycles = vta::simulate_cycles(program, {.watch = watch});
+    if (cycles.state == vta::RunState::Stopped) return nullptr;
     return index_vta_run(std::move(request), std::move(program), std::move(cycles));
 }
 
@@ -80,18 +81,26 @@ std::shared_ptr<const VtaRun> index_vta_run(VtaRequest request, vta::Program pro
     return run;
 }
 
-std::optional<vta::Occupancy> build_vta_occupancy(const VtaRun& run, std::uint64_t most_samples) {
+std::optional<vta::Occupancy> build_vta_occupancy(const VtaRun& run, std::uint64_t most_samples,
+                                                  const vta::Watch& watch) {
     if (run.total() == 0 || steps_of(run.program) > kMostSteps) return {};
-    return vta::sram_occupancy(run.program, run.cycles, std::min(run.total(), most_samples));
+    return vta::sram_occupancy(run.program, run.cycles, std::min(run.total(), most_samples), watch);
 }
 
-std::shared_ptr<const VtaDetails> build_vta_details(std::shared_ptr<const VtaRun> run) {
+std::shared_ptr<const VtaDetails> build_vta_details(std::shared_ptr<const VtaRun> run, const vta::Watch& watch) {
+    // Memories are the first half of the work, findings the second.
+    const auto half = [&watch](double from) {
+        return vta::Watch{watch.stop, [&watch, from](double fraction) {
+                              if (watch.report) watch.report(from + fraction / 2);
+                          }};
+    };
     auto details = std::make_shared<VtaDetails>();
     details->run = run;
     if (run->cycles.lost_tokens == 0)
         for (const vta::TokenArrow& arrow : vta::token_arrows(run->program))
             details->arrows[static_cast<std::size_t>(arrow.queue)].push_back(arrow);
-    std::optional<vta::Occupancy> occupancy = build_vta_occupancy(*run, kMostSamples);
+    std::optional<vta::Occupancy> occupancy = build_vta_occupancy(*run, kMostSamples, half(0));
+    if (watch.stopped()) return nullptr;
     details->occupancy_skipped = !occupancy;
     if (occupancy) {
         details->occupancy = *std::move(occupancy);
@@ -102,8 +111,9 @@ std::shared_ptr<const VtaDetails> build_vta_details(std::shared_ptr<const VtaRun
             for (std::size_t i = 0; i < samples.size(); ++i) sums[i + 1] = sums[i] + static_cast<double>(samples[i]);
         }
     }
-    vta::FunctionalModel model(run->program, {.max_steps = kMostSteps});
+    vta::FunctionalModel model(run->program, {.max_steps = kMostSteps, .watch = half(0.5)});
     details->data_state = model.run();
+    if (details->data_state == vta::RunState::Stopped) return nullptr;
     details->findings = model.diagnostics();
     details->dropped_findings = model.dropped_diagnostics();
     return details;

@@ -4,6 +4,7 @@
 #include "views/model/vta_index.hpp"
 #include "vta-sim/counters.hpp"
 #include "vta-sim/occupancy.hpp"
+#include "vta-sim/watch.hpp"
 
 #include <array>
 #include <cstdint>
@@ -38,7 +39,7 @@ struct VtaRequest {
 [[nodiscard]] std::string vta_title(const VtaRequest& request);
 /// Errors: those of example_program; BadConfig when a file's program was made for another shape.
 /// Thread: any; a convolution's tiles are searched.
-[[nodiscard]] vta::Result<vta::Program> build_vta_program(const VtaRequest& request);
+[[nodiscard]] vta::Result<vta::Program> build_vta_program(const VtaRequest& request, const vta::Watch& watch = {});
 
 /// A run in time. Immutable once made; never moves, since the indices look into it.
 struct VtaRun {
@@ -60,14 +61,16 @@ struct VtaRun {
     }
 };
 
-/// Simulates and indexes. Thread: any.
-[[nodiscard]] std::shared_ptr<const VtaRun> build_vta_run(VtaRequest request, vta::Program program);
+/// Simulates and indexes; null when the watch stopped it. Thread: any.
+[[nodiscard]] std::shared_ptr<const VtaRun> build_vta_run(VtaRequest request, vta::Program program,
+                                                          const vta::Watch& watch = {});
 /// Indexes a simulation that was recorded in full. Cost: one pass over its intervals.
 [[nodiscard]] std::shared_ptr<const VtaRun> index_vta_run(VtaRequest request, vta::Program program,
                                                           vta::CycleResult cycles);
 
 /// How full each memory is over time; none when the program has more steps than are walked for it (2^28).
-[[nodiscard]] std::optional<vta::Occupancy> build_vta_occupancy(const VtaRun& run, std::uint64_t most_samples);
+[[nodiscard]] std::optional<vta::Occupancy> build_vta_occupancy(const VtaRun& run, std::uint64_t most_samples,
+                                                                const vta::Watch& watch = {});
 
 /// What is known of a run later than its timeline.
 struct VtaDetails {
@@ -82,7 +85,9 @@ struct VtaDetails {
     std::uint64_t dropped_findings = 0;
     vta::RunState data_state = vta::RunState::Ready; ///< OutOfSteps: findings are those of the beginning
 };
-[[nodiscard]] std::shared_ptr<const VtaDetails> build_vta_details(std::shared_ptr<const VtaRun> run);
+/// Null when the watch stopped it. Thread: any.
+[[nodiscard]] std::shared_ptr<const VtaDetails> build_vta_details(std::shared_ptr<const VtaRun> run,
+                                                                  const vta::Watch& watch = {});
 /// Mean elements occupied over [begin, end).
 [[nodiscard]] double vta_occupied(const VtaDetails& details, vta::Strip strip, std::uint64_t begin, std::uint64_t end);
 

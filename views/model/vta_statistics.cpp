@@ -30,33 +30,35 @@ TableCell text_cell(std::string text) { return {std::move(text), 0, -1}; }
 
 using Causes = std::array<std::uint64_t, vta::kCauses>;
 
-/// What each instruction's cycles are called in the compute lane's "largest wait".
+/// The wait that takes most; having nothing left to do is none.
 std::pair<vta::Cause, std::uint64_t> largest_wait(const Causes& causes) {
     std::pair<vta::Cause, std::uint64_t> best{vta::Cause::Idle, 0};
     for (int c = 0; c < vta::kCauses; ++c) {
         const auto cause = static_cast<vta::Cause>(c);
         const std::uint64_t cycles = causes[static_cast<std::size_t>(c)];
-        if (!vta::is_busy(cause) && cycles > best.second) best = {cause, cycles};
+        const bool wait = !vta::is_busy(cause) && cause != vta::Cause::Idle;
+        if (wait && cycles > best.second) best = {cause, cycles};
     }
     return best;
 }
 
 Table module_table(const std::array<Causes, vta::kLanes>& lanes, std::uint64_t cycles) {
     Table table;
-    table.columns = {{"Module", Align::Left, 12},
-                     {"Busy", Align::Right, 10},
-                     {"Waits", Align::Right, 10},
-                     {"Mostly for", Align::Left, 16},
-                     {"what that means", Align::Left, 0}};
+    table.columns = {{"Module", Align::Left, 12},           {"Busy", Align::Right, 10},
+                     {"Waits", Align::Right, 10},           {"Idle", Align::Right, 10},
+                     {"Waits mostly for", Align::Left, 18}, {"what that means", Align::Left, 0}};
     for (int lane = 0; lane < vta::kLanes; ++lane) {
         const Causes& causes = lanes[static_cast<std::size_t>(lane)];
-        std::uint64_t busy = 0, waits = 0;
+        const std::uint64_t idle = causes[static_cast<std::size_t>(vta::Cause::Idle)];
+        std::uint64_t busy = 0;
         for (int c = 0; c < vta::kCauses; ++c)
-            (vta::is_busy(static_cast<vta::Cause>(c)) ? busy : waits) += causes[static_cast<std::size_t>(c)];
+            if (vta::is_busy(static_cast<vta::Cause>(c))) busy += causes[static_cast<std::size_t>(c)];
         const auto [cause, longest] = largest_wait(causes);
         TableRow row;
         row.cells = {text_cell(std::string(vta::module_name(static_cast<vta::Module>(lane)))),
-                     share_cell(share(real(busy), real(cycles))), share_cell(share(real(waits), real(cycles))),
+                     share_cell(share(real(busy), real(cycles))),
+                     share_cell(share(real(cycles - busy - idle), real(cycles))),
+                     share_cell(share(real(idle), real(cycles))),
                      text_cell(longest == 0 ? "-" : std::string(vta::cause_name(cause))),
                      text_cell(longest == 0 ? "it never waits" : std::string(vta_cause_help(cause)))};
         table.rows.push_back(std::move(row));
@@ -148,11 +150,10 @@ std::uint64_t compute_cycles(const vta::OriginCounters& origin) {
 
 void add_origins(VtaStatistics& s, const vta::Config& config) {
     Table& table = s.origins;
-    table.columns = {{"Origin", Align::Left, 0},       {"Compute cycles", Align::Right, 20},
-                     {"GEMM", Align::Right, 10},       {"Waits", Align::Right, 10},
-                     {"Mostly for", Align::Left, 16},  {"Bytes", Align::Right, 11},
-                     {"op/byte", Align::Right, 9},     {"GOPS", Align::Right, 8},
-                     {"of the roof", Align::Right, 12}};
+    table.columns = {
+        {"Origin", Align::Left, 20},       {"Compute cycles", Align::Right, 20}, {"GEMM", Align::Right, 10},
+        {"Bytes", Align::Right, 11},       {"op/byte", Align::Right, 9},         {"GOPS", Align::Right, 8},
+        {"of the roof", Align::Right, 12}, {"Waits", Align::Right, 10},          {"mostly for", Align::Left, 0}};
     table.empty_reason = "The program has no instructions.";
     for (const vta::OriginCounters& origin : s.summary.origins) {
         const Causes& causes = origin.causes[static_cast<std::size_t>(vta::Module::Compute)];
@@ -171,12 +172,12 @@ void add_origins(VtaStatistics& s, const vta::Config& config) {
         row.cells = {text_cell(origin.name),
                      {grouped(cycles) + form("  %5.1f %%", 100 * part), real(cycles), static_cast<float>(part)},
                      share_cell(share(real(origin.work.gemm_steps) * config.timing.gemm_interval, real(cycles))),
-                     share_cell(share(real(waits), real(cycles))),
-                     text_cell(longest == 0 ? "-" : std::string(vta::cause_name(cause))),
                      {bytes_text(origin.work.dram_bytes()), real(origin.work.dram_bytes()), -1},
                      {form("%.1f", intensity), intensity, -1},
                      {form("%.1f", gops), gops, -1},
-                     share_cell(share(gops, roof))};
+                     share_cell(share(gops, roof)),
+                     share_cell(share(real(waits), real(cycles))),
+                     text_cell(longest == 0 ? "-" : std::string(vta::cause_name(cause)))};
         table.rows.push_back(std::move(row));
         s.roofline.points.push_back({origin.name, intensity, gops, part, false});
     }
@@ -307,9 +308,11 @@ Table compare_vta(const VtaStatistics& a, const VtaStatistics& b) {
                      {"B", Align::Right, 16},
                      {"B / A", Align::Right, 10},
                      {"", Align::Left, 0}};
+    constexpr const char* kWhole = nullptr;
     const auto add = [&](const char* name, double left, double right, const char* format, const char* help) {
         TableRow row;
         const auto text = [&](double value) {
+            if (format == kWhole) return grouped(static_cast<std::uint64_t>(value));
             char buffer[48];
             std::snprintf(buffer, sizeof buffer, format, value);
             return std::string(buffer);
@@ -321,14 +324,14 @@ Table compare_vta(const VtaStatistics& a, const VtaStatistics& b) {
                      text_cell(help)};
         table.rows.push_back(std::move(row));
     };
-    add("cycles", real(a.summary.cycles), real(b.summary.cycles), "%.0f", "fewer is better");
+    add("cycles", real(a.summary.cycles), real(b.summary.cycles), kWhole, "fewer is better");
     add("time, ms", a.summary.seconds * 1e3, b.summary.seconds * 1e3, "%.3f", "at each one's clock");
     add("GEMM utilization, %", 100 * a.summary.gemm_utilization, 100 * b.summary.gemm_utilization, "%.1f", "");
     add("GOPS", a.summary.gops, b.summary.gops, "%.1f", "achieved");
     add("peak GOPS", a.summary.peak_gops, b.summary.peak_gops, "%.1f", "of the configuration");
-    add("DRAM bytes", real(a.summary.work.dram_bytes()), real(b.summary.work.dram_bytes()), "%.0f", "");
+    add("DRAM bytes", real(a.summary.work.dram_bytes()), real(b.summary.work.dram_bytes()), kWhole, "read and written");
     add("op / byte", a.summary.ops_per_byte, b.summary.ops_per_byte, "%.1f", "");
-    add("instructions", real(a.summary.work.instructions), real(b.summary.work.instructions), "%.0f", "");
+    add("instructions", real(a.summary.work.instructions), real(b.summary.work.instructions), kWhole, "");
     add("energy, mJ", a.summary.energy.total() * 1e-9, b.summary.energy.total() * 1e-9, "%.3f", "estimate");
     const char* const busy[] = {"load busy, %", "compute busy, %", "store busy, %", "fetch busy, %"};
     for (std::size_t lane = 0; lane < a.summary.busy.size(); ++lane)

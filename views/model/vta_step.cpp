@@ -252,9 +252,9 @@ bool VtaStepper::forward() {
     return !at_end_;
 }
 
-void VtaStepper::seek(std::uint64_t position) {
+void VtaStepper::seek(std::uint64_t position, const vta::Watch& watch) {
     stopped_.clear();
-    at_end_ = replay_.seek(position) < position;
+    at_end_ = replay_.seek(position, watch) < position && !watch.stopped();
     if (at_end_)
         stopped_ = replay_.model().state() == vta::RunState::Deadlocked ? "deadlock: nothing can run" : "the end";
 }
@@ -279,10 +279,13 @@ std::string VtaStepper::held(const std::vector<VtaBreakpoint>& breakpoints) cons
     return {};
 }
 
-std::string VtaStepper::run_to_break(const std::vector<VtaBreakpoint>& breakpoints, int direction) {
+std::string VtaStepper::run_to_break(const std::vector<VtaBreakpoint>& breakpoints, int direction,
+                                     const vta::Watch& watch) {
     stopped_.clear();
+    vta::Pace pace(watch, 64);
     if (direction > 0) {
-        while (stopped_.empty() && forward()) stopped_ = held(breakpoints);
+        while (stopped_.empty() && !pace.stopped(replay_.position(), run_->size()) && forward())
+            stopped_ = held(breakpoints);
         if (at_end_) seek(replay_.position() + 1);
         return stopped_;
     }
@@ -290,11 +293,11 @@ std::string VtaStepper::run_to_break(const std::vector<VtaBreakpoint>& breakpoin
     std::uint64_t found = 0;
     std::string reason = "the beginning";
     seek(0);
-    while (replay_.position() + 1 < from && forward()) {
+    while (replay_.position() + 1 < from && !pace.stopped(replay_.position(), from) && forward()) {
         std::string now = held(breakpoints);
         if (!now.empty()) found = replay_.position(), reason = std::move(now);
     }
-    seek(found);
+    seek(found, watch);
     return stopped_ = reason;
 }
 

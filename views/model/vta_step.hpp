@@ -68,11 +68,12 @@ struct VtaBreakpoint {
 class VtaStepper {
   public:
     explicit VtaStepper(std::shared_ptr<const VtaRun> run);
-    /// To a position, back or forward.
-    void seek(std::uint64_t position);
+    /// To a position, back or forward. When the watch stops, this and the next end where they are.
+    void seek(std::uint64_t position, const vta::Watch& watch = {});
     /// Forward until a breakpoint holds or nothing more can run, or back to where one held last before here.
     /// Returns why it stopped. Cost: the instructions passed; back, all those before here.
-    std::string run_to_break(const std::vector<VtaBreakpoint>& breakpoints, int direction);
+    std::string run_to_break(const std::vector<VtaBreakpoint>& breakpoints, int direction,
+                             const vta::Watch& watch = {});
     [[nodiscard]] VtaStepView view(const VtaTile& tile);
     [[nodiscard]] const VtaRun& run() const { return *run_; }
     [[nodiscard]] std::uint64_t position() const { return replay_.position(); }

@@ -63,20 +63,37 @@ template <class Index> VtaBar single(const Index& index, std::size_t i, std::uin
     return bar;
 }
 
-template <class Index> std::vector<VtaBar> bars_of(const Index& index, const VtaWindow& window) {
+double column_cycles_of(const VtaWindow& window) {
+    return kColumnPixels * (window.end - window.begin) / std::max(1, window.pixels);
+}
+
+/// A bar depends on where it begins and on the column alone, but for the last, which the window cuts. So a bar of
+/// another window that begins where one is wanted is that one.
+template <class Index>
+std::vector<VtaBar> bars_of(const Index& index, const VtaWindow& window, std::span<const VtaBar> before) {
     std::vector<VtaBar> bars;
     const auto last =
         std::min<std::uint64_t>(index.total(), static_cast<std::uint64_t>(std::ceil(std::max(0.0, window.end))));
     auto t = static_cast<std::uint64_t>(std::max(0.0, window.begin));
     if (index.empty() || t >= last) return bars;
-    const double column_cycles = kColumnPixels * (window.end - window.begin) / std::max(1, window.pixels);
-    const auto column = static_cast<std::uint64_t>(std::max(1.0, std::ceil(column_cycles)));
+    const double column_cycles = column_cycles_of(window);
+    const std::uint64_t column = vta_column(window);
     const auto wide = [&](const Piece& piece) {
         return static_cast<double>(piece.end - piece.begin) >= 1.5 * column_cycles;
     };
-    std::size_t i = index.find(t);
-    typename Index::Sums done = index.before(t, i);
+    if (!before.empty()) before = before.first(before.size() - 1);
+    auto known = before.begin();
+    bool found = false; // i and done belong to t
+    std::size_t i = 0;
+    typename Index::Sums done{};
     while (t < last) {
+        while (known != before.end() && known->begin < t) ++known;
+        if (known != before.end() && known->begin == t && known->end <= last) {
+            bars.push_back(*known);
+            t = known->end, found = false;
+            continue;
+        }
+        if (!found) i = index.find(t), done = index.before(t, i), found = true;
         const Piece piece = piece_at(index, i, t);
         if (column <= 1 || wide(piece)) {
             const std::uint64_t end = std::min(piece.end, last);
@@ -148,9 +165,15 @@ VtaLane lane_of(vta::Module module) {
     return VtaLane::Fetch;
 }
 
-std::vector<VtaBar> build_vta_bars(const VtaRun& run, VtaLane lane, const VtaWindow& window) {
+std::uint64_t vta_column(const VtaWindow& window) {
+    return static_cast<std::uint64_t>(std::max(1.0, std::ceil(column_cycles_of(window))));
+}
+
+std::vector<VtaBar> build_vta_bars(const VtaRun& run, VtaLane lane, const VtaWindow& window,
+                                   std::span<const VtaBar> before) {
     const auto module = module_of(lane);
-    return module ? bars_of(run.lanes[static_cast<std::size_t>(*module)], window) : bars_of(run.port, window);
+    return module ? bars_of(run.lanes[static_cast<std::size_t>(*module)], window, before)
+                  : bars_of(run.port, window, before);
 }
 
 std::optional<VtaBar> vta_bar_at(const VtaRun& run, VtaLane lane, std::uint64_t cycle) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,13 @@ struct VtaWindow {
     int pixels = 1;
 };
 /// Bars that tile the window's part of the run from left to right: at most one per two pixels but for the ends.
-/// The read port's clients are named by the cause of the load they serve. Cost: bars times a look-up of some hundred
-/// nanoseconds, however long the run.
-[[nodiscard]] std::vector<VtaBar> build_vta_bars(const VtaRun& run, VtaLane lane, const VtaWindow& window);
+/// The read port's clients are named by the cause of the load they serve. `before` holds the bars of another window of
+/// the same run, lane and column: what is in both is taken from there, so that moving costs what comes into sight.
+/// Cost: new bars times a look-up of about a microsecond, however long the run.
+[[nodiscard]] std::vector<VtaBar> build_vta_bars(const VtaRun& run, VtaLane lane, const VtaWindow& window,
+                                                 std::span<const VtaBar> before = {});
+/// Cycles of the columns in which intervals that are too narrow are added up; 1: none are.
+[[nodiscard]] std::uint64_t vta_column(const VtaWindow& window);
 
 /// The interval a cycle lies in, as a bar; none outside the run.
 [[nodiscard]] std::optional<VtaBar> vta_bar_at(const VtaRun& run, VtaLane lane, std::uint64_t cycle);
@@ -61,6 +66,7 @@ struct VtaArrow {
 struct VtaTimelineData {
     std::shared_ptr<const VtaRun> a, b;
     std::shared_ptr<const VtaDetails> a_details, b_details;
+    bool followed = true; ///< details that are missing are on their way; else nobody makes them
     std::string empty_reason = "Choose a program to see its pipeline, cycle by cycle.";
     [[nodiscard]] std::uint64_t total() const { return std::max(a ? a->total() : 0, b ? b->total() : 0); }
 };

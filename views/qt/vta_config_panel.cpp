@@ -3,6 +3,7 @@
 #include "views/qt/theme.hpp"
 
 #include <QGridLayout>
+#include <QHBoxLayout>
 #include <QLabel>
 #include <QPushButton>
 #include <QSpinBox>
@@ -49,7 +50,11 @@ VtaConfigPanel::VtaConfigPanel(QWidget* parent) : QWidget(parent) {
     });
     column->addWidget(headline_);
     column->addWidget(message_);
-    column->addWidget(remedy_, 0, Qt::AlignLeft);
+    auto* indented = new QHBoxLayout;
+    indented->setContentsMargins(12, 0, 12, 0);
+    indented->addWidget(remedy_);
+    indented->addStretch(1);
+    column->addLayout(indented);
     scroll_ = new QScrollArea(this);
     scroll_->setWidgetResizable(true);
     scroll_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);
@@ -81,7 +86,7 @@ void VtaConfigPanel::build(const views::VtaConfigView& view) {
             knob.box = new KnobBox(page);
             knob.box->setRange(entry.lowest, entry.highest);
             knob.box->setAccessibleName(text_of(entry.key));
-            knob.box->setFixedWidth(88);
+            knob.box->setFixedWidth(74);
             knob.amount = new QLabel(page);
             knob.amount->setObjectName(QStringLiteral("dim"));
             knob.amount->setMinimumWidth(0);

@@ -51,7 +51,8 @@ VtaInstructionList::VtaInstructionList(QWidget* parent) : QAbstractScrollArea(pa
 VtaInstructionList::Columns VtaInstructionList::columns() const {
     Columns c;
     c.end = viewport()->width() - 8;
-    const bool wide = c.end > 620;
+    // One origin, beside the program's own instructions, is in the title already.
+    const bool wide = c.end > 620 && run_ && run_->program.origin_names.size() > 2;
     c.waited = c.end - 66;
     c.cycles = c.waited - 70;
     c.issued = c.cycles - 92;

@@ -129,6 +129,29 @@ TEST_CASE("merged bars stand still when the window moves", "[views][vta]") {
     CHECK(common * 100 >= moved.size() * 90);
 }
 
+TEST_CASE("bars taken over from another window are those built anew", "[views][vta]") {
+    const auto run = run_of("resnet18_c9", 1);
+    std::minstd_rand random(5);
+    const auto same = [](const VtaBar& a, const VtaBar& b) {
+        return a.begin == b.begin && a.end == b.end && a.instruction == b.instruction && a.busy == b.busy &&
+               a.stall == b.stall && a.busy_cycles == b.busy_cycles && a.stall_cycles == b.stall_cycles &&
+               a.merged == b.merged;
+    };
+    for (const double width : {300.0, 5'000.0, 80'000.0}) {
+        for (int l = 0; l < kVtaLanes; ++l) {
+            const auto lane = static_cast<VtaLane>(l);
+            std::vector<VtaBar> before;
+            for (int i = 0; i < 40; ++i) {
+                const double begin = static_cast<double>(random() % (run->total() - 80'000));
+                const VtaWindow window{i % 3 == 0 ? begin : begin / 8, (i % 3 == 0 ? begin : begin / 8) + width, 700};
+                const auto anew = build_vta_bars(*run, lane, window);
+                before = build_vta_bars(*run, lane, window, before);
+                REQUIRE(std::ranges::equal(anew, before, same));
+            }
+        }
+    }
+}
+
 TEST_CASE("what lies at a cycle", "[views][vta]") {
     const auto run = run_of("matmul", 1);
     for (std::uint64_t cycle = 0; cycle < run->total(); cycle += 97)
