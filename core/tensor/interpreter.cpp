@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <numeric>
+#include <span>
 
 namespace orrery::tensor {
 
@@ -150,8 +151,22 @@ class Machine {
     void strip(const Leaf& leaf, std::int64_t steps) {
         const int n = static_cast<int>(steps) * leaf.inner;
         if (leaf.store.mac && multiply_accumulate(leaf, n, steps)) return;
+        if (leaf.straight && compute_in_place(leaf, n, steps)) return;
         if (!execute(leaf.code, n, steps)) return; // no lane is on
         store(leaf, n, steps);
+    }
+
+    /// The last instruction writes to the buffer itself. Nothing in a leaf with a strip loads what it stores.
+    bool compute_in_place(const Leaf& leaf, int n, std::int64_t steps) {
+        const Access& to = access(leaf.store.access);
+        if (!direct(to, steps)) return false;
+        const Instruction& last = leaf.code.back();
+        execute(std::span(leaf.code).first(leaf.code.size() - 1), n, steps);
+        if (last.code == OpCode::Unary)
+            last.unary(element(to), reg(last.a), n);
+        else
+            last.binary(element(to), reg(last.a), reg(last.b), n);
+        return true;
     }
 
     bool multiply_accumulate(const Leaf& leaf, int n, std::int64_t steps) {
@@ -232,7 +247,7 @@ class Machine {
     // --------------------------------------------------------------------------------- code
 
     /// False when a condition turned all lanes off and the rest was skipped.
-    bool execute(const LaneCode& code, int n, std::int64_t steps) {
+    bool execute(std::span<const Instruction> code, int n, std::int64_t steps) {
         for (std::size_t at = 0; at < code.size(); ++at) {
             const Instruction& i = code[at];
             switch (i.code) {
@@ -390,8 +405,11 @@ class Machine {
             return gather_at_kernel(i.dtype)(own(i.dst), buffers_[static_cast<std::size_t>(from.buffer)],
                                              offsets_.data(), n);
         }
+        constexpr int kWorthFilling = 4; // our choice: shorter runs are gathered as fast
         if (i.in_place && (from.stride == Access::Stride::Unit || n == 1))
             registers_[static_cast<std::size_t>(i.dst)] = element(from);
+        else if (from.run >= kWorthFilling)
+            spread_kernel(i.dtype)(own(i.dst), element(from), from.pattern.data(), n, from.run);
         else
             i.gather(own(i.dst), element(from), from.pattern.data(), n);
     }

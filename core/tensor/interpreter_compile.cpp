@@ -444,6 +444,20 @@ class Planner {
         leaf.before = code.take_before();
         leaf.code = code.take_code();
         if (leaf.code.size() != kMacCode) leaf.store.mac = nullptr; // the init has code of its own
+        leaf.straight = is_straight(leaf);
+    }
+
+    /// Whether what is stored can be computed where it is stored to.
+    bool is_straight(const Leaf& leaf) const {
+        const Leaf::Store& store = leaf.store;
+        if (store.fold || store.mask >= 0 || leaf.code.empty() || lane_bytes(store.dtype) != byte_size(store.dtype) ||
+            state_.plan.accesses[static_cast<std::size_t>(store.access)].stride != Access::Stride::Unit)
+            return false;
+        const Instruction& last = leaf.code.back();
+        return last.dst == store.value && (last.code == OpCode::Unary || last.code == OpCode::Binary) &&
+               std::none_of(leaf.code.begin(), leaf.code.end(), [](const Instruction& i) {
+                   return i.code == OpCode::JumpIfNone || i.code == OpCode::ToSlot;
+               });
     }
 
     /// A sum of products of two loads and nothing else: its code is load, load, multiply.

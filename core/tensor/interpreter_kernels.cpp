@@ -3,6 +3,7 @@
 
 #include "core/tensor/interpreter_kernels.hpp"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -375,6 +376,12 @@ template <class Form, class Index> void gather(void* dst, const void* buffer, co
     }
 }
 
+template <class Form> void spread(void* dst, const void* buffer, const std::int32_t* at, int n, int run) {
+    auto* out = static_cast<typename Form::Lane*>(dst);
+    const auto* memory = static_cast<const typename Form::Memory*>(buffer);
+    for (int i = 0; i < n; i += run) std::fill_n(out + i, std::min(run, n - i), Form::widen(memory[at[i]]));
+}
+
 template <class Form, class Index> void scatter(void* buffer, const void* src, const Index* at, int n) {
     const auto* in = static_cast<const typename Form::Lane*>(src);
     auto* memory = static_cast<typename Form::Memory*>(buffer);
@@ -557,6 +564,9 @@ UnaryKernel splat_kernel(DType dtype) {
 
 GatherKernel gather_kernel(DType dtype) {
     return with_form(dtype, [](auto form) -> GatherKernel { return gather<decltype(form), std::int32_t>; });
+}
+SpreadKernel spread_kernel(DType dtype) {
+    return with_form(dtype, [](auto form) -> SpreadKernel { return spread<decltype(form)>; });
 }
 GatherAtKernel gather_at_kernel(DType dtype) {
     return with_form(dtype, [](auto form) -> GatherAtKernel { return gather<decltype(form), std::int64_t>; });

@@ -64,6 +64,9 @@ using MacKernel = void (*)(const MacArgs&);
 [[nodiscard]] UnaryKernel splat_kernel(DType dtype); ///< dst[i] = a[0]
 
 [[nodiscard]] GatherKernel gather_kernel(DType dtype);
+/// A gather whose pattern stays for `run` lanes in a row.
+using SpreadKernel = void (*)(void* dst, const void* buffer, const std::int32_t* pattern, int n, int run);
+[[nodiscard]] SpreadKernel spread_kernel(DType dtype);
 [[nodiscard]] GatherAtKernel gather_at_kernel(DType dtype);
 [[nodiscard]] ScatterKernel scatter_kernel(DType dtype);
 [[nodiscard]] ScatterAtKernel scatter_at_kernel(DType dtype);

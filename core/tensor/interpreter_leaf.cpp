@@ -279,6 +279,19 @@ std::optional<int> LeafCompiler::lane_linear(const Expr& expr) {
     return lane_linear(linear);
 }
 
+namespace {
+
+/// Lanes in a row, from each multiple of it on, that a pattern sends to one element.
+int run_of(const std::vector<std::int64_t>& pattern) {
+    std::size_t run = 0; // the first run's length, which all others are multiples of when they are as long
+    while (run < pattern.size() && pattern[run] == pattern[0]) ++run;
+    for (std::size_t lane = 0; lane < pattern.size(); ++lane)
+        if (pattern[lane] != pattern[lane / run * run]) return 1;
+    return static_cast<int>(run);
+}
+
+} // namespace
+
 int LeafCompiler::access(const Buffer& buffer, const std::vector<Expr>& indices) {
     Access access;
     access.buffer = state_.buffer_index(buffer);
@@ -311,6 +324,7 @@ int LeafCompiler::access(const Buffer& buffer, const std::vector<Expr>& indices)
     }
     if (fits) access.pattern.assign(pattern.begin(), pattern.end());
     access.stride = same ? Access::Stride::Same : unit ? Access::Stride::Unit : Access::Stride::Any;
+    access.run = pattern.empty() ? 1 : run_of(pattern);
     state_.plan.accesses.push_back(std::move(access));
     return static_cast<int>(state_.plan.accesses.size()) - 1;
 }

@@ -78,6 +78,7 @@ struct Access {
     std::vector<std::int32_t> pattern; ///< offset.pattern again; empty when it does not fit
     std::vector<LaneTerm> extra;
     Stride stride = Stride::Any;
+    int run = 1;                       ///< lanes in a row, from each multiple of it on, that go to one element
     bool proven = false;               ///< in bounds whatever the slots are
     std::vector<Dimension> dimensions; ///< empty when proven
 };
@@ -129,7 +130,8 @@ struct Leaf {
     LaneCode before; ///< once, before the strips
     LaneCode code;   ///< once a strip
     Store store;
-    bool chunked = false; ///< the outermost strip loop runs in chunks
+    bool straight = false; ///< `code` has no jump, and its last instruction computes what is stored
+    bool chunked = false;  ///< the outermost strip loop runs in chunks
     int chunk_slot = -1;
     ScalarCode chunk_extent;
     std::int64_t chunk = 1; ///< its iterations in a full strip
