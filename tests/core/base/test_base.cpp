@@ -1,13 +1,16 @@
 #include "core/base/dtype.hpp"
 #include "core/base/file.hpp"
 #include "core/base/hash.hpp"
+#include "core/base/narrow.hpp"
 #include "core/base/ndarray.hpp"
 #include "core/base/object.hpp"
 #include "core/base/origin.hpp"
 #include "core/base/result.hpp"
+#include "core/base/text_pool.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <vector>
@@ -182,4 +185,30 @@ TEST_CASE("results chain like std::expected", "[base][result]") {
     REQUIRE(Result<int>(7).and_then(half).error().code == Code::BadArgument);
     REQUIRE(Result<int>(3).transform([](int x) { return x + 1; }).value() == 4);
     REQUIRE_THROWS_AS(half(7).value(), InternalError);
+}
+
+TEST_CASE("floats are rounded many at once as one at a time", "[base][dtype]") {
+    std::vector<float> values;
+    // Every exponent and sign, with the bits around which halves and bfloats round.
+    for (std::uint64_t bits = 0; bits < (1ull << 32); bits += 0x0fff) // no multiple of a power of two
+        values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(bits)));
+    for (std::uint32_t half = 0; half < 0x10000; ++half)
+        for (const std::uint32_t low : {0u, 0xfffu, 0x1000u, 0x1001u, 0x7fffu, 0x8000u, 0x8001u})
+            values.push_back(std::bit_cast<float>(half << 16 | low));
+    for (const DType dtype : {DType::F16, DType::BF16}) {
+        std::vector<std::uint16_t> out(values.size());
+        round_to_narrow(dtype, values, out);
+        std::size_t wrong = 0;
+        for (std::size_t i = 0; i < values.size(); ++i) wrong += out[i] != float_to_narrow(dtype, values[i]) ? 1 : 0;
+        CHECK(wrong == 0);
+    }
+}
+
+TEST_CASE("strings have numbers", "[base][text]") {
+    const std::int64_t a = number_of_text("monday").value(), b = number_of_text("tuesday").value();
+    CHECK(a != b);
+    CHECK(number_of_text("monday").value() == a);
+    CHECK(text_of_number(a) == "monday");
+    CHECK(text_of_number(number_of_text("").value()) == "");
+    CHECK_FALSE(text_of_number(a ^ 1).has_value());
 }
