@@ -20,7 +20,7 @@ LAYERS = {
     "backends/*": ["core/*"],
     "core/session": ["core/*"],
     "core/tuning": ["core/schedule", "core/target", "core/runtime"],
-    "core/frontends/*": ["core/graph", "core/ops"],
+    "core/frontends/*": ["core/graph", "core/ops", "core/transform"],  # a model may ask for derivatives
     "core/transform": ["core/graph", "core/ops", "core/pass", "core/target"],  # partitioning asks what a backend takes
     "core/lower": ["core/ops", "core/schedule", "core/pass"],
     "core/schedule": ["core/tensor", "core/pass", "core/target"],  # its rules write traces for a target

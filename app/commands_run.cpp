@@ -3,6 +3,7 @@
 #include "app/cli.hpp"
 #include "app/io_npy.hpp"
 #include "core/base/file.hpp"
+#include "core/base/text_pool.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -11,6 +12,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <sys/resource.h>
 
 namespace orrery::app {
@@ -46,6 +48,19 @@ Statistics statistics(const NDArray& array) {
     s.mean = finite > 0 ? s.mean / static_cast<double>(finite) : 0;
     if (finite == 0) s.least = s.greatest = 0;
     return s;
+}
+
+/// The strings that an output's numbers stand for; nothing unless all of them do (core/base/text_pool.hpp).
+std::vector<std::string> texts_of(const NDArray& array) {
+    constexpr std::int64_t kMostShown = 64;
+    std::vector<std::string> texts;
+    if (array.dtype() != DType::I64 || array.size() > kMostShown) return texts;
+    for (const std::int64_t number : array.to_ints()) {
+        const std::optional<std::string> text = text_of_number(number);
+        if (!text) return {};
+        texts.push_back(*text);
+    }
+    return texts;
 }
 
 std::vector<std::int64_t> largest(const NDArray& array, int count) {
@@ -105,6 +120,7 @@ Json outputs_json(const session::RunResult& result, const RunArguments& a, const
                  {"max", s.greatest},
                  {"mean", s.mean},
                  {"not_finite", s.not_finite}};
+        if (const std::vector<std::string> texts = texts_of(out); !texts.empty()) row["texts"] = texts;
         if (i == 0 && a.top > 0) {
             row["top"] = Json::array();
             for (std::int64_t index : largest(out, a.top)) {
@@ -122,6 +138,12 @@ Json outputs_json(const session::RunResult& result, const RunArguments& a, const
 void print_outputs(const session::RunResult& result, const RunArguments& a, const std::vector<std::string>& labels) {
     for (std::size_t i = 0; i < result.outputs.size(); ++i) {
         const NDArray& out = result.outputs[i];
+        if (const std::vector<std::string> texts = texts_of(out); !texts.empty()) {
+            std::printf("%s:", result.output_names[i].c_str());
+            for (const std::string& text : texts) std::printf(" \"%s\"", text.c_str());
+            std::printf("\n");
+            continue;
+        }
         const Statistics s = statistics(out);
         std::printf("%s: %s  min %.6g  max %.6g  mean %.6g%s\n", result.output_names[i].c_str(),
                     type_text(out.dtype(), out.shape()).c_str(), s.least, s.greatest, s.mean,

@@ -1,5 +1,5 @@
-// Operators between what is known of types and what is known of values: the shape of a tensor, a cut at a number of
-// elements that is computed, and nodes of a model that wait for either.
+// Operators between what is known of types and what is known of values: the shape of a tensor, and nodes of a model
+// that wait for either.
 
 #include "core/graph/text.hpp"
 #include "core/ops/family.hpp"
@@ -7,7 +7,6 @@
 #include "core/ops/stage.hpp"
 
 #include <algorithm>
-#include <cstring>
 
 namespace orrery::ops {
 
@@ -59,19 +58,6 @@ std::vector<Buffer> define_shape_of(const DefineRequest& request) {
     })};
 }
 
-// ------------------------------------------------------------------------------------------- trim
-
-Result<Type> trim_type(const TypeRequest& request) {
-    ORRERY_TRY(const TensorType x, operand(request, 0));
-    ORRERY_TRY(const TensorType count, operand(request, 1, DTypes::Int));
-    ORRERY_TRY(const std::size_t axis, normalize_axis(request.attrs.integer("axis", 0), x.dims.size()));
-    if (count.dtype != DType::I64 || !count.dims.empty())
-        return type_error("the count is an i64[], not " + graph::to_string(request.types[1]));
-    Dims dims = x.dims;
-    dims[axis] = Dim::unknown();
-    return graph::tensor_type(x.dtype, std::move(dims));
-}
-
 // ------------------------------------------------------------------------------------------- open
 
 Result<Type> open_type(const TypeRequest& request) {
@@ -106,24 +92,6 @@ Result<OpenCall> read_open(const Attrs& attrs) {
     return call;
 }
 
-Result<NDArray> trimmed(const NDArray& x, std::int64_t axis, std::int64_t count) {
-    ORRERY_TRY(const std::size_t at, normalize_axis(axis, x.shape().size()));
-    const std::int64_t extent = x.shape()[at];
-    if (count < 0 || count > extent)
-        return shape_error("a count of " + std::to_string(count) + " does not lie within " + std::to_string(extent) +
-                           " elements");
-    Shape shape = x.shape();
-    shape[at] = count;
-    NDArray out = NDArray::allocate(x.dtype(), shape);
-    const std::int64_t outer = element_count(std::span(shape).first(at));
-    const std::size_t step = x.bytes() / static_cast<std::size_t>(std::max<std::int64_t>(outer, 1)),
-                      kept = out.bytes() / static_cast<std::size_t>(std::max<std::int64_t>(outer, 1));
-    for (std::int64_t i = 0; i < outer && kept > 0; ++i)
-        std::memcpy(static_cast<std::byte*>(out.mutable_data()) + static_cast<std::size_t>(i) * kept,
-                    static_cast<const std::byte*>(x.data()) + static_cast<std::size_t>(i) * step, kept);
-    return out;
-}
-
 Family dynamic_family() {
     const std::vector<graph::AttrSpec> open_attrs{
         {kOpenNode, AttrKind::Text, true, "the ONNX operator"},
@@ -142,16 +110,6 @@ Family dynamic_family() {
          shape_of_type,
          define_shape_of,
          {"Shape", "Size"}},
-        {"trim",
-         "The first `count` elements of x along an axis: how results whose extent depends on data get it. BadShape "
-         "when "
-         "count is negative or beyond the axis",
-         {{"x", "any tensor"}, {"count", "i64[]"}},
-         {{"axis", AttrKind::Int, false, "0 when left out"}},
-         FusionKind::Opaque,
-         trim_type,
-         no_definition,
-         {"NonMaxSuppression", "NonZero"}},
         {"open",
          "A node of the model that waits for the shapes or values of its operands. It is converted when they are "
          "known: "
@@ -162,9 +120,9 @@ Family dynamic_family() {
          FusionKind::Opaque,
          open_type,
          no_definition,
-         {"ConstantOfShape", "Range"}}};
+         {"Compress", "ConstantOfShape", "NonMaxSuppression", "NonZero", "Range", "StringNormalizer", "Unique"}}};
     family[0].value_of_types = shape_value;
-    family[2].open = true;
+    family[1].open = true;
     return family;
 }
 

@@ -97,10 +97,6 @@ graph::CallOp with_types_of(const graph::CallOp& call, std::span<const NDArray> 
 graph::OpEvaluator interpreter_evaluator() {
     return [](const graph::CallOp& call, std::span<const NDArray> args, const graph::Type& result,
               const Progress& progress) -> Result<std::vector<NDArray>> {
-        if (call.op.name == "trim") {
-            ORRERY_TRY(NDArray cut, trimmed(args[0], call.attrs.integer("axis", 0), args[1].as_int(0)));
-            return std::vector<NDArray>{std::move(cut)};
-        }
         if (call.op.open)
             return Diagnostic{Code::UnsupportedFeature,
                               "a node of the model that waits for shapes is computed by the importer's evaluator only",

@@ -1,7 +1,6 @@
 #pragma once
-// Open calls: nodes of a model kept as they are until shapes or values are known; and results cut to a count.
+// Open calls: nodes of a model kept as they are until shapes or values are known.
 
-#include "core/base/ndarray.hpp"
 #include "core/base/result.hpp"
 #include "core/graph/attrs.hpp"
 
@@ -26,8 +25,5 @@ struct OpenCall {
 };
 /// Errors: BadAttribute when there is not one type for each output with a name.
 [[nodiscard]] Result<OpenCall> read_open(const graph::Attrs& attrs);
-
-/// What `trim` means. Errors: BadShape, BadAttribute.
-[[nodiscard]] Result<NDArray> trimmed(const NDArray& x, std::int64_t axis, std::int64_t count);
 
 } // namespace orrery::ops

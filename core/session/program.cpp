@@ -123,7 +123,7 @@ class Cutter {
                     if (i >= 0 && i < static_cast<std::int64_t>(args.size()) && args[static_cast<std::size_t>(i)])
                         by_value.push_back(args[static_cast<std::size_t>(i)]);
         const bool needs_data = !std::ranges::all_of(by_value, [&](const Var& v) { return follows_from_shapes(v); });
-        if (needs_data || call.op.name == "trim") return take_single(binding, args);
+        if (needs_data) return take_single(binding, args);
         for (const Var& value : by_value) bring_in(value);
         const bool shaped = call.op.value_of_types ||
                             (!args.empty() && !call.op.open && !call.op.random &&
@@ -307,7 +307,7 @@ ProgramPtr make_program(const graph::Function& function) {
 bool is_static_program(const graph::Function& function) {
     const auto is_static = [](const Var& var) { return graph::fully_static(var->type); };
     const auto is_plain = [](const graph::Expr& value) {
-        if (const auto* call = as<graph::CallOp>(value)) return !call->op.open && call->op.name != "trim";
+        if (const auto* call = as<graph::CallOp>(value)) return !call->op.open;
         if (const auto* call = as<graph::CallFunction>(value)) {
             // A kernel, or a region for another backend; calls of other functions are refused with a hint.
             const bool compiled = call->function->primitive() || call->function->attrs.has("backend");

@@ -155,7 +155,6 @@ namespace {
 /// Operators that no drawn program holds.
 const std::map<std::string, const char*> kWithoutRecipe{
     {"open", "a node of a model that waits for the importer"},
-    {"trim", "the extent of its result is data, which tensor programs do not have"},
 };
 
 } // namespace

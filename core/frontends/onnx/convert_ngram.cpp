@@ -1,5 +1,6 @@
-// Counts of n-grams of whole numbers.
+// Counts of n-grams of whole numbers, and of strings, which are such.
 
+#include "core/base/text_pool.hpp"
 #include "core/frontends/onnx/convert_support.hpp"
 
 namespace orrery::onnx {
@@ -33,7 +34,12 @@ Result<Grams> read_grams(NodeReader& node) {
     // Our choice: far beyond any vectorizer; each length and skip is a few nodes of the graph.
     constexpr std::int64_t kMostLengths = 64, kMostSkips = 1 << 10, kMostColumns = 1 << 24;
     Grams g{node.ints("pool_int64s", {}), node.ints("ngram_counts", {}), node.ints("ngram_indexes", {})};
-    if (node.has_attr("pool_strings")) return unsupported("TfIdfVectorizer over strings is not served");
+    const graph::Strings words = node.texts("pool_strings", {});
+    if (!words.empty() && !g.pool.empty()) return bad_attribute("TfIdfVectorizer has two pools");
+    for (const std::string& word : words) {
+        ORRERY_TRY(const std::int64_t number, number_of_text(word));
+        g.pool.push_back(number);
+    }
     g.least = node.integer("min_gram_length", 0);
     g.most = node.integer("max_gram_length", 0);
     g.skips = node.integer("max_skip_count", 0);

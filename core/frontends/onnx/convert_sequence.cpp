@@ -2,6 +2,7 @@
 // then, and an optional is its element or nothing.
 
 #include "core/frontends/onnx/convert_support.hpp"
+#include "core/ops/open.hpp"
 
 namespace orrery::onnx {
 
@@ -87,7 +88,40 @@ Result<Ints> part_sizes(NodeReader& node, std::int64_t extent) {
     return sizes;
 }
 
+/// Parts whose extents are data, as many as `split` has elements: a Split that waits for them.
+Converted split_later(NodeReader& node) {
+    constexpr std::int64_t kMostParts = 4096; // our choice: each is an output of one node
+    ORRERY_TRY(const TensorType x, node.type(0));
+    ORRERY_TRY(const std::size_t axis, axis_in(node.integer("axis", 0), x.dims.size()));
+    Var split = node.has(1) ? node.input(1) : Var();
+    const graph::TensorType* sizes = split ? graph::as_tensor(split->type) : nullptr;
+    if (!split && x.dims[axis].is_static() && x.dims[axis].value <= kMostParts && node.integer("keepdims", 1) != 0)
+        split = node.constant_var(int_vector(Ints(static_cast<std::size_t>(x.dims[axis].value), 1)));
+    if (split && !sizes) sizes = graph::as_tensor(split->type);
+    if (!sizes || sizes->dims.size() != 1 || !sizes->dims[0].is_static() || sizes->dims[0].value > kMostParts)
+        return unsupported("SplitToSequence into a number of parts that depends on data");
+    const auto count = static_cast<std::size_t>(sizes->dims[0].value);
+    if (count == 0) return results(node, {node.sequence_var({})});
+    std::vector<graph::Dim> dims = x.dims;
+    dims[axis] = graph::Dim::unknown();
+    const graph::Strings types(count, graph::to_string(graph::tensor_type(x.dtype, dims)));
+    ORRERY_TRY(const Var whole, node.call("open", {node.input(0), split},
+                                          {{ops::kOpenNode, std::string("Split")},
+                                           {ops::kOpenOpset, std::int64_t{13}},
+                                           {ops::kOpenResults, types},
+                                           {ops::kOpenOutputs, Ints(count, 1)},
+                                           {ops::kOpenValues, Ints{1}},
+                                           {"axis", static_cast<std::int64_t>(axis)}}));
+    if (count == 1) return results(node, {node.sequence_var({whole})});
+    Vars parts;
+    for (std::size_t i = 0; i < count; ++i) parts.push_back(node.project(whole, i));
+    return results(node, {node.sequence_var(std::move(parts))});
+}
+
 Converted split_to_sequence(NodeReader& node) {
+    ORRERY_TRY(const TensorType given, node.type(0));
+    const bool known = !node.has(1) || node.constant(1).has_value();
+    if (!known || !graph::is_static(given)) return split_later(node);
     ORRERY_TRY(const Shape input, input_shape(node, 0));
     ORRERY_TRY(const std::size_t axis, axis_in(node.integer("axis", 0), input.size()));
     ORRERY_TRY(const Ints sizes, part_sizes(node, input[axis]));

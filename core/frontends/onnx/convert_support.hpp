@@ -38,6 +38,7 @@ using Rows = std::span<const ConverterRow>;
 [[nodiscard]] Rows shape_rows();
 [[nodiscard]] Rows signal_rows();
 [[nodiscard]] Rows spatial_rows();
+[[nodiscard]] Rows text_rows();
 [[nodiscard]] Rows training_rows();
 
 /// The node's outputs: `vars` in order, null for the rest.

@@ -182,6 +182,7 @@ Result<Var> Importer::lookup(Scope& scope, std::string_view name, SourceId user)
             ORRERY_TRY(NDArray value, tensors.read(*it->second));
             const Var var = builder.constant(std::move(value), {}, std::string(name));
             note(var);
+            if (it->second->data_type() == ::onnx::TensorProto::STRING) texts_.insert(var);
             home.vars.emplace(it->first, var);
             constant_users_[var] = {user};
             return var;
@@ -229,6 +230,7 @@ Result<std::vector<Var>> Importer::inputs_of(const NodePlace& place, Scope& scop
                               {}};
         inputs.push_back(std::move(var));
     }
+    ORRERY_CHECK_OK(check_texts(place, inputs));
     return inputs;
 }
 
@@ -236,6 +238,15 @@ Result<std::vector<Var>> Importer::convert_served(const NodePlace& place, Scope&
     const ConverterRow* row = find_converter(place.proto->op_type(), scope.opset(domain_of(*place.proto)));
     ORRERY_ASSERT(row != nullptr, "check_operators found every operator");
     ORRERY_TRY(std::vector<Var> inputs, inputs_of(place, scope));
+    ORRERY_TRY(const std::optional<Var> cast, convert_text_cast(place, scope, inputs));
+    if (cast) return std::vector<Var>{*cast};
+    Result<std::vector<Var>> outputs = convert_row(*row, inputs, place, scope);
+    if (outputs) note_texts(place, inputs, *outputs);
+    return outputs;
+}
+
+Result<std::vector<Var>> Importer::convert_row(const ConverterRow& row, std::vector<Var> inputs, const NodePlace& place,
+                                               Scope& scope) {
     if (has_legacy_broadcast(place.proto->op_type(), scope.opset({})))
         ORRERY_CHECK_OK(align_operands(ImportedNode(*this, place, scope, inputs), inputs));
     const bool lists = is_of_sequences(place.proto->op_type()) ||
@@ -246,7 +257,7 @@ Result<std::vector<Var>> Importer::convert_served(const NodePlace& place, Scope&
                    : convert_open(place, scope, inputs);
     const std::size_t mark = builder.bindings().size();
     ImportedNode reader(*this, place, scope, inputs);
-    Result<std::vector<Var>> outputs = row->convert(reader);
+    Result<std::vector<Var>> outputs = row.convert(reader);
     // A wrong attribute explains what went wrong after it.
     if (reader.error()) return *reader.error();
     if (outputs || lists || !reader.waits_for_data()) return outputs;
@@ -276,6 +287,7 @@ Result<void> Importer::convert_node(const ::onnx::NodeProto& node, Scope& scope)
                                        : node.op_type() == "Loop"        ? convert_loop(place, scope)
                                        : node.op_type() == "Scan"        ? convert_scan(place, scope)
                                        : node.op_type() == "SequenceMap" ? convert_sequence_map(place, scope)
+                                       : node.op_type() == "Gradient"    ? convert_gradient(place, scope)
                                                                          : convert_served(place, scope);
     if (!outputs) {
         Diagnostic& error = outputs.error();

@@ -13,6 +13,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 namespace orrery::onnx {
@@ -60,7 +61,7 @@ inline constexpr int kNumpyBroadcast = 7; ///< the opset from which on operands 
 }
 /// The row that serves an operator of such a domain, or null.
 [[nodiscard]] const ConverterRow* find_converter(std::string_view op_type, int opset);
-/// Operators the importer converts itself: those that hold graphs.
+/// Operators the importer converts itself: those that hold graphs, and Gradient, which names a part of one.
 [[nodiscard]] bool is_control_flow(std::string_view op_type);
 /// Operators of sequences and optionals: they are converted whatever is known of their elements.
 [[nodiscard]] bool is_of_sequences(std::string_view op_type);
@@ -71,12 +72,16 @@ inline constexpr int kNumpyBroadcast = 7; ///< the opset from which on operands 
 [[nodiscard]] Result<std::vector<int>> order_nodes(const NodeList& nodes,
                                                    const std::function<bool(std::string_view)>& known);
 
+using OutputsHook = std::function<Result<std::vector<graph::Var>>(const std::vector<graph::Var>& params,
+                                                                  std::vector<graph::Var> outputs)>;
 /// A graph that becomes a function of its own. `inputs` makes the graph's inputs from the parameters, in the
 /// function; without it they are the parameters.
 struct InnerGraph {
     const ::onnx::GraphProto& graph;
     std::vector<graph::Type> params = {};
     std::function<Result<std::vector<graph::Var>>(const std::vector<graph::Var>&)> inputs = {};
+    /// Makes the function's outputs of the graph's, given the parameters too; without it they are the graph's.
+    OutputsHook outputs = {};
 };
 struct InnerFunction {
     std::vector<graph::Var> params, captured;
@@ -87,6 +92,7 @@ struct InnerFunction {
 struct OpenAttempt; // one conversion of a node over shapes of numbers; importer_open.cpp
 struct OpenAttempts;
 struct LoopParts; // what a loop is made of; importer_loop.cpp
+struct ScanParts; // what a scan is made of; importer_scan.cpp
 
 /// One import. Not for several threads.
 class Importer {
@@ -121,6 +127,8 @@ class Importer {
     Result<void> convert_nodes(const NodeList& nodes, Scope& scope);
     Result<void> convert_node(const ::onnx::NodeProto& node, Scope& scope);
     Result<std::vector<graph::Var>> convert_served(const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> convert_row(const ConverterRow& row, std::vector<graph::Var> inputs,
+                                                const NodePlace& place, Scope& scope);
     Result<std::vector<graph::Var>> emit_shape(const NodePlace& place, Scope& scope,
                                                const std::vector<graph::Var>& inputs);
     Result<std::vector<graph::Var>> inputs_of(const NodePlace& place, Scope& scope);
@@ -169,6 +177,25 @@ class Importer {
     Result<std::vector<graph::Var>> emit_loop(const LoopParts& loop, const NodePlace& place, Scope& scope);
     // importer_scan.cpp
     Result<std::vector<graph::Var>> convert_scan(const NodePlace& place, Scope& scope);
+    Result<std::vector<graph::Var>> convert_batched_scan(const ScanParts& scan, const NodePlace& place, Scope& scope);
+    /// One scan, without a batch: final states, then scanned outputs stacked along their first axis.
+    Result<std::vector<graph::Var>> emit_scan(const ScanParts& scan, const NodePlace& place, Scope& scope);
+    // importer_gradient.cpp
+    Result<std::vector<graph::Var>> convert_gradient(const NodePlace& place, Scope& scope);
+    struct GradientEnds {
+        const std::vector<graph::Var>&ends, &inputs; ///< the tensors named, and the values to take for them
+        std::size_t count = 0;                       ///< of them, those to differentiate by
+    };
+    Result<std::vector<graph::Var>> emit_gradient(const graph::Var& y, const GradientEnds& given,
+                                                  const NodePlace& place);
+    // importer_text.cpp
+    /// Strings only go where they are moved and compared, since they are whole numbers here.
+    Result<void> check_texts(const NodePlace& place, const std::vector<graph::Var>& inputs) const;
+    /// A cast to or from strings; nullopt of anything else.
+    Result<std::optional<graph::Var>> convert_text_cast(const NodePlace& place, const Scope& scope,
+                                                        const std::vector<graph::Var>& inputs);
+    void note_texts(const NodePlace& place, const std::vector<graph::Var>& inputs,
+                    const std::vector<graph::Var>& outputs);
     // importer_sequence.cpp
     Result<std::vector<graph::Var>> convert_sequence_map(const NodePlace& place, Scope& scope);
 
@@ -189,6 +216,7 @@ class Importer {
     std::deque<graph::Probe> probes_;       ///< kProbes of them
     std::deque<graph::KnownValues> worlds_; ///< what is known when symbols have the probes' values
     graph::Var no_element_;                 ///< null until asked for
+    std::unordered_set<graph::Var> texts_;  ///< those that hold strings, as numbers of core/base/text_pool.hpp
 };
 
 } // namespace orrery::onnx

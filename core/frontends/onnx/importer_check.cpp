@@ -44,16 +44,20 @@ const ConverterRow* find_converter(std::string_view op_type, int opset) {
 }
 
 bool is_control_flow(std::string_view op_type) {
-    return op_type == "If" || op_type == "Loop" || op_type == "Scan" || op_type == "SequenceMap";
+    return op_type == "If" || op_type == "Loop" || op_type == "Scan" || op_type == "SequenceMap" ||
+           op_type == "Gradient";
 }
 
 bool is_of_sequences(std::string_view op_type) {
-    return op_type.starts_with("Sequence") || op_type.starts_with("Optional") || op_type == "ConcatFromSequence";
+    return op_type.starts_with("Sequence") || op_type.starts_with("Optional") || op_type == "ConcatFromSequence" ||
+           op_type == "SplitToSequence";
 }
 
 std::vector<ServedOperator> served_operators() {
-    std::vector<ServedOperator> list{{"If", 1}, {"Loop", 1}, {"Scan", 9}, {"SequenceMap", 17}};
-    for (const ConverterRow& row : converters()) list.push_back({row.op_type, row.since_opset});
+    std::vector<ServedOperator> list{{"Gradient", 1}, {"If", 1}, {"Loop", 1}, {"Scan", 8}, {"SequenceMap", 17}};
+    for (const ConverterRow& row : converters())
+        if (std::string_view(row.op_type).find('.') == std::string_view::npos) // the importer's own
+            list.push_back({row.op_type, row.since_opset});
     std::ranges::sort(list, [](const auto& a, const auto& b) {
         return std::tie(a.name, a.since_opset) < std::tie(b.name, b.since_opset);
     });

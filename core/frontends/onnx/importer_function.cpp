@@ -24,6 +24,7 @@ Var Importer::capture(const std::vector<Scope*>& functions, std::string_view nam
         if (std::optional<NDArray> value = known.value(outer, kCapturedBytes)) {
             const Var var = builder.constant(*std::move(value), {}, outer->name);
             note(var);
+            if (texts_.contains(outer)) texts_.insert(var);
             functions.front()->vars.emplace(name, var);
             return var;
         }
@@ -37,6 +38,7 @@ Var Importer::capture(const std::vector<Scope*>& functions, std::string_view nam
         Var& own = (*function.captured)[index];
         if (!own) {
             own = graph::make_var(var->name, var->type);
+            if (texts_.contains(var)) texts_.insert(own);
             for (graph::KnownValues& world : worlds_)
                 if (std::optional<NDArray> value = world.value(var, kCapturedShapeBytes))
                     world.set(own, *std::move(value));
@@ -97,9 +99,12 @@ Result<std::vector<Var>> Importer::convert_body(const InnerGraph& inner, const I
                               "the output '" + output.name() + "' is a sequence or optional that depends on data",
                               {},
                               "give the condition as a constant"};
+        if (texts_.contains(var))
+            return Diagnostic{
+                Code::UnsupportedFeature, "the output '" + output.name() + "' of a graph inside is a string", {}, {}};
         outputs.push_back(std::move(var));
     }
-    return outputs;
+    return inner.outputs ? inner.outputs(function.params, std::move(outputs)) : Result(std::move(outputs));
 }
 
 graph::Function Importer::finish_function(InnerFunction inner, const std::vector<Var>& captures,

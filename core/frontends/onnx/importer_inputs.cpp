@@ -25,6 +25,7 @@ struct Input {
     DType dtype = DType::F32;
     bool ranked = false;
     std::vector<InputDim> dims;
+    bool text = false; ///< of strings, as their numbers
 };
 
 Diagnostic about(Code code, const std::string& input, const std::string& what, std::string hint = {}) {
@@ -32,11 +33,12 @@ Diagnostic about(Code code, const std::string& input, const std::string& what, s
 }
 
 Result<Input> read_input(const std::string& name, const ::onnx::TypeProto& type) {
-    Input input{name, DType::F32, false, {}};
+    Input input{name, DType::F32, false, {}, false};
     if (!type.has_tensor_type())
         return about(Code::UnsupportedFeature, name, "is neither a tensor nor a sequence or optional of some");
     const auto& tensor = type.tensor_type();
-    Result<DType> dtype = dtype_of(tensor.elem_type());
+    input.text = tensor.elem_type() == ::onnx::TensorProto::STRING;
+    Result<DType> dtype = input.text ? DType::I64 : dtype_of(tensor.elem_type());
     if (!dtype) return about(dtype.error().code, name, "cannot be taken: " + dtype.error().message);
     input.dtype = *dtype;
     input.ranked = tensor.has_shape();
@@ -104,6 +106,7 @@ Result<InputGroup> read_group(const ::onnx::ValueInfoProto& info, const ImportOp
                          info.name() + ".0=... --shape " + info.name() + ".1=...");
     for (std::int64_t i = 0; i < length.value_or(0); ++i) {
         ORRERY_TRY(Input input, read_input(info.name() + "." + std::to_string(i), type.sequence_type().elem_type()));
+        if (input.text) return about(Code::UnsupportedFeature, info.name(), "is a sequence of strings");
         for (InputDim& dim : input.dims) dim.symbol.clear(); // each element has extents of its own
         group.members.push_back(std::move(input));
     }
@@ -268,6 +271,7 @@ Result<void> Importer::bind_inputs(Scope& scope) {
         const Var var = constant == options_.constants.end() ? builder.param(input.name, type)
                                                              : builder.constant(constant->second, {}, input.name);
         note(var);
+        if (input.text) texts_.insert(var);
         vars.push_back(var);
     }
     auto next = vars.begin();

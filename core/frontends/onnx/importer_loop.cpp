@@ -129,7 +129,8 @@ Result<std::vector<Var>> Importer::emit_loop(const LoopParts& loop, const NodePl
         types.insert(types.end(), carried.begin(), carried.end());
         for (const Var& var : loop.read) types.push_back(var->type);
         std::vector<Var> captures;
-        ORRERY_TRY(InnerFunction body, convert_function({loop.body, types, loop.inputs}, place, scope, captures));
+        ORRERY_TRY(InnerFunction body,
+                   convert_function({loop.body, types, loop.inputs, loop.outputs}, place, scope, captures));
         if (loop.always_going) body.outputs.insert(body.outputs.begin(), add_true(body));
         if (body.outputs.size() != 1 + loop.carried.size() + loop.scans)
             return malformed("the body of a loop gives too few values");

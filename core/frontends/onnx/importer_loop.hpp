@@ -14,6 +14,7 @@ struct LoopParts {
     // What Scan's bodies need besides.
     std::vector<graph::Var> read = {}; ///< parameters after the carried ones, the same in every iteration
     std::function<Result<std::vector<graph::Var>>(const std::vector<graph::Var>& params)> inputs = {};
+    OutputsHook outputs = {};  ///< of the body's outputs, before a condition is added
     bool always_going = false; ///< the body gives no condition
 };
 

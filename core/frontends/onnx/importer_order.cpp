@@ -100,8 +100,12 @@ class Order {
                     Code::MalformedModel, "the input '" + input + "' is computed nowhere", {place(i)}, {}};
         }
         std::vector<std::string_view> captured;
-        for (const auto& attribute : nodes_[i].attribute())
+        for (const auto& attribute : nodes_[i].attribute()) {
             if (attribute.has_g()) add_captures(attribute.g(), captured);
+            if (nodes_[i].op_type() != "Gradient") continue; // it names what it differentiates
+            captured.insert(captured.end(), attribute.strings().begin(), attribute.strings().end());
+            captured.emplace_back(attribute.s());
+        }
         for (const std::string_view name : captured)
             if (const auto it = producer_.find(name); it != producer_.end()) needed.push_back(it->second);
         return needed;

@@ -205,6 +205,7 @@ const std::vector<ShapeRow>& rows() {
         {"Slice", {1, 2, 3, 4}, same_rank},
         {"Split", {1}, split},
         {"Squeeze", {1}, squeezed},
+        {"StringNormalizer", {0}, same_rank},
         {"Tile", {1}, same_rank},
         {"TopK", {1}, top_k},
         {"Trilu", {1}, same_type},

@@ -1,6 +1,7 @@
 #include "core/frontends/onnx/tensor_data.hpp"
 
 #include "core/base/file.hpp"
+#include "core/base/text_pool.hpp"
 #include "core/frontends/onnx/import.hpp"
 
 #include <algorithm>
@@ -144,6 +145,21 @@ Result<NDArray> nibbles_of(const TensorProto& tensor, DType dtype, const TensorL
     return array;
 }
 
+/// Strings as their numbers.
+Result<NDArray> numbers_of_texts(const TensorProto& tensor, const TensorLimits& limits) {
+    const Shape shape(tensor.dims().begin(), tensor.dims().end());
+    ORRERY_TRY(const std::int64_t elements, checked_elements(shape, DType::I64, limits.max_bytes));
+    if (tensor.string_data_size() != elements)
+        return malformed(tensor, "it has " + std::to_string(elements) + " elements, and " +
+                                     std::to_string(tensor.string_data_size()) + " strings are there");
+    NDArray array = NDArray::allocate(DType::I64, shape);
+    for (std::int64_t i = 0; i < elements; ++i) {
+        ORRERY_TRY(const std::int64_t number, number_of_text(tensor.string_data(static_cast<int>(i))));
+        array.set_int(i, number);
+    }
+    return array;
+}
+
 /// A bool is 0 or 1 whatever the file says.
 NDArray normalized(NDArray array) {
     if (array.dtype() != DType::Bool) return array;
@@ -194,11 +210,13 @@ Result<DType> dtype_of(std::int32_t data_type) {
 
 Result<NDArray> tensor_value(const TensorProto& tensor, const TensorLimits& limits) {
     constexpr int kMaxRank = 64; // our choice: no operator of ONNX makes sense of more
-    ORRERY_TRY(const DType dtype, dtype_of(tensor.data_type()));
+    const bool text = tensor.data_type() == TensorProto::STRING;
+    ORRERY_TRY(const DType dtype, text ? Result<DType>(DType::I64) : dtype_of(tensor.data_type()));
     if (tensor.dims_size() > kMaxRank)
         return Diagnostic{Code::LimitExceeded, "tensor '" + tensor.name() + "' has more than 64 dimensions", {}, {}};
     if (tensor.has_segment())
         return Diagnostic{Code::UnsupportedFeature, "tensor '" + tensor.name() + "' is cut into segments", {}, {}};
+    if (text) return numbers_of_texts(tensor, limits);
     const Shape shape(tensor.dims().begin(), tensor.dims().end());
     ORRERY_TRY(const std::int64_t elements, checked_elements(shape, dtype, limits.max_bytes));
     if (!is_arithmetic(dtype)) return nibbles_of(tensor, dtype, limits);

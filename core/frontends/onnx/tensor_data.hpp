@@ -25,9 +25,9 @@ struct TensorLimits {
 };
 
 /// The array of a message, from raw_data, a typed field, or an external file below limits.folder. Memory is taken only
-/// once the data is known to be there; external data stays mapped, where its alignment allows.
-/// Errors: MalformedModel (data does not fit the shape, a location outside the folder), UnsupportedFeature, BadShape,
-/// LimitExceeded, FileMissing, FileUnreadable.
+/// once the data is known to be there; external data stays mapped, where its alignment allows. Strings are their
+/// numbers, in i64 (core/base/text_pool.hpp). Errors: MalformedModel (data does not fit the shape, a location outside
+/// the folder), UnsupportedFeature, BadShape, LimitExceeded, FileMissing, FileUnreadable.
 [[nodiscard]] Result<NDArray> tensor_value(const ::onnx::TensorProto& tensor, const TensorLimits& limits = {});
 
 } // namespace orrery::onnx

@@ -279,6 +279,71 @@ TEST_CASE("scans go both ways along any axis", "[session][dynamic]") {
     REQUIRE(compare(out[2], NDArray::of<float>(DType::F32, {2, 3}, back)).max_abs == 0);
 }
 
+TEST_CASE("scans write backwards over axes of unknown length", "[session][dynamic]") {
+    ::onnx::ModelProto m = orrery::onnx::models::model();
+    GraphMaker g(*m.mutable_graph());
+    g.input("h", {"2"}).input("x", {"time", "2"}).output("all");
+    auto& scan = g.node("Scan", {"h", "x"}, {"last", "all"});
+    add_attr(scan, "num_scan_inputs", 1);
+    add_attr(scan, "scan_output_directions", std::vector<std::int64_t>{1});
+    GraphMaker body(add_graph(scan, "body"));
+    body.input("s", {"2"}).input("e", {"2"}).output("s_out").output("o");
+    body.node("Add", {"s", "e"}, {"s_out"});
+    body.node("Identity", {"s_out"}, {"o"});
+    const auto model = compiled(imported(m));
+    for (const std::int64_t time : {1, 3}) {
+        const NDArray x = random_floats({time, 2}, 4);
+        const NDArray all = agreed(*model, {NDArray::zeros(DType::F32, {2}), x})[0];
+        REQUIRE(all.shape() == Shape{time, 2});
+        double sum = 0;
+        for (std::int64_t t = 0; t < time; ++t) sum += x.as_double(2 * t);
+        REQUIRE(all.as_double(0) == Approx(sum));
+        REQUIRE(all.as_double(2 * (time - 1)) == x.as_double(0));
+    }
+}
+
+TEST_CASE("a scan over a batch stops each sequence at its length", "[session][dynamic]") {
+    ::onnx::ModelProto m = orrery::onnx::models::model(8);
+    GraphMaker g(*m.mutable_graph());
+    g.input("lengths", {"2"}, TensorProto::INT64).input("h", {"2", "1"}).input("x", {"2", "3", "1"});
+    for (const char* name : {"last", "all", "back", "every"}) g.output(name);
+    for (const bool reverse : {false, true}) {
+        auto& scan = reverse ? g.node("Scan", {"", "h", "x"}, {"back", "every"})
+                             : g.node("Scan", {"lengths", "h", "x"}, {"last", "all"});
+        add_attr(scan, "num_scan_inputs", 1);
+        if (reverse) add_attr(scan, "directions", std::vector<std::int64_t>{1});
+        GraphMaker body(add_graph(scan, "body"));
+        body.input("s", {"1"}).input("e", {"1"}).output("s_out").output("o");
+        body.node("Add", {"s", "e"}, {"s_out"});
+        body.node("Identity", {"s_out"}, {"o"});
+    }
+    const auto model = compiled(imported(m));
+    const auto array = [](Shape shape, const std::vector<float>& values) {
+        return NDArray::of<float>(DType::F32, std::move(shape), std::span<const float>(values));
+    };
+    const std::vector<NDArray> out =
+        agreed(*model, {integers({2, 3}), array({2, 1}, {10, 20}), array({2, 3, 1}, {1, 2, 3, 4, 5, 6})});
+    REQUIRE(compare(out[0], array({2, 1}, {13, 35})).max_abs == 0);
+    REQUIRE(compare(out[1], array({2, 3, 1}, {11, 13, 0, 24, 29, 35})).max_abs == 0);
+    REQUIRE(compare(out[2], array({2, 1}, {16, 35})).max_abs == 0);
+    REQUIRE(compare(out[3], array({2, 3, 1}, {13, 15, 16, 26, 31, 35})).max_abs == 0);
+}
+
+TEST_CASE("a sequence whose parts are data has as many as there are sizes", "[session][dynamic]") {
+    ::onnx::ModelProto m = orrery::onnx::models::model();
+    GraphMaker g(*m.mutable_graph());
+    g.input("x", {"n"}).input("sizes", {"3"}, TensorProto::INT64).output("count").output("second");
+    g.ints("one", {1});
+    g.node("SplitToSequence", {"x", "sizes"}, {"parts"});
+    g.node("SequenceLength", {"parts"}, {"count"});
+    g.node("SequenceAt", {"parts", "one"}, {"second"});
+    const auto model = compiled(imported(m));
+    const std::vector<NDArray> out = agreed(*model, {random_floats({6}, 2), integers({1, 3, 2})});
+    REQUIRE(out[0].as_int(0) == 3);
+    REQUIRE(out[1].shape() == Shape{3});
+    REQUIRE(run(*model, std::vector{random_floats({6}, 2), integers({1, 3, 3})}, 1, {}).error().code == Code::BadShape);
+}
+
 TEST_CASE("shapes that are data: found, cut, reshaped, filled", "[session][dynamic]") {
     ::onnx::ModelProto m = orrery::onnx::models::model();
     GraphMaker g(*m.mutable_graph());
