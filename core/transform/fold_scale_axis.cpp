@@ -1,9 +1,14 @@
-// A product with one number a channel moves along a chain of values that nobody else uses, to a convolution or matrix
-// product whose constant weights take it up. Two directions:
-//   backward  the weights above: conv(x, W) * s -> conv(x, W * s)
-//   forward   the weights below: conv(x * s, W) -> conv(x, W * s)
-// On the way a sum with a constant is scaled (backward) or divided (forward) likewise, and operators that commute with
-// positive factors only - relu, leaky_relu, max_pool - ask that every number is positive.
+// Products with one number a channel move to convolutions and matrix products whose constant weights take them up:
+//   backward  to the weights above: conv(x, W) * s -> conv(x, W * s)
+//   forward   to the weights below: conv(x * s, W) -> conv(x, W * s)
+// Steps:
+// 1. Each product, in order, looks upwards: everything it multiplies must take the factors, on all branches of sums and
+//    concatenations, and nobody else may see any of it. Operators that commute with positive factors only - relu,
+//    leaky_relu, max_pool - ask that all are positive; constants of sums are scaled along; another product's constant
+//    takes them up.
+// 2. Each product that is left looks downwards: everyone who uses it must take the factors, on all branches. Constants
+//    of sums are divided by them.
+// 3. What was found is written down as changes of single bindings, which compose by multiplying, and applied in one go.
 
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
@@ -13,15 +18,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <unordered_map>
 
 namespace orrery::transform {
 
 namespace {
 
-using graph::Attrs;
 using graph::Binding;
 using graph::CallOp;
-using graph::Expr;
 using graph::Var;
 using Numbers = std::vector<double>;
 
@@ -56,28 +61,43 @@ struct Factors {
     Numbers numbers;
 };
 
+/// One row of a product: both steps are 0 or 1 element.
+template <class T> void multiply_row(const T* a, const double* b, T* out, std::int64_t count, const bool (&moves)[2]) {
+    for (std::int64_t i = 0; i < count; ++i)
+        out[i] = static_cast<T>(static_cast<double>(a[moves[0] ? i : 0]) * b[moves[1] ? i : 0]);
+}
+
 /// The product of an array and factors, broadcast as numpy does. Pre: they broadcast.
 NDArray product(const NDArray& array, const Factors& factors) {
-    const std::size_t rank = std::max(array.shape().size(), factors.shape.size());
+    const std::size_t rank = std::max<std::size_t>({array.shape().size(), factors.shape.size(), 1});
     Shape a = array.shape(), b = factors.shape, out;
     a.insert(a.begin(), rank - a.size(), 1);
     b.insert(b.begin(), rank - b.size(), 1);
     for (std::size_t d = 0; d < rank; ++d) out.push_back(std::max(a[d], b[d]));
     NDArray result = NDArray::allocate(array.dtype(), out);
+    const std::int64_t row = out.back(), rows = row == 0 ? 0 : result.size() / row;
+    const bool moves[2] = {a.back() != 1, b.back() != 1};
     Shape at(rank, 0);
-    for (std::int64_t i = 0; i < result.size(); ++i) {
+    for (std::int64_t r = 0; r < rows; ++r) {
         std::int64_t from = 0, factor = 0;
         for (std::size_t d = 0; d < rank; ++d) {
             from = from * a[d] + (a[d] == 1 ? 0 : at[d]);
             factor = factor * b[d] + (b[d] == 1 ? 0 : at[d]);
         }
-        result.set(i, array.as_double(from) * factors.numbers[static_cast<std::size_t>(factor)]);
-        for (std::size_t d = rank; d-- > 0;) {
+        const double* numbers = factors.numbers.data() + factor;
+        if (array.dtype() == DType::F32)
+            multiply_row(static_cast<const float*>(array.data()) + from, numbers,
+                         static_cast<float*>(result.mutable_data()) + r * row, row, moves);
+        else
+            for (std::int64_t i = 0; i < row; ++i)
+                result.set(r * row + i, array.as_double(from + (moves[0] ? i : 0)) * numbers[moves[1] ? i : 0]);
+        for (std::size_t d = rank - 1; d-- > 0;) {
             if (++at[d] < out[d]) break;
             at[d] = 0;
         }
     }
-    return result;
+    const std::size_t least = std::max(array.shape().size(), factors.shape.size());
+    return least == rank ? result : result.reshaped({});
 }
 
 bool is_conv(const CallOp& call) {
@@ -87,82 +107,351 @@ bool is_plain_matmul(const CallOp& call) {
     return call.op.name == "matmul" && !call.attrs.flag("transpose_a") &&
            graph::as_tensor(call.args[1]->type)->dims.size() == 2;
 }
-/// Operators through which a positive factor passes, and those through which any does.
 bool passes_positive(const CallOp& call) {
     return call.op.name == "relu" || call.op.name == "leaky_relu" || call.op.name == "max_pool";
 }
-bool passes_any(const CallOp& call) { return call.op.name == "avg_pool"; }
+bool is_pool(const CallOp& call) { return call.op.name == "max_pool" || call.op.name == "avg_pool"; }
 
-class ScaleFolder final : public graph::Rewriter {
+/// One number for each element of an axis.
+struct Scale {
+    std::size_t axis = 0;
+    Numbers numbers;
+
+    [[nodiscard]] Scale along(std::size_t other) const { return {other, numbers}; }
+    [[nodiscard]] Scale inverse() const {
+        Scale out = *this;
+        for (double& n : out.numbers) n = 1 / n;
+        return out;
+    }
+    [[nodiscard]] Scale part(std::int64_t begin, std::int64_t count) const {
+        return {axis, {numbers.begin() + begin, numbers.begin() + begin + count}};
+    }
+};
+
+void compose(Numbers& with, const Numbers& numbers) {
+    if (with.empty()) with.assign(numbers.size(), 1);
+    for (std::size_t i = 0; i < numbers.size(); ++i) with[i] *= numbers[i];
+}
+
+/// What becomes of one binding.
+struct Change {
+    bool removed = false; ///< a product, which stands for its operand `through` from here on
+    std::size_t through = 0;
+    Numbers outputs, inputs;                ///< of weights, a channel; empty: as they are
+    std::map<std::size_t, Scale> constants; ///< operands that are constants, and what they are multiplied by
+    OriginSet origin;                       ///< of the products taken up
+};
+using Changes = std::unordered_map<Var, Change>;
+
+/// Finds where products go, on the function as it is.
+class ScalePlanner {
   public:
+    explicit ScalePlanner(const graph::Function& function) : function_(function), counts_(graph::use_counts(function)) {
+        for (const Binding& binding : function->bindings) {
+            bindings_.emplace(binding.var, &binding);
+            for (const Var& operand : graph::operands(binding.value))
+                if (operand) users_[operand].push_back(&binding);
+        }
+    }
+
     struct Directions {
         bool forward = true, backward = true;
     };
-    ScaleFolder(const pass::Context& context, const graph::Function& function, const Directions& directions)
-        : Rewriter(context.recorder), directions_(directions), uses_(graph::use_counts(function)) {}
+    Changes run(const Directions& directions) {
+        for (const bool upwards : {true, false}) {
+            up_ = upwards;
+            if (!(upwards ? directions.backward : directions.forward)) continue;
+            for (const Binding& binding : function_->bindings) try_product(binding);
+        }
+        return std::move(changes_);
+    }
+
+  private:
+    static constexpr int kMostSteps = 256; ///< values between one product and all of the weights; our choice
+
+    // ------------------------------------------------------------------------------------ values
+
+    const CallOp* call_of(const Var& var) const {
+        const auto it = bindings_.find(var);
+        return it == bindings_.end() ? nullptr : graph::as<CallOp>(it->second->value);
+    }
+    const NDArray* constant_of(const Var& var) const {
+        const auto it = bindings_.find(var);
+        const auto* constant = it == bindings_.end() ? nullptr : graph::as<graph::Constant>(it->second->value);
+        return constant ? &constant->value : nullptr;
+    }
+    bool alone(const Var& var) const {
+        const auto it = counts_.find(var);
+        return it != counts_.end() && it->second == 1;
+    }
+    bool is_removed(const Var& var) const {
+        const auto it = changes_.find(var);
+        return it != changes_.end() && it->second.removed;
+    }
+    /// The operand of a product that is a constant while the other has the product's type; 2 when there is none.
+    std::size_t factor_of(const CallOp& call, const Var& var) const {
+        for (const std::size_t side : {1, 0})
+            if (constant_of(call.args[side]) && graph::equal(call.args[1 - side]->type, var->type)) return side;
+        return 2;
+    }
+
+    // ---------------------------------------------------------------------------------- a product
+
+    void try_product(const Binding& binding) {
+        const CallOp* call = graph::as<CallOp>(binding.value);
+        const std::optional<Shape> shape = shape_of(binding.var);
+        if (!call || call->op.name != "multiply" || !shape || is_removed(binding.var) ||
+            !is_float(graph::as_tensor(binding.var->type)->dtype))
+            return;
+        const std::size_t side = factor_of(*call, binding.var);
+        if (side > 1) return;
+        std::vector<std::size_t> axes{1};
+        if (shape->size() != 2) axes.push_back(shape->size() - 1);
+        for (const std::size_t axis : axes) {
+            if (axis >= shape->size()) continue;
+            std::optional<Numbers> numbers =
+                per_channel(*constant_of(call->args[side]), {shape->size(), axis, (*shape)[axis]});
+            if (!numbers) continue;
+            if (const auto it = changes_.find(binding.var); it != changes_.end())
+                if (const auto more = it->second.constants.find(side); more != it->second.constants.end()) {
+                    if (more->second.axis != axis) continue;
+                    compose(*numbers, more->second.numbers);
+                }
+            if (!std::ranges::all_of(*numbers, [](double n) { return std::isfinite(n); })) continue;
+            if (take(binding, *call, 1 - side, {axis, *std::move(numbers)})) return;
+        }
+    }
+
+    bool take(const Binding& binding, const CallOp& call, std::size_t data, const Scale& scale) {
+        plan_.clear();
+        steps_ = 0;
+        if (!(up_ ? up(call.args[data], scale) : down(binding.var, scale)) || plan_.empty()) return false;
+        for (const auto& [var, planned] : plan_) {
+            Change& change = changes_[var];
+            if (!planned.outputs.empty()) compose(change.outputs, planned.outputs);
+            if (!planned.inputs.empty()) compose(change.inputs, planned.inputs);
+            for (const auto& [operand, factors] : planned.constants) {
+                Scale& with = change.constants[operand];
+                with.axis = factors.axis;
+                compose(with.numbers, factors.numbers);
+            }
+            change.origin = unite(change.origin, binding.origin);
+        }
+        Change& own = changes_[binding.var];
+        own.removed = true;
+        own.through = data;
+        return true;
+    }
+
+    /// A constant operand times factors; false when an earlier product scaled it along another axis.
+    bool scale_constant(const Var& var, std::size_t operand, const Scale& scale) {
+        if (const auto it = changes_.find(var); it != changes_.end())
+            if (const auto old = it->second.constants.find(operand);
+                old != it->second.constants.end() && old->second.axis != scale.axis)
+                return false;
+        const auto [at, fresh] = plan_[var].constants.emplace(operand, scale);
+        if (!fresh) compose(at->second.numbers, scale.numbers);
+        return true;
+    }
+
+    /// Whether the value has an axis that the factors fit, and a type that is computed with.
+    static bool fits(const Var& var, const Scale& scale) {
+        const std::optional<Shape> shape = shape_of(var);
+        return shape && scale.axis < shape->size() &&
+               (*shape)[scale.axis] == static_cast<std::int64_t>(scale.numbers.size()) &&
+               is_float(graph::as_tensor(var->type)->dtype);
+    }
+
+    /// The axis of the operand that an axis of the value is, for operators of one operand that a factor passes;
+    /// nullopt for those that it does not pass.
+    static std::optional<std::size_t> passed(const CallOp& call, const Scale& scale) {
+        const std::string& name = call.op.name;
+        if (name == "negative" || name == "relu" || name == "leaky_relu" || is_pool(call)) {
+            if ((passes_positive(call) && !all_positive(scale.numbers)) || (is_pool(call) && scale.axis != 1))
+                return std::nullopt;
+            return scale.axis;
+        }
+        if (name != "transpose") return std::nullopt;
+        return static_cast<std::size_t>(call.attrs.ints("perm")[scale.axis]);
+    }
+
+    static std::size_t axis_of(const CallOp& call, const Var& var, std::int64_t fallback) {
+        const std::int64_t axis = call.attrs.integer("axis", fallback);
+        return static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(shape_of(var)->size()) : axis);
+    }
+
+    // ------------------------------------------------------------------------------------ upwards
+
+    /// Whether the value can be had times the factors.
+    bool up(const Var& var, const Scale& scale) {
+        const CallOp* call = call_of(var);
+        if (!call || ++steps_ > kMostSteps || !alone(var) || !fits(var, scale)) return false;
+        if (is_removed(var)) return up(call->args[changes_.at(var).through], scale);
+        if (is_conv(*call) || is_plain_matmul(*call)) {
+            if (scale.axis != (is_conv(*call) ? 1 : shape_of(var)->size() - 1) || !constant_of(call->args[1]))
+                return false;
+            compose(plan_[var].outputs, scale.numbers);
+            return true;
+        }
+        const std::string& name = call->op.name;
+        if (name == "multiply") {
+            const std::size_t side = factor_of(*call, var);
+            return side < 2 && scale_constant(var, side, scale);
+        }
+        if (name == "bias_add") {
+            if (axis_of(*call, var, 1) != scale.axis || !constant_of(call->args[1])) return false;
+            return scale_constant(var, 1, scale.along(0)) && up(call->args[0], scale);
+        }
+        if (name == "add" || name == "subtract") return up_sum(var, *call, scale);
+        if (name == "concat") return up_parts(var, *call, scale);
+        const std::optional<std::size_t> axis = passed(*call, scale);
+        return axis && up(call->args[0], scale.along(*axis));
+    }
+
+    bool up_sum(const Var& var, const CallOp& call, const Scale& scale) {
+        for (const std::size_t i : {0, 1}) {
+            const Var &operand = call.args[i], &other = call.args[1 - i];
+            const bool scaled = constant_of(operand)
+                                    ? graph::equal(other->type, var->type) && scale_constant(var, i, scale)
+                                    : graph::equal(operand->type, var->type) && up(operand, scale);
+            if (!scaled) return false;
+        }
+        return true;
+    }
+
+    bool up_parts(const Var& var, const CallOp& call, const Scale& scale) {
+        const bool across = axis_of(call, var, 0) == scale.axis;
+        std::int64_t at = 0;
+        for (std::size_t i = 0; i < call.args.size(); ++i) {
+            const std::optional<Shape> shape = shape_of(call.args[i]);
+            if (!shape) return false;
+            const std::int64_t count = (*shape)[scale.axis];
+            const Scale own = across ? scale.part(at, count) : scale;
+            at += count;
+            if (!(constant_of(call.args[i]) ? scale_constant(var, i, own) : up(call.args[i], own))) return false;
+        }
+        return true;
+    }
+
+    // ---------------------------------------------------------------------------------- downwards
+
+    /// Whether everyone who uses the value takes it without the factors, and makes up for it.
+    bool down(const Var& var, const Scale& scale) {
+        if (++steps_ > kMostSteps || var == function_->result || !fits(var, scale)) return false;
+        const auto users = users_.find(var);
+        return users != users_.end() && std::ranges::all_of(users->second, [&](const Binding* user) {
+                   const CallOp* call = graph::as<CallOp>(user->value);
+                   return call && std::ranges::count(call->args, var) == 1 && down_into(*user, *call, var, scale);
+               });
+    }
+
+    bool down_into(const Binding& user, const CallOp& call, const Var& var, const Scale& scale) {
+        const auto at = static_cast<std::size_t>(std::ranges::find(call.args, var) - call.args.begin());
+        if (is_removed(user.var)) return at == changes_.at(user.var).through && down(user.var, scale);
+        if (is_conv(call) || is_plain_matmul(call)) {
+            if (at != 0 || !constant_of(call.args[1]) || !fits(call.args[0], scale) ||
+                scale.axis != (is_conv(call) ? 1 : shape_of(var)->size() - 1))
+                return false;
+            compose(plan_[user.var].inputs, scale.numbers);
+            return true;
+        }
+        const std::string& name = call.op.name;
+        if (name == "multiply") {
+            const std::size_t side = factor_of(call, user.var);
+            return side < 2 && side != at && scale_constant(user.var, side, scale);
+        }
+        if (name == "bias_add")
+            return at == 0 && axis_of(call, user.var, 1) == scale.axis && constant_of(call.args[1]) && divides(scale) &&
+                   scale_constant(user.var, 1, scale.along(0).inverse()) && down(user.var, scale);
+        if (name == "add" || name == "subtract")
+            return constant_of(call.args[1 - at]) && graph::equal(var->type, user.var->type) && divides(scale) &&
+                   scale_constant(user.var, 1 - at, scale.inverse()) && down(user.var, scale);
+        if (name == "concat") return axis_of(call, user.var, 0) == scale.axis && down_part(user, call, at, scale);
+        if (name == "transpose") {
+            const graph::Ints& perm = call.attrs.ints("perm");
+            const auto to = std::ranges::find(perm, static_cast<std::int64_t>(scale.axis)) - perm.begin();
+            return down(user.var, scale.along(static_cast<std::size_t>(to)));
+        }
+        return passed(call, scale) && down(user.var, scale);
+    }
+
+    /// The other parts of a concatenation are as they were: factors of 1.
+    bool down_part(const Binding& user, const CallOp& call, std::size_t at, const Scale& scale) {
+        Scale whole{scale.axis, {}};
+        for (std::size_t i = 0; i < call.args.size(); ++i) {
+            const std::optional<Shape> shape = shape_of(call.args[i]);
+            if (!shape) return false;
+            if (i == at)
+                whole.numbers.insert(whole.numbers.end(), scale.numbers.begin(), scale.numbers.end());
+            else
+                whole.numbers.insert(whole.numbers.end(), static_cast<std::size_t>((*shape)[scale.axis]), 1.0);
+        }
+        return down(user.var, whole);
+    }
+
+    /// Whether a sum's constant may be divided by the factors.
+    static bool divides(const Scale& scale) {
+        constexpr double kSmallest = 1e-6, kLargest = 1e6; // our choice: beyond, the quotients lose the sum's digits
+        return std::ranges::all_of(scale.numbers,
+                                   [](double n) { return std::abs(n) >= kSmallest && std::abs(n) <= kLargest; });
+    }
+
+    const graph::Function& function_;
+    std::unordered_map<Var, int> counts_;
+    std::unordered_map<Var, const Binding*> bindings_;
+    std::unordered_map<Var, std::vector<const Binding*>> users_;
+    Changes changes_, plan_;
+    int steps_ = 0;
+    bool up_ = true;
+};
+
+/// Applies changes.
+class ScaleFolder final : public graph::Rewriter {
+  public:
+    ScaleFolder(const pass::Context& context, const Changes& changes) : Rewriter(context.recorder), changes_(changes) {}
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
-        const Var var = rewritten(binding);
-        if (var != binding.var) uses_[var] += uses_[binding.var];
+        const auto it = changes_.find(binding.var);
+        if (it == changes_.end()) return keep(binding);
+        const Change& change = it->second;
+        const CallOp& call = *graph::as<CallOp>(binding.value);
+        if (change.removed) return alias(binding, call.args[change.through], "a factor into weights");
+        std::vector<Var> args = call.args;
+        const Binding from{binding.var, binding.value, unite(binding.origin, change.origin)};
+        if (!change.outputs.empty()) args[1] = scaled(from, args[1], over_outputs(call, change.outputs));
+        if (!change.inputs.empty()) args[1] = scaled(from, args[1], over_inputs(call, change.inputs));
+        const std::size_t rank = shape_of(binding.var)->size();
+        for (const auto& [operand, scale] : change.constants)
+            args[operand] = scaled(from, args[operand], over_constant(call, args[operand], rank, scale));
+        const Var var =
+            replace(binding, make_ref<const CallOp>(call.op, std::move(args), call.attrs), "takes up a factor");
+        builder().add_origin(var, change.origin);
         return var;
     }
 
   private:
-    static constexpr int kLongestChain = 16; ///< values between factor and weights; our choice
-
-    Var rewritten(const Binding& binding) {
-        const auto* call = graph::as<CallOp>(binding.value);
-        const auto* type = graph::as_tensor(binding.var->type);
-        if (!call || !type || !is_float(type->dtype) || !graph::is_static(*type)) return keep(binding);
-        if (directions_.backward && call->op.name == "multiply")
-            if (const Var folded = backward(binding, *call)) return folded;
-        if (directions_.forward && (is_conv(*call) || is_plain_matmul(*call)))
-            if (const Var folded = forward(binding, *call)) return folded;
-        return keep(binding);
-    }
-
-    const CallOp* call_of(const Var& var) const {
-        const Expr value = var ? value_of(var) : Expr();
-        return value ? graph::as<CallOp>(value) : nullptr;
-    }
-    bool alone(const Var& var) const {
-        const auto it = uses_.find(var);
-        return it != uses_.end() && it->second == 1;
-    }
-    Var emit_call(const Binding& binding, const CallOp& like, std::vector<Var> args, const Var& old) {
-        const Binding origin{binding.var, binding.value, unite(binding.origin, builder().origin_of(old))};
-        return once(emit(origin, make_ref<const CallOp>(like.op, std::move(args), like.attrs), old->name));
-    }
-    Var once(const Var& var) {
-        uses_[var] = 1;
-        return var;
-    }
-
-    // ------------------------------------------------------------------------------ weights
-
     Var scaled(const Binding& binding, const Var& constant, const Factors& factors) {
         const Binding from{binding.var, binding.value, unite(binding.origin, builder().origin_of(constant))};
         return emit(from, make_ref<const graph::Constant>(product(*constant_of(constant), factors)), constant->name);
     }
 
-    /// Weights times one number an output channel.
-    Var scaled_outputs(const Binding& binding, const CallOp& call, const Numbers& s) {
+    /// One number an output channel, as the weights lie.
+    static Factors over_outputs(const CallOp& call, const Numbers& s) {
         Shape along(shape_of(call.args[1])->size(), 1);
         const bool last = !is_conv(call) && !call.attrs.flag("transpose_b");
         (last ? along.back() : along.front()) = static_cast<std::int64_t>(s.size());
-        return scaled(binding, call.args[1], {along, s});
+        return {along, s};
     }
 
-    /// Weights times one number an input channel.
-    Var scaled_inputs(const Binding& binding, const CallOp& call, const Numbers& s) {
+    /// One number an input channel. Output channel m of group g sees channels from g * C / groups on.
+    static Factors over_inputs(const CallOp& call, const Numbers& s) {
         const Shape shape = *shape_of(call.args[1]);
         Shape along(shape.size(), 1);
         if (!is_conv(call)) {
             along[call.attrs.flag("transpose_b") ? 1 : 0] = static_cast<std::int64_t>(s.size());
-            return scaled(binding, call.args[1], {along, s});
+            return {along, s};
         }
-        // Output channel m of group g sees channels from g * C / groups on.
         const std::int64_t groups = call.attrs.integer("groups", 1), inner = shape[1], filters = shape[0] / groups;
         along[0] = shape[0];
         along[1] = inner;
@@ -170,201 +459,33 @@ class ScaleFolder final : public graph::Rewriter {
         for (std::int64_t m = 0; m < shape[0]; ++m)
             for (std::int64_t i = 0; i < inner; ++i)
                 numbers.push_back(s[static_cast<std::size_t>(m / filters * inner + i)]);
-        return scaled(binding, call.args[1], {along, numbers});
+        return {along, numbers};
     }
 
-    static Channels output_channels(const Var& var, const CallOp& anchor) {
-        const Shape shape = *shape_of(var);
-        const std::size_t axis = is_conv(anchor) ? 1 : shape.size() - 1;
-        return {shape.size(), axis, shape[axis]};
+    /// Over a constant operand: at its rank, or at as many axes as reach the channels. A bias has the one axis.
+    static Factors over_constant(const CallOp& call, const Var& constant, std::size_t rank, const Scale& scale) {
+        const auto count = static_cast<std::int64_t>(scale.numbers.size());
+        if (call.op.name == "bias_add") return {{count}, scale.numbers};
+        Shape along(std::max(shape_of(constant)->size(), rank - scale.axis), 1);
+        along[scale.axis + along.size() - rank] = count;
+        return {along, scale.numbers};
     }
 
-    /// A constant operand of a sum times (or over) one number a channel, broadcast as the operand was.
-    Var rescaled(const Binding& binding, const Var& constant, const Channels& channels, const Numbers& factors) {
-        // At the constant's rank, or at as many axes as reach the channels.
-        Shape along(std::max(shape_of(constant)->size(), channels.rank - channels.axis), 1);
-        along[channels.axis + along.size() - channels.rank] = channels.count;
-        return scaled(binding, constant, {along, factors});
-    }
-
-    // ------------------------------------------------------------------------------ the chain between
-
-    /// The step a value makes from the one before it on the chain: which operand that is, and what to do with the rest.
-    struct Link {
-        Var var;                 ///< the value
-        std::size_t through = 0; ///< its operand on the chain
-        Var constant;            ///< the other operand of a sum; null for none
-        bool bias = false;       ///< that operand is a vector along an axis
-    };
-    /// nullopt when no factor passes. `positive` says whether the factors are.
-    std::optional<Link> link_at(const Var& var, const Channels& channels, bool positive) const {
-        const CallOp* call = call_of(var);
-        if (!call) return std::nullopt;
-        if (passes_any(*call) || (passes_positive(*call) && positive)) return Link{var, 0, nullptr, false};
-        if (call->op.name == "bias_add") {
-            const std::int64_t attr = call->attrs.integer("axis", 1);
-            const auto axis =
-                static_cast<std::size_t>(attr < 0 ? attr + static_cast<std::int64_t>(channels.rank) : attr);
-            if (axis == channels.axis && constant_of(call->args[1])) return Link{var, 0, call->args[1], true};
-        }
-        if (call->op.name == "add" || call->op.name == "subtract")
-            for (std::size_t i : {0, 1}) {
-                const Var &data = call->args[i], &other = call->args[1 - i];
-                if (call->op.name == "subtract" && i == 1) continue;
-                if (constant_of(other) && graph::equal(data->type, var->type)) return Link{var, i, other, false};
-            }
-        return std::nullopt;
-    }
-
-    /// A link again, over another value, with its constant times `factors`.
-    Var relinked(const Binding& binding, const Link& link, const Var& data, const Channels& channels,
-                 const Numbers& factors) {
-        const CallOp& call = *call_of(link.var);
-        std::vector<Var> args = call.args;
-        args[link.through] = data;
-        if (link.constant)
-            args[1 - link.through] = link.bias ? rescaled(binding, link.constant, {1, 0, channels.count}, factors)
-                                               : rescaled(binding, link.constant, channels, factors);
-        return emit_call(binding, call, std::move(args), link.var);
-    }
-
-    // ------------------------------------------------------------------------------ backward
-
-    /// y * s with y a chain above which convolution or product stands.
-    Var backward(const Binding& binding, const CallOp& multiply) {
-        for (std::size_t side : {0, 1}) {
-            const NDArray* factor = constant_of(multiply.args[1 - side]);
-            const Var& data = multiply.args[side];
-            if (!factor || !graph::equal(data->type, binding.var->type)) continue;
-            std::vector<Link> links;
-            const Var anchor = anchor_above(data, links, *factor);
-            if (!anchor) continue;
-            const CallOp& call = *call_of(anchor);
-            const Channels channels = output_channels(anchor, call);
-            const Numbers s = *per_channel(*factor, channels);
-            std::vector<Var> args = call.args, consumed{anchor};
-            args[1] = scaled_outputs(binding, call, s);
-            if (links.empty())
-                return replace(binding, make_ref<const CallOp>(call.op, args, call.attrs),
-                               "a factor into weights above", consumed);
-            Var value = emit_call(binding, call, args, anchor);
-            for (std::size_t i = links.size(); i-- > 0;) {
-                consumed.push_back(links[i].var);
-                value = relinked(binding, links[i], value, channels, s);
-            }
-            uses_[value] = 0; // the users are those of the product
-            return alias(binding, value, "a factor into weights above");
-        }
-        return nullptr;
-    }
-
-    /// The convolution or product a chain starts from, with the links from `data` up to it; null when there is none.
-    Var anchor_above(const Var& data, std::vector<Link>& links, const NDArray& factor) const {
-        Var at = data;
-        for (int i = 0; i < kLongestChain && alone(at); ++i) {
-            const CallOp* call = call_of(at);
-            if (!call) return nullptr;
-            if ((is_conv(*call) || is_plain_matmul(*call)) && shape_of(at)) {
-                const Channels channels = output_channels(at, *call);
-                if (!constant_of(call->args[1])) return nullptr;
-                const std::optional<Numbers> s = per_channel(factor, channels);
-                if (!s || !std::ranges::all_of(*s, [](double n) { return std::isfinite(n); })) return nullptr;
-                // Whether the factors pass was found for the channels of any of the two kinds.
-                return std::ranges::all_of(
-                           links, [&](const Link& l) { return link_at(l.var, channels, all_positive(*s)).has_value(); })
-                           ? at
-                           : nullptr;
-            }
-            if (!shape_of(at)) return nullptr;
-            const Shape shape = *shape_of(at);
-            std::optional<Link> link;
-            for (std::size_t axis : {std::size_t{1}, shape.size() - 1})
-                if (!link && axis < shape.size()) link = link_at(at, {shape.size(), axis, shape[axis]}, true);
-            if (!link) return nullptr;
-            links.push_back(*link);
-            at = call->args[link->through];
-        }
-        return nullptr;
-    }
-
-    // ------------------------------------------------------------------------------ forward
-
-    Channels input_channels(const CallOp& anchor) const {
-        const Shape shape = *shape_of(anchor.args[0]);
-        const std::size_t axis = is_conv(anchor) ? 1 : shape.size() - 1;
-        return {shape.size(), axis, shape[axis]};
-    }
-
-    /// conv(chain(x * s), W)
-    Var forward(const Binding& binding, const CallOp& anchor) {
-        if (!constant_of(anchor.args[1]) || !shape_of(anchor.args[0])) return nullptr;
-        const Channels channels = input_channels(anchor);
-        std::vector<Link> links;
-        Var at = anchor.args[0];
-        for (int i = 0; i < kLongestChain && alone(at); ++i) {
-            const CallOp* call = call_of(at);
-            if (!call) return nullptr;
-            if (call->op.name == "multiply") return take_forward(binding, anchor, links, at);
-            const std::optional<Link> link = link_at(at, channels, true);
-            if (!link) return nullptr;
-            links.push_back(*link);
-            at = call->args[link->through];
-        }
-        return nullptr;
-    }
-
-    Var take_forward(const Binding& binding, const CallOp& anchor, const std::vector<Link>& links, const Var& product) {
-        const Channels channels = input_channels(anchor);
-        const CallOp& multiply = *call_of(product);
-        for (std::size_t side : {0, 1}) {
-            const NDArray* factor = constant_of(multiply.args[1 - side]);
-            if (!factor || !graph::equal(multiply.args[side]->type, product->type)) continue;
-            const std::optional<Numbers> s = per_channel(*factor, channels);
-            if (!s || !acceptable(*s, links, channels)) return nullptr;
-            Numbers inverse;
-            for (double n : *s) inverse.push_back(1 / n);
-            Var value = multiply.args[side];
-            std::vector<Var> consumed{product};
-            for (std::size_t i = links.size(); i-- > 0;) {
-                consumed.push_back(links[i].var);
-                value = relinked(binding, links[i], value, channels, inverse);
-            }
-            if (links.empty()) uses_[value] += 1;
-            std::vector<Var> args = anchor.args;
-            args[0] = value;
-            args[1] = scaled_inputs(binding, anchor, *s);
-            return replace(binding, make_ref<const CallOp>(anchor.op, args, anchor.attrs),
-                           "a factor into weights below", consumed);
-        }
-        return nullptr;
-    }
-
-    /// Whether all links take these factors. Sums are divided by them, so that none may be near 0.
-    bool acceptable(const Numbers& s, const std::vector<Link>& links, const Channels& channels) const {
-        constexpr double kSmallest = 1e-6, kLargest = 1e6; // our choice: beyond, the quotients lose the sum's digits
-        const bool sums = std::ranges::any_of(links, [](const Link& link) { return link.constant != nullptr; });
-        if (!std::ranges::all_of(s, [&](double n) {
-                return std::isfinite(n) && (!sums || (std::abs(n) >= kSmallest && std::abs(n) <= kLargest));
-            }))
-            return false;
-        return std::ranges::all_of(
-            links, [&](const Link& link) { return link_at(link.var, channels, all_positive(s)).has_value(); });
-    }
-
-    Directions directions_;
-    std::unordered_map<Var, int> uses_;
+    const Changes& changes_;
 };
 
 } // namespace
 
 Result<graph::Module> fold_scale_axis(const graph::Module& module, const pass::Context& context) {
-    ScaleFolder::Directions directions;
+    ScalePlanner::Directions directions;
     ORRERY_TRY(directions.forward, flag_option(context, "forward", true));
     ORRERY_TRY(directions.backward, flag_option(context, "backward", true));
+    const Changes changes = ScalePlanner(module.main).run(directions);
+    if (changes.empty()) return module;
     graph::Module out = module;
-    out.main = ScaleFolder(context, module.main, directions).run(module.main);
-    // What the factor passed through is left unused.
-    return out.main == module.main ? Result<graph::Module>(module) : dead_code(out, quiet(context));
+    out.main = ScaleFolder(context, changes).run(module.main);
+    // What the factors passed through is left unused.
+    return dead_code(out, quiet(context));
 }
 
 } // namespace orrery::transform
