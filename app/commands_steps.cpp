@@ -84,6 +84,7 @@ Json steps_json(const Checked& done) {
                   {"ran", row.ran},
                   {"max_rel", row.from_before.max_rel},
                   {"max_rel_from_import", row.from_import.max_rel},
+                  {"tolerance", row.tolerance},
                   {"agrees", row.agrees},
                   {"right", row.right},
                   {"ms", row.milliseconds}};
@@ -98,6 +99,14 @@ Json steps_json(const Checked& done) {
             {"steps", std::move(rows)}};
 }
 
+/// What a step that rounds by design may lose; nothing for others.
+std::string allowed_text(const session::StepCheck& row, const Checked& done) {
+    if (row.tolerance <= done.checks.options.tolerance) return {};
+    char text[48];
+    std::snprintf(text, sizeof text, "  (may lose %.2g by its types)", row.tolerance);
+    return text;
+}
+
 void print_steps(const Checked& done) {
     for (std::size_t i = 0; i < done.checks.steps.size(); ++i) {
         const session::StepCheck& row = done.checks.steps[i];
@@ -109,8 +118,11 @@ void print_steps(const Checked& done) {
         else if (!row.ran)
             std::printf("%-30s unchanged\n", name.c_str());
         else
-            std::printf("%-30s %s  error %-10.3g  from the import %.3g\n", name.c_str(),
-                        row.agrees ? "agrees " : "DIFFERS", row.from_before.max_rel, row.from_import.max_rel);
+            std::printf("%-30s %s  error %-10.3g  from the import %.3g%s\n", name.c_str(),
+                        !row.agrees                                     ? "DIFFERS"
+                        : row.tolerance > done.checks.options.tolerance ? "rounds "
+                                                                        : "agrees ",
+                        row.from_before.max_rel, row.from_import.max_rel, allowed_text(row, done).c_str());
     }
     std::printf("%s, worst error of a step %.3g of the largest element\n",
                 done.checks.interpreted ? "interpreted" : "compiled operator by operator", done.checks.worst);

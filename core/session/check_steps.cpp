@@ -1,6 +1,7 @@
 #include "core/session/check_steps.hpp"
 
 #include "core/graph/evaluate.hpp"
+#include "core/graph/functions.hpp"
 #include "core/ops/ops.hpp"
 
 #include <algorithm>
@@ -95,7 +96,34 @@ std::vector<std::size_t> changed_steps(const Steps& steps) {
     return changed;
 }
 
+/// Which 16-bit floats a module holds, and whether it approximates.
+struct Roundings {
+    bool half = false, bfloat = false, fast = false;
+};
+
+Roundings roundings_in(const graph::Module& module) {
+    Roundings found;
+    for (const graph::Function& function : graph::functions_inside_out(module.main))
+        for (const graph::Binding& binding : function->bindings) {
+            const graph::TensorType* type = graph::as_tensor(binding.var->type);
+            found.half = found.half || (type && type->dtype == DType::F16);
+            found.bfloat = found.bfloat || (type && type->dtype == DType::BF16);
+            const auto* call = graph::as<graph::CallOp>(binding.value);
+            found.fast = found.fast || (call && call->op.name.starts_with("fast_"));
+        }
+    return found;
+}
+
 } // namespace
+
+double rounding_of(const graph::Module& module, const graph::Module& import) {
+    const Roundings now = roundings_in(module), before = roundings_in(import);
+    double allowed = 0;
+    if (now.fast) allowed = 1e-2;
+    if (now.half && !before.half) allowed = std::max(allowed, 64 * 0x1p-11);
+    if (now.bfloat && !before.bfloat) allowed = std::max(allowed, 64 * 0x1p-8);
+    return allowed;
+}
 
 Result<StepChecks> check_steps(Compiler& compiler, const Recipe& recipe, const StepCheckOptions& options,
                                const Progress& progress, const CheckSink& sink) {
@@ -112,10 +140,13 @@ Result<StepChecks> check_steps(Compiler& compiler, const Recipe& recipe, const S
     checks.steps.back().milliseconds = milliseconds_since(start);
     if (sink) sink(checks);
     Outputs before = reference;
+    const graph::Module& import = steps.front()->module;
+    checks.steps.back().tolerance = options.tolerance;
     for (std::size_t i = 1; i < steps.size(); ++i) {
         StepCheck check;
         check.right = checks.steps.back().right;
         check.from_import = checks.steps.back().from_import;
+        check.tolerance = checks.steps.back().tolerance;
         if (!steps[i]->error && steps[i]->module.main != steps[i - 1]->module.main) {
             progress.tell(steps[i]->name, static_cast<double>(i) / static_cast<double>(steps.size()));
             start = std::chrono::steady_clock::now();
@@ -125,8 +156,9 @@ Result<StepChecks> check_steps(Compiler& compiler, const Recipe& recipe, const S
             if (outputs) {
                 check.from_before = worst_difference(*outputs, before);
                 check.from_import = worst_difference(*outputs, reference);
-                check.agrees = within(check.from_before, options.tolerance);
-                check.right = within(check.from_import, options.tolerance);
+                check.tolerance = std::max(options.tolerance, rounding_of(steps[i]->module, import));
+                check.agrees = within(check.from_before, check.tolerance);
+                check.right = within(check.from_import, check.tolerance);
                 before = *std::move(outputs);
             } else {
                 check.error = std::move(outputs.error());
@@ -159,7 +191,8 @@ struct Search {
         if (outputs) {
             const Difference difference = worst_difference(*outputs, reference);
             probe.worst = difference.max_rel;
-            probe.wrong = !within(difference, options.tolerance);
+            const double rounding = rounding_of(found.steps[step]->module, found.steps.front()->module);
+            probe.wrong = !within(difference, std::max(options.tolerance, rounding));
         }
         if (probe.wrong) {
             found.error.reset();

@@ -2,6 +2,7 @@
 // casts where there are none; those of the follow list where an operand has one already; all others from f32. The f32
 // variable of a value computed narrow is a cast of its twin, dropped at the end where nobody needs it.
 
+#include "core/base/narrow.hpp"
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
 #include "core/transform/mixed_precision.hpp"
@@ -80,7 +81,7 @@ class Narrower final : public graph::Rewriter {
         Var twin;
         if (const NDArray* constant = constant_of(var)) {
             NDArray rounded = NDArray::allocate(narrow_, constant->shape());
-            for (std::int64_t i = 0; i < rounded.size(); ++i) rounded.set(i, constant->as_double(i));
+            round_to_narrow(narrow_, constant->values<float>(), rounded.mutable_values<std::uint16_t>());
             twin = emit(binding, make_ref<const graph::Constant>(std::move(rounded)), var->name);
         } else {
             twin = emit(binding, make_call("cast", {var}, {{"dtype", narrow_}}), var->name);

@@ -53,7 +53,10 @@ void describe_check(StageStep& out, const session::Snapshot& snapshot, std::size
     out.check = check.error ? "cannot be run" : error_text(check.from_before.max_rel);
     out.check_tone = check.agrees ? Tone::Good : Tone::Bad;
     out.tooltip += check.error    ? "\ncannot be run: " + to_string(*check.error)
-                   : check.agrees ? "\nchecked: same numbers, worst error " + out.check
+                   : check.agrees ? (check.tolerance > snapshot.step_checks->options.tolerance
+                                         ? "\nchecked: rounds as it says, worst error "
+                                         : "\nchecked: same numbers, worst error ") +
+                                        out.check
                                   : "\nchanges the numbers: worst error " + out.check + " of the largest element";
 }
 
