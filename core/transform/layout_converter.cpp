@@ -314,6 +314,8 @@ class Converter final : public graph::Rewriter {
 
     Var pooled(const Binding& binding, const CallOp& call, const std::string& layout) {
         const bool maximum = call.op.name.ends_with("max_pool");
+        // A plain pooling of a packed value is one over the packed axes too.
+        if (own_ != (call.op.name.starts_with("layout_") ? call.attrs.text("layout") : "NCHW")) return nullptr;
         if (layout_of(layout).outer('W') != layout_of(layout).outer('H') + 1 ||
             layout_of(own_).axes.size() != shape_of(call.args[0])->size())
             return nullptr;

@@ -45,3 +45,14 @@ TEST_CASE("powers of two and ten are functions of their own to LLVM", "[differen
                            {{"FuseOps", {}, true}});
         }
 }
+
+TEST_CASE("a pooling over three axes of a packed value stays one", "[differential][found]") {
+    // It was taken for one over the image, in the layout of the convolution before it.
+    const std::string text = "outputs [\"y\"];\nfn main(x: f32[1,8,7,6], w: f32[3,8,3,3,2]) { "
+                             "c = layout_conv2d(x, w) {layout=\"NCHW\", out_layout=\"NCHW2c\", strides=[1, 2], "
+                             "weight_layout=\"OIHW2o\"}; y = avg_pool(c) {dilations=[2, 1, 2], kernel=[2, 1, 1], "
+                             "pads=[2, 0, 0, 2, 0, 0], strides=[3, 1, 1]}; return y; }\n";
+    for (const char* layout : {"NCHW", "NHWC", "NCHW3c"})
+        require_agrees(text, {{"ConvertLayout", {{"layout", layout}}, true}, {"FuseOps", {}, true}});
+    require_agrees(text, {{"AlterOpLayout", {{"vector_bits", "128"}}, true}, {"FuseOps", {}, true}});
+}
