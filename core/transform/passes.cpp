@@ -188,16 +188,19 @@ std::vector<PassStep> default_pipeline(int level) {
         add("FoldConstant");
     }
     if (level >= 2) add("EliminateCommonSubexpr");
+    if (level >= 3) add("AlterOpLayout");
     add("DeadCode");
     steps.push_back({"FuseOps", level >= 1 ? pass::Options{} : pass::Options{{"fuse", "false"}}, true});
     return steps;
 }
 
 std::vector<PassStep> partitioned(std::vector<PassStep> pipeline, const std::string& backend) {
-    const auto fuse = std::ranges::find(pipeline, "FuseOps", &PassStep::name);
+    // Before layouts are altered: backends take the plain operators.
+    auto at = std::ranges::find(pipeline, "AlterOpLayout", &PassStep::name);
+    if (at == pipeline.end()) at = std::ranges::find(pipeline, "FuseOps", &PassStep::name);
     const std::vector<PassStep> steps{
         {"AnnotateTarget", {{"backend", backend}}, true}, {"MergeRegions", {}, true}, {"PartitionGraph", {}, true}};
-    pipeline.insert(fuse, steps.begin(), steps.end());
+    pipeline.insert(at, steps.begin(), steps.end());
     return pipeline;
 }
 

@@ -36,7 +36,7 @@ struct PassStep {
 /// The passes a new recipe starts with. Pre: 0 <= level <= 3.
 [[nodiscard]] std::vector<PassStep> default_pipeline(int level = 3);
 
-/// A pipeline in which a region backend takes what it can before the rest is fused.
+/// A pipeline in which a region backend takes what it can before the rest gets its layouts and is fused.
 [[nodiscard]] std::vector<PassStep> partitioned(std::vector<PassStep> pipeline, const std::string& backend);
 
 /// Checks, times, verifies and records passes on modules.

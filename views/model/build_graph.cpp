@@ -3,6 +3,7 @@
 #include "views/model/session_views.hpp"
 
 #include "core/graph/op.hpp"
+#include "core/ops/layout.hpp"
 #include "core/transform/fusion.hpp"
 
 #include <algorithm>
@@ -31,7 +32,7 @@ std::string title_of(const graph::FunctionNode& function) {
     for (const Binding& binding : function.bindings) {
         const auto* call = graph::as<graph::CallOp>(binding.value);
         if (!call || (product && call->op.name == "bias_add")) continue; // a bias belongs to the product before it
-        product = call->op.name.starts_with("conv") || call->op.name == "matmul";
+        product = call->op.name.starts_with("conv") || call->op.name == "layout_conv2d" || call->op.name == "matmul";
         if (++shown > kMostShown)
             ++more;
         else
@@ -300,11 +301,15 @@ std::string call_title(const graph::CallOp& call) {
     const auto window = [&title](std::span<const std::int64_t> extents) {
         for (std::size_t i = 0; i < extents.size(); ++i) title += (i ? "×" : " ") + std::to_string(extents[i]);
     };
-    if (call.op.name == "conv2d" && call.args.size() > 1 && call.args[1]) {
+    const bool packed = call.op.name == "layout_conv2d";
+    if ((packed || call.op.name == "conv2d") && call.args.size() > 1 && call.args[1]) {
         const graph::TensorType* weight = graph::as_tensor(call.args[1]->type);
-        if (weight && graph::is_static(*weight) && weight->dims.size() > 2) {
+        const Result<ops::Layout> layout =
+            ops::parse_layout(packed ? call.attrs.text("weight_layout", "OIHW") : "OIHW");
+        if (weight && layout && graph::is_static(*weight) && weight->dims.size() == layout->axes.size()) {
             const Shape shape = graph::static_shape(*weight);
-            window(std::span(shape).subspan(2));
+            const std::int64_t extents[] = {layout->extent('H', shape), layout->extent('W', shape)};
+            window(extents);
         }
     }
     if (call.attrs.has("kernel")) window(call.attrs.ints("kernel"));

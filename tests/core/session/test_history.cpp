@@ -68,9 +68,9 @@ TEST_CASE("a batch norm: from the model, into a convolution, into a kernel", "[s
     const HistoryEvent* fused = event_of(history, "FuseOps");
     REQUIRE(fused);
     CHECK(fused->fate == Fate::Fused);
-    CHECK(fused->after.front().find("@conv2d_bias_add") != std::string::npos);
+    CHECK(fused->after.front().find("@layout_conv2d_add") != std::string::npos);
     REQUIRE(history.kernels.size() == 1);
-    CHECK(history.kernels[0].function.starts_with("conv2d_bias_add"));
+    CHECK(history.kernels[0].function.starts_with("layout_conv2d_add"));
     CHECK_FALSE(history.kernels[0].lines.empty());
 }
 
