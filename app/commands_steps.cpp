@@ -56,6 +56,20 @@ void print_bisection(const session::Bisection& found, const session::Recipe& rec
         std::printf("  its outputs differ from the import's by %.3g of the largest element\n", found.worst);
 }
 
+/// What both commands work on.
+struct Steps {
+    std::shared_ptr<session::Compiler> compiler;
+    session::Recipe recipe;
+    session::StepCheckOptions options;
+};
+template <class Arguments> Result<Steps> steps_of(const Arguments& a) {
+    Steps steps{make_compiler(a), {}, {}};
+    ORRERY_TRY(steps.recipe, make_recipe(a, *steps.compiler));
+    steps.options.seed = a.seed;
+    steps.options.tolerance = a.tolerance;
+    return steps;
+}
+
 struct Checked {
     session::StepChecks checks;
     session::Recipe recipe;
@@ -65,13 +79,9 @@ struct Checked {
 Result<Checked> do_check(const CheckArguments& a) {
     if (!a.inputs.empty())
         return Diagnostic{Code::BadArgument, "--steps draws its inputs", {}, "leave out --input, or choose a --seed"};
-    const auto compiler = make_compiler(a);
-    Checked done;
-    ORRERY_TRY(done.recipe, make_recipe(a, *compiler));
-    session::StepCheckOptions options;
-    options.seed = a.seed;
-    options.tolerance = a.tolerance;
-    ORRERY_TRY(done.checks, session::check_steps(*compiler, done.recipe, options, {}));
+    ORRERY_TRY(const Steps of, steps_of(a));
+    Checked done{{}, of.recipe};
+    ORRERY_TRY(done.checks, session::check_steps(*of.compiler, of.recipe, of.options, {}));
     return done;
 }
 
@@ -134,13 +144,9 @@ struct Verdict {
 };
 
 Result<Verdict> do_bisect(const BisectArguments& a) {
-    const auto compiler = make_compiler(a);
-    Verdict verdict;
-    ORRERY_TRY(verdict.recipe, make_recipe(a, *compiler));
-    session::StepCheckOptions options;
-    options.seed = a.seed;
-    options.tolerance = a.tolerance;
-    ORRERY_TRY(verdict.found, session::bisect(*compiler, verdict.recipe, options, {}));
+    ORRERY_TRY(const Steps of, steps_of(a));
+    Verdict verdict{{}, of.recipe};
+    ORRERY_TRY(verdict.found, session::bisect(*of.compiler, of.recipe, of.options, {}));
     return verdict;
 }
 

@@ -259,30 +259,7 @@ class Historian {
   private:
     Result<void> back(ValueHistory& out, std::size_t step, const Var& value) {
         std::vector<Var> followed{value};
-        for (std::size_t s = step; s > 0 && !followed.empty(); --s) {
-            if (progress_.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};
-            if (!snapshot_.steps[s]->changed) continue;
-            Passage passage(*snapshot_.steps[s], modules_[s - 1], modules_[s]);
-            std::vector<Var> next;
-            HistoryEvent event;
-            bool touched = false;
-            for (const Var& var : followed) {
-                const Passage::Answer answer = passage.backward(var);
-                for (const Var& from : answer.values)
-                    if (std::ranges::find(next, from) == next.end() && next.size() < kMostFollowed)
-                        next.push_back(from);
-                if (!answer.touched) continue;
-                add(event, s, answer, touched);
-                touched = true;
-                event.after.push_back(modules_[s].text(var));
-                for (const Var& from : answer.values)
-                    if (const std::string text = modules_[s - 1].text(from);
-                        std::ranges::find(event.before, text) == event.before.end())
-                        event.before.push_back(text);
-            }
-            if (touched) out.events.push_back(std::move(event));
-            followed = std::move(next);
-        }
+        for (std::size_t s = step; s > 0 && !followed.empty(); --s) ORRERY_CHECK_OK(cross(out, s, false, followed));
         if (!followed.empty()) {
             HistoryEvent event;
             event.fate = Fate::Imported;
@@ -295,30 +272,36 @@ class Historian {
 
     Result<void> ahead(ValueHistory& out, std::size_t step, const Var& value) {
         std::vector<Var> followed{value};
-        for (std::size_t s = step + 1; s < modules_.size() && !followed.empty(); ++s) {
-            if (progress_.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};
-            if (!snapshot_.steps[s]->changed) continue;
-            Passage passage(*snapshot_.steps[s], modules_[s - 1], modules_[s]);
-            std::vector<Var> next;
-            HistoryEvent event;
-            bool touched = false;
-            for (const Var& var : followed) {
-                const Passage::Answer answer = passage.forward(var);
-                for (const Var& to : answer.values)
-                    if (std::ranges::find(next, to) == next.end() && next.size() < kMostFollowed) next.push_back(to);
-                if (!answer.touched) continue;
-                add(event, s, answer, touched);
-                touched = true;
-                event.before.push_back(modules_[s - 1].text(var));
-                for (const Var& to : answer.values)
-                    if (const std::string text = modules_[s].text(to);
-                        std::ranges::find(event.after, text) == event.after.end())
-                        event.after.push_back(text);
-            }
-            if (touched) out.events.push_back(std::move(event));
-            followed = std::move(next);
-        }
+        for (std::size_t s = step + 1; s < modules_.size() && !followed.empty(); ++s)
+            ORRERY_CHECK_OK(cross(out, s, true, followed));
         for (const Var& var : followed) kernels(out, var);
+        return {};
+    }
+
+    /// Follows values across one step, ahead or back: one event when it touched any of them.
+    Result<void> cross(ValueHistory& out, std::size_t step, bool ahead, std::vector<Var>& followed) {
+        if (progress_.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};
+        if (!snapshot_.steps[step]->changed) return {};
+        Passage passage(*snapshot_.steps[step], modules_[step - 1], modules_[step]);
+        Indexed &here = modules_[ahead ? step - 1 : step], &there = modules_[ahead ? step : step - 1];
+        HistoryEvent event;
+        std::vector<std::string>&own = ahead ? event.before : event.after, &others = ahead ? event.after : event.before;
+        std::vector<Var> next;
+        bool touched = false;
+        for (const Var& var : followed) {
+            const Passage::Answer answer = ahead ? passage.forward(var) : passage.backward(var);
+            for (const Var& other : answer.values)
+                if (std::ranges::find(next, other) == next.end() && next.size() < kMostFollowed) next.push_back(other);
+            if (!answer.touched) continue;
+            add(event, step, answer, touched);
+            touched = true;
+            own.push_back(here.text(var));
+            for (const Var& other : answer.values)
+                if (const std::string text = there.text(other); std::ranges::find(others, text) == others.end())
+                    others.push_back(text);
+        }
+        if (touched) out.events.push_back(std::move(event));
+        followed = std::move(next);
         return {};
     }
 
