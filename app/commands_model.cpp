@@ -10,6 +10,7 @@
 #include "core/ops/ops.hpp"
 #include "core/runtime/module_file.hpp"
 #include "core/session/dynamic_model.hpp"
+#include "core/session/export_code.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -64,17 +65,6 @@ Result<std::string> show(const ShowArguments& a) {
     return text;
 }
 
-/// Only this process can run a region that a library computes.
-Result<void> check_writable(const lower::LoweredModel& model) {
-    for (const lower::LoweredFunction& function : model.functions)
-        if (!function.backend.empty())
-            return Diagnostic{Code::UnsupportedFeature,
-                              function.name + " is a region for " + function.backend + ", which no file can hold",
-                              {},
-                              "compile without --partition, or switch AnnotateTarget off"};
-    return {};
-}
-
 /// The shared library that the C interface (core/runtime/orrery.h) loads.
 Result<void> write_shared_module(const session::CompiledModel& model, const Target& target, const std::string& path) {
     std::vector<runtime::Bytes> constants;
@@ -96,23 +86,16 @@ Result<void> compile(const CompileArguments& a) {
             refusal.severity = Severity::Error;
             return refusal;
         }
-        ORRERY_CHECK_OK(check_writable(model->model));
+        ORRERY_CHECK_OK(session::check_writable(model->model));
         return write_shared_module(*model, recipe.target, a.output);
     }
-    if (ending != ".o" && ending != ".s" && ending != ".ll")
+    const Result<EmitKind> kind = session::emit_kind_of(a.output);
+    if (!kind)
         return Diagnostic{
             Code::BadArgument, "\"" + a.output + "\" does not say what to write", {}, "end it in .o, .s, .ll or .so"};
     ORRERY_TRY(const session::Steps steps, compiler->graph_steps(recipe, {}));
     if (steps.back()->error) return *steps.back()->error;
-    ORRERY_TRY(const session::Compiler::Functions functions, compiler->functions(recipe, steps.back()->module, {}));
-    ORRERY_CHECK_OK(check_writable(*functions.model));
-    std::vector<tensor::Program> programs;
-    for (const session::FunctionPtr& function : functions.functions) {
-        if (function->error) return *function->error;
-        programs.push_back(function->program());
-    }
-    const EmitKind kind = ending == ".o" ? EmitKind::Object : ending == ".s" ? EmitKind::Assembly : EmitKind::Ir;
-    ORRERY_TRY(const std::string content, compiler->backend().assemble(programs, recipe.target, recipe.build, kind));
+    ORRERY_TRY(const std::string content, session::export_code(*compiler, recipe, steps.back()->module, *kind));
     return write_file(a.output, content);
 }
 
