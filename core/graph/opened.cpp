@@ -10,6 +10,9 @@ namespace {
 
 std::uint64_t short_hash(const Hasher& hasher) { return hasher.finish().low; }
 
+bool is_group(const FunctionNode& function) { return function.primitive() || function.attrs.has("backend"); }
+bool is_part(const FunctionNode& function) { return function.attrs.has("composite"); }
+
 class Opener {
   public:
     explicit Opener(const Function& function) { out_.source = function; }
@@ -26,10 +29,15 @@ class Opener {
         out_.params = static_cast<std::int32_t>(out_.nodes.size());
         for (const Binding& binding : main->bindings) {
             const auto* call = as<CallFunction>(binding.value);
-            if (call != nullptr && call->function->primitive())
-                open(binding, *call, scope);
-            else
+            if (call != nullptr && is_group(*call->function) && out_.nodes.size() < kMostOpenedNodes) {
+                const auto group = static_cast<std::int32_t>(out_.groups.size());
+                const auto first = static_cast<std::int32_t>(out_.nodes.size());
+                out_.groups.push_back({binding.var, call->function, binding.origin, first, 0});
+                open(binding, *call, scope, group);
+                out_.groups.back().count = static_cast<std::int32_t>(out_.nodes.size()) - first;
+            } else {
                 add(binding, scope, -1);
+            }
         }
         if (const auto it = scope.find(main->result); it != scope.end()) out_.result = it->second;
         return std::move(out_);
@@ -43,15 +51,22 @@ class Opener {
         return it == scope.end() ? -1 : it->second;
     }
 
-    void open(const Binding& binding, const CallFunction& call, Scope& scope) {
+    /// The bindings of a group, or of a part of one: parts have no parts of their own.
+    void open(const Binding& binding, const CallFunction& call, Scope& scope, std::int32_t group, bool inside = false) {
         Scope inner;
         for (std::size_t i = 0; i < call.args.size() && i < call.function->params.size(); ++i)
             inner[call.function->params[i]] = node_of(call.args[i], scope);
-        const auto group = static_cast<std::int32_t>(out_.groups.size());
-        const auto first = static_cast<std::int32_t>(out_.nodes.size());
-        for (const Binding& each : call.function->bindings) add(each, inner, group);
-        const auto count = static_cast<std::int32_t>(out_.nodes.size()) - first;
-        out_.groups.push_back({binding.var, call.function, binding.origin, first, count});
+        for (const Binding& each : call.function->bindings) {
+            const auto* part = as<CallFunction>(each.value);
+            if (inside || part == nullptr || !is_part(*part->function) || out_.nodes.size() >= kMostOpenedNodes) {
+                add(each, inner, group);
+                continue;
+            }
+            const auto first = static_cast<std::int32_t>(out_.nodes.size());
+            open(each, *part, inner, group, true);
+            out_.parts.push_back(
+                {each.var, part->function, first, static_cast<std::int32_t>(out_.nodes.size()) - first});
+        }
         scope[binding.var] = node_of(call.function->result, inner);
     }
 

@@ -1,6 +1,6 @@
 #pragma once
-// A function seen as one list of operators: calls of primitive functions opened in place. Fusion moves operators into
-// functions and out again; seen this way they stay where they are, and two points of a pipeline can be compared.
+// A function seen as one list of operators: calls of kernels and of regions opened in place. Fusion moves operators
+// into functions and out again; seen this way they stay where they are, and two points of a pipeline can be compared.
 
 #include "core/graph/node.hpp"
 #include "core/graph/text.hpp"
@@ -21,12 +21,18 @@ struct OpenedNode {
     std::uint64_t kind = 0;           ///< hash of the operator alone
 };
 
-/// A call that was opened: a kernel, after fusion.
+/// A call that was opened: a kernel, after fusion; a region of another backend, with what it is made of.
 struct OpenedGroup {
     Var var; ///< the call's
     Function function;
     OriginSet origin;
     std::int32_t first = 0, count = 0; ///< its nodes
+};
+/// A call inside a group that was opened too: operators that the region's backend takes as one.
+struct OpenedPart {
+    Var var;
+    Function function;
+    std::int32_t first = 0, count = 0;
 };
 
 /// Nodes stand in order: parameters, then bindings, each after its inputs.
@@ -34,12 +40,16 @@ struct OpenedFunction {
     Function source;
     std::vector<OpenedNode> nodes;
     std::vector<OpenedGroup> groups;
+    std::vector<OpenedPart> parts; ///< in order
     std::int32_t params = 0;
     std::int32_t result = -1; ///< node of the function's result
 };
 
-/// Opens each call of a primitive function of `function`, one level deep; other functions stay closed and are
-/// compared by structural hash. Cost: linear in the bindings shown, plus one pass over constants.
+inline constexpr std::size_t kMostOpenedNodes = 2'000'000; ///< what comes after stays closed. Source: our choice
+
+/// Opens each call of a primitive function or a region in `function`, and a region's composite parts with it; other
+/// functions stay closed and are compared by structural hash. Cost: linear in the bindings shown, plus one pass over
+/// constants.
 [[nodiscard]] OpenedFunction open_function(const Function& function);
 
 /// The text of an opened module: the text form, but each kernel's bindings stand in place between `kernel NAME {` and

@@ -270,6 +270,7 @@ OpenedText print_opened(const Module& module, const OpenedFunction& opened) {
     printer.name_functions(functions);
     std::unordered_set<Function> in_place{module.main};
     for (const OpenedGroup& group : opened.groups) in_place.insert(group.function);
+    for (const OpenedPart& part : opened.parts) in_place.insert(part.function);
     for (const Function& function : functions) {
         if (in_place.contains(function)) continue;
         printer.print(function);

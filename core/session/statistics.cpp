@@ -131,6 +131,29 @@ void count_operators(Statistics& out, const graph::Function& main) {
     }
 }
 
+/// One binding of main, or of a region that is not a kernel yet: then what it is made of is counted.
+void count_work(Statistics& out, const Binding& binding, int depth) {
+    constexpr int kDeepest = 2; // a region, an operator of several in it
+    const graph::ExprKind kind = binding.value->kind;
+    if (kind == graph::ExprKind::Constant || kind == graph::ExprKind::Tuple || kind == graph::ExprKind::Project) return;
+    const auto* call = graph::as<graph::CallFunction>(binding.value);
+    const bool parts = call && !call->function->primitive() && depth < kDeepest &&
+                       (call->function->attrs.has("backend") || call->function->attrs.has("composite"));
+    if (parts) {
+        for (const Binding& inner : call->function->bindings) count_work(out, inner, depth + 1);
+        return;
+    }
+    out.kernels += call && call->function->primitive() ? 1 : 0;
+    const std::optional<tensor::Cost> work = work_of(binding);
+    if (!work) {
+        ++out.unknown;
+        return;
+    }
+    out.flops += work->flops;
+    out.bytes_read += work->bytes_read;
+    out.bytes_written += work->bytes_written;
+}
+
 } // namespace
 
 std::optional<tensor::Cost> work_of(const Binding& binding) {
@@ -147,19 +170,7 @@ Result<Statistics> statistics_of(const graph::Module& module, const Progress& pr
     count_operators(out, module.main);
     for (const Binding& binding : module.main->bindings) {
         if (progress.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};
-        const graph::ExprKind kind = binding.value->kind;
-        if (kind == graph::ExprKind::Constant || kind == graph::ExprKind::Tuple || kind == graph::ExprKind::Project)
-            continue;
-        if (const auto* call = graph::as<graph::CallFunction>(binding.value))
-            out.kernels += call->function->primitive() ? 1 : 0;
-        const std::optional<tensor::Cost> work = work_of(binding);
-        if (!work) {
-            ++out.unknown;
-            continue;
-        }
-        out.flops += work->flops;
-        out.bytes_read += work->bytes_read;
-        out.bytes_written += work->bytes_written;
+        count_work(out, binding, 0);
     }
     out.peak_bytes = peak_of(*module.main);
     return out;

@@ -141,15 +141,13 @@ class Describer {
             return;
         }
         const auto* apply = graph::as<graph::CallFunction>(binding.value);
-        if (apply != nullptr && is_cluster(*apply->function)) return take_apart(binding, *apply);
-        if (apply != nullptr && is_region(*apply->function)) return describe_region(binding, *apply);
+        if (apply != nullptr && cluster_ < 0 && is_cluster(*apply->function)) return take_apart(binding, *apply);
         GraphItem item;
         item.name = path + binding.var->name;
         item.subtitle = short_type(binding.var->type);
         item.origins = binding.origin;
         item.cluster = cluster_;
-        item.scope = region_scope_;
-        if (region_scope_.empty() && !binding.origin.empty()) {
+        if (!binding.origin.empty()) {
             const SourceId first = binding.origin.ids().front();
             if (first < step_.module.sources->size()) item.scope = scope_of((*step_.module.sources)[first].name);
         }
@@ -183,51 +181,45 @@ class Describer {
                 if (const int part = index_of(field); part >= 0) item.inputs.push_back(part);
     }
 
-    /// What another backend takes as a whole.
-    static bool is_region(const graph::FunctionNode& function) {
-        return function.attrs.has("backend") && !function.attrs.has("composite");
+    /// "dnnl · region_1" of "dnnl_region_1"; a kernel's own name.
+    static std::string part_title(const std::string& backend, const std::string& name) {
+        if (backend.empty()) return name;
+        return backend + " · " + (name.starts_with(backend + "_") ? name.substr(backend.size() + 1) : name);
     }
+    /// What another backend takes is told apart whatever the groups are.
     bool is_cluster(const graph::FunctionNode& function) const {
-        if (options_.group_by == GroupBy::Backends) return is_region(function);
-        return options_.group_by == GroupBy::Kernels && (function.primitive() || is_region(function));
+        return function.attrs.has("backend") || (options_.group_by == GroupBy::Kernels && function.primitive());
     }
 
-    /// The operators inside a kernel or a backend's part, as a cluster.
+    /// The operators inside a kernel or a backend's part, as a cluster. What a backend takes as one operator stays one.
     void take_apart(const Binding& binding, const graph::CallFunction& apply) {
         const graph::FunctionNode& function = *apply.function;
         GraphCluster cluster{"cluster:" + binding.var->name, function.name, {}};
-        if (function.attrs.has("backend")) cluster.title = function.attrs.text("backend", "") + " · " + function.name;
-        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end())
+        cluster.backend = function.attrs.text("backend", "");
+        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end()) {
             cluster.values = values_[it->second];
+            cluster.title = snapshot_.lowered->functions[snapshot_.lowered->calls[it->second].function].name;
+        }
+        cluster.title = part_title(cluster.backend, cluster.title);
         const int outer = std::exchange(cluster_, static_cast<int>(out_.clusters.size()));
         out_.clusters.push_back(std::move(cluster));
+        if (function.attrs.has("composite")) {
+            out_.clusters.back().values = {}; // they are the item's
+            describe(binding, "");
+            cluster_ = outer;
+            return;
+        }
         // A function called twice has the same variables twice: the later ones are those to be found.
         for (std::size_t i = 0; i < function.params.size() && i < apply.args.size(); ++i)
             if (const int source = index_of(apply.args[i]); source >= 0) index_[function.params[i]] = source;
-        for (const Binding& inner : function.bindings) describe(inner, binding.var->name + "/");
+        // What a region consists of keeps its names from before it was one.
+        const std::string path = out_.clusters.back().backend.empty() ? binding.var->name + "/" : std::string();
+        for (const Binding& inner : function.bindings) describe(inner, path);
         cluster_ = outer;
         if (const auto tuple = fields_.find(function.result); tuple != fields_.end()) {
             fields_[binding.var] = std::vector<Var>(tuple->second);
         } else if (const int result = index_of(function.result); result >= 0) {
             index_[binding.var] = result;
-        }
-    }
-
-    /// What a region consists of, in a group of its own. Its time stands at the last part.
-    void describe_region(const Binding& binding, const graph::CallFunction& call) {
-        const graph::Function& region = call.function;
-        for (std::size_t i = 0; i < call.args.size(); ++i)
-            if (const int source = index_of(call.args[i]); source >= 0) index_[region->params[i]] = source;
-        region_scope_ = binding.var->name;
-        for (const Binding& inner : region->bindings) describe(inner, "");
-        region_scope_.clear();
-        if (const auto tuple = fields_.find(region->result); tuple != fields_.end())
-            fields_[binding.var] = std::vector<Var>(tuple->second);
-        else if (const int source = index_of(region->result); source >= 0)
-            index_[binding.var] = source;
-        if (const auto it = call_of_var_.find(binding.var); it != call_of_var_.end() && !out_.items.empty()) {
-            GraphItem& last = out_.items.back();
-            last.time_ms = values_[it->second].time_ms;
         }
     }
 
@@ -243,11 +235,16 @@ class Describer {
             if (known == binding.origin.ids().end()) return;
             call = call_of_source_.at(*known);
         }
-        item.function = snapshot_.lowered->functions[snapshot_.lowered->calls[call].function].name;
-        if (options_.group_by != GroupBy::Kernels || item.cluster >= 0) return;
+        const lower::LoweredFunction& function = snapshot_.lowered->functions[snapshot_.lowered->calls[call].function];
+        item.function = function.name;
+        const bool grouped = options_.group_by == GroupBy::Kernels ||
+                             (options_.group_by == GroupBy::Backends && !function.backend.empty());
+        if (!grouped || item.cluster >= 0) return;
         // Not fused yet: by the kernel it ends up in.
         const auto [at, fresh] = cluster_of_call_.emplace(call, static_cast<int>(out_.clusters.size()));
-        if (fresh) out_.clusters.push_back({"kernel:" + std::to_string(call), item.function, {}});
+        if (fresh)
+            out_.clusters.push_back(
+                {"kernel:" + std::to_string(call), part_title(function.backend, function.name), {}, function.backend});
         item.cluster = at->second;
     }
 
@@ -283,7 +280,6 @@ class Describer {
     CostBook* costs_ = nullptr;
     GraphDescription out_;
     int cluster_ = -1;                             ///< being taken apart
-    std::string region_scope_;                     ///< the region whose parts are described; empty outside of any
     std::unordered_map<Var, std::string> reasons_; ///< by producer
     std::unordered_map<Var, int> index_;
     std::unordered_map<std::string, int> names_; ///< how often each was used

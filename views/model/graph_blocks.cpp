@@ -194,12 +194,21 @@ void find_repeats(Finder& finder, std::vector<Run>& runs) {
     }
 }
 
-} // namespace
-
-std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items, GroupBy by) {
+/// Groups of the operators that no block of `taken` holds.
+std::vector<GraphBlock> find_free(const std::vector<GraphItem>& items, GroupBy by,
+                                  const std::vector<GraphBlock>& taken) {
     Finder finder(items);
+    for (const GraphBlock& block : taken) {
+        const auto begin = std::ranges::lower_bound(finder.kept, block.first) - finder.kept.begin();
+        const auto end = std::ranges::lower_bound(finder.kept, block.first + block.count) - finder.kept.begin();
+        std::fill(finder.taken.begin() + begin, finder.taken.begin() + end, true);
+    }
     std::vector<Run> runs;
-    if (by != GroupBy::Repeats) find_modules(finder, 0, finder.count(), 1, runs);
+    for (int begin = 0, end = 0; by != GroupBy::Repeats && begin < finder.count(); begin = end) {
+        const bool busy = finder.taken[static_cast<std::size_t>(begin)];
+        for (end = begin + 1; end < finder.count() && finder.taken[static_cast<std::size_t>(end)] == busy;) ++end;
+        if (!busy) find_modules(finder, begin, end, 1, runs);
+    }
     for (const Run& run : runs) std::fill_n(finder.taken.begin() + run.first, run.count, true);
     if (by != GroupBy::Modules) find_repeats(finder, runs);
     std::sort(runs.begin(), runs.end(), [](const Run& a, const Run& b) { return a.first < b.first; });
@@ -219,8 +228,8 @@ std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items, GroupBy
     return blocks;
 }
 
-std::vector<GraphBlock> find_blocks(const GraphDescription& description, GroupBy by) {
-    if (by != GroupBy::Kernels && by != GroupBy::Backends) return find_blocks(description.items, by);
+/// A block for each run of items of one cluster.
+std::vector<GraphBlock> cluster_blocks(const GraphDescription& description, bool only_backends) {
     std::vector<GraphBlock> blocks;
     const std::vector<GraphItem>& items = description.items;
     std::unordered_map<int, int> pieces;
@@ -229,13 +238,30 @@ std::vector<GraphBlock> find_blocks(const GraphDescription& description, GroupBy
         int operators = 0;
         for (end = begin; end < items.size() && items[end].cluster == cluster; ++end)
             operators += items[end].kind == OperatorKind::Constant ? 0 : 1;
-        if (cluster < 0 || operators < 2) continue;
+        if (cluster < 0) continue;
         const GraphCluster& from = description.clusters[static_cast<std::size_t>(cluster)];
+        const int least = from.backend.empty() ? 2 : 1; // one operator is a part of another backend, too
+        if (operators < least || (only_backends && from.backend.empty())) continue;
         const int piece = ++pieces[cluster];
         const std::string more = piece == 1 ? "" : " #" + std::to_string(piece);
         blocks.push_back({static_cast<int>(begin), static_cast<int>(end - begin), operators, from.name + more,
-                          from.title + more, piece == 1 ? cluster : -1});
+                          from.title + more, piece == 1 ? cluster : -1, from.backend});
     }
+    return blocks;
+}
+
+} // namespace
+
+std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items, GroupBy by) {
+    return find_free(items, by, {});
+}
+
+std::vector<GraphBlock> find_blocks(const GraphDescription& description, GroupBy by) {
+    const bool by_cluster = by == GroupBy::Kernels || by == GroupBy::Backends;
+    std::vector<GraphBlock> blocks = cluster_blocks(description, !by_cluster);
+    if (by_cluster) return blocks;
+    for (GraphBlock& block : find_free(description.items, by, blocks)) blocks.push_back(std::move(block));
+    std::ranges::sort(blocks, {}, &GraphBlock::first);
     return blocks;
 }
 

@@ -162,6 +162,7 @@ class ItemNodes {
   public:
     ItemNodes(const graph::OpenedFunction& opened, const std::vector<GraphItem>& items) {
         for (std::size_t i = 0; i < items.size(); ++i) index_.emplace(items[i].name, static_cast<std::int32_t>(i));
+        // Kernels are one item; what a region of another backend holds are items of their own, named as inside.
         std::unordered_map<graph::Var, std::int32_t> group_of;
         for (std::size_t g = 0; g < opened.groups.size(); ++g)
             group_of.emplace(opened.groups[g].var, static_cast<std::int32_t>(g));
@@ -173,8 +174,12 @@ class ItemNodes {
             const auto it = group_of.find(binding.var);
             const std::int32_t count =
                 it == group_of.end() ? 1 : opened.groups[static_cast<std::size_t>(it->second)].count;
-            const graph::ExprKind kind = binding.value->kind;
-            if (kind != graph::ExprKind::Tuple && kind != graph::ExprKind::Project) add(binding.var, {node, count});
+            const auto* call = graph::as<graph::CallFunction>(binding.value);
+            if (it != group_of.end() && call && call->function->attrs.has("backend") &&
+                !call->function->attrs.has("composite"))
+                add_region(opened, *call->function, node);
+            else if (is_item(binding))
+                add(binding.var, {node, count});
             node += count;
         }
     }
@@ -185,6 +190,18 @@ class ItemNodes {
     std::vector<std::int32_t> item_of_node;
 
   private:
+    static bool is_item(const graph::Binding& binding) {
+        return binding.value->kind != graph::ExprKind::Tuple && binding.value->kind != graph::ExprKind::Project;
+    }
+    void add_region(const graph::OpenedFunction& opened, const graph::FunctionNode& region, std::int32_t node) {
+        for (const graph::Binding& binding : region.bindings) {
+            const auto part = std::ranges::lower_bound(opened.parts, node, {}, &graph::OpenedPart::first);
+            const bool whole = part != opened.parts.end() && part->first == node && part->var == binding.var;
+            const std::int32_t count = whole ? part->count : 1;
+            if (is_item(binding)) add(binding.var, {node, count});
+            node += count;
+        }
+    }
     /// The item named after a variable, as the description names them: the k-th repetition as "name#k".
     void add(const graph::Var& var, Range range) {
         const int again = seen_[var->name]++;
@@ -262,6 +279,7 @@ GraphDescription describe_diff(const DiffRequest& request) {
                 lost[static_cast<std::size_t>(now[i])].push_back(input);
 
     GraphDescription both;
+    both.clusters = right.clusters;
     both.title = left.title + " → " + right.title;
     std::vector<int> at_right(right.items.size(), -1), at_left(left.items.size(), -1);
     const auto add_gone = [&](std::size_t after) {
@@ -270,7 +288,7 @@ GraphDescription describe_diff(const DiffRequest& request) {
             item.name += " (gone)";
             item.change = NodeMark::Removed;
             item.function.clear();
-            item.time_ms = -1;
+            item.time_ms = -1, item.cluster = -1;
             std::vector<int> inputs;
             for (const int input : item.inputs) {
                 const std::int32_t there = now[static_cast<std::size_t>(input)];
@@ -297,6 +315,7 @@ GraphDescription describe_diff(const DiffRequest& request) {
         both.items.push_back(std::move(item));
         add_gone(j + 1);
     }
+    if (!both.clusters.empty()) gather_clusters(both); // what is gone stood between their items
     return both;
 }
 

@@ -131,9 +131,10 @@ class SvgWriter {
                 "<text" + at("x", x) + at("y", y) + " fill=\"" + fill + "\"" + more + ">" + xml(words) + "</text>\n";
     }
     void write(const GraphFrame& frame) {
-        box(frame.box, 8, colour_["panel"], colour_["hairline"]);
-        text(frame.box.x + 10, frame.box.y + 17, "⊟ " + fitted(frame.title, frame.box.width - 30, 6.6), colour_["dim"],
-             " font-size=\"12\"");
+        const bool own = frame.backend.empty();
+        box(frame.box, 8, colour_["panel"], colour_[own ? "hairline" : "violet"]);
+        text(frame.box.x + 10, frame.box.y + 17, "⊟ " + fitted(frame.title, frame.box.width - 30, 6.6),
+             colour_[own ? "dim" : "violet"], " font-size=\"12\"");
     }
     void write(const GraphEdge& edge) {
         if (edge.point_count < 4) return;

@@ -87,7 +87,19 @@ class Members {
             subtitle = it->second->subtitle;
             return true;
         }
-        const auto block = blocks_.find(node.name);
+        return describe_group(node.name, values, subtitle);
+    }
+
+    /// What is known of a group as a whole only.
+    [[nodiscard]] NodeValues own_values(const std::string& name) const {
+        const auto block = blocks_.find(name);
+        const int cluster = block == blocks_.end() ? -1 : block->second->cluster;
+        return cluster < 0 ? NodeValues{} : description_.clusters[static_cast<std::size_t>(cluster)].values;
+    }
+
+    /// The same of a group, by its name.
+    bool describe_group(const std::string& name, NodeValues& values, std::string& subtitle) const {
+        const auto block = blocks_.find(name);
         if (block == blocks_.end()) return false;
         for (int k = block->second->first; k < block->second->first + block->second->count; ++k) {
             const GraphItem& item = description_.items[static_cast<std::size_t>(k)];
@@ -227,6 +239,29 @@ std::string value_text(double value, Overlay overlay) {
     return {};
 }
 
+namespace {
+
+/// Values of open groups; what is known of a whole only counts beside the nodes.
+void fill_frames(GraphViewData& out, const Members& members, Overlay overlay, NodeValues& all, double& most) {
+    for (GraphFrame& frame : out.frames) {
+        const NodeValues own = members.own_values(frame.name);
+        add(all, own);
+        most = std::max(most, value_of(own, overlay));
+        for (int o = 0; o < kOverlays; ++o)
+            if (value_of(own, static_cast<Overlay>(o)) >= 0) out.has_overlay[static_cast<std::size_t>(o)] = true;
+    }
+    for (GraphFrame& frame : out.frames) {
+        NodeValues values;
+        std::string subtitle;
+        frame.value.clear();
+        frame.heat = heat_of(value_of(members.own_values(frame.name), overlay), most, overlay);
+        if (!members.describe_group(frame.name, values, subtitle)) continue;
+        if (const double value = value_of(values, overlay); value >= 0) frame.value = value_text(value, overlay);
+    }
+}
+
+} // namespace
+
 GraphViewData with_values(const GraphViewData& data, const GraphDescription& description, Overlay overlay) {
     GraphViewData out = data;
     out.overlay = overlay;
@@ -249,6 +284,7 @@ GraphViewData with_values(const GraphViewData& data, const GraphDescription& des
         node.value = value_text(shown[i], overlay);
         node.subtitle += (node.subtitle.empty() ? "" : "  ") + node.value;
     }
+    fill_frames(out, members, overlay, all, most);
     for (std::size_t i = 0; i < out.nodes.size(); ++i) out.nodes[i].heat = heat_of(shown[i], most, overlay);
     out.has_times = out.has_overlay[static_cast<std::size_t>(Overlay::Latency)];
     out.legend = {};

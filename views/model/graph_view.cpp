@@ -69,8 +69,10 @@ int add_node(Draft& draft, GraphNode node, int group) {
 GraphNode folded(const GraphDescription& description, const GraphBlock& block) {
     GraphNode node;
     node.name = block.name;
-    node.title = block.title + " ⊞ " + std::to_string(block.operators) + " operators";
+    node.title =
+        block.title + " ⊞ " + std::to_string(block.operators) + (block.operators == 1 ? " operator" : " operators");
     node.kind = OperatorKind::Group;
+    node.backend = block.backend;
     node.members = block.operators;
     int changed = 0;
     for (int i = block.first; i < block.first + block.count; ++i) {
@@ -110,7 +112,7 @@ void add_nodes(Draft& draft, const GraphDescription& description, const GraphOpt
             group = static_cast<int>(draft.input.groups.size());
             group_end = i + block.count;
             draft.input.groups.push_back({-1, kFrameHeader});
-            draft.data.frames.push_back({block.name, block.title, {}, block.operators});
+            draft.data.frames.push_back({block.name, block.title, {}, block.operators, block.backend});
         }
         if (item.kind == OperatorKind::Constant && !options.show_constants) continue;
         draft.node_of_item[static_cast<std::size_t>(i)] = add_node(draft, single(item), group);
@@ -364,12 +366,21 @@ std::string to_text(const GraphViewData& data) {
         out +=
             "  " + std::to_string(i) + " [" + std::string(to_string(n.kind)) + (n.stub ? " stub" : "") + "] " + n.title;
         if (!n.subtitle.empty()) out += "  " + n.subtitle;
+        if (!n.backend.empty()) out += "  for " + n.backend;
         if (n.change > NodeMark::Same) out += " (" + std::string(to_string(n.change)) + ")";
         if (!n.reason.empty()) out += "  (" + n.reason + ")";
         if (!readers[i].empty()) {
             out += "  ->";
             for (const int to : readers[i]) out += " " + std::to_string(to);
         }
+        out += "\n";
+    }
+    for (const GraphFrame& f : data.frames) {
+        out += "  frame " + f.title + (f.value.empty() ? ":" : "  " + f.value + ":");
+        for (std::size_t i = 0; i < data.nodes.size(); ++i)
+            if (f.box.contains({data.nodes[i].box.x + data.nodes[i].box.width / 2,
+                                data.nodes[i].box.y + data.nodes[i].box.height / 2}))
+                out += " " + std::to_string(i);
         out += "\n";
     }
     return out;
@@ -387,14 +398,19 @@ std::string to_json(const GraphViewData& data) {
                              {"heat", n.heat},
                              {"reason", n.reason},
                              {"members", n.members},
+                             {"backend", n.backend},
                              {"stub", n.stub},
                              {"change", to_string(n.change)},
                              {"origins", json_of(n.origins)},
                              {"box", {n.box.x, n.box.y, n.box.width, n.box.height}}});
     for (const GraphEdge& e : data.edges) edges.push_back(Json::array({e.from, e.to}));
     for (const GraphFrame& f : data.frames)
-        frames.push_back(
-            Json{{"name", f.name}, {"title", f.title}, {"box", {f.box.x, f.box.y, f.box.width, f.box.height}}});
+        frames.push_back(Json{{"name", f.name},
+                              {"title", f.title},
+                              {"members", f.members},
+                              {"backend", f.backend},
+                              {"value", f.value},
+                              {"box", {f.box.x, f.box.y, f.box.width, f.box.height}}});
     return dump(Json{{"view", "graph"},
                      {"title", data.title},
                      {"note", data.note},

@@ -85,8 +85,9 @@ struct GraphItem {
 
 /// Items that belong together by what became of them: one kernel, one backend's part. Its items stand in one run.
 struct GraphCluster {
-    std::string name, title; ///< unique; "conv2d_add_relu_3"
-    NodeValues values;       ///< of the whole; not known where the items' own are
+    std::string name, title;  ///< unique; "conv2d_add_relu_3"
+    NodeValues values;        ///< of the whole; not known where the items' own are
+    std::string backend = {}; ///< that takes it as one part; empty for what the target's own code generator compiles
 };
 
 /// All nodes of one stage.
@@ -139,7 +140,8 @@ struct GraphNode {
     std::int32_t members = 0; ///< operators folded into it; 0 for a single node
     bool stub = false;        ///< stands for a value drawn elsewhere
     NodeMark change = NodeMark::None;
-    std::string was; ///< of a changed node: what it was
+    std::string was;     ///< of a changed node: what it was
+    std::string backend; ///< of a folded part of another backend: its name
 };
 
 struct GraphEdge {
@@ -152,6 +154,9 @@ struct GraphFrame {
     std::string name, title;
     layout::Rect box;
     std::int32_t members = 0;
+    std::string backend = {}; ///< that takes what stands inside; empty for other groups
+    std::string value = {};   ///< the overlay's, of the whole; empty when it is not known
+    float heat = -1;          ///< of a value that is known of the whole only; negative for others
 };
 
 /// What the colours of an overlay mean.
@@ -186,12 +191,14 @@ struct GraphBlock {
     int first = 0, count = 0;
     int operators = 0; ///< without weights
     std::string name, title;
-    int cluster = -1; ///< of GraphDescription::clusters
+    int cluster = -1;         ///< of GraphDescription::clusters
+    std::string backend = {}; ///< GraphCluster::backend
 };
 /// Disjoint groups, in order: modules, where names have paths ("layer1/0"), and elsewhere runs of operators that
 /// occur more than once. Each is convex, since the items are in topological order. Cost: O(items * kMaxBlock).
 [[nodiscard]] std::vector<GraphBlock> find_blocks(const std::vector<GraphItem>& items, GroupBy by = GroupBy::Blocks);
-/// The same of a description, whose clusters are the groups of the last two kinds.
+/// The same of a description, whose clusters are the groups of the last two kinds. Parts of other backends are groups
+/// of any kind.
 [[nodiscard]] std::vector<GraphBlock> find_blocks(const GraphDescription& description, GroupBy by);
 inline constexpr int kMinBlock = 3;  ///< operators in a group. Source: our choice
 inline constexpr int kMaxBlock = 48; ///< Source: our choice; a transformer layer has about 36

@@ -31,7 +31,17 @@ QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), stati
 const QColor& mark_colour(const views::GraphNode& node) {
     const Theme& t = theme();
     if (const QColor* changed = t.change(node.change)) return *changed;
+    if (!node.backend.empty()) return t.violet;
     return node.change == views::NodeMark::Same ? t.grey : t.kind(node.kind);
+}
+
+/// A quiet wash over a frame whose boxes have no heat of their own.
+QColor frame_fill(const views::GraphFrame& frame, const GraphFrameState& s) {
+    const QColor ground = theme().panel;
+    if (!s.heat || frame.heat < 0) return ground;
+    const QColor hot = theme().heat_at(frame.heat);
+    const auto mix = [](int a, int b) { return (3 * a + b) / 4; };
+    return {mix(ground.red(), hot.red()), mix(ground.green(), hot.green()), mix(ground.blue(), hot.blue())};
 }
 
 bool is_pill(const views::GraphNode& node) {
@@ -142,6 +152,7 @@ GraphFrameStats GraphPainter::paint(QPainter& painter, const GraphFrameState& s)
     const std::vector<int> nodes = index_.nodes_in(area);
     paint_frames(painter, s, area);
     paint_edges(painter, s, area, stats);
+    paint_titles(painter, s, area);
     if (46 * s.scale < kAggregateBelow) { // 46: the height of a box at zoom 1
         paint_cells(painter, s, nodes);
         stats.nodes = static_cast<int>(nodes.size());
@@ -246,18 +257,40 @@ void GraphPainter::paint_frames(QPainter& painter, const GraphFrameState& s, con
     for (const views::GraphFrame& f : data_->frames) {
         if (!f.box.intersects(area)) continue;
         const QRectF box = on_screen(f.box, s);
-        painter.setPen(QPen(t.hairline, 1));
-        painter.setBrush(t.panel);
+        // What another backend takes is told by its colour and by its line.
+        painter.setPen(f.backend.empty() ? QPen(t.hairline, 1) : QPen(t.violet, 1.2, Qt::DashLine));
+        painter.setBrush(frame_fill(f, s));
         painter.drawRoundedRect(box, 8, 8);
-        if (20 * s.scale < kTextFrom) continue;
+    }
+}
+
+/// Over the edges that lead into a frame, so that none runs through its words.
+void GraphPainter::paint_titles(QPainter& painter, const GraphFrameState& s, const layout::Rect& area) const {
+    const Theme& t = theme();
+    if (20 * s.scale < kTextFrom) return;
+    for (const views::GraphFrame& f : data_->frames) {
+        if (!f.box.intersects(area)) continue;
+        const QRectF box = on_screen(f.box, s);
         QFont font = t.ui_small;
         font.setPixelSize(std::max(static_cast<int>(kTextFrom), static_cast<int>(12 * std::min(1.0, s.scale))));
         painter.setFont(font);
-        painter.setPen(t.dim);
+        QRectF line(box.x() + 10, box.y() + 4, box.width() - 20, font.pixelSize() + 6);
+        const auto words = [&](const QColor& colour, const QString& text, int align) {
+            const double width = painter.fontMetrics().horizontalAdvance(text);
+            QRectF ground(line.x() - 3, line.y(), width + 6, line.height());
+            if (align == Qt::AlignRight) ground.moveRight(line.right() + 3);
+            painter.fillRect(ground, frame_fill(f, s));
+            painter.setPen(colour);
+            painter.drawText(line, align | Qt::AlignVCenter, text);
+        };
+        const int value = painter.fontMetrics().horizontalAdvance(text_of(f.value));
+        if (s.heat && value > 0 && value < line.width() / 2) {
+            words(t.text, text_of(f.value), Qt::AlignRight);
+            line.setWidth(line.width() - value - 10);
+        }
         const QString title = QStringLiteral("⊟ ") + text_of(f.title);
-        const QRectF line(box.x() + 10, box.y() + 4, box.width() - 20, font.pixelSize() + 6);
-        painter.drawText(line, Qt::AlignLeft | Qt::AlignVCenter,
-                         painter.fontMetrics().elidedText(title, Qt::ElideMiddle, static_cast<int>(line.width())));
+        words(f.backend.empty() ? t.dim : t.violet,
+              painter.fontMetrics().elidedText(title, Qt::ElideMiddle, static_cast<int>(line.width())), Qt::AlignLeft);
     }
 }
 

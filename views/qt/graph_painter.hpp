@@ -72,6 +72,7 @@ class GraphPainter {
     void paint_edges(QPainter& painter, const GraphFrameState& state, const layout::Rect& area,
                      GraphFrameStats& stats) const;
     void paint_frames(QPainter& painter, const GraphFrameState& state, const layout::Rect& area) const;
+    void paint_titles(QPainter& painter, const GraphFrameState& state, const layout::Rect& area) const;
     void paint_node(QPainter& painter, const GraphFrameState& state, int index, GraphFrameStats& stats) const;
     void paint_badge(QPainter& painter, const GraphFrameState& state, const views::GraphNode& node,
                      const QRectF& box) const;
