@@ -15,9 +15,9 @@ MemoryPanel::MemoryPanel(QWidget* parent) : QWidget(parent), data_(std::make_sha
     table_ = new qt::TablePanel(tr("Memory plan as a table"), split);
     split->addWidget(canvas_);
     split->addWidget(table_);
-    split->setStretchFactor(0, 3);
-    split->setStretchFactor(1, 2);
-    split->setSizes({600, 360});
+    split->setStretchFactor(0, 1);
+    split->setStretchFactor(1, 1);
+    split->setSizes({500, 460});
     row->addWidget(split);
     canvas_->set_draw([this](const imgui::Input& input) {
         imgui::draw(*data_, state_, input, [this](const views::Command& command) {
@@ -45,6 +45,7 @@ void MemoryPanel::set_data(std::shared_ptr<const views::MemoryViewData> data) {
     state_.selected = state_.hovered = -1;
     state_.first_step = state_.steps_shown = 0;
     table_->set_table(std::make_shared<views::Table>(views::memory_table(*data_)));
+    table_->setVisible(!data_->boxes.empty()); // one sentence is enough when there is nothing
     canvas_->request_frame();
 }
 

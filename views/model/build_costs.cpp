@@ -73,6 +73,16 @@ Table outputs_table(const session::RunResult& run) {
     return table;
 }
 
+/// The largest error of a kernel, in the last column.
+void add_check(TableRow& row, const session::CheckResult::Row& checked) {
+    const double error = checked.difference.max_rel;
+    row.cells[4] = {!checked.agrees ? formatted("differs by %.1e", error)
+                    : error == 0    ? std::string("exact")
+                                    : formatted("%.1e", error),
+                    error, -1};
+    if (!checked.agrees) row.tone = Tone::Bad;
+}
+
 Table operators_table(const session::Snapshot& snapshot) {
     Table table;
     table.columns = {{"Kernel", Align::Left, 0},
@@ -100,12 +110,18 @@ Table operators_table(const session::Snapshot& snapshot) {
                      {"", 0, -1}};
         if (snapshot.check)
             for (const auto& checked : snapshot.check->rows)
-                if (call.var && checked.name == call.var->name) {
-                    row.cells[4] = {checked.agrees ? formatted("%.1e", checked.difference.max_rel)
-                                                   : formatted("differs by %.1e", checked.difference.max_rel),
-                                    checked.difference.max_rel, -1};
-                    if (!checked.agrees) row.tone = Tone::Bad;
-                }
+                if (call.var && checked.name == call.var->name) add_check(row, checked);
+        table.rows.push_back(std::move(row));
+    }
+    if (!model.dynamic) return table;
+    // Its kernels are made while it runs: how long each took is not told apart, what each gave is.
+    table.empty_reason = "This model's kernels are made while it runs; a check (Ctrl+K) lists them.";
+    for (std::size_t i = 0; snapshot.check && i < snapshot.check->rows.size(); ++i) {
+        const session::CheckResult::Row& checked = snapshot.check->rows[i];
+        TableRow row;
+        row.origins = checked.origin;
+        row.cells = {{checked.function, static_cast<double>(i + 1), -1}, {}, {}, {}, {}};
+        add_check(row, checked);
         table.rows.push_back(std::move(row));
     }
     return table;
@@ -121,8 +137,9 @@ std::pair<std::string, Tone> agreement_of(const session::Snapshot& snapshot) {
                     formatted("%.1e", row.difference.max_rel),
                 Tone::Bad};
     }
-    return {"checked: all " + std::to_string(check.rows.size()) + " kernels within " + formatted("%.1e", check.worst) +
-                " of the reference",
+    return {"checked: all " + std::to_string(check.rows.size()) + " kernels " +
+                (check.worst == 0 ? std::string("exactly as the reference")
+                                  : "within " + formatted("%.1e", check.worst) + " of the reference"),
             Tone::Good};
 }
 
@@ -178,9 +195,11 @@ RunViewData build_run(const session::Snapshot& snapshot) {
     if (!snapshot.run || !snapshot.compiled) return data;
     const session::RunResult& run = *snapshot.run;
     const int threads = snapshot.recipe.threads > 0 ? snapshot.recipe.threads : snapshot.recipe.target.cores;
+    const std::string parts = snapshot.compiled->dynamic ? "kernels made on the way"
+                              : run.steps.size() == 1    ? "1 kernel"
+                                                         : std::to_string(run.steps.size()) + " kernels";
     data.summary = ms_text(run.milliseconds) + " on " + std::to_string(threads) +
-                   (threads == 1 ? " thread, " : " threads, ") + std::to_string(run.steps.size()) +
-                   " kernels, inputs drawn from a seed";
+                   (threads == 1 ? " thread, " : " threads, ") + parts + ", inputs drawn from a seed";
     std::tie(data.agreement, data.agreement_tone) = agreement_of(snapshot);
     if (data.agreement.empty()) data.agreement = "not yet compared with the reference (Ctrl+K)";
     data.outputs = outputs_table(run);
@@ -204,8 +223,8 @@ std::pair<std::string, Tone> steps_verdict(const session::Snapshot& snapshot) {
         return {checks->of[static_cast<std::size_t>(checks->first_wrong)]->name + " changes the numbers by " +
                     formatted("%.1e", checks->steps[static_cast<std::size_t>(checks->first_wrong)].from_before.max_rel),
                 Tone::Bad};
-    return {"checked: all " + std::to_string(checks->steps.size() - 1) + " steps within " +
-                formatted("%.1e", checks->worst),
+    return {"checked: all " + std::to_string(checks->steps.size() - 1) + " steps " +
+                (checks->worst == 0 ? std::string("exact") : "within " + formatted("%.1e", checks->worst)),
             Tone::Good};
 }
 

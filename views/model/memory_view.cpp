@@ -41,17 +41,22 @@ void summarize(MemoryViewData& data) {
 
 Table memory_table(const MemoryViewData& data) {
     Table table;
-    table.columns = {{"Buffer", Align::Left, 0},   {"Type", Align::Left, 24}, {"Size", Align::Right, 10},
-                     {"Offset", Align::Right, 10}, {"From", Align::Left, 22}, {"To", Align::Left, 22}};
+    table.columns = {{"Buffer", Align::Left, 0},
+                     {"Type", Align::Left, 24},
+                     {"Size", Align::Right, 10},
+                     {"Offset", Align::Right, 10},
+                     {"Steps", Align::Right, 8}};
     table.empty_reason = data.empty_reason;
     std::uint64_t largest = 1;
     for (const MemoryBox& box : data.boxes) largest = std::max(largest, box.bytes);
-    const auto step = [&](std::int32_t index) {
-        const bool known = index >= 0 && index < static_cast<int>(data.step_names.size());
-        return TableCell{known ? std::to_string(index + 1) + " " + data.step_names[static_cast<std::size_t>(index)]
-                               : std::string("-"),
-                         static_cast<double>(index), -1};
+    const auto known = [&](std::int32_t index) {
+        return index >= 0 && index < static_cast<int>(data.step_names.size());
     };
+    const auto step = [&](std::int32_t index) {
+        return known(index) ? std::to_string(index + 1) + " " + data.step_names[static_cast<std::size_t>(index)]
+                            : std::string("the model's edge");
+    };
+    const auto number = [&](std::int32_t index) { return known(index) ? std::to_string(index + 1) : std::string("-"); };
     for (const MemoryBox& box : data.boxes) {
         TableRow row;
         row.origins = box.origins;
@@ -61,8 +66,11 @@ Table memory_table(const MemoryViewData& data) {
                      {bytes_text(box.bytes), static_cast<double>(box.bytes),
                       static_cast<float>(box.bytes) / static_cast<float>(largest)},
                      {bytes_text(box.offset), static_cast<double>(box.offset), -1},
-                     step(box.first_step),
-                     step(box.last_step)};
+                     {box.first_step == box.last_step ? number(box.first_step)
+                                                      : number(box.first_step) + "–" + number(box.last_step),
+                      static_cast<double>(box.first_step + 1), -1}};
+        row.details = box.name + ": " + (box.workspace ? "workspace" : box.type) + ", " + bytes_text(box.bytes) +
+                      " at " + bytes_text(box.offset) + "\nfrom " + step(box.first_step) + " to " + step(box.last_step);
         table.rows.push_back(std::move(row));
     }
     return table;

@@ -136,6 +136,7 @@ CommandPalette::CommandPalette(QWidget* window) : QFrame(window) {
     list_->setAccessibleName(tr("Actions"));
     list_->setFocusPolicy(Qt::NoFocus);
     list_->setUniformItemSizes(true);
+    list_->setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff); // rows fit: what is long is cut with an ellipsis
     list_->setItemDelegate(new RowDelegate(list_));
     model_ = new PaletteModel(this);
     list_->setModel(model_);

@@ -2,6 +2,7 @@
 // The list of keys behind "?": made from the same table as the actions.
 
 #include <QFrame>
+#include <QPoint>
 #include <QString>
 
 #include <vector>
@@ -24,7 +25,10 @@ class KeyList : public QFrame {
     void paintEvent(QPaintEvent* event) override;
 
   private:
+    int place(int row, int high);
     std::vector<KeyRow> rows_;
+    std::vector<QPoint> places_; ///< of each row: its column, its y
+    int row_ = 22, columns_ = 1; ///< height of a row; columns
 };
 
 } // namespace orrery::qt

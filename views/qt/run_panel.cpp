@@ -2,6 +2,7 @@
 
 #include "views/qt/theme.hpp"
 
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QSplitter>
@@ -46,11 +47,21 @@ void RunPanel::set_data(std::shared_ptr<const views::RunViewData> data) {
     summary_->setText(QString::fromStdString(none ? data_->empty_reason : data_->summary));
     summary_->setEnabled(true);
     agreement_->setText(QString::fromStdString(data_->agreement));
-    agreement_->setStyleSheet(QStringLiteral("color: %1").arg(theme().tone(data_->agreement_tone).name()));
+    colour_agreement();
     outputs_->set_table(std::shared_ptr<const views::Table>(data_, &data_->outputs));
     operators_->set_table(std::shared_ptr<const views::Table>(data_, &data_->operators));
     outputs_->setVisible(!none);
     operators_->setVisible(!none);
+}
+
+void RunPanel::colour_agreement() {
+    const QString style = QStringLiteral("color: %1").arg(theme().tone(data_->agreement_tone).name());
+    if (agreement_->styleSheet() != style) agreement_->setStyleSheet(style);
+}
+
+void RunPanel::changeEvent(QEvent* event) {
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::PaletteChange && data_) colour_agreement();
 }
 
 } // namespace orrery::qt

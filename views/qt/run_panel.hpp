@@ -18,7 +18,11 @@ class RunPanel : public QWidget {
     [[nodiscard]] TablePanel* outputs() const { return outputs_; }
     [[nodiscard]] TablePanel* operators() const { return operators_; }
 
+  protected:
+    void changeEvent(QEvent* event) override;
+
   private:
+    void colour_agreement();
     std::shared_ptr<const views::RunViewData> data_;
     QLabel* summary_ = nullptr;
     QLabel* agreement_ = nullptr;

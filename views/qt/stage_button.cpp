@@ -118,10 +118,9 @@ void StageButton::paint_lines(QPainter& painter) const {
     painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
                      painter.fontMetrics().elidedText(detail, Qt::ElideRight, second.width()));
     painter.setPen(t.dim);
-    if (advance + 8 < second.width())
-        painter.drawText(
-            second.adjusted(advance + 8, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter,
-            painter.fontMetrics().elidedText(text_of(step_.time), Qt::ElideRight, second.width() - advance - 8));
+    if (const QString time = text_of(step_.time); // half a number says nothing
+        advance + 8 + painter.fontMetrics().horizontalAdvance(time) <= second.width())
+        painter.drawText(second.adjusted(advance + 8, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, time);
 }
 
 /// How long it took beside its neighbours, as a line at the bottom; a dot in the corner for a check.

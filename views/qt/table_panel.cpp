@@ -54,6 +54,10 @@ TablePanel::TablePanel(const QString& name, QWidget* parent) : QTableView(parent
     verticalHeader()->setMinimumSectionSize(kRowHeight);
     horizontalHeader()->setHighlightSections(false);
     horizontalHeader()->setStretchLastSection(true);
+    horizontalHeader()->setResizeContentsPrecision(64); // rows whose texts are measured
+    connect(horizontalHeader(), &QHeaderView::sectionResized, this, [this] {
+        if (!sizing_ && isVisible() && (QApplication::mouseButtons() & Qt::LeftButton) != 0) sized_ = true;
+    });
     setSortingEnabled(true);
     sorted_->sort(-1);
     horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);
@@ -66,27 +70,61 @@ void TablePanel::set_table(std::shared_ptr<const views::Table> table) {
     quiet_ = true;
     model_->set_table(std::move(table));
     quiet_ = false;
-    if (!same) size_columns();
+    if (!same) sized_ = false;
+    if (!sized_) size_columns();
     viewport()->update();
 }
 
+/// Widths of columns that have too little room: what their texts need, then the widest texts are cut.
+int TablePanel::tighten(std::vector<int>& widths, int open, int room) const {
+    constexpr int kTitlePadding = 18, kTextPadding = 8, kLeastText = 84, kLeastOpen = 96;
+    const auto& columns = model_->table().columns;
+    const QFontMetrics head(horizontalHeader()->font());
+    int fixed = 0;
+    for (std::size_t c = 0; c < widths.size(); ++c) {
+        if (static_cast<int>(c) == open) continue;
+        const int title = head.horizontalAdvance(QString::fromStdString(columns[c].title)) + kTitlePadding;
+        const int text = sizeHintForColumn(static_cast<int>(c)) + kTextPadding;
+        fixed += widths[c] = std::min(widths[c], std::max(title, text));
+    }
+    for (int over = fixed + (open < 0 ? 0 : kLeastOpen) - room; over > 0;) {
+        int widest = -1;
+        for (std::size_t c = 0; c < widths.size(); ++c)
+            if (static_cast<int>(c) != open && columns[c].align == views::Align::Left && widths[c] > kLeastText &&
+                (widest < 0 || widths[c] > widths[static_cast<std::size_t>(widest)]))
+                widest = static_cast<int>(c);
+        if (widest < 0) break;
+        const int by = std::min({over, 16, widths[static_cast<std::size_t>(widest)] - kLeastText});
+        widths[static_cast<std::size_t>(widest)] -= by;
+        fixed -= by, over -= by;
+    }
+    return fixed;
+}
+
+/// Wished widths where there is room for them, the open column with the rest.
 void TablePanel::size_columns() {
+    constexpr int kPadding = 18, kLeastOpen = 140, kLeast = 72;
     const auto& columns = model_->table().columns;
     const int char_width = QFontMetrics(theme().ui).averageCharWidth();
+    std::vector<int> widths(columns.size(), 0);
     int fixed = 0, open = -1;
-    for (int c = 0; c < static_cast<int>(columns.size()); ++c) {
-        const int width = columns[static_cast<std::size_t>(c)].width;
-        if (width == 0)
-            open = c;
+    for (std::size_t c = 0; c < columns.size(); ++c) {
+        if (columns[c].width == 0)
+            open = static_cast<int>(c);
         else
-            setColumnWidth(c, width * char_width + 18), fixed += width * char_width + 18;
+            fixed += widths[c] = columns[c].width * char_width + kPadding;
     }
-    if (open >= 0) setColumnWidth(open, std::max(140, viewport()->width() - fixed));
+    const int room = viewport()->width();
+    if (fixed + (open < 0 ? 0 : kLeastOpen) > room) fixed = tighten(widths, open, room);
+    if (open >= 0) widths[static_cast<std::size_t>(open)] = std::max(kLeast, room - fixed);
+    sizing_ = true;
+    for (std::size_t c = 0; c < widths.size(); ++c) setColumnWidth(static_cast<int>(c), widths[c]);
+    sizing_ = false;
 }
 
 void TablePanel::resizeEvent(QResizeEvent* event) {
     QTableView::resizeEvent(event);
-    if (event->oldSize().width() != event->size().width()) size_columns();
+    if (event->oldSize().width() != event->size().width() && !sized_) size_columns();
 }
 
 void TablePanel::set_selection(const views::Selection& selection) {

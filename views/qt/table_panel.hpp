@@ -8,6 +8,7 @@
 #include <QTableView>
 
 #include <memory>
+#include <vector>
 
 namespace orrery::qt {
 
@@ -36,9 +37,12 @@ class TablePanel : public QTableView {
   private:
     void copy_rows() const;
     void size_columns();
+    [[nodiscard]] int tighten(std::vector<int>& widths, int open, int room) const;
     TableModel* model_ = nullptr;
     QSortFilterProxyModel* sorted_ = nullptr;
-    bool quiet_ = false; ///< a selection from outside is being shown
+    bool quiet_ = false;  ///< a selection from outside is being shown
+    bool sizing_ = false; ///< columns are being sized
+    bool sized_ = false;  ///< by the user: kept until other columns come
 };
 
 } // namespace orrery::qt

@@ -64,7 +64,8 @@ TEST_CASE("the memory plan is summed by step", "[views][panels]") {
     CHECK(data.summary == "2.0 KB for 2 values, 100.0 % above the least possible");
     const Table table = memory_table(data);
     REQUIRE(table.rows.size() == 2);
-    CHECK(table.rows[1].cells[4].text == "2 b");
+    CHECK(table.rows[1].cells[4].text == "2–3");
+    CHECK(table.rows[1].details.find("from 2 b to 3 c") != std::string::npos);
 }
 
 TEST_CASE("stages say what is selected, unchanged, failed", "[views][panels]") {
