@@ -27,6 +27,7 @@ constexpr double kMargin = 28;
 constexpr int kMotionMs = 120; // WINDOW.md: under 150 ms
 constexpr QSizeF kMinimapSize(112, 150);
 constexpr int kDragPixels = 4;
+constexpr double kLegendHeight = 24;
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
@@ -59,43 +60,20 @@ GraphView::GraphView(QWidget* parent) : QWidget(parent), data_(std::make_shared<
 void GraphView::set_data(std::shared_ptr<const views::GraphViewData> data) {
     if (!data || data == data_) return;
     motion_.stop();
-    const auto old = std::exchange(data_, std::move(data));
+    if (fitted_ && touched_ && !data_->nodes.empty()) choose_anchor(*data_);
+    data_ = std::move(data);
     painter_.set_data(data_);
     hovered_ = -1;
-    // The node that anchors the picture: the selected one, else the one nearest to the middle.
-    int anchor = active_;
-    if (anchor < 0 && !old->nodes.empty() && fitted_) {
-        const layout::Point middle = to_graph(rect().center());
-        float best = 1e30f;
-        for (std::size_t i = 0; i < old->nodes.size(); ++i) {
-            const layout::Rect& b = old->nodes[i].box;
-            const float dx = b.x + b.width / 2 - middle.x, dy = b.y + b.height / 2 - middle.y;
-            if (dx * dx + dy * dy < best) best = dx * dx + dy * dy, anchor = static_cast<int>(i);
-        }
-    }
-    const auto named = [&](const std::string& name) {
-        const auto it = std::find_if(data_->nodes.begin(), data_->nodes.end(),
-                                     [&](const views::GraphNode& n) { return n.name == name; });
-        return it == data_->nodes.end() ? -1 : static_cast<int>(it - data_->nodes.begin());
-    };
-    const bool had_active = active_ >= 0 && active_ < static_cast<int>(old->nodes.size());
-    active_ = had_active ? find_wanted() : -1;
+    active_ = active_ >= 0 ? find_like(wanted_, wanted_origins_) : -1;
     linked_ = views::linked_nodes(*data_, selection_);
-    const bool anchored = anchor >= 0 && anchor < static_cast<int>(old->nodes.size());
-    int kept = had_active ? active_ : anchored ? named(old->nodes[static_cast<std::size_t>(anchor)].name) : -1;
-    layout::Rect before{};
-    if (anchored) before = old->nodes[static_cast<std::size_t>(anchor)].box;
-    if (kept < 0 && fitted_ && anchored) // folded or opened: the node that shares its origin
-        for (std::size_t i = 0; i < data_->nodes.size() && kept < 0; ++i)
-            if (data_->nodes[i].origins.intersects(old->nodes[static_cast<std::size_t>(anchor)].origins))
-                kept = static_cast<int>(i);
+    const int kept = anchor_ ? find_like(anchor_->name, anchor_->origins) : -1;
     if (data_->nodes.empty()) {
         fitted_ = touched_ = false;
+        anchor_.reset();
     } else if (kept >= 0 && fitted_ && touched_) {
-        const layout::Rect& after = data_->nodes[static_cast<std::size_t>(kept)].box;
-        const QPointF shift((before.x + before.width / 2 - after.x - after.width / 2) * scale_,
-                            (before.y + before.height / 2 - after.y - after.height / 2) * scale_);
-        apply_view(scale_, origin_ + shift);
+        const layout::Rect& box = data_->nodes[static_cast<std::size_t>(kept)].box;
+        apply_view(scale_, anchor_->place - QPointF(box.x + box.width / 2, box.y + box.height / 2) * scale_);
+        anchor_->scale = scale_, anchor_->origin = origin_;
     } else {
         open_view();
     }
@@ -107,15 +85,35 @@ void GraphView::set_data(std::shared_ptr<const views::GraphViewData> data) {
     update();
 }
 
-int GraphView::find_wanted() const {
+/// The selected node, else the one nearest to the middle; the one of before while nobody moved the view.
+void GraphView::choose_anchor(const views::GraphViewData& shown) {
+    const bool still = anchor_ && anchor_->scale == scale_ && anchor_->origin == origin_;
+    if (still && (active_ < 0 || anchor_->name == wanted_)) return;
+    int chosen = active_;
+    if (chosen < 0) {
+        const layout::Point middle = to_graph(rect().center());
+        float best = 1e30f;
+        for (std::size_t i = 0; i < shown.nodes.size(); ++i) {
+            const layout::Rect& b = shown.nodes[i].box;
+            const float dx = b.x + b.width / 2 - middle.x, dy = b.y + b.height / 2 - middle.y;
+            if (dx * dx + dy * dy < best) best = dx * dx + dy * dy, chosen = static_cast<int>(i);
+        }
+    }
+    const views::GraphNode& node = shown.nodes[static_cast<std::size_t>(chosen)];
+    const bool selected = chosen == active_;
+    anchor_ = Anchor{selected ? wanted_ : node.name, selected ? wanted_origins_ : node.origins,
+                     node_on_screen(chosen).center(), scale_, origin_};
+}
+
+int GraphView::find_like(const std::string& name, const OriginSet& origins) const {
     int best = -1;
     std::pair<long, long> most{0, 0};
     for (std::size_t i = 0; i < data_->nodes.size(); ++i) {
         const views::GraphNode& node = data_->nodes[i];
-        if (node.name == wanted_) return static_cast<int>(i);
-        if (node.stub || !node.origins.intersects(wanted_origins_)) continue;
+        if (node.name == name) return static_cast<int>(i);
+        if (node.stub || !node.origins.intersects(origins)) continue;
         long shared = 0;
-        for (const SourceId id : wanted_origins_.ids()) shared += node.origins.contains(id) ? 1 : 0;
+        for (const SourceId id : origins.ids()) shared += node.origins.contains(id) ? 1 : 0;
         const std::pair<long, long> own{shared, -static_cast<long>(node.origins.ids().size())};
         if (best < 0 || own > most) best = static_cast<int>(i), most = own;
     }
@@ -293,42 +291,44 @@ void GraphView::paintEvent(QPaintEvent*) {
 }
 
 QRectF GraphView::legend_rect() const {
-    if (!heat_ || data_->legend.title.empty() || data_->nodes.empty() || width() < 220) return {};
-    const QFontMetrics small(theme().ui_small);
-    const int text = std::max(small.horizontalAdvance(text_of(data_->legend.title)),
-                              small.horizontalAdvance(text_of(data_->legend.total)));
-    const int wide = std::clamp(text + 24, 168, width() - 24);
-    const int high = data_->legend.total.empty() ? 54 : 72;
-    return {12.0, height() - high - 12.0, static_cast<double>(wide), static_cast<double>(high)};
+    if (!heat_ || data_->legend.title.empty() || data_->nodes.empty() || width() < 160) return {};
+    return QRectF(0, height() - kLegendHeight, width(), kLegendHeight);
 }
 
+/// One line at the bottom, so that it hides no box: what is coloured, the scale, the sum.
 void GraphView::paint_legend(QPainter& painter) const {
     const QRectF box = legend_rect();
     if (box.isEmpty()) return;
     const Theme& t = theme();
     painter.setRenderHint(QPainter::Antialiasing);
-    painter.setPen(t.hairline);
-    painter.setBrush(t.panel);
-    painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6);
-    const QRectF inside = box.adjusted(12, 8, -12, -8);
+    painter.fillRect(box, t.panel);
+    painter.fillRect(QRectF(box.x(), box.y(), box.width(), 1), t.hairline);
     painter.setFont(t.ui_small);
-    painter.setPen(t.text);
-    const double line = painter.fontMetrics().height();
-    painter.drawText(QRectF(inside.x(), inside.y(), inside.width(), line), Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(text_of(data_->legend.title), Qt::ElideRight,
-                                                      static_cast<int>(inside.width())));
-    QLinearGradient heat(inside.left(), 0, inside.right(), 0);
+    const QFontMetrics metrics = painter.fontMetrics();
+    const views::GraphLegend& legend = data_->legend;
+    double left = box.x() + 12;
+    const double right = box.right() - 12;
+    const auto write = [&](const QColor& colour, const QString& text, double most) {
+        const QString shown = metrics.elidedText(text, Qt::ElideRight, static_cast<int>(most));
+        painter.setPen(colour);
+        painter.drawText(QRectF(left, box.y(), most + 1, box.height()), Qt::AlignLeft | Qt::AlignVCenter, shown);
+        left += metrics.horizontalAdvance(shown) + 8;
+    };
+    constexpr double kBar = 64;
+    const double scale =
+        kBar + 16 + metrics.horizontalAdvance(text_of(legend.low)) + metrics.horizontalAdvance(text_of(legend.high));
+    write(t.text, text_of(legend.title), std::max(24.0, right - left - scale - 8));
+    write(t.dim, text_of(legend.low), right - left);
+    QLinearGradient heat(left, 0, left + kBar, 0);
     for (int i = 0; i <= 4; ++i) heat.setColorAt(i / 4.0, t.heat_at(static_cast<float>(i) / 4));
     painter.setPen(QPen(t.hairline, 1));
     painter.setBrush(heat);
-    const double bar = inside.y() + line + 2;
-    painter.drawRoundedRect(QRectF(inside.x(), bar, inside.width(), 6), 2, 2);
-    painter.setPen(t.dim);
-    const QRectF labels(inside.x(), bar + 8, inside.width(), line);
-    painter.drawText(labels, Qt::AlignLeft | Qt::AlignVCenter, text_of(data_->legend.low));
-    painter.drawText(labels, Qt::AlignRight | Qt::AlignVCenter, text_of(data_->legend.high));
-    if (!data_->legend.total.empty())
-        painter.drawText(labels.translated(0, line), Qt::AlignLeft | Qt::AlignVCenter, text_of(data_->legend.total));
+    painter.drawRoundedRect(QRectF(left, box.center().y() - 3, kBar, 7), 2, 2);
+    left += kBar + 8;
+    write(t.dim, text_of(legend.high), right - left);
+    if (!legend.total.empty() && right - left >= metrics.horizontalAdvance(text_of(legend.total)) + 8)
+        painter.drawText(QRectF(left, box.y(), right - left, box.height()), Qt::AlignRight | Qt::AlignVCenter,
+                         text_of(legend.total));
 }
 
 QRectF GraphView::minimap_rect() const {
@@ -337,7 +337,8 @@ QRectF GraphView::minimap_rect() const {
     if (QRectF(rect()).contains(shown) || width() < 260 || height() < 260) return {};
     const double k = std::min(kMinimapSize.width() / data_->width, kMinimapSize.height() / data_->height);
     const QSizeF size(std::max(30.0, data_->width * k) + 16, std::max(24.0, data_->height * k) + 16);
-    return {width() - size.width() - 12, height() - size.height() - 12, size.width(), size.height()};
+    const double below = legend_rect().isEmpty() ? 12 : kLegendHeight + 8;
+    return {width() - size.width() - 12, height() - size.height() - below, size.width(), size.height()};
 }
 
 void GraphView::rebuild_minimap() {
@@ -500,7 +501,13 @@ bool GraphView::event(QEvent* event) {
         const auto* help = static_cast<QHelpEvent*>(event);
         const int hit = painter_.index().node_at(to_graph(help->pos()));
         if (hit < 0) {
-            QToolTip::hideText();
+            if (const views::GraphFrame* frame = frame_header_at(help->pos()))
+                QToolTip::showText(help->globalPos(),
+                                   text_of(frame->title + (frame->value.empty() ? "" : "\n" + frame->value)) + u'\n' +
+                                       tr("%n operators; double-click closes it", nullptr, frame->members),
+                                   this);
+            else
+                QToolTip::hideText();
             return true;
         }
         const views::GraphNode& n = data_->nodes[static_cast<std::size_t>(hit)];

@@ -22,9 +22,12 @@ class GraphView : public QWidget {
   public:
     explicit GraphView(QWidget* parent = nullptr);
 
-    /// Shows another graph. A node of the same name as the selected one (or the one in the middle) stays where it is
-    /// on screen; the first graph is fitted.
+    /// Shows another graph. The node that was selected (or the one in the middle), or what became of it, stays where it
+    /// is on screen until the user moves the view, so that there and back again is the same picture; the first graph is
+    /// fitted.
     void set_data(std::shared_ptr<const views::GraphViewData> data);
+    /// From now on graphs are exchanged in place; until then each is fitted.
+    void hold() { touched_ = true; }
     [[nodiscard]] const views::GraphViewData& data() const { return *data_; }
     void set_selection(const views::Selection& selection, bool reveal = true);
     void set_heat(bool on);
@@ -94,8 +97,9 @@ class GraphView : public QWidget {
     [[nodiscard]] QRectF minimap_rect() const;
     void paint_minimap(QPainter& painter);
     void paint_legend(QPainter& painter) const;
-    /// The node that is, or became, the one the user selected; -1 when none is.
-    [[nodiscard]] int find_wanted() const;
+    /// The node that is, or became, the one of that name; -1 when none did.
+    [[nodiscard]] int find_like(const std::string& name, const OriginSet& origins) const;
+    void choose_anchor(const views::GraphViewData& shown);
     void rebuild_minimap();
     void move_by_minimap(QPointF point);
     [[nodiscard]] const views::GraphFrame* frame_header_at(QPointF point) const;
@@ -108,6 +112,15 @@ class GraphView : public QWidget {
     std::vector<int> linked_, found_;
     std::string wanted_; ///< name of the node the user selected: it may be fused away and come back
     OriginSet wanted_origins_;
+    /// What stays in place while graphs are exchanged.
+    struct Anchor {
+        std::string name;
+        OriginSet origins;
+        QPointF place; ///< of its middle, on screen
+        double scale = 0;
+        QPointF origin; ///< of the view the last exchange left: moved since, another anchor is chosen
+    };
+    std::optional<Anchor> anchor_;
     int active_ = -1, hovered_ = -1;
     double scale_ = 1;
     QPointF origin_;
