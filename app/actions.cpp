@@ -96,6 +96,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::LayoutPasses, "View", "Layout: Passes", "Alt+2"},
     {ActionId::LayoutSchedule, "View", "Layout: Schedule", "Alt+3"},
     {ActionId::LayoutRun, "View", "Layout: Run", "Alt+4"},
+    {ActionId::LayoutCompare, "View", "Layout: Compare, recipes side by side", "Alt+5"},
     {ActionId::LayoutVta, "View", "Layout: VTA, the accelerator's pipeline", "Alt+V", false, true},
     {ActionId::ResetLayout, "View", "Reset this layout", ""},
     {ActionId::ShowGraph, "View", "Show the graph", "", false, true},

@@ -89,6 +89,7 @@ enum class ActionId {
     LayoutPasses,
     LayoutSchedule,
     LayoutRun,
+    LayoutCompare,
     LayoutVta,
     ResetLayout,
     ShowGraph,

@@ -205,6 +205,8 @@ void declare_compare(CLI::App& app, Arguments& a, int& status) {
     auto* compare = app.add_subcommand("compare", "figures of several models or recipes beside each other");
     add_model(*compare, a.compare);
     compare->add_option("others", a.compare.others, "more of them")->required();
+    compare->add_flag("--graphs", a.compare.graphs,
+                      "the graph of each too, with the nodes of the first each stands for");
     compare->callback([&] { status = command_compare(a.compare); });
 
     auto* history = app.add_subcommand("history", "what each pass did to one value, from the model to its kernel");

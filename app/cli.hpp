@@ -84,6 +84,7 @@ struct DiffArguments : ModelArguments {
 };
 struct CompareArguments : ModelArguments {
     std::vector<std::string> others;
+    bool graphs = false; ///< the graph of each, with what in it stands for which node of the first
 };
 struct HistoryArguments : ModelArguments {
     std::string value, at = "last";

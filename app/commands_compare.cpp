@@ -7,6 +7,8 @@
 #include "views/model/diff_build.hpp"
 #include "views/model/diff_html.hpp"
 #include "views/model/history_view.hpp"
+#include "views/model/session_views.hpp"
+#include "views/model/sides_view.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -67,6 +69,32 @@ Result<std::string> diff_text(const DiffArguments& a) {
     return views::to_html(data, &graph);
 }
 
+/// What the Compare layout shows.
+Result<views::SidesViewData> sides_of(const std::vector<session::SnapshotPtr>& snapshots) {
+    views::SidesViewData data;
+    layout::LayoutEngine engine;
+    views::CostBook costs;
+    views::GraphOptions options;
+    options.groups = views::GroupState::Open;
+    std::vector<views::ComparedStep> columns;
+    for (std::size_t i = 0; i < snapshots.size(); ++i) {
+        const session::Snapshot &first = *snapshots.front(), &other = *snapshots[i];
+        const session::SourceMap origins =
+            session::map_sources(first.steps.front()->module, other.steps.front()->module);
+        const views::GraphDescription description =
+            views::describe_side({first, other, -1, static_cast<int>(i)}, origins, {options.group_by, &costs});
+        ORRERY_TRY(views::GraphViewData graph, views::build_graph_view(description, options, engine, {}));
+        data.sides.push_back({other.title,
+                              views::target_title(other.recipe),
+                              {},
+                              std::make_shared<const views::GraphViewData>(std::move(graph))});
+        columns.push_back({snapshots[i]});
+    }
+    ORRERY_TRY(data.figures, views::compare_figures(columns, {}));
+    data.summary = std::to_string(snapshots.size()) + " recipes, after their last passes";
+    return data;
+}
+
 Result<std::string> compare_text(const CompareArguments& a) {
     const auto compiler = make_compiler(a);
     std::vector<session::SnapshotPtr> snapshots;
@@ -80,7 +108,13 @@ Result<std::string> compare_text(const CompareArguments& a) {
         if (!snapshot->problems.empty()) return snapshot->problems.front();
         snapshots.push_back(snapshot);
     }
-    ORRERY_TRY(const views::Table table, views::compare_figures(snapshots, {}));
+    if (a.graphs) {
+        ORRERY_TRY(const views::SidesViewData data, sides_of(snapshots));
+        return a.json ? views::to_json(data) : views::to_text(data);
+    }
+    std::vector<views::ComparedStep> columns;
+    for (const session::SnapshotPtr& snapshot : snapshots) columns.push_back({snapshot});
+    ORRERY_TRY(const views::Table table, views::compare_figures(columns, {}));
     return a.json ? views::to_json(table) : views::to_text(table);
 }
 

@@ -20,6 +20,7 @@ namespace orrery::app {
 namespace {
 
 constexpr int kFrameMs = 15;
+constexpr int kGatherMs = 2; // what was asked for together is shown together: the strip and the graph of a step
 constexpr std::size_t kMaxTrail = 200;
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
@@ -41,11 +42,14 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     connect_view_actions();
     connect_compare_actions();
     pending_.setSingleShot(true);
-    pending_.setInterval(kFrameMs);
+    pending_.setTimerType(Qt::PreciseTimer);
     connect(&pending_, &QTimer::timeout, this, &MainWindow::show_screen);
     connect(&workbench_, &Workbench::changed, this, [this] {
-        if (!pending_.isActive()) pending_.start();
+        if (pending_.isActive()) return;
+        const qint64 since = last_shown_.isValid() ? last_shown_.elapsed() : kFrameMs;
+        pending_.start(static_cast<int>(std::max<qint64>(kGatherMs, kFrameMs - since)));
     });
+    connect(&workbench_, &Workbench::told, status_, &qt::StatusLine::show_hint);
     if (const QByteArray geometry = settings_.bytes(QStringLiteral("geometry")); !geometry.isEmpty())
         restoreGeometry(geometry);
     workspace_->arrange(arrangement_named(settings_.text(QStringLiteral("arrangement"), QStringLiteral("Schedule"))));
@@ -85,6 +89,7 @@ void MainWindow::build() {
             stage != nullptr && stage->id >= views::kCodeStages)
             workspace_->show_code_tab(stage->id == views::kCodeStages + 2 ? Workspace::AssemblyTab
                                                                           : Workspace::LlvmTab);
+        if (std::holds_alternative<views::SelectStage>(command)) workspace_->hold_graphs();
         submit(command);
     };
     strip_->set_sink(sink);
@@ -116,7 +121,7 @@ void MainWindow::connect_file_actions() {
     a.on(ActionId::Redo, [this] { vta_shown_ ? vta_->redo() : submit(views::Redo{}); });
     a.on(ActionId::Run, [this] {
         submit(views::RunModel{});
-        workspace_->show_bottom_tab(Workspace::RunTab);
+        if (!workspace_->sides_shown()) workspace_->show_bottom_tab(Workspace::RunTab);
     });
     a.on(ActionId::Check, [this] { submit(views::CheckModel{}); });
     a.on(ActionId::Cancel, [this] { vta_shown_ && vta_->busy() ? vta_->cancel() : submit(views::CancelJobs{}); });
@@ -132,14 +137,15 @@ void MainWindow::connect_file_actions() {
 void MainWindow::connect_go_actions() {
     Actions& a = *actions_;
     a.on(ActionId::Find, [this] {
-        if (workspace_->graph()->hasFocus())
-            workspace_->graph()->open_find();
+        if (workspace_->current_graph()->hasFocus() || workspace_->sides_shown())
+            workspace_->current_graph()->open_find();
         else
             workspace_->current_text()->open_find();
     });
     const auto next = [this](bool backwards) {
-        if (workspace_->graph()->hasFocus() || workspace_->graph()->isAncestorOf(QApplication::focusWidget()))
-            workspace_->graph()->find_next(backwards);
+        qt::GraphView* graph = workspace_->current_graph();
+        if (graph->hasFocus() || graph->isAncestorOf(QApplication::focusWidget()))
+            graph->find_next(backwards);
         else
             workspace_->current_text()->find_next(backwards);
     };
@@ -167,15 +173,15 @@ void MainWindow::connect_go_actions() {
 
 void MainWindow::connect_view_actions() {
     Actions& a = *actions_;
-    qt::GraphView* graph = workspace_->graph();
-    a.on(ActionId::FitAll, [graph] { graph->fit_all(); });
-    a.on(ActionId::FitSelection, [graph] { graph->fit_selection(); });
-    a.on(ActionId::ZoomIn, [graph] { graph->zoom_by(1.25); });
-    a.on(ActionId::ZoomOut, [graph] { graph->zoom_by(0.8); });
-    a.on(ActionId::ZoomReset, [graph] { graph->reset_zoom(); });
-    a.on(ActionId::Inputs, [graph] { graph->select_neighbours(false); });
-    a.on(ActionId::Readers, [graph] { graph->select_neighbours(true); });
-    a.on(ActionId::ToggleGroup, [graph] { graph->toggle_group(); });
+    const auto graph = [this] { return workspace_->current_graph(); };
+    a.on(ActionId::FitAll, [graph] { graph()->fit_all(); });
+    a.on(ActionId::FitSelection, [graph] { graph()->fit_selection(); });
+    a.on(ActionId::ZoomIn, [graph] { graph()->zoom_by(1.25); });
+    a.on(ActionId::ZoomOut, [graph] { graph()->zoom_by(0.8); });
+    a.on(ActionId::ZoomReset, [graph] { graph()->reset_zoom(); });
+    a.on(ActionId::Inputs, [graph] { graph()->select_neighbours(false); });
+    a.on(ActionId::Readers, [graph] { graph()->select_neighbours(true); });
+    a.on(ActionId::ToggleGroup, [graph] { graph()->toggle_group(); });
     a.on(ActionId::OpenGroups, [this] { submit(views::OpenAllGroups{true}); });
     a.on(ActionId::CloseGroups, [this] { submit(views::OpenAllGroups{false}); });
     a[ActionId::GroupRepeats]->setChecked(true);
@@ -187,7 +193,8 @@ void MainWindow::connect_view_actions() {
     for (const auto& [id, arrangement] : {std::pair(ActionId::LayoutExplore, Arrangement::Explore),
                                           {ActionId::LayoutPasses, Arrangement::Passes},
                                           {ActionId::LayoutSchedule, Arrangement::Schedule},
-                                          {ActionId::LayoutRun, Arrangement::Run}})
+                                          {ActionId::LayoutRun, Arrangement::Run},
+                                          {ActionId::LayoutCompare, Arrangement::Compare}})
         a.on(id, [this, arrangement = arrangement] {
             workspace_->keep_arrangement();
             workspace_->arrange(arrangement);
@@ -236,7 +243,7 @@ void MainWindow::connect_compare_actions() {
     });
     const auto compare = [this](What what) {
         submit(views::CompareWith{what, {}});
-        workspace_->arrange(Arrangement::Passes);
+        show_comparison();
     };
     a.on(ActionId::CompareFrozen, [compare] { compare(What::Frozen); });
     a.on(ActionId::CompareUnscheduled, [compare] { compare(What::Unscheduled); });
@@ -251,9 +258,59 @@ void MainWindow::connect_compare_actions() {
     connect(diff, &qt::DiffPanel::pin_requested, this, [this](bool on) { submit(views::PinLeft{on}); });
     connect(diff, &qt::DiffPanel::swap_requested, this, [this] { submit(views::SwapSides{}); });
     connect(workspace_, &Workspace::diff_shown_changed, this, [this](bool on) { submit(views::ShowDiff{on}); });
+    connect(workspace_, &Workspace::sides_shown_changed, this, [this](bool on) {
+        submit(views::ShowSides{on});
+        if (on) workspace_->sides()->set_data(screen_->sides, screen_->graph);
+    });
+    connect(workspace_->sides(), &qt::SidesPanel::add_requested, this, [this](const QPoint& at) {
+        QMenu menu(this);
+        fill_compare_menu(menu);
+        menu.exec(at);
+    });
+    connect(workspace_->sides(), &qt::SidesPanel::texts_requested, this, [this](int side) {
+        submit(views::ChooseOther{side - 1});
+        (*actions_)[ActionId::LayoutPasses]->trigger();
+    });
     connect(workspace_, &Workspace::history_shown_changed, this, [this](bool on) {
         submit(views::ShowHistory{on, {}});
     });
+}
+
+/// Where a comparison that was just asked for is to be seen.
+void MainWindow::show_comparison() {
+    if (!workspace_->sides_shown()) workspace_->arrange(Arrangement::Passes);
+}
+
+void MainWindow::fill_compare_menu(QMenu& menu) {
+    for (std::size_t i = 0; i < screen_->other_titles.size(); ++i) {
+        QAction* chosen = menu.addAction(text_of(screen_->other_titles[i]), this,
+                                         [this, i] { submit(views::ChooseOther{static_cast<int>(i)}); });
+        chosen->setCheckable(true);
+        chosen->setChecked(static_cast<int>(i) == screen_->chosen_other);
+        chosen->setToolTip(tr("Compare texts with this one"));
+    }
+    if (!screen_->other_titles.empty()) menu.addSeparator();
+    for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
+                              ActionId::CompareUnoptimized, ActionId::StopComparing})
+        menu.addAction((*actions_)[id]);
+    const auto add = [this](QMenu* to, const QString& title, views::CompareWith command) {
+        QAction* action = to->addAction(title, this, [this, command] {
+            submit(command);
+            show_comparison();
+        });
+        action->setEnabled(screen_->has_model);
+    };
+    using What = views::CompareWith::What;
+    QMenu* targets = menu.addMenu(tr("Another target"));
+    // Three generations of one family. Source: the x86-64 ABI's levels v2 to v4, and the registers they have.
+    for (const auto& [title, target] :
+         {std::pair("x86-64 with SSE4.2", "-mcpu=x86-64-v2 -vector-bits=128 -vector-registers=16"),
+          {"x86-64 with AVX2", "-mcpu=x86-64-v3 -vector-bits=256 -vector-registers=16"},
+          {"x86-64 with AVX-512", "-mcpu=x86-64-v4 -vector-bits=512 -vector-registers=32"}})
+        add(targets, QLatin1String(title), {What::Target, std::string("llvm ") + target});
+    QMenu* networks = menu.addMenu(tr("Built-in networks"));
+    for (const views::StartSample& sample : screen_->start->samples)
+        add(networks, text_of(sample.title), {What::Sample, sample.name});
 }
 
 void MainWindow::set_theme(const qt::ThemeChoice& choice) {
@@ -265,6 +322,7 @@ void MainWindow::set_theme(const qt::ThemeChoice& choice) {
 // ------------------------------------------------------------------------------------------ screens
 
 void MainWindow::show_screen() {
+    last_shown_.start();
     const auto before = std::exchange(screen_, workbench_.screen());
     const views::Screen& next = *screen_;
     if (screen_->has_model && !before->has_model) strip_->set_filter({});
@@ -290,7 +348,7 @@ void MainWindow::show_screen() {
     if (before->has_model != next.has_model) next.has_model ? workspace_->graph()->setFocus() : start_->setFocus();
     if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm ||
         next.assembly != before->assembly || next.diff != before->diff || next.memory != before->memory ||
-        next.run != before->run)
+        next.run != before->run || next.sides != before->sides)
         workspace_->show_selection(selection_, nullptr);
     if (next.problems->errors > errors_seen_) {
         if (next.has_model) {
@@ -375,15 +433,12 @@ void MainWindow::update_model_menu() {
                            [this, name = sample.name] { submit(views::OpenSample{name}); });
     menu->addSeparator();
     QMenu* compare = menu->addMenu(tr("Compare with"));
-    for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
-                              ActionId::CompareUnoptimized, ActionId::StopComparing})
-        compare->addAction((*actions_)[id]);
-    QMenu* networks = compare->addMenu(tr("Built-in networks"));
-    for (const views::StartSample& sample : screen_->start->samples)
-        networks->addAction(text_of(sample.title), this, [this, name = sample.name] {
-            submit(views::CompareWith{views::CompareWith::What::Sample, name});
-            workspace_->arrange(Arrangement::Passes);
-        });
+    fill_compare_menu(*compare);
+    connect(compare, &QMenu::aboutToShow, this, [this, compare] { // what stands beside may have changed
+        qDeleteAll(compare->findChildren<QMenu*>(QString(), Qt::FindDirectChildrenOnly));
+        compare->clear();
+        fill_compare_menu(*compare);
+    });
     menu->addSeparator();
     menu->addAction((*actions_)[ActionId::CloseModel]);
 }
@@ -473,7 +528,7 @@ void MainWindow::save_dialog(bool recipe) {
 void MainWindow::compare_path(const QString& path) {
     const QString absolute = QFileInfo(path).absoluteFilePath();
     submit(views::CompareWith{views::CompareWith::What::File, absolute.toStdString()});
-    workspace_->arrange(Arrangement::Passes);
+    show_comparison();
 }
 
 void MainWindow::export_diff_dialog() {

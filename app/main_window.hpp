@@ -14,12 +14,14 @@
 #include "views/qt/status_line.hpp"
 #include "views/qt/theme.hpp"
 
+#include <QElapsedTimer>
 #include <QMainWindow>
 #include <QTimer>
 
 #include <memory>
 #include <vector>
 
+class QMenu;
 class QStackedWidget;
 
 namespace orrery::app {
@@ -74,6 +76,8 @@ class MainWindow : public QMainWindow {
     void connect_view_actions();
     void connect_compare_actions();
     void compare_path(const QString& path);
+    void show_comparison();
+    void fill_compare_menu(QMenu& menu);
     void show_screen();
     void update_actions(const views::Screen& screen);
     void update_start();
@@ -108,7 +112,8 @@ class MainWindow : public QMainWindow {
     views::Selection selection_;
     std::vector<views::Selection> trail_; ///< selections visited, for back and forward
     std::size_t trail_at_ = 0;
-    QTimer pending_; ///< one update a frame, however many screens arrive
+    QTimer pending_;           ///< one update a frame, however many screens arrive
+    QElapsedTimer last_shown_; ///< since the last update
     int errors_seen_ = 0;
 };
 

@@ -98,7 +98,7 @@ void MainWindow::open_insert(int at) {
 }
 
 void MainWindow::open_card(const qt::StageButton* button) {
-    if (button == nullptr || button->step().pass < 0) return;
+    if (button == nullptr || (button->step().pass < 0 && button->step().id != 0)) return;
     const QRect anchor(button->mapTo(this, QPoint(0, 0)), button->size());
     card_->open(button->step(), anchor);
 }
@@ -139,9 +139,10 @@ void MainWindow::update_pass_actions(const views::Screen& screen) {
         for (const views::StageStep& step : section.steps)
             if (step.selected) chosen = &step;
     const bool pass = chosen != nullptr && chosen->pass >= 0;
-    for (const ActionId id : {ActionId::RemovePass, ActionId::SwitchPass, ActionId::MoveEarlier, ActionId::MoveLater,
-                              ActionId::PassOptions})
-        a.enable(id, screen.has_model && pass, screen.has_model ? tr("select a graph pass in the strip") : no_model);
+    const QString no_pass = screen.has_model ? tr("select a graph pass in the strip") : no_model;
+    for (const ActionId id : {ActionId::RemovePass, ActionId::SwitchPass, ActionId::MoveEarlier, ActionId::MoveLater})
+        a.enable(id, screen.has_model && pass, no_pass);
+    a.enable(ActionId::PassOptions, screen.has_model && (pass || (chosen != nullptr && chosen->id == 0)), no_pass);
     static constexpr const char* kMissing[] = {"run the model first", "this graph's operators have no known work",
                                                "this graph's operators have no known sizes",
                                                "this graph's operators have no known work", "check the model first"};

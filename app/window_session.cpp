@@ -1,12 +1,15 @@
 #include "app/window_session.hpp"
 
 #include "core/base/file.hpp"
+#include "core/session/export_code.hpp"
 #include "core/session/recipe_arguments.hpp"
 #include "core/transform/passes.hpp"
 #include "views/model/diff_html.hpp"
 #include "views/model/graph_export.hpp"
 
 #include <algorithm>
+#include <charconv>
+#include <sstream>
 
 // Outline: workers; snapshots to screens; commands; comparing; writing files.
 
@@ -93,8 +96,11 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
         if (!diff) return; // cancelled: a newer request follows
         auto history = builder_.build_history(request.snapshot, request.options, progress);
         if (!history) return;
+        auto sides = builder_.build_sides(request.snapshot, request.options, progress);
+        if (!sides) return;
         QMetaObject::invokeMethod(
-            this, [this, diff = *diff, history = *history] { deliver_details(diff, history); }, Qt::QueuedConnection);
+            this, [this, details = Details{*diff, *history, *sides}] { deliver_details(details); },
+            Qt::QueuedConnection);
     });
     session_->set_listener([this](const session::SnapshotPtr&) {
         // However many snapshots arrive while the window is busy, it takes the last.
@@ -107,8 +113,8 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
 SessionWorkbench::~SessionWorkbench() {
     session_->set_listener({});
     session_.reset(); // no snapshot arrives after this
-    if (other_) other_->set_listener({});
-    other_.reset();
+    for (Other& other : others_) other.session->set_listener({});
+    others_.clear();
     details_.reset();
     graphs_.reset();
     screens_.reset();
@@ -123,13 +129,14 @@ void SessionWorkbench::take_snapshot() {
         warm_ = next->compiled;
         session_->run(next->recipe.seed);
     } else if (next->run && next->run != seen_run_) {
-        options_.heat = true;
+        options_.heat = options_.heat || !next->run->steps.empty();
         double work = 0;
         for (const session::FunctionPtr& f : next->functions)
             work += f->cost.flops * static_cast<double>(std::max<std::size_t>(1, f->lowered.calls));
         if (!next->check && work <= kCheckedAtOnce) session_->check(next->recipe.seed);
     }
     seen_run_ = next->run;
+    run_next();
     if (const session::FunctionPtr function = views::shown_function(*next, options_.function)) {
         const std::string& name = function->lowered.name;
         if (name != wanted_code_ || !next->code.contains(name)) {
@@ -149,16 +156,18 @@ void SessionWorkbench::request() {
     }
     want_compared_code();
     views::ScreenBuilder::Key diff = views::ScreenBuilder::diff_key(snapshot_, options_),
-                              history = views::ScreenBuilder::history_key(snapshot_, options_);
-    if (diff == diff_key_ && history == history_key_) return;
-    diff_key_ = std::move(diff), history_key_ = std::move(history);
+                              history = views::ScreenBuilder::history_key(snapshot_, options_),
+                              sides = views::ScreenBuilder::sides_key(snapshot_, options_);
+    if (diff == diff_key_ && history == history_key_ && sides == sides_key_) return;
+    diff_key_ = std::move(diff), history_key_ = std::move(history), sides_key_ = std::move(sides);
     details_->ask({snapshot_, options_}, true);
 }
 
 void SessionWorkbench::deliver(views::Screen screen) {
     screen.graph = screen_->graph, screen.diff = screen_->diff, screen.history = screen_->history;
-    if (other_ && screen.status.job.empty())
-        if (const auto jobs = other_->snapshot()->jobs; !jobs.empty())
+    screen.sides = screen_->sides;
+    for (const Other& other : others_)
+        if (const auto jobs = other.session->snapshot()->jobs; screen.status.job.empty() && !jobs.empty())
             screen.status.job = "compared with: " + jobs.front().label;
     if (!exporting_.empty() && screen.status.job.empty()) screen.status.job = "writing " + exporting_;
     screen_ = std::make_shared<const views::Screen>(std::move(screen));
@@ -173,20 +182,24 @@ void SessionWorkbench::deliver_graph(std::shared_ptr<const views::GraphViewData>
     Q_EMIT changed();
 }
 
-void SessionWorkbench::deliver_details(std::shared_ptr<const views::DiffViewData> diff,
-                                       std::shared_ptr<const views::HistoryViewData> history) {
-    if (diff == screen_->diff && history == screen_->history) return;
+void SessionWorkbench::deliver_details(const Details& details) {
+    if (details == Details{screen_->diff, screen_->history, screen_->sides}) return;
     views::Screen screen = *screen_;
-    screen.diff = std::move(diff), screen.history = std::move(history);
+    screen.diff = details.diff, screen.history = details.history, screen.sides = details.sides;
     screen_ = std::make_shared<const views::Screen>(std::move(screen));
     Q_EMIT changed();
 }
 
+bool SessionWorkbench::working() const {
+    return !session_->snapshot()->jobs.empty() ||
+           std::ranges::any_of(others_, [](const Other& o) { return !o.session->snapshot()->jobs.empty(); });
+}
+
 bool SessionWorkbench::idle() const {
-    const bool working = !session_->snapshot()->jobs.empty() || (other_ && !other_->snapshot()->jobs.empty());
-    const bool other_seen = !other_ || (!other_pending_ && other_seen_ == other_->snapshot());
-    return !working && other_seen && !snapshot_pending_ && snapshot_ == session_->snapshot() && exporting_.empty() &&
-           screens_->idle() && graphs_->idle() && details_->idle();
+    const bool others_seen =
+        !other_pending_ && std::ranges::all_of(others_, [](const Other& o) { return o.seen == o.session->snapshot(); });
+    return !working() && others_seen && run_queue_.empty() && !snapshot_pending_ && snapshot_ == session_->snapshot() &&
+           exporting_.empty() && screens_->idle() && graphs_->idle() && details_->idle();
 }
 
 // ----------------------------------------------------------------------------------------- commands
@@ -196,12 +209,12 @@ void SessionWorkbench::reset_options() {
     graph.groups = views::GroupState::Automatic;
     graph.toggled.clear();
     const bool editor = options_.editor;
-    const bool diff = options_.diff.on, history = options_.history;
+    const bool diff = options_.diff.on, history = options_.history, sides = options_.sides.on;
     stop_comparing();
     options_ = {};
     options_.graph = std::move(graph);
     options_.editor = editor;
-    options_.diff.on = diff, options_.history = history;
+    options_.diff.on = diff, options_.history = history, options_.sides.on = sides;
     wanted_code_.clear();
 }
 
@@ -217,9 +230,13 @@ void SessionWorkbench::submit(const views::Command& command) {
             [this](const views::OpenSample& c) { reset_options(), session_->open_builtin(c.name); },
             [this](const views::CloseModel&) { reset_options(), session_->close(); },
             [this](const views::Reload&) { session_->open_recipe(snapshot_->recipe); },
-            [this](const views::RunModel&) { session_->run(snapshot_->recipe.seed); },
+            [this](const views::RunModel&) { run_all(); },
             [this](const views::CheckModel&) { session_->check(snapshot_->recipe.seed); },
-            [this](const views::CancelJobs&) { session_->cancel(); },
+            [this](const views::CancelJobs&) {
+                run_queue_.clear();
+                session_->cancel();
+                for (Other& other : others_) other.session->cancel();
+            },
             [this](const views::Undo&) { session_->undo(); },
             [this](const views::Redo&) { session_->redo(); },
             [this](const views::ClearProblems&) { session_->clear_problems(); },
@@ -254,9 +271,13 @@ void SessionWorkbench::submit(const views::Command& command) {
             [this](const views::ExportDiff& c) { export_diff(c.path); },
             [this](const views::CompareWith& c) { compare_with(c); },
             [this](const views::StopComparing&) { stop_comparing(), request(); },
+            [this](const views::ChooseOther& c) { choose_other(c.index); },
+            [this](const views::CloseOther& c) { close_other(c.index); },
             [this](const views::SaveRecipe& c) {
                 if (auto saved = session::save_recipe(snapshot_->recipe, c.path); !saved)
                     session_->report(saved.error());
+                else
+                    Q_EMIT told(tr("Saved %1").arg(QString::fromStdString(c.path)));
             },
             [this, &command](const auto&) { view_command(command), request(); },
         },
@@ -278,6 +299,7 @@ void SessionWorkbench::view_command(const views::Command& command) {
     if (const auto* c = std::get_if<views::ShowConstants>(&command)) options_.graph.show_constants = c->on;
     if (const auto* c = std::get_if<views::ShowHeat>(&command)) options_.heat = c->on;
     if (const auto* c = std::get_if<views::ShowDiff>(&command)) options_.diff.on = c->on;
+    if (const auto* c = std::get_if<views::ShowSides>(&command)) options_.sides.on = c->on;
     if (std::holds_alternative<views::SwapSides>(command)) options_.diff.swapped = !options_.diff.swapped;
     if (const auto* c = std::get_if<views::PinLeft>(&command)) {
         const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
@@ -374,43 +396,106 @@ void SessionWorkbench::compare_with(const views::CompareWith& command) {
     case What::Unoptimized:
         recipe.passes = transform::default_pipeline(0);
         return compare_recipe(std::move(recipe), snapshot_->title + " at -O0");
+    case What::Target: {
+        auto target = parse_target(command.name, snapshot_->host);
+        if (!target) return session_->report(target.error());
+        recipe.target = *std::move(target);
+        const std::string name = recipe.target.cpu.empty() ? recipe.target.triple : recipe.target.cpu;
+        return compare_recipe(std::move(recipe), snapshot_->title + " for " + name);
+    }
     }
 }
 
 void SessionWorkbench::compare_recipe(session::Recipe recipe, const std::string& title) {
-    stop_comparing();
-    other_title_ = title;
-    other_ = std::make_unique<session::Session>(compiler_);
-    other_->set_listener([this](const session::SnapshotPtr&) {
+    constexpr std::size_t kMostOthers = 5; // a pane each. Source: our choice, what a wide screen has room for
+    // A variant that is asked for again takes the place of the one before.
+    for (std::size_t i = 0; !title.empty() && i < others_.size(); ++i)
+        if (others_[i].title == title) close_other(static_cast<int>(i));
+    if (others_.size() >= kMostOthers)
+        return session_->report({Code::LimitExceeded,
+                                 std::to_string(kMostOthers + 1) + " recipes stand side by side already",
+                                 {},
+                                 "close one of them first"});
+    auto session = std::make_unique<session::Session>(compiler_);
+    session->set_listener([this](const session::SnapshotPtr&) {
         if (!other_pending_.exchange(true))
             QMetaObject::invokeMethod(
-                this, [this] { take_other(); }, Qt::QueuedConnection);
+                this, [this] { take_others(); }, Qt::QueuedConnection);
     });
-    other_->open_recipe(std::move(recipe));
-    take_other();
+    session->open_recipe(std::move(recipe));
+    others_.push_back({std::move(session), nullptr, title});
+    choose_other(static_cast<int>(others_.size()) - 1);
 }
 
 void SessionWorkbench::stop_comparing() {
-    if (other_) other_->set_listener({});
-    other_.reset();
-    other_seen_ = nullptr;
-    other_pending_ = false;
+    for (Other& other : others_) other.session->set_listener({});
+    others_.clear();
+    chosen_ = -1;
+    run_queue_.clear();
     options_.diff.other = nullptr;
     options_.diff.pinned.reset();
     options_.diff.swapped = false;
+    options_.sides.others.clear();
     code_tries_.clear();
 }
 
-void SessionWorkbench::take_other() {
+void SessionWorkbench::choose_other(int index) {
+    if (index < 0 || index >= std::ssize(others_)) return;
+    chosen_ = index;
+    code_tries_.clear();
+    options_.diff.swapped = false;
+    take_others();
+}
+
+void SessionWorkbench::close_other(int index) {
+    if (index < 0 || index >= std::ssize(others_)) return;
+    if (others_.size() == 1) return stop_comparing(), request();
+    run_queue_.clear();
+    others_[static_cast<std::size_t>(index)].session->set_listener({});
+    others_.erase(others_.begin() + index);
+    if (chosen_ > index || chosen_ == std::ssize(others_)) --chosen_;
+    code_tries_.clear();
+    take_others();
+}
+
+void SessionWorkbench::take_others() {
     other_pending_ = false;
-    if (!other_) return;
-    options_.diff.other = other_seen_ = other_->snapshot();
-    if (!other_title_.empty()) {
-        auto named = std::make_shared<session::Snapshot>(*other_seen_);
-        named->title = other_title_;
-        options_.diff.other = std::move(named);
+    options_.sides.others.clear();
+    for (Other& other : others_) {
+        const session::SnapshotPtr now = other.session->snapshot();
+        other.seen = now;
+        session::SnapshotPtr shown = now;
+        if (!other.title.empty()) {
+            auto named = std::make_shared<session::Snapshot>(*now);
+            named->title = other.title;
+            shown = std::move(named);
+        }
+        options_.sides.others.push_back(std::move(shown));
     }
+    options_.diff.other =
+        chosen_ < 0 || others_.empty() ? nullptr : options_.sides.others[static_cast<std::size_t>(chosen_)];
+    run_next();
     request();
+}
+
+/// Runs what is open; side by side, the others too, one after another so that none disturbs another's time.
+void SessionWorkbench::run_all() {
+    run_queue_.clear();
+    const Target& host = snapshot_->host;
+    // Twice each: the first run of new code pays for page faults and waking threads. Code for other machines is not
+    // run.
+    for (auto other = others_.rbegin(); options_.sides.on && other != others_.rend(); ++other)
+        if (const Target& target = other->session->recipe().target;
+            target.triple == host.triple && target.cpu == host.cpu && target.features == host.features)
+            run_queue_.insert(run_queue_.end(), 2, other->session.get());
+    session_->run(snapshot_->recipe.seed);
+}
+
+void SessionWorkbench::run_next() {
+    if (run_queue_.empty() || working()) return;
+    session::Session* next = run_queue_.back();
+    run_queue_.pop_back();
+    next->run(snapshot_->recipe.seed);
 }
 
 /// Generated code of both sides, where code is what is compared.
@@ -423,7 +508,9 @@ void SessionWorkbench::want_compared_code() {
         if (point->level < session::Level::Ir) continue;
         const session::FunctionPtr function = session::function_of(*point, **snapshot);
         if (!function || (*snapshot)->code.contains(function->lowered.name)) continue;
-        session::Session* owner = *snapshot == snapshot_ ? session_.get() : other_.get();
+        session::Session* owner = *snapshot == snapshot_ ? session_.get()
+                                  : chosen_ < 0          ? nullptr
+                                                         : others_[static_cast<std::size_t>(chosen_)].session.get();
         if (!owner) continue;
         // A request replaces one that is under way: wait for it, this is called again when it is done.
         const auto jobs = owner->snapshot()->jobs;
@@ -475,7 +562,32 @@ void SessionWorkbench::move_pass(const views::MovePass& command) {
     });
 }
 
+/// A shape of the model's inputs: the import's options.
+void SessionWorkbench::bind_shape(const std::string& input, std::string text) {
+    std::ranges::replace(text, 'x', ',');
+    std::erase(text, ' ');
+    Shape shape;
+    std::stringstream words(text);
+    for (std::string word; std::getline(words, word, ',');) {
+        std::int64_t extent = -1;
+        const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), extent);
+        if (code != std::errc{} || end != word.data() + word.size() || extent < 0)
+            return session_->report({Code::BadArgument,
+                                     "\"" + word + "\" is no extent of " + input,
+                                     {},
+                                     "write the shape as 1,3,224,224; empty leaves it to the model"});
+        shape.push_back(extent);
+    }
+    session_->edit("shape of " + input, [&](session::Recipe& recipe) {
+        if (shape.empty())
+            recipe.shapes.erase(input);
+        else
+            recipe.shapes.insert_or_assign(input, shape);
+    });
+}
+
 void SessionWorkbench::set_option(const views::SetPassOption& command) {
+    if (command.pass < 0) return bind_shape(command.name, command.value);
     if (pass_name(command.pass).empty()) return;
     edit_passes("set " + pass_name(command.pass) + "." + command.name, command.pass, [&](auto& passes) {
         transform::PassStep& step = passes[static_cast<std::size_t>(command.pass)];
@@ -513,13 +625,12 @@ void SessionWorkbench::export_view(const std::string& path) {
 }
 
 void SessionWorkbench::export_code(const std::string& path) {
-    if (snapshot_->functions.empty()) return;
-    const auto extension = std::filesystem::path(path).extension();
-    const EmitKind kind = extension == ".s" ? EmitKind::Assembly : extension == ".ll" ? EmitKind::Ir : EmitKind::Object;
-    write_in_background(path, [kind, snapshot = snapshot_, compiler = compiler_] {
-        std::vector<tensor::Program> programs;
-        for (const session::FunctionPtr& f : snapshot->functions) programs.push_back(f->program());
-        return compiler->backend().assemble(programs, snapshot->recipe.target, snapshot->recipe.build, kind);
+    if (!snapshot_->has_model()) return;
+    const Result<EmitKind> kind = session::emit_kind_of(path);
+    if (!kind) return session_->report(kind.error());
+    write_in_background(path, [kind = *kind, snapshot = snapshot_, compiler = compiler_]() -> Result<std::string> {
+        if (const auto& failed = snapshot->steps.back()->error) return *failed;
+        return session::export_code(*compiler, snapshot->recipe, snapshot->final_module(), kind);
     });
 }
 
@@ -535,9 +646,9 @@ void SessionWorkbench::write_in_background(const std::string& path, std::functio
             problem = written.error();
         QMetaObject::invokeMethod(
             this,
-            [this, problem] {
+            [this, problem, path] {
                 exporting_.clear();
-                if (problem) session_->report(*problem);
+                problem ? session_->report(*problem) : Q_EMIT told(tr("Wrote %1").arg(QString::fromStdString(path)));
                 request();
             },
             Qt::QueuedConnection);

@@ -58,8 +58,13 @@ class SessionWorkbench : public Workbench {
     void request();
     void deliver(views::Screen screen);
     void deliver_graph(std::shared_ptr<const views::GraphViewData> graph);
-    void deliver_details(std::shared_ptr<const views::DiffViewData> diff,
-                         std::shared_ptr<const views::HistoryViewData> history);
+    struct Details {
+        std::shared_ptr<const views::DiffViewData> diff;
+        std::shared_ptr<const views::HistoryViewData> history;
+        std::shared_ptr<const views::SidesViewData> sides;
+        friend bool operator==(const Details&, const Details&) = default;
+    };
+    void deliver_details(const Details& details);
     void reset_options();
     void select_stage(int id);
     void show_function(const std::string& name);
@@ -70,13 +75,19 @@ class SessionWorkbench : public Workbench {
     [[nodiscard]] std::string pass_name(int pass) const;
     void move_pass(const views::MovePass& command);
     void set_option(const views::SetPassOption& command);
+    void bind_shape(const std::string& input, std::string text);
     void apply_text(const views::ApplyText& command);
     void export_view(const std::string& path);
     void export_code(const std::string& path);
     void compare_with(const views::CompareWith& command);
     void compare_recipe(session::Recipe recipe, const std::string& title);
     void stop_comparing();
-    void take_other();
+    void choose_other(int index);
+    void close_other(int index);
+    void take_others();
+    void run_all();
+    void run_next();
+    [[nodiscard]] bool working() const;
     void want_compared_code();
     void export_diff(const std::string& path);
     void write_in_background(const std::string& path, std::function<Result<std::string>()> make);
@@ -88,10 +99,16 @@ class SessionWorkbench : public Workbench {
     session::SnapshotPtr snapshot_;
     views::ViewOptions options_;
     std::shared_ptr<const views::Screen> screen_;
-    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_;
-    std::unique_ptr<session::Session> other_; ///< recipe B; null when nothing is compared with
-    session::SnapshotPtr other_seen_;         ///< what was last taken of it
-    std::string other_title_;                 ///< shown for a variant of the open recipe; empty: its own
+    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_;
+    /// A recipe beside the open one.
+    struct Other {
+        std::unique_ptr<session::Session> session;
+        session::SnapshotPtr seen; ///< what was last taken of it
+        std::string title;         ///< shown for a variant of the open recipe; empty: its own
+    };
+    std::vector<Other> others_;
+    int chosen_ = -1;                          ///< of them, whose texts are compared
+    std::vector<session::Session*> run_queue_; ///< to be run one after another, the next one last
     std::string wanted_code_;
     std::shared_ptr<const session::RunResult> seen_run_;
     std::shared_ptr<const session::CompiledModel> warm_; ///< what has been run before

@@ -5,6 +5,7 @@
 #include "views/model/screen.hpp"
 
 #include <QObject>
+#include <QString>
 
 #include <memory>
 
@@ -22,6 +23,8 @@ class Workbench : public QObject {
 
   signals:
     void changed();
+    /// Something the user asked for is done, and no pane shows it: a file was written.
+    void told(const QString& what);
 };
 
 } // namespace orrery::app

@@ -40,6 +40,7 @@ QString arrangement_name(Arrangement arrangement) {
     case Arrangement::Passes: return QStringLiteral("Passes");
     case Arrangement::Schedule: return QStringLiteral("Schedule");
     case Arrangement::Run: return QStringLiteral("Run");
+    case Arrangement::Compare: return QStringLiteral("Compare");
     }
     return {};
 }
@@ -128,6 +129,10 @@ void Workspace::build_comparison() {
     diff_ = new qt::DiffPanel(this);
     middle_->addWidget(diff_);
     connect(diff_, &qt::DiffPanel::selection_requested, this, &Workspace::selection_requested);
+    sides_ = new qt::SidesPanel(this);
+    middle_->addWidget(sides_);
+    connect(sides_, &qt::SidesPanel::selection_requested, this, &Workspace::selection_requested);
+    connect(sides_, &qt::SidesPanel::function_requested, this, &Workspace::function_requested);
     figures_ = new qt::TablePanel(tr("Figures of both sides"), this);
     changes_ = new qt::TablePanel(tr("Changes in the graph"), this);
     history_ = new qt::HistoryPanel(this);
@@ -197,6 +202,7 @@ void Workspace::connect_selection() {
 
 void Workspace::set_sink(const views::CommandSink& sink) {
     graph_->set_sink(sink);
+    sides_->set_sink(sink);
     history_->set_sink(sink);
     editor_->set_sink(sink);
 }
@@ -229,6 +235,10 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
         changes_->set_table(std::shared_ptr<const views::Table>(next.diff, &next.diff->changes));
     }
     diff_->set_pinned(next.left_pinned);
+    if (sides_shown()) {
+        sides_->set_data(next.sides, next.graph);
+        sides_->set_heat(next.heat);
+    }
     if (next.problems != before.problems)
         problems_->set_table(std::shared_ptr<const views::Table>(next.problems, &next.problems->table));
     show_notes(next);
@@ -246,7 +256,7 @@ void Workspace::show_notes(const views::Screen& screen) {
     const QString compared =
         screen.other_title.empty() ? QString() : tr("compared with %1").arg(text_of(screen.other_title));
     bottom_notes_ = {text_of(screen.memory->summary),
-                     text_of(screen.run->agreement),
+                     QString(), // the pane's first line says it
                      QString(),
                      compared.isEmpty() ? text_of(screen.diff->summary) : compared,
                      text_of(screen.history->summary),
@@ -264,6 +274,7 @@ void Workspace::show_selection(const views::Selection& selection, const QObject*
     if (source != operators_) operators_->set_selection(selection);
     diff_->set_selection(selection, source);
     if (source != changes_) changes_->set_selection(selection);
+    if (sides_shown()) sides_->set_selection(selection, source);
 }
 
 bool Workspace::diff_shown() const {
@@ -285,17 +296,20 @@ void Workspace::arrange(Arrangement arrangement) {
     } else {
         splitDockWidget(bottom_dock_, inspector_dock_, Qt::Horizontal);
     }
-    graph_dock_->setVisible(true);
-    const bool passes = arrangement == Arrangement::Passes;
-    middle_->setCurrentWidget(passes ? static_cast<QWidget*>(diff_) : tensor_->parentWidget());
+    const bool passes = arrangement == Arrangement::Passes, sides = arrangement == Arrangement::Compare;
+    graph_dock_->setVisible(!sides);
+    middle_->setCurrentWidget(passes  ? static_cast<QWidget*>(diff_)
+                              : sides ? static_cast<QWidget*>(sides_)
+                                      : tensor_->parentWidget());
     code_dock_->setVisible(arrangement == Arrangement::Schedule);
-    bottom_dock_->setVisible(arrangement != Arrangement::Explore);
+    bottom_dock_->setVisible(!explore && !sides);
     if (passes)
         show_bottom_tab(DiffTab);
     else if (bottom_stack_->currentIndex() == DiffTab)
         bottom_header_->select_tab(MemoryTab);
     Q_EMIT diff_shown_changed(diff_shown());
-    inspector_dock_->setVisible(arrangement != Arrangement::Passes);
+    Q_EMIT sides_shown_changed(sides);
+    inspector_dock_->setVisible(!passes && !sides);
     centralWidget()->setVisible(true);
     const QByteArray kept = settings_.bytes(QStringLiteral("layout/") + arrangement_name(arrangement));
     shipped_sizes_ = kept.isEmpty() || !restoreState(kept, kStateVersion);
@@ -337,6 +351,7 @@ void Workspace::default_sizes() {
         resizeDocks({bottom_dock_}, {h * 40 / 100}, Qt::Vertical);
         resizeDocks({bottom_dock_, inspector_dock_}, {w * 74 / 100, w * 26 / 100}, Qt::Horizontal);
         break;
+    case Arrangement::Compare: break;
     }
 }
 
@@ -360,6 +375,8 @@ bool Workspace::pane_shown(PaneId pane) const {
 }
 
 void Workspace::focus_pane(PaneId pane) {
+    if (sides_shown() && (pane == PaneId::Graph || pane == PaneId::Tensor))
+        return sides_->current()->setFocus(Qt::ShortcutFocusReason);
     show_pane(pane, true);
     switch (pane) {
     case PaneId::Graph: return graph_->setFocus(Qt::ShortcutFocusReason);
@@ -392,6 +409,13 @@ void Workspace::show_bottom_tab(int tab) {
 }
 
 void Workspace::show_code_tab(int tab) { code_header_->select_tab(tab); }
+
+qt::GraphView* Workspace::current_graph() const { return sides_shown() ? sides_->current() : graph_; }
+
+void Workspace::hold_graphs() {
+    graph_->hold();
+    for (qt::GraphView* graph : sides_->graphs()) graph->hold();
+}
 
 qt::TextView* Workspace::current_text() const {
     for (qt::TextView* text : {tensor_, llvm_, assembly_, diff_->left(), diff_->right()})

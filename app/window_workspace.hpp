@@ -11,6 +11,7 @@
 #include "views/qt/inspector_panel.hpp"
 #include "views/qt/pane.hpp"
 #include "views/qt/run_panel.hpp"
+#include "views/qt/sides_panel.hpp"
 #include "views/qt/table_panel.hpp"
 #include "views/qt/text_view.hpp"
 
@@ -25,8 +26,8 @@ class QStackedWidget;
 namespace orrery::app {
 
 /// Arrangements shipped with the program; each is kept as the user left it until it is reset.
-enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run };
-inline constexpr int kArrangements = 4;
+enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run, Compare };
+inline constexpr int kArrangements = 5;
 [[nodiscard]] QString arrangement_name(Arrangement arrangement);
 /// By its name, any case; Schedule when unknown.
 [[nodiscard]] Arrangement arrangement_named(const QString& name);
@@ -58,6 +59,13 @@ class Workspace : public QMainWindow {
     void show_code_tab(int tab);
 
     [[nodiscard]] qt::GraphView* graph() const { return graph_; }
+    /// The graph that is meant: of those side by side the one with the focus, else the graph's pane.
+    [[nodiscard]] qt::GraphView* current_graph() const;
+    /// Graphs that come are other steps of those that are there: they are exchanged in place.
+    void hold_graphs();
+    /// Whether recipes stand side by side: in the Compare arrangement.
+    [[nodiscard]] bool sides_shown() const { return arrangement_ == Arrangement::Compare; }
+    [[nodiscard]] qt::SidesPanel* sides() const { return sides_; }
     /// Whether the middle shows a comparison: in the Passes arrangement.
     [[nodiscard]] bool diff_shown() const;
     [[nodiscard]] qt::DiffPanel* diff() const { return diff_; }
@@ -90,6 +98,7 @@ class Workspace : public QMainWindow {
     void panes_changed();
     void diff_shown_changed(bool shown);
     void history_shown_changed(bool shown);
+    void sides_shown_changed(bool shown);
 
   protected:
     void showEvent(QShowEvent* event) override;
@@ -117,6 +126,7 @@ class Workspace : public QMainWindow {
     qt::EditPanel* editor_ = nullptr;
     qt::InspectorPanel* inspector_ = nullptr;
     qt::DiffPanel* diff_ = nullptr;
+    qt::SidesPanel* sides_ = nullptr;
     qt::TablePanel *figures_ = nullptr, *changes_ = nullptr;
     qt::HistoryPanel* history_ = nullptr;
     qt::PaneHeader *graph_header_ = nullptr, *tensor_header_ = nullptr, *code_header_ = nullptr,

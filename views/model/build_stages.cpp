@@ -33,6 +33,22 @@ void describe_pass(StageStep& out, const session::Recipe& recipe, std::size_t in
     }
 }
 
+/// The import's options are the shapes of the model's inputs.
+void describe_inputs(StageStep& out, const session::Snapshot& snapshot) {
+    out.reference = "import";
+    out.summary = "Reads the model. A shape that is set here takes the place of the model's own.";
+    for (const graph::Var& param : snapshot.steps.front()->module.main->params) {
+        const graph::TensorType* type = graph::as_tensor(param->type);
+        if (type == nullptr) continue;
+        StageOption option{param->name, "", "", "extents of this input, as 1,3,224,224; empty: the model's own"};
+        for (const graph::Dim& dim : type->dims)
+            option.value +=
+                (option.value.empty() ? "" : ",") + (dim.is_static() ? std::to_string(dim.value) : dim.symbol);
+        option.own = snapshot.recipe.shapes.contains(param->name);
+        out.options.push_back(std::move(option));
+    }
+}
+
 std::string error_text(double error) {
     if (error == 0) return "exact";
     char text[32];
@@ -75,12 +91,14 @@ StageStep graph_stage(const session::Snapshot& snapshot, std::size_t index, int 
     if (index > 0 && pass < snapshot.recipe.passes.size() && snapshot.recipe.passes[pass].name == step.name)
         describe_pass(out, snapshot.recipe, pass);
     if (index == 0) {
+        describe_inputs(out, snapshot);
         out.detail = std::to_string(step.operators) + " ops";
     } else if (step.changed) {
         const auto before = static_cast<long>(snapshot.steps[index - 1]->operators),
                    after = static_cast<long>(step.operators);
-        out.detail = after == before ? std::to_string(step.rewrites.size()) + " rewrites"
-                                     : (after < before ? "−" : "+") + std::to_string(std::labs(after - before));
+        out.detail = after == before
+                         ? std::to_string(step.rewrites.size()) + (step.rewrites.size() == 1 ? " rewrite" : " rewrites")
+                         : (after < before ? "−" : "+") + std::to_string(std::labs(after - before));
         out.tooltip += ", " + std::to_string(step.rewrites.size()) + " rewrites";
     } else if (!step.error) {
         out.tooltip += step.enabled ? ", changed nothing" : ", switched off";

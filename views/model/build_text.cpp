@@ -68,7 +68,7 @@ std::string why_no_kernels(const session::Snapshot& snapshot) {
         return "There are no kernels: " + snapshot.steps.back()->name + " failed. Mend it, switch it off, or undo.";
     if (!snapshot.compiled || !snapshot.compiled->dynamic) return {};
     const Diagnostic why = session::why_dynamic(snapshot.compiled->dynamic->imported());
-    std::string text = why.message + (why.hint.empty() ? "." : ". " + why.hint + ".");
+    std::string text = why.message + (why.hint.empty() ? "." : ". Double-click the import stage to set them.");
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
     return text;
 }

@@ -58,7 +58,7 @@ struct MovePass {
     int from = 0, to = 0; ///< index before, index afterwards
 };
 struct SetPassOption {
-    int pass = 0;
+    int pass = 0;            ///< -1: the import, whose options are the shapes of its inputs
     std::string name, value; ///< an empty value where the option's own is not empty: back to the fallback
 };
 struct SetLevel {
@@ -113,13 +113,25 @@ struct PinLeft {
     bool on = true;
 };
 struct SwapSides {};
-/// Opens a second recipe: a file, a built-in network, or a variant of the one that is open.
+/// Opens another recipe beside the open one: a file, a built-in network, or a variant of it.
 struct CompareWith {
-    enum class What : std::uint8_t { File, Sample, Frozen, Unscheduled, Unoptimized };
+    enum class What : std::uint8_t { File, Sample, Frozen, Unscheduled, Unoptimized, Target };
     What what = What::Frozen;
-    std::string name; ///< of the file or network
+    std::string name; ///< of the file or network; the target as the command line has it
 };
+/// Closes all of them.
 struct StopComparing {};
+/// Whether recipes are shown side by side.
+struct ShowSides {
+    bool on = true;
+};
+/// Compares the texts with another of them: an index into Screen::other_titles.
+struct ChooseOther {
+    int index = 0;
+};
+struct CloseOther {
+    int index = 0;
+};
 /// Shows where the selected value came from and what became of it.
 struct ShowHistory {
     bool on = true;
@@ -134,7 +146,7 @@ using Command = std::variant<OpenFile, OpenSample, CloseModel, Reload, SelectSta
                              MovePass, SetPassOption, SetLevel, ApplyText, ShowEditor, CheckSteps, Bisect, GoToEdit,
                              ChooseOverlay, ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode,
                              SaveRecipe, CancelJobs, Undo, Redo, ClearProblems, ShowDiff, PinLeft, SwapSides,
-                             CompareWith, StopComparing, ShowHistory, ExportDiff>;
+                             CompareWith, StopComparing, ShowSides, ChooseOther, CloseOther, ShowHistory, ExportDiff>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

@@ -24,9 +24,15 @@ struct DiffRequest {
 /// Pre: both points are graph steps.
 [[nodiscard]] GraphDescription describe_diff(const DiffRequest& request);
 
-/// The costs of any number of recipes beside each other, a column each. Errors: Cancelled.
-[[nodiscard]] Result<Table> compare_figures(const std::vector<session::SnapshotPtr>& snapshots,
-                                            const Progress& progress);
+/// One graph among several that are compared.
+struct ComparedStep {
+    session::SnapshotPtr snapshot;
+    int step = -1;
+    std::string title = {}; ///< empty: the snapshot's
+};
+/// The costs of any number of recipes beside each other, a column each: bars are shares of the largest. Times where
+/// they were run. Errors: Cancelled.
+[[nodiscard]] Result<Table> compare_figures(const std::vector<ComparedStep>& sides, const Progress& progress);
 
 /// The costs of one point as a table of figures, for the dump of a single point.
 [[nodiscard]] Table build_statistics(const session::Snapshot& snapshot, const session::Point& point);

@@ -2,6 +2,7 @@
 
 #include "core/session/statistics.hpp"
 #include "core/tensor/node.hpp"
+#include "views/model/diff_build.hpp"
 #include "views/model/graph_view.hpp"
 #include "views/model/memory_view.hpp"
 
@@ -187,6 +188,22 @@ Table table_of(const Figures& left, const Figures& right) {
     return table;
 }
 
+/// What the last run of each took; nothing when none was run.
+void add_times(Table& table, const std::vector<ComparedStep>& sides) {
+    double most = 0;
+    for (const ComparedStep& side : sides)
+        if (side.snapshot->run) most = std::max(most, side.snapshot->run->milliseconds);
+    if (most <= 0) return;
+    TableRow row;
+    row.cells.push_back({"time of a run", 0, -1});
+    for (const ComparedStep& side : sides) {
+        const double ms = side.snapshot->run ? side.snapshot->run->milliseconds : -1;
+        row.cells.push_back({ms < 0 ? "not run" : formatted(ms < 1 ? "%.3f ms" : "%.2f ms", ms), ms,
+                             ms < 0 ? -1 : static_cast<float>(ms / most)});
+    }
+    table.rows.push_back(std::move(row));
+}
+
 } // namespace
 
 Result<Table> compare_statistics(const DiffRequest& request, const Progress& progress) {
@@ -195,26 +212,32 @@ Result<Table> compare_statistics(const DiffRequest& request, const Progress& pro
     return table_of(left, right);
 }
 
-Result<Table> compare_figures(const std::vector<session::SnapshotPtr>& snapshots, const Progress& progress) {
+Result<Table> compare_figures(const std::vector<ComparedStep>& sides, const Progress& progress) {
     std::vector<Figures> columns;
     Figures all; // every figure that any of them has, in order
-    for (const session::SnapshotPtr& snapshot : snapshots) {
-        ORRERY_TRY(columns.emplace_back(), figures_of(*snapshot, {}, progress));
-        for (const Figure& figure : columns.back())
-            if (std::ranges::find(all, figure.name, &Figure::name) == all.end()) all.push_back(figure);
-    }
     Table table;
     table.columns = {{"Figure", Align::Left, 0}};
-    for (const session::SnapshotPtr& snapshot : snapshots) table.columns.push_back({snapshot->title, Align::Right, 12});
+    for (const ComparedStep& side : sides) {
+        const session::Point point{session::Level::Graph, side.step, {}};
+        ORRERY_TRY(columns.emplace_back(), figures_of(*side.snapshot, point, progress));
+        for (const Figure& figure : columns.back())
+            if (std::ranges::find(all, figure.name, &Figure::name) == all.end()) all.push_back(figure);
+        table.columns.push_back({side.title.empty() ? side.snapshot->title : side.title, Align::Right, 18});
+    }
     table.empty_reason = "There is nothing to compare.";
+    add_times(table, sides);
     for (const Figure& figure : all) {
         TableRow row;
-        row.cells.push_back({figure.name, static_cast<double>(table.rows.size()), -1});
+        row.cells.push_back({figure.name, static_cast<double>(table.rows.size() + 1), -1});
+        double most = 0;
         for (const Figures& column : columns) {
             const auto it = std::ranges::find(column, figure.name, &Figure::name);
             const double value = it == column.end() ? 0 : it->value;
+            most = std::max(most, value);
             row.cells.push_back({value_text(value, figure.unit), value, -1});
         }
+        for (std::size_t c = 1; c < row.cells.size() && most > 0; ++c)
+            row.cells[c].bar = static_cast<float>(row.cells[c].sort_key / most);
         table.rows.push_back(std::move(row));
     }
     return table;

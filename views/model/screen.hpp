@@ -9,6 +9,7 @@
 #include "views/model/script_view.hpp"
 #include "views/model/search_view.hpp"
 #include "views/model/selection.hpp"
+#include "views/model/sides_view.hpp"
 #include "views/model/stages_view.hpp"
 #include "views/model/text_view.hpp"
 
@@ -35,6 +36,7 @@ struct Screen {
     std::shared_ptr<const StartViewData> start = std::make_shared<StartViewData>();
     std::shared_ptr<const DiffViewData> diff = std::make_shared<DiffViewData>();
     std::shared_ptr<const HistoryViewData> history = std::make_shared<HistoryViewData>();
+    std::shared_ptr<const SidesViewData> sides = std::make_shared<SidesViewData>();
     std::shared_ptr<const SearchViewData> search = std::make_shared<SearchViewData>();
     StatusViewData status;
     std::vector<std::string> functions; ///< names of all tensor programs, in order of execution
@@ -47,7 +49,9 @@ struct Screen {
     bool heat = false; ///< whether the overlay is drawn over the graph
     Overlay overlay = Overlay::Latency;
     GroupBy group_by = GroupBy::Blocks;
-    std::string other_title; ///< of the recipe compared with; empty when none is
+    std::string other_title;               ///< of the recipe whose texts are compared; empty when none is
+    std::vector<std::string> other_titles; ///< of all recipes beside the open one
+    int chosen_other = -1;                 ///< index of `other_title` among them
     bool left_pinned = false;
     int shown_step = -1; ///< the graph's
 };

@@ -80,10 +80,21 @@ Key problems_key(const session::Snapshot& s) {
     return key;
 }
 
-std::string target_title(const session::Recipe& recipe) {
-    std::string title = recipe.target.backend + " · " + (recipe.target.cpu.empty() ? "native" : recipe.target.cpu);
-    const int threads = recipe.threads > 0 ? recipe.threads : recipe.target.cores;
-    return title + " · " + std::to_string(threads) + (threads == 1 ? " thread" : " threads");
+/// What the graph of a step is drawn from.
+Key picture_key(const session::Snapshot& s, int step, const GraphOptions& o) {
+    Key key{address(shown_step(s, step)), address(s.compiled), address(s.run), address(s.check),
+            (o.group_repeats ? 1u : 0u) + (o.show_constants ? 2u : 0u) + (static_cast<std::uint64_t>(o.groups) << 2) +
+                (static_cast<std::uint64_t>(o.group_by) << 8) + (static_cast<std::uint64_t>(o.overlay) << 16)};
+    add_functions(key, s);
+    if (!s.has_model()) add_text(key, s.title);
+    for (const std::string& name : o.toggled) add_text(key, name);
+    return key;
+}
+
+std::string side_status(const session::Snapshot& s) {
+    if (!s.problems.empty() && s.problems.front().severity == Severity::Error) return s.problems.front().message;
+    if (!s.jobs.empty()) return s.jobs.front().label;
+    return s.has_model() ? "" : "reading " + s.title;
 }
 
 } // namespace
@@ -97,15 +108,7 @@ template <class T, class Build> std::shared_ptr<const T> ScreenBuilder::part(Par
 }
 
 Key ScreenBuilder::graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& o) {
-    const session::Snapshot& s = *snapshot;
-    Key key{address(shown_step(s, o.graph_step)), address(s.compiled), address(s.run), address(s.check),
-            (o.graph.group_repeats ? 1u : 0u) + (o.graph.show_constants ? 2u : 0u) +
-                (static_cast<std::uint64_t>(o.graph.groups) << 2) +
-                (static_cast<std::uint64_t>(o.graph.group_by) << 8) +
-                (static_cast<std::uint64_t>(o.graph.overlay) << 16)};
-    add_functions(key, s);
-    if (!s.has_model()) add_text(key, s.title);
-    for (const std::string& name : o.graph.toggled) add_text(key, name);
+    Key key = picture_key(*snapshot, o.graph_step, o.graph);
     if (const DiffRequest request = diff_request(snapshot, o); o.diff.on && compares_graphs(request))
         for (const std::uint64_t part : request_key(request)) key.push_back(part);
     return key;
@@ -172,6 +175,10 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.heat = options.heat;
     screen.overlay = options.graph.overlay, screen.group_by = options.graph.group_by;
     if (options.diff.other) screen.other_title = options.diff.other->title;
+    for (const session::SnapshotPtr& other : options.sides.others) {
+        if (other == options.diff.other) screen.chosen_other = static_cast<int>(screen.other_titles.size());
+        screen.other_titles.push_back(other->title);
+    }
     screen.left_pinned = options.diff.pinned.has_value();
     last_ = snapshot;
     return screen;
@@ -263,6 +270,87 @@ Result<std::shared_ptr<const HistoryViewData>> ScreenBuilder::build_history(cons
     history_ = {std::move(key), std::make_shared<const HistoryViewData>(std::move(built))};
     history_alive_ = snapshot;
     return history_.data;
+}
+
+Key ScreenBuilder::sides_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    if (!options.sides.on || !snapshot->has_model()) return {};
+    Key key = picture_key(*snapshot, options.graph_step, options.graph);
+    for (const session::SnapshotPtr& other : options.sides.others) {
+        const Key own = picture_key(*other, same_step(*snapshot, options.graph_step, *other), options.graph);
+        key.insert(key.end(), own.begin(), own.end());
+        add_text(key, other->title + side_status(*other));
+    }
+    return key;
+}
+
+Result<std::shared_ptr<const GraphViewData>> ScreenBuilder::side_graph(std::size_t index,
+                                                                       const session::SnapshotPtr& snapshot,
+                                                                       const ViewOptions& options,
+                                                                       const Progress& progress) {
+    SidePart& part = side_parts_[index];
+    const session::SnapshotPtr& other = options.sides.others[index];
+    const int step = same_step(*snapshot, options.graph_step, *other);
+    Key mapped{address(snapshot->steps.front()), other->has_model() ? address(other->steps.front()) : 0};
+    Key key = picture_key(*other, step, options.graph);
+    key.insert(key.end(), mapped.begin(), mapped.end());
+    if (part.graph.data && part.graph.key == key) return part.graph.data;
+    GraphViewData none;
+    none.empty_reason = side_status(*other);
+    std::shared_ptr<const GraphViewData> built = std::make_shared<const GraphViewData>(std::move(none));
+    if (other->has_model()) {
+        if (part.mapped != mapped)
+            part.origins = session::map_sources(snapshot->steps.front()->module, other->steps.front()->module);
+        const GraphDescription description = describe_side({*snapshot, *other, step, static_cast<int>(index) + 1},
+                                                           part.origins, {options.graph.group_by, &side_costs_});
+        const bool same = part.alive[1] && part.alive[1]->title == other->title && !part.graph.data->nodes.empty();
+        ORRERY_TRY(GraphViewData drawn, build_graph_view(description, options.graph, *layouts_, progress,
+                                                         same ? part.graph.data.get() : nullptr));
+        built = std::make_shared<const GraphViewData>(std::move(drawn));
+    }
+    part.graph = {std::move(key), std::move(built)};
+    part.mapped = std::move(mapped);
+    part.alive = {snapshot, other};
+    return part.graph.data;
+}
+
+Result<std::shared_ptr<const SidesViewData>>
+ScreenBuilder::build_sides(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress) {
+    Key key = sides_key(snapshot, options);
+    if (sides_.data && sides_.key == key) return sides_.data;
+    SidesViewData data;
+    const std::vector<session::SnapshotPtr>& others = options.sides.others;
+    if (!key.empty()) {
+        side_parts_.resize(others.size());
+        const auto nothing = std::make_shared<const GraphViewData>();
+        data.sides.push_back({snapshot->title, target_title(snapshot->recipe), {}, nothing});
+        std::vector<ComparedStep> columns{{snapshot, options.graph_step}};
+        Key figures{address(shown_step(*snapshot, options.graph_step)), address(snapshot->run)};
+        for (std::size_t i = 0; i < others.size(); ++i) {
+            ORRERY_TRY(const auto graph, side_graph(i, snapshot, options, progress));
+            data.sides.push_back({others[i]->title, target_title(others[i]->recipe), side_status(*others[i]), graph});
+            columns.push_back({others[i], same_step(*snapshot, options.graph_step, *others[i])});
+            figures.push_back(address(shown_step(*others[i], columns.back().step)));
+            figures.push_back(address(others[i]->run));
+            add_text(figures, others[i]->title);
+        }
+        std::erase_if(columns, [](const ComparedStep& c) { return !c.snapshot->has_model(); });
+        if (!figures_.data || figures_.key != figures) {
+            if (others.empty()) columns.clear(); // nobody sees them
+            ORRERY_TRY(Table table, compare_figures(columns, progress));
+            figures_ = {std::move(figures), std::make_shared<const Table>(std::move(table))};
+        }
+        data.figures = *figures_.data;
+        const auto step = shown_step(*snapshot, options.graph_step);
+        data.summary = std::to_string(data.sides.size()) + " recipes, " +
+                       (step->name == "import" ? std::string("as imported") : "after " + step->name);
+    } else {
+        side_parts_.clear();
+        figures_ = {};
+    }
+    sides_ = {std::move(key), std::make_shared<const SidesViewData>(std::move(data))};
+    sides_alive_ = others;
+    sides_alive_.push_back(snapshot);
+    return sides_.data;
 }
 
 } // namespace orrery::views

@@ -32,6 +32,10 @@ class ScreenBuilder {
     build_comparison(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
     [[nodiscard]] Result<std::shared_ptr<const HistoryViewData>>
     build_history(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
+    /// The recipes side by side: graphs and figures that did not change are the same objects. The first side's graph is
+    /// empty: it is that of `build_graph`. Errors: Cancelled. Thread: from the same thread as the two above.
+    [[nodiscard]] Result<std::shared_ptr<const SidesViewData>>
+    build_sides(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
 
     /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long
     /// as the snapshot they were taken from lives.
@@ -39,6 +43,7 @@ class ScreenBuilder {
     [[nodiscard]] static Key graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key diff_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    [[nodiscard]] static Key sides_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
 
   private:
     template <class T> struct Part {
@@ -54,6 +59,16 @@ class ScreenBuilder {
         std::shared_ptr<const GraphViewData> data;
     };
     void keep_drawn(Drawn drawn);
+
+    /// A recipe beside the open one, as it was drawn last.
+    struct SidePart {
+        Part<GraphViewData> graph;
+        Key mapped; ///< the imports that `origins` is of
+        session::SourceMap origins;
+        std::array<session::SnapshotPtr, 2> alive;
+    };
+    Result<std::shared_ptr<const GraphViewData>> side_graph(std::size_t index, const session::SnapshotPtr& snapshot,
+                                                            const ViewOptions& options, const Progress& progress);
 
     std::shared_ptr<layout::LayoutEngine> layouts_;
     CostBook costs_;
@@ -71,6 +86,11 @@ class ScreenBuilder {
     Part<GraphViewData> graph_;
     Part<DiffViewData> diff_;
     Part<HistoryViewData> history_;
+    Part<SidesViewData> sides_;
+    Part<Table> figures_;
+    std::vector<SidePart> side_parts_; ///< parallel to SideOptions::others
+    std::vector<session::SnapshotPtr> sides_alive_;
+    CostBook side_costs_;
     std::vector<session::SnapshotPtr> graph_alive_, diff_alive_;
     session::SnapshotPtr history_alive_;
     std::shared_ptr<const StartViewData> start_;

@@ -3,6 +3,7 @@
 
 #include "core/session/point.hpp"
 #include "core/session/snapshot.hpp"
+#include "core/session/source_map.hpp"
 #include "views/model/cost_book.hpp"
 #include "views/model/diff_build.hpp"
 #include "views/model/graph_view.hpp"
@@ -14,6 +15,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace orrery::views {
 
@@ -23,6 +25,12 @@ struct DiffOptions {
     std::optional<session::Point> pinned; ///< left side; none: the stage before the selected one
     session::SnapshotPtr other;           ///< recipe B, on the right; null: both sides are of one recipe
     bool swapped = false;
+};
+
+/// What stands side by side.
+struct SideOptions {
+    bool on = false; ///< recipes are shown side by side
+    std::vector<session::SnapshotPtr> others;
 };
 
 /// What the panes show of a snapshot; saved with the window, not with the recipe.
@@ -39,6 +47,7 @@ struct ViewOptions {
     bool editor = false; ///< the text of the shown step is wanted
     Selection selection;
     DiffOptions diff;
+    SideOptions sides;
     bool history = false;      ///< the history of the selected value is shown
     std::string history_value; ///< its name at the shown step; empty: what fits the selection best
 };
@@ -62,6 +71,22 @@ struct DescribeOptions {
 /// step only.
 [[nodiscard]] GraphDescription describe_graph(const session::Snapshot& snapshot, int graph_step,
                                               const DescribeOptions& options = {});
+/// "llvm · native · 2 threads".
+[[nodiscard]] std::string target_title(const session::Recipe& recipe);
+/// The step of `to` that stands for a graph step of `from`: of the same name, the last for the last or for none such.
+[[nodiscard]] int same_step(const session::Snapshot& from, int step, const session::Snapshot& to);
+
+/// The items of a side's graph in terms of the first side's model, as `origins` maps them. Nodes without a counterpart
+/// there are told apart from those of other sides by `side`, its place among them, from 1. Pre: both have a model.
+struct SideStep {
+    const session::Snapshot& first;
+    const session::Snapshot& other;
+    int step = -1; ///< of `other`
+    int side = 1;
+};
+[[nodiscard]] GraphDescription describe_side(const SideStep& what, const session::SourceMap& origins,
+                                             const DescribeOptions& options);
+
 [[nodiscard]] TextViewData build_tensor(const session::Snapshot& snapshot, const ViewOptions& options);
 enum class CodeView : std::uint8_t { Llvm, Assembly };
 /// `tensor` is the view of the same function: links and tints come from it.

@@ -97,7 +97,8 @@ void PassCard::refresh(const views::StagesViewData& data) {
     const views::StageStep* same = nullptr;
     for (const views::StageSection& section : data.sections)
         for (const views::StageStep& step : section.steps)
-            if (step.pass >= 0 && step.name == step_.name && (step.selected || (step.pass == step_.pass && !same)))
+            if ((step.pass >= 0 || step.id == 0) && step.name == step_.name &&
+                (step.selected || (step.pass == step_.pass && !same)))
                 same = &step;
     if (same == nullptr) return close_card();
     const bool other_options = same->options != step_.options || same->pass != step_.pass;
@@ -137,6 +138,7 @@ void PassCard::render() {
     error_->setText(text_of(step_.error));
     error_->setStyleSheet(QStringLiteral("color: %1").arg(theme().error.name()));
     error_->setVisible(!step_.error.empty());
+    for (QToolButton* button : {switch_, earlier_, later_, remove_}) button->setVisible(step_.pass >= 0);
     switch_->setText(off ? tr("Switch on") : tr("Switch off"));
     earlier_->setEnabled(step_.pass > 0);
     add_options();
@@ -208,6 +210,7 @@ void PassCard::place() {
 
 void PassCard::keyPressEvent(QKeyEvent* event) {
     if (event->key() == Qt::Key_Escape) return close_card();
+    if (step_.pass < 0) return QFrame::keyPressEvent(event); // the import stays
     if (event->key() == Qt::Key_Delete) return send(views::RemovePass{step_.pass});
     if ((event->modifiers() & Qt::ControlModifier) != 0 && event->key() == Qt::Key_Left && step_.pass > 0)
         return send(views::MovePass{step_.pass, step_.pass - 1});

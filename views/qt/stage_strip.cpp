@@ -279,7 +279,8 @@ bool StageStrip::eventFilter(QObject* watched, QEvent* event) {
     if (button == nullptr) return QWidget::eventFilter(watched, event);
     if (event->type() == QEvent::KeyPress && key_on(button, static_cast<QKeyEvent*>(event))) return true;
     if (event->type() == QEvent::FocusIn) area_->ensureWidgetVisible(button, 60, 0);
-    if (event->type() == QEvent::MouseButtonDblClick && button->step().pass >= 0) {
+    const bool card = button->step().pass >= 0 || button->step().id == 0;
+    if (event->type() == QEvent::MouseButtonDblClick && card) {
         Q_EMIT card_requested(button);
         return true;
     }
@@ -350,6 +351,9 @@ void StageStrip::contextMenuEvent(QContextMenuEvent* event) {
         if (button->isHidden() || !button->rect().contains(button->mapFromGlobal(event->globalPos()))) continue;
         const views::StageStep step = button->step();
         menu.addAction(tr("Show this stage"), this, [this, step] { send(views::SelectStage{step.id}); });
+        if (step.id == 0)
+            menu.addAction(tr("Shapes of the inputs…"), QKeySequence(Qt::Key_F2), this,
+                           [this, button] { Q_EMIT card_requested(button); });
         if (step.pass >= 0) {
             const bool off = step.state == views::StageState::Disabled;
             menu.addAction(tr("Options and facts…"), QKeySequence(Qt::Key_F2), this,
