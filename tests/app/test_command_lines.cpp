@@ -4,11 +4,13 @@
 #include "core/graph/text.hpp"
 #include "core/session/compiler.hpp"
 #include "core/session/recipe_arguments.hpp"
+#include "tests/gui/dynamic_models.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <array>
 #include <cstdio>
+#include <fstream>
 #include <sys/wait.h>
 
 using namespace orrery;
@@ -83,7 +85,7 @@ TEST_CASE("wrong passes end with status 1 and what would be right", "[app][cli]"
     for (const char* line :
          {"orrery show mlp --pass NoSuchPass", "orrery show mlp --without DeadCode#9",
           "orrery show mlp --pass-option FuseOps.no_such=1", "orrery show mlp --recipe /no/such/file",
-          "orrery export mlp -o /tmp/orrery_no_kind", "orrery show mlp --after NoSuchStep"}) {
+          "orrery export mlp -o orrery_no_kind", "orrery show mlp --after NoSuchStep"}) {
         const Output out = run_in_shell(line);
         INFO(line << "\n" << out.text);
         CHECK(out.status == 1);
@@ -110,4 +112,33 @@ TEST_CASE("bisect, check --steps and export work without a display", "[app][cli]
         std::fclose(made);
         std::remove(file.c_str());
     }
+}
+
+TEST_CASE("what no file can hold is refused: shapes known late, regions of another backend", "[app][cli]") {
+    const auto refused = [](const std::string& line, const char* file) {
+        const Output out = run_in_shell(line + " -o " + file);
+        INFO(line << "\n" << out.text);
+        CHECK(out.status == 1);
+        CHECK(out.text.starts_with("orrery: "));
+        std::FILE* made = std::fopen(file, "rb");
+        CHECK(made == nullptr);
+        if (made != nullptr) std::fclose(made);
+        return out.text;
+    };
+    for (const auto& [name, bytes] : {std::pair("orrery_test_any_batch.onnx", gui_test::any_batch()),
+                                      {"orrery_test_branch_and_loop.onnx", gui_test::branch_and_loop()}}) {
+        std::ofstream(name, std::ios::binary) << bytes;
+        for (const char* file : {"orrery_test_refused.so", "orrery_test_refused.o", "orrery_test_refused.ll"})
+            CHECK(refused(std::string("orrery compile ") + name, file).find("kernels are made") != std::string::npos);
+    }
+    // With its extents bound the same model is as good as any.
+    const Output bound =
+        run_in_shell("orrery compile orrery_test_any_batch.onnx --shape x=2,3,12 -o orrery_test_bound.so");
+    INFO(bound.text);
+    CHECK(bound.status == 0);
+    if (run_in_shell("orrery show lenet --partition dnnl").status == 0)
+        for (const char* file : {"orrery_test_refused.so", "orrery_test_refused.s"})
+            CHECK(refused("orrery compile lenet --partition dnnl", file).find("dnnl") != std::string::npos);
+    for (const char* file : {"orrery_test_any_batch.onnx", "orrery_test_branch_and_loop.onnx", "orrery_test_bound.so"})
+        std::remove(file);
 }

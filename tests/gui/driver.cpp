@@ -3,6 +3,7 @@
 #include <QApplication>
 #include <QDir>
 #include <QElapsedTimer>
+#include <QTimer>
 
 #include <algorithm>
 #include <vector>
@@ -10,6 +11,18 @@
 namespace orrery::gui_test {
 
 bool wait_for(const std::function<bool()>& done) { return QTest::qWaitFor(done, 10'000); }
+
+bool spin_until(const std::function<bool()>& done) {
+    QElapsedTimer timer;
+    timer.start();
+    QTimer alarm; // so that there is an event when nothing else comes
+    alarm.start(1);
+    while (!done()) {
+        if (timer.elapsed() > 10'000) return false;
+        QApplication::processEvents(QEventLoop::AllEvents | QEventLoop::WaitForMoreEvents);
+    }
+    return true;
+}
 
 void show(QWidget& widget, int width, int height) {
     widget.resize(width, height);

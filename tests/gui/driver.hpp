@@ -11,6 +11,8 @@ namespace orrery::gui_test {
 
 /// Runs the event loop until `done`, at most ten seconds. False when that never came.
 [[nodiscard]] bool wait_for(const std::function<bool()>& done);
+/// The same without the pauses between looks, for measuring: looks after each event.
+[[nodiscard]] bool spin_until(const std::function<bool()>& done);
 /// Shows the widget at a size and waits until it is on screen.
 void show(QWidget& widget, int width, int height);
 /// Saves the widget as shots/<name>.png and returns the picture.

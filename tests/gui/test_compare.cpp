@@ -1,7 +1,4 @@
-#include "app/main_window.hpp"
-#include "app/window_session.hpp"
-#include "backends/llvm/llvm_backend.hpp"
-#include "tests/gui/driver.hpp"
+#include "tests/gui/live_window.hpp"
 #include "views/qt/theme.hpp"
 
 #include <catch2/catch.hpp>
@@ -24,54 +21,14 @@ using app::ActionId;
 
 namespace {
 
-std::shared_ptr<session::Compiler> compiler() {
-    static const auto shared = std::make_shared<session::Compiler>(make_llvm_backend(), session::Compiler::Options{});
-    return shared;
-}
-
-struct Comparing {
-    app::SessionWorkbench workbench;
-    app::MainWindow window;
-    explicit Comparing(const char* sample, int width = 1680, int height = 1050)
-        : workbench(compiler(), {}), window(workbench, {{}, true}) {
-        window.workspace()->graph()->set_animated(false);
-        show(window, width, height);
+struct Comparing : LiveWindow {
+    explicit Comparing(const char* sample, int width = 1680, int height = 1050) : LiveWindow(width, height) {
         window.actions()[ActionId::LayoutPasses]->trigger();
-        workbench.submit(views::OpenSample{sample});
-        settle();
+        open(sample);
     }
-    [[nodiscard]] const views::Screen& screen() const { return *workbench.screen(); }
     [[nodiscard]] const views::DiffViewData& diff() const { return *screen().diff; }
     [[nodiscard]] qt::DiffPanel& panel() const { return *window.workspace()->diff(); }
-    void settle() {
-        int calm = 0;
-        REQUIRE(QTest::qWaitFor(
-            [&] {
-                calm = workbench.idle() && window.up_to_date() ? calm + 1 : 0;
-                return calm > 5;
-            },
-            120'000));
-    }
-    void trigger(ActionId id) {
-        window.actions()[id]->trigger();
-        settle();
-    }
-    int stage(const std::string& name) const {
-        const auto& steps = workbench.snapshot()->steps;
-        for (std::size_t i = 0; i < steps.size(); ++i)
-            if (steps[i]->name == name && (steps[i]->changed || i == 0)) return static_cast<int>(i);
-        return -1;
-    }
-    void select(int stage) {
-        workbench.submit(views::SelectStage{stage});
-        settle();
-    }
-    void both_themes(const QString& name) {
-        picture(window, name);
-        window.actions()[ActionId::DarkTheme]->setChecked(false);
-        picture(window, name + QStringLiteral("_light"));
-        window.actions()[ActionId::DarkTheme]->setChecked(true);
-    }
+    void select(int stage) { submit(views::SelectStage{stage}); }
 };
 
 } // namespace
@@ -286,4 +243,88 @@ TEST_CASE("the Passes layout on a small screen", "[gui][compare]") {
     t.settle();
     CHECK_FALSE(t.window.workspace()->diff_shown());
     for (const views::GraphNode& node : t.screen().graph->nodes) CHECK(node.change == views::NodeMark::None);
+}
+
+TEST_CASE("recipes side by side: variants, a target, a model; one selection for all", "[gui][compare][sides]") {
+    LiveWindow t;
+    t.open("lenet");
+    t.trigger(ActionId::LayoutCompare);
+    qt::SidesPanel& panel = *t.window.workspace()->sides();
+    panel.set_animated(false);
+    REQUIRE(panel.isVisible());
+    CHECK_FALSE(t.window.workspace()->pane_shown(app::PaneId::Graph));
+    CHECK(panel.graphs().size() == 1);
+    picture(t.window, "sides_alone");
+    t.trigger(ActionId::CompareUnoptimized);
+    CHECK(t.window.workspace()->arrangement() == app::Arrangement::Compare); // asked for here, shown here
+    t.submit(views::CompareWith{views::CompareWith::What::Target, "llvm -mcpu=x86-64-v2 -vector-bits=128"});
+    t.submit(views::CompareWith{views::CompareWith::What::Sample, "mlp"});
+    REQUIRE(panel.graphs().size() == 4);
+    CHECK(t.screen().sides->figures.columns.size() == 5);
+    CHECK(t.screen().other_title == "mlp");
+    // Variants of one model are linked node by node, one to many: a kernel to the operators it was made of.
+    qt::GraphView& first = *panel.graphs()[0];
+    qt::GraphView& plain = *panel.graphs()[1];
+    qt::GraphView& other = *panel.graphs()[2];
+    first.select_node(t.node("conv2d"));
+    t.settle();
+    CHECK(plain.linked().size() >= 1);
+    CHECK(other.linked().size() == 1);
+    t.both_themes("sides_four");
+    int add = -1;
+    for (std::size_t i = 0; i < plain.data().nodes.size(); ++i)
+        if (plain.data().nodes[i].title.find("tanh") != std::string::npos) add = static_cast<int>(i);
+    REQUIRE(add >= 0);
+    plain.select_node(add);
+    t.settle();
+    REQUIRE(first.linked().size() == 1);
+    CHECK(first.data().nodes[static_cast<std::size_t>(first.linked().front())].title.find("tanh") != std::string::npos);
+    // What the other model has alone selects itself and nothing else.
+    qt::GraphView& mlp = *panel.graphs()[3];
+    mlp.select_node(1);
+    t.settle();
+    CHECK_FALSE(mlp.linked().empty());
+    // A step of the strip is shown on all sides that have it.
+    t.submit(views::SelectStage{t.stage("SimplifyInference") < 0 ? 0 : t.stage("SimplifyInference")});
+    CHECK(t.screen().sides->summary.starts_with("4 recipes"));
+    t.submit(views::SelectStage{static_cast<int>(t.workbench.snapshot()->steps.size()) - 1});
+    // Times of all that this machine runs, one after another.
+    t.trigger(ActionId::Run);
+    const views::Table& figures = t.screen().sides->figures;
+    REQUIRE(figures.rows.front().cells[0].text == "time of a run");
+    CHECK(figures.rows.front().cells[1].sort_key > 0);
+    CHECK(figures.rows.front().cells[2].sort_key > 0);
+    CHECK(figures.rows.front().cells[3].text == "not run"); // made for another processor
+    CHECK(figures.rows.front().cells[4].sort_key > 0);
+    t.both_themes("sides_run");
+    // The same as text and as JSON.
+    CHECK(views::to_text(*t.screen().sides).find("time of a run") != std::string::npos);
+    // One is closed by its button; its neighbours stay.
+    click(panel.close_button(2), QPointF(6, 6));
+    t.settle();
+    REQUIRE(panel.graphs().size() == 3);
+    CHECK(t.screen().other_titles == std::vector<std::string>{"lenet at -O0", "mlp"});
+    // The texts of one of them, in the Passes layout.
+    Q_EMIT panel.texts_requested(1);
+    t.settle();
+    CHECK(t.window.workspace()->arrangement() == app::Arrangement::Passes);
+    CHECK(t.screen().other_title == "lenet at -O0");
+    CHECK(t.screen().diff->right_title.starts_with("lenet at -O0"));
+    t.trigger(ActionId::LayoutCompare);
+    t.trigger(ActionId::StopComparing);
+    CHECK(panel.graphs().size() == 1);
+    CHECK(t.screen().sides->sides.size() == 1);
+}
+
+TEST_CASE("two models side by side on a small screen", "[gui][compare][sides]") {
+    LiveWindow t(1280, 720);
+    t.open("resnet18");
+    t.trigger(ActionId::LayoutCompare);
+    t.window.workspace()->sides()->set_animated(false);
+    t.submit(views::CompareWith{views::CompareWith::What::Sample, "resnet50"});
+    CHECK(t.window.workspace()->sides()->graphs().size() == 2);
+    t.both_themes("sides_1280");
+    t.submit(views::CompareWith{views::CompareWith::What::File, "/no/such/model.onnx"});
+    CHECK(t.screen().problems->errors == 1);
+    CHECK(t.window.workspace()->sides()->graphs().size() == 2);
 }

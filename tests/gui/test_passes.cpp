@@ -1,10 +1,7 @@
-#include "app/main_window.hpp"
-#include "app/window_session.hpp"
-#include "backends/llvm/llvm_backend.hpp"
 #include "core/graph/text.hpp"
 #include "core/session/recipe_arguments.hpp"
 #include "core/transform/planted.hpp"
-#include "tests/gui/driver.hpp"
+#include "tests/gui/live_window.hpp"
 #include "views/qt/theme.hpp"
 
 #include <catch2/catch.hpp>
@@ -25,37 +22,12 @@ using app::ActionId;
 
 namespace {
 
-std::shared_ptr<session::Compiler> compiler() {
-    static const auto shared = std::make_shared<session::Compiler>(make_llvm_backend(), session::Compiler::Options{});
-    return shared;
-}
-
-struct Explorer {
-    app::SessionWorkbench workbench;
-    app::MainWindow window;
-    explicit Explorer(const char* network, int width = 1680, int height = 1050)
-        : workbench(compiler(), {}), window(workbench, {{}, true}) {
-        window.workspace()->graph()->set_animated(false);
-        show(window, width, height);
-        workbench.submit(views::OpenSample{network});
-        settle();
+struct Explorer : LiveWindow {
+    explicit Explorer(const char* network, int width = 1680, int height = 1050) : LiveWindow(width, height) {
+        open(network);
     }
-    [[nodiscard]] const views::Screen& screen() const { return *workbench.screen(); }
     [[nodiscard]] qt::StageStrip& strip() const { return *window.strip(); }
     [[nodiscard]] const std::vector<transform::PassStep>& passes() const { return workbench.snapshot()->recipe.passes; }
-    void settle() {
-        int calm = 0;
-        REQUIRE(QTest::qWaitFor(
-            [&] {
-                calm = workbench.idle() && window.up_to_date() ? calm + 1 : 0;
-                return calm > 5;
-            },
-            120'000));
-    }
-    void trigger(ActionId id) {
-        window.actions()[id]->trigger();
-        settle();
-    }
     [[nodiscard]] qt::StageButton* button(const std::string& name, int occurrence = 1) const {
         for (qt::StageButton* b : strip().buttons())
             if (b->step().name == name && --occurrence == 0) return b;
@@ -66,22 +38,7 @@ struct Explorer {
         click(b, b->rect().center());
         settle();
     }
-    /// The window in both themes.
-    void pictures(const QString& name) {
-        for (const bool dark : {true, false}) {
-            window.actions()[ActionId::DarkTheme]->setChecked(dark);
-            QTest::qWait(1);
-            picture(window, name + (dark ? QStringLiteral("_dark") : QStringLiteral("_light")));
-        }
-        window.actions()[ActionId::DarkTheme]->setChecked(true);
-    }
 };
-
-int node_with(const views::GraphViewData& graph, const std::string& part) {
-    for (std::size_t i = 0; i < graph.nodes.size(); ++i)
-        if (graph.nodes[i].title.find(part) != std::string::npos) return static_cast<int>(i);
-    return -1;
-}
 
 Result<graph::Module> doubles(const graph::Module& module, const pass::Context&) {
     // The last constant doubled: numbers change, types do not.
@@ -104,7 +61,7 @@ Result<graph::Module> doubles(const graph::Module& module, const pass::Context&)
 TEST_CASE("the strip: steps of all levels, n and b, changed only, filter", "[gui][passes]") {
     Explorer t("lenet");
     REQUIRE(t.screen().stages->sections.size() == 3);
-    t.pictures(QStringLiteral("passes_strip"));
+    t.both_themes(QStringLiteral("passes_strip"));
     t.trigger(ActionId::LayoutExplore);
     t.click_on(t.button("import"));
     CHECK(t.screen().graph->title == "imported");
@@ -176,7 +133,7 @@ TEST_CASE("passes are inserted, moved, dragged, switched off and removed, all un
     CHECK(t.strip().selected()->step().pass == 1);
     // Drag it back to the front.
     t.window.actions()[ActionId::ExpandStages]->setChecked(true); // dots are small to drag
-    QTest::qWait(1);
+    t.settle();
     qt::StageButton* dragged = t.strip().selected();
     qt::StageButton* target = t.strip().buttons()[1];
     const QPoint to = dragged->mapFromGlobal(target->mapToGlobal(QPoint(4, 18)));
@@ -198,7 +155,7 @@ TEST_CASE("passes are inserted, moved, dragged, switched off and removed, all un
     // The script lists it all; going to its first line is undoing everything.
     t.trigger(ActionId::ShowScript);
     CHECK(t.screen().script->table.rows.size() == 7);
-    t.pictures(QStringLiteral("passes_script"));
+    t.both_themes(QStringLiteral("passes_script"));
     while (!t.screen().undo_title.empty()) t.trigger(ActionId::Undo);
     CHECK(t.workbench.snapshot()->recipe == first);
     t.workbench.submit(views::GoToEdit{3});
@@ -213,7 +170,7 @@ TEST_CASE("options are edited in place, under their step", "[gui][passes]") {
     qt::PassCard& card = *t.window.pass_card();
     REQUIRE(card.isVisible());
     REQUIRE(card.editors().size() >= 2);
-    t.pictures(QStringLiteral("passes_card"));
+    t.both_themes(QStringLiteral("passes_card"));
     QLineEdit* depth = nullptr;
     QCheckBox* flag = nullptr;
     for (QWidget* editor : card.editors()) {
@@ -249,7 +206,7 @@ TEST_CASE("text edited by hand becomes a step; a mistake is shown at its line", 
     t.trigger(ActionId::EditText);
     qt::EditPanel& panel = *t.window.workspace()->editor();
     REQUIRE(panel.field()->toPlainText().contains(QStringLiteral("tanh(")));
-    t.pictures(QStringLiteral("passes_text"));
+    t.both_themes(QStringLiteral("passes_text"));
     QString text = panel.field()->toPlainText();
     panel.field()->setPlainText(QString(text).replace(QStringLiteral("= tanh("), QStringLiteral("= tahn(")));
     CHECK(panel.dirty());
@@ -261,14 +218,14 @@ TEST_CASE("text edited by hand becomes a step; a mistake is shown at its line", 
     CHECK(t.screen().graph->title.starts_with("before HandEdit"));
     t.trigger(ActionId::ShowScript);
     t.trigger(ActionId::EditText);
-    t.pictures(QStringLiteral("passes_text_error"));
+    t.both_themes(QStringLiteral("passes_text_error"));
     panel.field()->setPlainText(QString(text).replace(QStringLiteral("= tanh("), QStringLiteral("= relu(")));
     panel.apply();
     t.settle();
     CHECK(t.passes().size() == transform::default_pipeline().size() + 1); // the same step, mended
     CHECK(t.button("HandEdit")->step().state == views::StageState::Done);
     CHECK(t.screen().problems->errors == 0);
-    CHECK(node_with(*t.screen().graph, "relu") >= 0);
+    CHECK(t.node("relu") >= 0);
     t.trigger(ActionId::Undo);
     t.trigger(ActionId::Undo);
     CHECK(t.passes() == transform::default_pipeline());
@@ -290,7 +247,7 @@ TEST_CASE("steps are checked in the background and the first wrong one is found"
     CHECK(t.workbench.snapshot()->bisection->pass == "Doubles");
     CHECK(t.button("Doubles")->step().culprit);
     t.click_on(t.button("FuseOps"));
-    t.pictures(QStringLiteral("passes_bisect"));
+    t.both_themes(QStringLiteral("passes_bisect"));
 }
 
 TEST_CASE("the selected node stays where it is while stepping", "[gui][passes]") {
@@ -299,7 +256,7 @@ TEST_CASE("the selected node stays where it is while stepping", "[gui][passes]")
         t.trigger(ActionId::LayoutExplore);
         t.trigger(ActionId::OpenGroups);
         qt::GraphView& view = *t.window.workspace()->graph();
-        const int node = node_with(view.data(), "conv2d");
+        const int node = t.node("conv2d");
         REQUIRE(node >= 0);
         view.select_node(node);
         t.settle();
@@ -316,6 +273,86 @@ TEST_CASE("the selected node stays where it is while stepping", "[gui][passes]")
             if (k == last - 1) picture(t.window, QStringLiteral("passes_stable_%1_import").arg(network));
         }
         picture(t.window, QStringLiteral("passes_stable_%1").arg(network));
+    }
+}
+
+TEST_CASE("a view that nobody moves comes back to the same picture after stepping there and back", "[gui][passes]") {
+    for (const char* network : {"lenet", "squeezenet"}) {
+        Explorer t(network);
+        t.trigger(ActionId::LayoutExplore);
+        t.trigger(ActionId::OpenGroups);
+        const int last = static_cast<int>(t.workbench.snapshot()->steps.size()) - 1;
+        const auto places = [&] {
+            std::vector<QRectF> of;
+            for (std::size_t i = 0; i < t.graph().data().nodes.size(); ++i)
+                of.push_back(t.graph().node_on_screen(static_cast<int>(i)));
+            return of;
+        };
+        t.strip().step(-1, false);
+        t.settle();
+        t.strip().step(1, false);
+        t.settle();
+        const std::vector<QRectF> at_last = places();
+        std::vector<QRectF> at_import;
+        for (int round = 0; round < 3; ++round) {
+            for (int k = 0; k < last; ++k) {
+                t.strip().step(-1, false);
+                t.settle();
+            }
+            if (round == 0) {
+                at_import = places();
+                picture(t.window, QStringLiteral("passes_unmoved_%1_import").arg(network));
+            }
+            CHECK(places() == at_import);
+            for (int k = 0; k < last; ++k) {
+                t.strip().step(1, false);
+                t.settle();
+            }
+            INFO(network << ", round " << round);
+            CHECK(places() == at_last);
+        }
+    }
+}
+
+TEST_CASE("groups of every kind are opened, closed, and toggled one by one", "[gui][passes][groups]") {
+    Explorer t("resnet18");
+    t.trigger(ActionId::LayoutExplore);
+    for (const auto& [id, name] : {std::pair(ActionId::GroupModules, "modules"),
+                                   {ActionId::GroupOnlyRepeats, "repeats"},
+                                   {ActionId::GroupKernels, "kernels"},
+                                   {ActionId::GroupBlocks, "blocks"}}) {
+        INFO(name);
+        t.trigger(id);
+        t.trigger(ActionId::CloseGroups);
+        CHECK(t.screen().graph->frames.empty());
+        const auto closed =
+            std::ranges::count_if(t.screen().graph->nodes, [](const views::GraphNode& n) { return n.members > 0; });
+        REQUIRE(closed > 2);
+        picture(t.window, QStringLiteral("groups_%1_closed").arg(QLatin1String(name)));
+        // By key: the selected group opens, and closes from inside.
+        int group = 0;
+        while (t.screen().graph->nodes[static_cast<std::size_t>(group)].members == 0) ++group;
+        t.graph().select_node(group);
+        t.graph().setFocus();
+        QTest::keyClick(&t.graph(), Qt::Key_Return);
+        t.settle();
+        REQUIRE(t.screen().graph->frames.size() == 1);
+        const views::GraphFrame frame = t.screen().graph->frames.front();
+        CHECK(frame.members > 1);
+        // By mouse, on the frame's title.
+        t.graph().fit_all();
+        const layout::Rect box = t.screen().graph->frames.front().box;
+        const QRectF node = t.graph().node_on_screen(0);
+        const layout::Rect of = t.screen().graph->nodes.front().box;
+        const double scale = node.width() / of.width;
+        QTest::mouseDClick(
+            &t.graph(), Qt::LeftButton, {},
+            (node.topLeft() + QPointF(box.x + box.width / 2 - of.x, box.y + 8 - of.y) * scale).toPoint());
+        t.settle();
+        CHECK(t.screen().graph->frames.empty());
+        t.trigger(ActionId::OpenGroups);
+        CHECK(std::ssize(t.screen().graph->frames) == closed);
+        picture(t.window, QStringLiteral("groups_%1_open").arg(QLatin1String(name)));
     }
 }
 
@@ -341,7 +378,7 @@ TEST_CASE("overlays, their legend and their table share the selection", "[gui][p
     click(table.viewport(), table.visualRect(table.model()->index(0, 0)).center());
     t.settle();
     CHECK_FALSE(t.window.workspace()->graph()->linked().empty());
-    t.pictures(QStringLiteral("passes_operators"));
+    t.both_themes(QStringLiteral("passes_operators"));
     // Groups: by kernels, open and closed.
     t.trigger(ActionId::GroupKernels);
     t.trigger(ActionId::OpenGroups);
@@ -381,12 +418,12 @@ TEST_CASE("stepping a recipe of a hundred steps back and forth", "[.stepping]") 
                 QElapsedTimer timer;
                 timer.start();
                 t.strip().step(direction, false);
-                const auto done = [&] {
+                REQUIRE(spin_until([&] {
                     return t.workbench.screen()->stages != before->stages && t.workbench.idle() &&
                            t.window.up_to_date();
-                };
-                REQUIRE(QTest::qWaitFor(done, 10'000));
-                t.window.repaint();
+                }));
+                QApplication::sendPostedEvents();
+                QApplication::processEvents(); // what is to be painted is painted
                 ms.push_back(static_cast<double>(timer.nsecsElapsed()) / 1e6);
             }
             std::ranges::sort(ms);

@@ -1,9 +1,6 @@
-#include "app/main_window.hpp"
-#include "app/window_session.hpp"
-#include "backends/llvm/llvm_backend.hpp"
 #include "core/base/file.hpp"
 #include "core/frontends/onnx/networks.hpp"
-#include "tests/gui/driver.hpp"
+#include "tests/gui/live_window.hpp"
 #include "views/qt/theme.hpp"
 
 #include <catch2/catch.hpp>
@@ -19,47 +16,8 @@ using namespace orrery;
 using namespace orrery::gui_test;
 using app::ActionId;
 
-namespace {
-
-std::shared_ptr<session::Compiler> compiler() {
-    static const auto shared = std::make_shared<session::Compiler>(make_llvm_backend(), session::Compiler::Options{});
-    return shared;
-}
-
-struct Real {
-    app::SessionWorkbench workbench;
-    app::MainWindow window;
-    Real() : workbench(compiler(), {}), window(workbench, {{}, true}) {
-        window.workspace()->graph()->set_animated(false);
-        show(window, 1680, 1050);
-    }
-    [[nodiscard]] const views::Screen& screen() const { return *workbench.screen(); }
-    /// Waits until nothing is under way and the window shows it.
-    void settle() {
-        int calm = 0;
-        REQUIRE(QTest::qWaitFor(
-            [&] {
-                calm = workbench.idle() && window.up_to_date() ? calm + 1 : 0;
-                return calm > 5;
-            },
-            120'000));
-    }
-    void open(const char* sample) {
-        workbench.submit(views::OpenSample{sample});
-        settle();
-    }
-    int node(const std::string& part) const {
-        const auto& nodes = screen().graph->nodes;
-        for (std::size_t i = 0; i < nodes.size(); ++i)
-            if (nodes[i].title.find(part) != std::string::npos) return static_cast<int>(i);
-        return -1;
-    }
-};
-
-} // namespace
-
 TEST_CASE("LeNet is opened, linked from node to instruction, run and undone", "[gui][session]") {
-    Real t;
+    LiveWindow t;
     t.open("lenet");
     app::Workspace& w = *t.window.workspace();
     REQUIRE(t.screen().has_model);
@@ -122,7 +80,7 @@ TEST_CASE("LeNet is opened, linked from node to instruction, run and undone", "[
 }
 
 TEST_CASE("ResNet-18 shows every level, and each stage on demand", "[gui][session]") {
-    Real t;
+    LiveWindow t;
     QElapsedTimer timer;
     timer.start();
     t.workbench.submit(views::OpenSample{"resnet18"});
@@ -150,7 +108,7 @@ TEST_CASE("ResNet-18 shows every level, and each stage on demand", "[gui][sessio
 }
 
 TEST_CASE("most instructions of a kernel are linked to a line", "[gui][session]") {
-    Real t;
+    LiveWindow t;
     t.open("resnet18");
     const auto& data = t.window.workspace()->assembly()->data();
     int instructions = 0, linked = 0;
@@ -165,7 +123,7 @@ TEST_CASE("most instructions of a kernel are linked to a line", "[gui][session]"
 }
 
 TEST_CASE("a file that is no model becomes a problem and leaves the window usable", "[gui][session]") {
-    Real t;
+    LiveWindow t;
     QTemporaryDir directory;
     const QString path = directory.filePath("broken.onnx");
     QFile file(path);
@@ -197,7 +155,7 @@ TEST_CASE("a recipe saved from the window opens as it was; code is exported; a c
     write_network("lenet");
     Hash shown;
     {
-        Real t;
+        LiveWindow t;
         t.window.open_path(directory.filePath("model.onnx"));
         t.settle();
         t.workbench.submit(views::EnablePass{1, false});
@@ -216,7 +174,7 @@ TEST_CASE("a recipe saved from the window opens as it was; code is exported; a c
         CHECK(t.screen().problems->errors == 1);
         CHECK(t.screen().has_model);
     }
-    Real t;
+    LiveWindow t;
     t.window.open_path(directory.filePath("session.json"));
     t.settle();
     CHECK(t.screen().problems->errors == 0);
@@ -235,27 +193,35 @@ TEST_CASE("a recipe saved from the window opens as it was; code is exported; a c
 }
 
 // Measurements for the closing note: ./test_gui "[.measure]".
-TEST_CASE("large networks: graph on screen, everything, memory", "[.measure]") {
+TEST_CASE("large networks: from a file being opened to its graph on screen, everything, memory", "[.measure]") {
+    QTemporaryDir directory;
     for (const char* network : {"resnet50", "densenet121", "transformer"}) {
-        Real t;
+        const QString path = directory.filePath(QStringLiteral("%1.onnx").arg(QLatin1String(network)));
+        {
+            const Result<std::string> bytes = onnx::build_network(network, 1);
+            REQUIRE(bytes);
+            REQUIRE(write_file(path.toStdString(), *bytes));
+        }
+        LiveWindow t;
         QElapsedTimer timer;
         timer.start();
-        t.workbench.submit(views::OpenSample{network});
-        REQUIRE(wait_for([&] { return !t.screen().graph->nodes.empty() && t.window.up_to_date(); }));
+        t.window.open_path(path);
+        REQUIRE(spin_until([&] { return !t.screen().graph->nodes.empty() && t.window.up_to_date(); }));
+        QApplication::processEvents(); // painted
         const qint64 first = timer.elapsed();
         t.settle();
         const qint64 all = timer.elapsed();
         timer.restart();
-        t.workbench.submit(views::OpenAllGroups{true});
-        t.settle();
+        t.submit(views::OpenAllGroups{true});
         const qint64 open = timer.elapsed();
         picture(t.window, QStringLiteral("measure_%1").arg(network));
         QFile status("/proc/self/status");
         REQUIRE(status.open(QIODevice::ReadOnly));
         const QString text = QString::fromLatin1(status.readAll());
         const auto memory = text.mid(text.indexOf("VmRSS:") + 6, 20).simplified().toStdString();
-        WARN(network << ": graph after " << first << " ms, everything after " << all << " ms, all groups open in "
-                     << open << " ms (" << t.screen().graph->nodes.size() << " boxes, " << t.screen().graph->note
-                     << "), resident " << memory);
+        WARN(network << " from " << QFileInfo(path).size() / 1'000'000 << " MB: graph after " << first
+                     << " ms, everything after " << all << " ms, all groups open in " << open << " ms ("
+                     << t.screen().graph->nodes.size() << " boxes, " << t.screen().graph->note << "), resident "
+                     << memory);
     }
 }

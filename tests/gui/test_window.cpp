@@ -174,6 +174,7 @@ TEST_CASE("the key list opens and closes", "[gui][window]") {
     Opened t;
     t.trigger(ActionId::Keys);
     REQUIRE(t.window.key_list()->isVisible());
+    CHECK(t.window.rect().contains(t.window.key_list()->geometry()));
     picture(t.window, "keys");
     QTest::keyClick(t.window.key_list(), Qt::Key_Escape);
     CHECK_FALSE(t.window.key_list()->isVisible());

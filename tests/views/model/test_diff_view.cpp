@@ -250,7 +250,8 @@ TEST_CASE("two models are linked by names, and by structure where names differ",
 TEST_CASE("figures of several recipes stand beside each other", "[views][diff]") {
     session::Recipe lenet = recipe_of("lenet");
     lenet.passes = transform::default_pipeline(2); // layouts, and what goes between them, are the machine's
-    const Table table = compare_figures({resnet(), snapshot_of(lenet), snapshot_of(recipe_of("mlp"))}, {}).value();
+    const Table table =
+        compare_figures({{resnet()}, {snapshot_of(lenet)}, {snapshot_of(recipe_of("mlp"))}}, {}).value();
     REQUIRE(table.columns.size() == 4);
     CHECK(table.columns[2].title == "lenet");
     const auto row = std::ranges::find_if(table.rows, [](const TableRow& r) { return r.cells[0].text == "operators"; });

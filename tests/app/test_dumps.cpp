@@ -1,0 +1,94 @@
+// What views show, as text with no display: kept in tests/golden/dumps, rewritten with ORRERY_UPDATE_GOLDEN=1.
+
+#include "tests/support/paths.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <sys/wait.h>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+    const char* file;
+    const char* line;
+};
+// Of a target that is named whole, so that no machine's own is in them; of views that show no times.
+constexpr const char* kTarget = " --threads 1 --no-cache --target 'llvm -mcpu=x86-64-v2 -mtriple=x86_64-pc-linux-gnu "
+                                "-threads=1 -vector-bits=128 -vector-registers=16 -l1=32768 -l2=524288 -l3=8388608'";
+constexpr Case kCases[] = {
+    {"graph", "dump lenet --view graph --overlay flops"},
+    {"graph_import", "dump lenet --view graph --after import"},
+    {"graph_kernels", "dump lenet --view graph --group-by kernels"},
+    {"graph_modules", "dump resnet18 --view graph --group-by modules"},
+    {"graph_repeats", "dump resnet18 --view graph --group-by repeats"},
+    {"operators", "dump lenet --view operators --overlay bytes"},
+    {"statistics", "dump lenet --view statistics"},
+    {"history", "dump lenet --view history --value output"},
+    {"history_none", "dump lenet --view history"},
+    {"diff", "dump lenet --view diff"},
+    {"edit", "dump mlp --view edit --after import"},
+    {"memory", "dump lenet --view memory"},
+    {"tensor", "dump lenet --view tensor"},
+    {"inspector", "dump lenet --view inspector"},
+    {"problems", "dump lenet --view problems"},
+    {"start", "dump lenet --view start"},
+    {"compare", "compare lenet mlp squeezenet"},
+    {"sides", "compare lenet mlp --graphs"},
+};
+
+fs::path golden_dir() { return orrery::tests::source_dir() / "tests" / "golden" / "dumps"; }
+
+std::string read(const fs::path& path) {
+    std::ifstream in(path, std::ios::binary);
+    std::stringstream text;
+    text << in.rdbuf();
+    return text.str();
+}
+
+std::string printed(const char* line) {
+    const std::string command = "'" + std::string(ORRERY_PROGRAM) + "' " + line + kTarget + " 2>&1";
+    std::FILE* pipe = popen(command.c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    std::string text;
+    std::array<char, 4096> buffer{};
+    while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);
+    const int status = pclose(pipe);
+    INFO(command << "\n" << text);
+    REQUIRE(WIFEXITED(status));
+    REQUIRE(WEXITSTATUS(status) == 0);
+    return text;
+}
+
+} // namespace
+
+TEST_CASE("views print what they printed before", "[app][golden]") {
+    const char* update = std::getenv("ORRERY_UPDATE_GOLDEN");
+    for (const Case& each : kCases) {
+        const fs::path path = golden_dir() / (std::string(each.file) + ".txt");
+        const std::string text = printed(each.line);
+        if (update != nullptr && *update == '1') {
+            fs::create_directories(golden_dir());
+            std::ofstream(path, std::ios::binary) << text;
+        }
+        INFO(each.line << "; ORRERY_UPDATE_GOLDEN=1 rewrites " << path.filename());
+        CHECK(text == read(path));
+    }
+}
+
+TEST_CASE("no golden text is left over", "[app][golden]") {
+    std::set<std::string> wanted;
+    for (const Case& each : kCases) wanted.insert(std::string(each.file) + ".txt");
+    for (const auto& entry : fs::directory_iterator(golden_dir())) {
+        INFO(entry.path());
+        CHECK(wanted.contains(entry.path().filename().string()));
+    }
+}
