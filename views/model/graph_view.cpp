@@ -20,6 +20,7 @@ constexpr float kSmallCharWidth = 6.6f;
 constexpr float kBoxHeight = 46, kPillHeight = 28, kStubHeight = 22;
 constexpr float kMinWidth = 112, kMaxWidth = 300;
 constexpr float kFrameHeader = 20;
+constexpr std::size_t kValueCharacters = 13; // "  5.88 kFLOP", and one to spare
 
 std::size_t characters(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
@@ -30,9 +31,9 @@ bool is_pill(OperatorKind kind) {
 }
 
 layout::Node size_of(const GraphNode& node) {
-    // Room for a time is kept from the start, so that a run does not move the picture.
+    // Room for a value is kept from the start, so that a run does not move the picture.
     const float title = kCharWidth * static_cast<float>(characters(node.title));
-    const float subtitle = kSmallCharWidth * static_cast<float>(characters(node.subtitle) + 9);
+    const float subtitle = kSmallCharWidth * static_cast<float>(characters(node.subtitle) + kValueCharacters);
     if (node.stub)
         return {std::clamp(20 + kSmallCharWidth * static_cast<float>(characters(node.title)), 40.f, 140.f), kStubHeight,
                 -1};

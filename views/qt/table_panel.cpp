@@ -77,7 +77,7 @@ void TablePanel::set_table(std::shared_ptr<const views::Table> table) {
 
 /// Widths of columns that have too little room: what their texts need, then the widest texts are cut.
 int TablePanel::tighten(std::vector<int>& widths, int open, int room) const {
-    constexpr int kTitlePadding = 18, kTextPadding = 8, kLeastText = 84, kLeastOpen = 96;
+    constexpr int kTitlePadding = 30, kTextPadding = 8, kLeastText = 84, kLeastOpen = 96;
     const auto& columns = model_->table().columns;
     const QFontMetrics head(horizontalHeader()->font());
     int fixed = 0;
