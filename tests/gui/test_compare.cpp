@@ -279,11 +279,13 @@ TEST_CASE("recipes side by side: variants, a target, a model; one selection for 
     t.settle();
     REQUIRE(first.linked().size() == 1);
     CHECK(first.data().nodes[static_cast<std::size_t>(first.linked().front())].title.find("tanh") != std::string::npos);
-    // What the other model has alone selects itself and nothing else.
+    // Of another model, nodes of one name and operator are linked; what it has alone selects itself only.
     qt::GraphView& mlp = *panel.graphs()[3];
     mlp.select_node(1);
     t.settle();
     CHECK_FALSE(mlp.linked().empty());
+    REQUIRE(first.linked().size() == 1);
+    CHECK(first.data().nodes[static_cast<std::size_t>(first.linked().front())].title.starts_with("matmul"));
     // A step of the strip is shown on all sides that have it.
     t.submit(views::SelectStage{t.stage("SimplifyInference") < 0 ? 0 : t.stage("SimplifyInference")});
     CHECK(t.screen().sides->summary.starts_with("4 recipes"));

@@ -33,8 +33,9 @@ GraphDescription describe_side(const SideStep& what, const session::SourceMap& o
     if (origins.identity()) return description;
     const SourceId own = static_cast<SourceId>(what.first.steps.front()->module.sources->size());
     for (GraphItem& item : description.items) {
+        const OriginSet mapped = origins(item.origins);
         std::vector<SourceId> ids;
-        for (const SourceId id : origins(item.origins).ids())
+        for (const SourceId id : mapped.ids())
             ids.push_back(id < own ? id : id + kApart * static_cast<SourceId>(what.side));
         item.origins = OriginSet(std::move(ids));
     }

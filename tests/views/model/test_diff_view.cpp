@@ -247,6 +247,24 @@ TEST_CASE("two models are linked by names, and by structure where names differ",
     CHECK(map.mapped(sources->size()) > sources->size() * 9 / 10);
 }
 
+TEST_CASE("a side's nodes carry the first model's origins, its own stay its own", "[views][diff][sides]") {
+    const session::SnapshotPtr lenet = snapshot_of(recipe_of("lenet")), mlp = snapshot_of(recipe_of("mlp"));
+    const auto& sources = *lenet->steps.front()->module.sources;
+    const session::SourceMap map = session::map_sources(lenet->steps.front()->module, mlp->steps.front()->module);
+    const GraphDescription one = describe_side({*lenet, *mlp, -1, 1}, map, {}),
+                           two = describe_side({*lenet, *mlp, -1, 2}, map, {});
+    REQUIRE(one.items.size() == two.items.size());
+    int linked = 0, alone = 0;
+    for (std::size_t i = 0; i < one.items.size(); ++i)
+        for (const SourceId id : one.items[i].origins.ids()) {
+            const bool known = id < sources.size();
+            ++(known ? linked : alone);
+            CHECK(two.items[i].origins.contains(id) == known);
+        }
+    CHECK(linked >= 3); // the dense layers of both are called fc1, fc2, fc3
+    CHECK(alone >= 2);  // one's activations are relu, the other's tanh
+}
+
 TEST_CASE("figures of several recipes stand beside each other", "[views][diff]") {
     session::Recipe lenet = recipe_of("lenet");
     lenet.passes = transform::default_pipeline(2); // layouts, and what goes between them, are the machine's
