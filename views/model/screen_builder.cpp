@@ -138,7 +138,9 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     const session::FunctionPtr function = shown_function(s, options.function);
     const std::uint64_t code = code_address(s, function);
     screen.stages = part(stages_, stages_key(s, options), [&] { return build_stages(s, options); });
-    const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u};
+    // Without a function the text says why there is none.
+    const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u,
+                   function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
     screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
     const Key code_key{address(function),
                        code,
