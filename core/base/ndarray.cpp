@@ -5,7 +5,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <sys/mman.h>
 
 namespace orrery {
 
@@ -75,26 +74,13 @@ std::string type_text(DType dtype, std::span<const std::int64_t> shape) {
     return text + ']';
 }
 
-namespace {
-
-/// Fresh memory costs a fault a page: large arrays ask for huge ones, which cuts that to a third and more.
-void* allocate_bytes(std::size_t bytes) {
-    constexpr std::size_t kHugePage = std::size_t{2} << 20, kWorthIt = 2 * kHugePage; // x86-64's; our choice
-    const std::size_t alignment = bytes >= kWorthIt ? kHugePage : kAlignment;
-    const std::size_t rounded = (bytes + kAlignment - 1) / kAlignment * kAlignment;
-    void* memory = nullptr;
-    if (posix_memalign(&memory, alignment, rounded ? rounded : kAlignment) != 0) throw std::bad_alloc();
-    if (bytes >= kWorthIt) madvise(memory, bytes, MADV_HUGEPAGE); // only advice: it may be refused
-    return memory;
-}
-
-} // namespace
-
 NDArray NDArray::allocate(DType dtype, Shape shape) {
     NDArray array;
     array.dtype_ = dtype;
     array.shape_ = std::move(shape);
-    void* memory = allocate_bytes(array.bytes());
+    const std::size_t rounded = (array.bytes() + kAlignment - 1) / kAlignment * kAlignment;
+    void* memory = std::aligned_alloc(kAlignment, rounded ? rounded : kAlignment);
+    if (!memory) throw std::bad_alloc();
     array.owner_ = std::shared_ptr<const void>(memory, [](const void* p) { std::free(const_cast<void*>(p)); });
     array.data_ = memory;
     return array;
