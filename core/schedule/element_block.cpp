@@ -2,6 +2,8 @@
 
 #include "core/tensor/visitor.hpp"
 
+#include <algorithm>
+
 namespace orrery::schedule {
 
 using namespace tensor; // every name here is a node of tensor IR
@@ -23,7 +25,49 @@ class AllocDropper final : public Rewriter {
     const Buffer& buffer_;
 };
 
+class LoopSearch final : public Visitor {
+  public:
+    explicit LoopSearch(const VarRef& var) : var_(var) {}
+    bool found = false;
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const For& node) override {
+        found |= node.var == var_;
+        if (!found) Visitor::visit_node(node);
+    }
+
+  private:
+    const VarRef& var_;
+};
+
+bool commutes(BinaryOp op) {
+    return op == BinaryOp::Add || op == BinaryOp::Mul || op == BinaryOp::Min || op == BinaryOp::Max ||
+           op == BinaryOp::And || op == BinaryOp::Or;
+}
+
 } // namespace
+
+std::optional<Update> update_of(const Block& block) {
+    const Store* store = as<Store>(block.fields.body);
+    const Binary* sum = store ? as<Binary>(store->value) : nullptr;
+    if (!sum || !commutes(sum->op)) return std::nullopt;
+    for (const auto& [self, value] : {std::pair(sum->a, sum->b), std::pair(sum->b, sum->a)}) {
+        const Load* load = as<Load>(self);
+        if (!load || load->buffer != store->buffer) continue;
+        const auto same = [](const Expr& a, const Expr& b) { return structural_equal(a, b); };
+        if (!std::ranges::equal(load->indices, store->indices, same)) continue;
+        const std::vector<Buffer> read = buffers_read(Store::make(store->buffer, store->indices, value));
+        if (std::ranges::find(read, store->buffer) == read.end()) return Update{sum->op, self, value};
+    }
+    return std::nullopt;
+}
+
+bool uses_loop(const Stmt& stmt, const VarRef& loop) {
+    LoopSearch search(loop);
+    search.visit(stmt);
+    return search.found;
+}
 
 Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
     const Store* store = as<Store>(block.fields.body);
@@ -43,6 +87,12 @@ Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
     if (out.iters.size() != store->indices.size() || spatial != out.iters.size())
         return refuse("it does not store at its own iterators, one a dimension");
     return out;
+}
+
+bool builds_on_before(const Block& block, const ElementBlock& element) {
+    if (block.fields.init) return false;
+    const std::vector<Buffer> read = buffers_read(block.fields.body);
+    return std::find(read.begin(), read.end(), element.buffer) != read.end();
 }
 
 std::string loop_name(const BlockIter& iter) {

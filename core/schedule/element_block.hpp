@@ -4,6 +4,7 @@
 #include "core/schedule/locate.hpp"
 #include "core/tensor/node.hpp"
 
+#include <optional>
 #include <vector>
 
 namespace orrery::schedule {
@@ -19,9 +20,20 @@ struct ElementBlock {
 /// Errors: the refusal, when the block is not of that shape.
 [[nodiscard]] Result<ElementBlock> element_block(const tensor::Block& block, const Refusal& refuse);
 
+/// x[s] = x[s] op value, op commutative and associative; the value does not read x.
+struct Update {
+    tensor::BinaryOp op = tensor::BinaryOp::Add;
+    tensor::Expr self, value;
+};
+/// nullopt when the block's body is no such store.
+[[nodiscard]] std::optional<Update> update_of(const tensor::Block& block);
+/// Whether what the block stores depends on what its buffer holds before it first runs.
+[[nodiscard]] bool builds_on_before(const tensor::Block& block, const ElementBlock& element);
 /// The name of the loop an iterator is bound to, or was lowered for: iterators are named v and the loop's name.
 [[nodiscard]] std::string loop_name(const tensor::BlockIter& iter);
 
+/// Whether a loop of that variable is in the statement.
+[[nodiscard]] bool uses_loop(const tensor::Stmt& stmt, const tensor::VarRef& loop);
 /// The outermost statement that holds this block and no other.
 [[nodiscard]] tensor::Stmt nest_of(const BlockPlace& place);
 /// The statement without the block's nest.

@@ -168,6 +168,26 @@ std::vector<const Block*> blocks_of(const Stmt& stmt) {
     return collector.blocks;
 }
 
+bool has_block(const Program& program, const std::string& name) {
+    const std::vector<const Block*> all = blocks_of(program->body);
+    return std::ranges::any_of(all, [&](const Block* block) { return block->fields.name == name; });
+}
+
+std::string fresh_block(const Program& program, const std::string& name) {
+    std::string out = name;
+    for (int suffix = 1; has_block(program, out); ++suffix) out = name + "_" + std::to_string(suffix);
+    return out;
+}
+
+std::string scope_name(Scope scope) {
+    switch (scope) {
+    case Scope::Global: return "global";
+    case Scope::Stack: return "stack";
+    case Scope::Registers: return "registers";
+    }
+    fail_internal("a scope has a name");
+}
+
 Stmt replace_stmt(const Stmt& in, const Stmt& before, const Stmt& after) { return Replacer(before, after).rewrite(in); }
 
 Program replace_stmt(const Program& program, const Stmt& before, const Stmt& after) {

@@ -35,6 +35,12 @@ struct LoopPlace {
 /// Blocks in program order.
 [[nodiscard]] std::vector<const tensor::Block*> blocks_of(const tensor::Stmt& stmt);
 
+[[nodiscard]] bool has_block(const tensor::Program& program, const std::string& name);
+/// The name, or the first of name_1, name_2, ... that no block has.
+[[nodiscard]] std::string fresh_block(const tensor::Program& program, const std::string& name);
+/// "global", "stack", "registers".
+[[nodiscard]] std::string scope_name(tensor::Scope scope);
+
 /// The program with one statement, found by identity, replaced; null removes it.
 [[nodiscard]] tensor::Program replace_stmt(const tensor::Program& program, const tensor::Stmt& before,
                                            const tensor::Stmt& after);

@@ -1,12 +1,12 @@
 // parallel, vectorize, unroll: what a loop is turned into, and when that is legal.
 
+#include "core/schedule/dependence.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/primitives.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
-#include <algorithm>
-#include <set>
+#include <optional>
 
 namespace orrery::schedule {
 
@@ -16,18 +16,6 @@ namespace {
 
 constexpr std::int64_t kMostLanes = 256, kMostUnrolled = 1024; // our choice: beyond, code grows without use
 
-/// Buffers allocated below a statement.
-class AllocCollector final : public Visitor {
-  public:
-    std::set<Buffer> buffers;
-
-  protected:
-    void visit_node(const Alloc& node) override {
-        buffers.insert(node.buffer);
-        Visitor::visit_node(node);
-    }
-};
-
 class LoopFinder final : public Visitor {
   public:
     bool found = false;
@@ -36,25 +24,14 @@ class LoopFinder final : public Visitor {
     void visit_node(const For&) override { found = true; }
 };
 
-/// Why iterations of the loop are not independent; empty when they are. A block's executions with distinct spatial
-/// values are independent, so it is enough that each block below gives the loop to a spatial iterator, or that what
-/// it writes lives inside one iteration.
-std::string dependence(const For& loop) {
-    AllocCollector local;
-    local.visit(loop.body);
-    for (const Block* block : blocks_of(loop.body)) {
-        bool spatial = false;
-        for (const BlockIter& iter : block->fields.iters) {
-            if (!uses_var(iter.binding, loop.var)) continue;
-            if (iter.kind == IterKind::Reduce) return "it carries the reduction of block " + block->fields.name;
-            spatial = true;
-        }
-        const std::vector<Buffer> written = buffers_written(block->fields.body);
-        const bool inside = std::ranges::all_of(written, [&](const Buffer& b) { return local.buffers.contains(b); });
-        if (!spatial && !inside && extent_of(loop.extent) > 1)
-            return "every iteration runs block " + block->fields.name + " over the same elements";
-    }
-    return {};
+/// The refusal when an iteration of the loop depends on another one.
+std::optional<Diagnostic> dependent(const LoopPlace& place, const Refusal& refuse) {
+    const std::optional<Conflict> conflict = carried_dependence(place);
+    if (!conflict) return std::nullopt;
+    if (conflict->reduction)
+        return refuse("it carries the reduction of block " + conflict->block + ": " + conflict->text,
+                      "choose a spatial loop, or rfactor the reduction over this one");
+    return refuse(conflict->text, "choose a loop whose iterations touch elements of their own");
 }
 
 Result<Rewritten> set_kind(const Program& program, const LoopPlace& place, LoopKind kind) {
@@ -69,7 +46,7 @@ Result<Rewritten> parallel(const Program& program, const std::string& name) {
     ORRERY_TRY(const LoopPlace place, find_loop(program, name));
     const Refusal refuse{"parallel", program, "loop " + name};
     if (!as_int(place.loop().extent)) return refuse("its extent is not a constant");
-    if (const std::string why = dependence(place.loop()); !why.empty()) return refuse(why, "choose a spatial loop");
+    if (auto why = dependent(place, refuse)) return *std::move(why);
     return set_kind(program, place, LoopKind::Parallel);
 }
 
@@ -82,7 +59,7 @@ Result<Rewritten> vectorize(const Program& program, const std::string& name) {
     LoopFinder inner;
     inner.visit(place.loop().body);
     if (inner.found) return refuse("it is not the innermost loop", "reorder it inside");
-    if (const std::string why = dependence(place.loop()); !why.empty()) return refuse(why, "choose a spatial loop");
+    if (auto why = dependent(place, refuse)) return *std::move(why);
     return set_kind(program, place, LoopKind::Vectorized);
 }
 

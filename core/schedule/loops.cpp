@@ -1,6 +1,8 @@
 // split, fuse, reorder.
 
+#include "core/schedule/dependence.hpp"
 #include "core/schedule/locate.hpp"
+#include "core/schedule/padding.hpp"
 #include "core/schedule/primitives.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
@@ -14,12 +16,14 @@ using namespace tensor; // every name here is a node of tensor IR
 
 namespace {
 
+constexpr std::int64_t kMostIterations = std::int64_t{1} << 40; // our choice: index arithmetic stays far from overflow
+
 /// Rewrites bindings and predicates of the blocks below: variables replaced, a condition added, both simplified.
 class BlockRebinder final : public Rewriter {
   public:
     BlockRebinder(const VarMap& map, Expr condition, Bounds bounds)
         : map_(map), condition_(std::move(condition)), bounds_(std::move(bounds)) {}
-    bool bare = false; ///< a statement outside any block was seen
+    bool bare = false; ///< a load or store outside any block was seen
 
   protected:
     using Rewriter::rewrite_node;
@@ -36,7 +40,15 @@ class BlockRebinder final : public Rewriter {
     }
     Stmt rewrite_node(const Store& node) override {
         bare = true;
-        return substitute(handle(node), map_);
+        return Rewriter::rewrite_node(node);
+    }
+    Expr rewrite_node(const Load& node) override {
+        bare = true;
+        return Rewriter::rewrite_node(node);
+    }
+    Expr rewrite_node(const Var& node) override {
+        const auto found = map_.find(handle(node));
+        return found == map_.end() ? Expr(handle(node)) : found->second;
     }
 
   private:
@@ -64,7 +76,7 @@ Result<std::int64_t> complete(std::vector<std::int64_t>& factors, std::int64_t e
             return refuse("factor " + std::to_string(factors[i]) + " is not between 1 and the extent " +
                           std::to_string(extent));
         product *= factors[i];
-        if (product > (std::int64_t{1} << 40)) return refuse("the factors multiply to more than 2^40");
+        if (product > kMostIterations) return refuse("the factors multiply to more than 2^40");
     }
     if (open >= 0) {
         factors[static_cast<std::size_t>(open)] = std::max<std::int64_t>(1, (extent + product - 1) / product);
@@ -82,7 +94,7 @@ Stmt same_loop(const For& loop, Stmt body) {
 
 } // namespace
 
-Result<Rewritten> split(const Program& program, const std::string& name, std::vector<std::int64_t> factors) {
+Result<Rewritten> split(const Program& program, const std::string& name, std::vector<std::int64_t> factors, Tail tail) {
     ORRERY_TRY(const LoopPlace place, find_loop(program, name));
     const Refusal refuse{"split", program, "loop " + name};
     const For& loop = place.loop();
@@ -90,6 +102,10 @@ Result<Rewritten> split(const Program& program, const std::string& name, std::ve
     const auto extent = as_int(loop.extent);
     if (!extent) return refuse("its extent is not a constant");
     ORRERY_TRY(const std::int64_t product, complete(factors, *extent, refuse));
+    if (product != *extent && tail == Tail::Padding) {
+        ORRERY_TRY(const Program padded, pad_loop(program, place, product, refuse));
+        return split(padded, name, factors, Tail::Predicate);
+    }
 
     std::vector<VarRef> vars;
     Bounds bounds = place.block.bounds();
@@ -105,7 +121,8 @@ Result<Rewritten> split(const Program& program, const std::string& name, std::ve
     Stmt body = rebinder.rewrite(loop.body);
     if (rebinder.bare && condition)
         return refuse("a statement outside any block would need a guard", "split into factors that divide the extent");
-    for (std::size_t i = factors.size(); i-- > 0;) body = For::make(vars[i], imm(factors[i]), LoopKind::Serial, body);
+    for (std::size_t i = factors.size(); i-- > 0;)
+        body = For::make(vars[i], imm(factors[i]), LoopKind::Serial, body, i == 0 ? loop.annotations : Annotations());
     return Rewritten{replace_stmt(program, place.block.path[place.at], body), {{loop.var, vars, "split"}}};
 }
 
@@ -120,6 +137,10 @@ Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& n
         ORRERY_TRY(const LoopPlace next, find_loop(program, names[i]));
         if (loops.back()->body.get() != &next.loop())
             return refuse("loop " + names[i] + " is not directly inside " + names[i - 1], "reorder the loops first");
+        // The fused loop runs as the outer one did: that must have been found legal for the inner one, too.
+        if (next.loop().loop != loops.front()->loop || next.loop().annotations != loops.front()->annotations)
+            return refuse("loop " + names[i] + " runs in another way than " + names.front(),
+                          "fuse before loops are made parallel, vectors, unrolled or annotated");
         loops.push_back(&next.loop());
     }
     std::int64_t extent = 1;
@@ -127,7 +148,8 @@ Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& n
     for (const For* loop : loops) {
         const auto own = as_int(loop->extent);
         if (!own) return refuse("loop " + loop->var->name + " has no constant extent");
-        extent *= *own;
+        if (__builtin_mul_overflow(extent, *own, &extent) || extent > kMostIterations)
+            return refuse("the loop would have more than 2^40 iterations");
         fused_name += (fused_name.empty() ? "" : "_") + loop->var->name;
     }
     const VarRef fused = Var::make(fused_name);
@@ -171,18 +193,39 @@ Result<Rewritten> reorder(const Program& program, const std::vector<std::string>
         if (!as<For>(block.path[at]) || static_cast<const For&>(*block.path[at]).body != block.path[at + 1])
             return refuse("something other than a loop stands between the loops",
                           "choose loops directly inside each other");
-    const For& outermost = static_cast<const For&>(*block.path[low.at]);
-    if (blocks_of(outermost.body).size() != 1)
-        return refuse("several blocks are inside", "reorder before moving blocks together");
 
     std::vector<const For*> chain;
     for (std::size_t at = low.at; at <= high.at; ++at) chain.push_back(&static_cast<const For&>(*block.path[at]));
     std::vector<std::size_t> slots = positions;
     std::ranges::sort(slots);
+    const std::vector<const For*> before = chain;
     for (std::size_t i = 0; i < slots.size(); ++i) chain[slots[i] - low.at] = &wanted[i].loop();
+    for (const For* loop : before)
+        for (const For* other : before)
+            if (loop != other && (uses_var(loop->extent, other->var)))
+                return refuse("the extent of loop " + loop->var->name + " depends on loop " + other->var->name);
+    if (const auto conflict = reversed_dependence({block, low.at}, before, chain))
+        return refuse("it would reverse a dependence of block " + conflict->block + ": " + conflict->text,
+                      "keep the loop that carries it outside");
+    // A loop whose iterations run in any order, or at once, is proven so where it stands.
+    for (const For* loop : before)
+        if (loop->loop == LoopKind::Vectorized && chain.back() != loop)
+            return refuse("loop " + loop->var->name + " is vectorized and stays innermost", "vectorize last");
     Stmt body = static_cast<const For&>(*block.path[high.at]).body;
     for (std::size_t i = chain.size(); i-- > 0;) body = same_loop(*chain[i], body);
-    return Rewritten{replace_stmt(program, block.path[low.at], body), {}};
+    Rewritten out{replace_stmt(program, block.path[low.at], body), {}};
+    // A loop whose iterations run at once was found legal where it stood: more is inside of it now.
+    const std::string name = block.block->fields.name;
+    for (const For* loop : before) {
+        const bool at_once = loop->loop == LoopKind::Parallel || loop->annotations.contains("thread");
+        if (!at_once) continue;
+        const LoopPlace now = *find_loop(out.program, name + "." + loop->var->name);
+        if (const auto conflict = carried_dependence(now))
+            return refuse("loop " + loop->var->name +
+                              " runs in parallel and would carry a dependence: " + conflict->text,
+                          "reorder before making loops parallel");
+    }
+    return out;
 }
 
 } // namespace orrery::schedule

@@ -1,8 +1,11 @@
-// cache_write, compute_at, set_scope: where a block's result lives and when it is computed.
+// compute_at, reverse_compute_at, set_scope: where a block's result lives and when it is computed.
 
+#include "core/schedule/dependence.hpp"
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
+#include "core/schedule/motion.hpp"
 #include "core/schedule/primitives.hpp"
+#include "core/schedule/tiles.hpp"
 #include "core/tensor/affine.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
@@ -16,183 +19,87 @@ using namespace tensor; // every name here is a node of tensor IR
 
 namespace {
 
-/// What one iteration of a loop needs of one dimension: [min, min + extent), min in terms of loops outside.
-struct Need {
-    Expr min;
-    std::int64_t extent = 0;
+bool contains(const std::vector<Buffer>& buffers, const Buffer& buffer) {
+    return std::ranges::find(buffers, buffer) != buffers.end();
+}
+bool contains(const std::vector<Stmt>& path, const Stmt& stmt) { return std::ranges::find(path, stmt) != path.end(); }
+
+/// New loops around a block: one a need wider than one element, with a guard where the box reaches past what the
+/// iterator may be.
+struct BoxLoops {
+    std::vector<std::pair<VarRef, std::int64_t>> loops;
+    Expr guard;
 };
 
-/// Collects the indices, in terms of loops, at which blocks below read a buffer.
-class ReadCollector final : public Visitor {
-  public:
-    ReadCollector(const Buffer& buffer, Bounds bounds) : buffer_(buffer), bounds_(std::move(bounds)) {}
-    std::vector<std::vector<Expr>> reads;
-    Bounds inner; ///< of the loops met
-
-  protected:
-    void visit_node(const For& node) override {
-        if (const auto extent = as_int(node.extent)) inner[node.var] = bounds_[node.var] = {0, *extent - 1};
-        Visitor::visit_node(node);
+void bind_to_box(BlockIter& iter, const Need& need, Bounds& bounds, BoxLoops& out) {
+    Expr at = need.min;
+    if (need.extent > 1) {
+        const VarRef var = Var::make(loop_name(iter));
+        out.loops.emplace_back(var, need.extent);
+        bounds[var] = {0, need.extent - 1};
+        at = at + var;
     }
-    void visit_node(const Block& node) override {
-        const VarMap saved = map_;
-        for (const BlockIter& iter : node.fields.iters) map_[iter.var] = substitute(iter.binding, saved);
-        if (node.fields.init) visit(node.fields.init);
-        visit(node.fields.body);
-        map_ = saved;
-    }
-    void visit_node(const Load& node) override {
-        if (node.buffer == buffer_) {
-            std::vector<Expr> indices;
-            for (const Expr& index : node.indices) indices.push_back(simplify(substitute(index, map_), bounds_));
-            reads.push_back(std::move(indices));
-        }
-        Visitor::visit_node(node);
-    }
-
-  private:
-    const Buffer& buffer_;
-    Bounds bounds_;
-    VarMap map_;
-};
-
-bool uses_any(const Expr& expr, const Bounds& vars) {
-    return std::ranges::any_of(vars, [&](const auto& entry) { return uses_var(expr, entry.first); });
+    iter.binding = simplify(at, bounds);
+    const std::int64_t extent = extent_of(iter.extent);
+    const auto require = [&](const Expr& condition) { out.guard = out.guard ? out.guard && condition : condition; };
+    if (need.high + need.extent > extent) require(lt(iter.binding, imm(extent)));
+    if (need.low < 0) require(ge(iter.binding, imm(0)));
 }
 
-/// The range of an index while the inner loops run; nullopt when it is not a sum of their variables.
-std::optional<Need> range_of(const Expr& index, const Bounds& inner) {
-    Affine outer = affine_of(index);
-    std::int64_t low = 0, high = 0;
-    std::vector<Affine::Term> kept;
-    for (const Affine::Term& term : outer.terms) {
-        if (!uses_any(term.term, inner)) {
-            kept.push_back(term);
-            continue;
-        }
-        const std::optional<Interval> interval = interval_of(term.term, inner);
-        if (!interval) return std::nullopt;
-        low += term.coefficient * (term.coefficient > 0 ? interval->min : interval->max);
-        high += term.coefficient * (term.coefficient > 0 ? interval->max : interval->min);
-    }
-    outer.terms = std::move(kept);
-    outer.constant += low;
-    return Need{to_expr(outer), high - low + 1};
+Stmt wrap(Stmt body, const BoxLoops& box) {
+    for (std::size_t i = box.loops.size(); i-- > 0;)
+        body = For::make(box.loops[i].first, imm(box.loops[i].second), LoopKind::Serial, body);
+    return body;
 }
-
-/// The needs of all reads together, one a dimension; a whole dimension where they cannot be joined.
-std::vector<Need> needs_of(const Buffer& buffer, const ReadCollector& collected) {
-    const std::vector<std::int64_t> shape = buffer->static_shape();
-    std::vector<Need> needs;
-    for (std::size_t d = 0; d < shape.size(); ++d) {
-        std::optional<Need> all;
-        for (const std::vector<Expr>& read : collected.reads) {
-            const std::optional<Need> one = range_of(read[d], collected.inner);
-            const auto shift = one && all ? constant_difference(one->min, all->min) : std::optional<std::int64_t>(0);
-            if (!one || !shift) {
-                all = Need{imm(0), shape[d]};
-                break;
-            }
-            if (!all) {
-                all = one;
-                continue;
-            }
-            const std::int64_t low = std::min<std::int64_t>(0, *shift);
-            const std::int64_t high = std::max(all->extent, *shift + one->extent);
-            all = Need{all->min + imm(low), high - low};
-        }
-        if (!all || all->extent >= shape[d]) all = Need{imm(0), shape[d]};
-        needs.push_back(*std::move(all));
-    }
-    return needs;
-}
-
-/// Makes blocks use the tile instead of the whole buffer: indices become relative to the tile's corner, which each
-/// block gets as an iterator of its own, so that it stays blind to the loops around it.
-class TileUser final : public Rewriter {
-  public:
-    TileUser(const Buffer& whole, const Buffer& tile, const std::vector<Need>& needs)
-        : whole_(whole), tile_(tile), needs_(needs) {}
-
-    /// The block with its corner iterators added.
-    Stmt use(const Block& block, Block::Fields fields) {
-        corners_.clear();
-        for (std::size_t d = 0; d < needs_.size(); ++d) {
-            if (as_int(needs_[d].min)) {
-                corners_.push_back(needs_[d].min);
-                continue;
-            }
-            const VarRef corner = Var::make(tile_->name + "_at" + std::to_string(d));
-            fields.iters.push_back({corner, whole_->shape[d], IterKind::Spatial, needs_[d].min});
-            corners_.push_back(corner);
-        }
-        fields.body = rewrite(fields.body);
-        if (fields.init) fields.init = rewrite(fields.init);
-        return rebuild_block(block, std::move(fields));
-    }
-
-  protected:
-    using Rewriter::rewrite_node;
-    Stmt rewrite_node(const Block& node) override {
-        const std::vector<Buffer> read = buffers_read(handle(node));
-        if (std::ranges::find(read, whole_) == read.end()) return handle(node);
-        return use(node, node.fields);
-    }
-    Expr rewrite_node(const Load& node) override {
-        const Expr load = Rewriter::rewrite_node(node);
-        return node.buffer == whole_ ? Load::make(tile_, relative(as<Load>(load)->indices)) : load;
-    }
-    Stmt rewrite_node(const Store& node) override {
-        const Stmt stmt = Rewriter::rewrite_node(node);
-        const Store* store = as<Store>(stmt);
-        return node.buffer == whole_ ? Store::make(tile_, relative(store->indices), store->value, stmt->origin) : stmt;
-    }
-
-  private:
-    std::vector<Expr> relative(const std::vector<Expr>& indices) const {
-        std::vector<Expr> out;
-        for (std::size_t d = 0; d < indices.size(); ++d) out.push_back(simplify(indices[d] - corners_[d]));
-        return out;
-    }
-    const Buffer& whole_;
-    const Buffer& tile_;
-    const std::vector<Need>& needs_;
-    std::vector<Expr> corners_;
-};
 
 /// The producer's nest for one tile: loops over the tile and the reduction around the block bound to them.
 Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vector<Need>& needs, Bounds bounds,
                TileUser& user) {
     Block::Fields fields = block.fields;
-    std::vector<std::pair<VarRef, std::int64_t>> loops;
-    Expr guard;
-    const std::vector<std::int64_t> shape = element.buffer->static_shape();
-    for (std::size_t d = 0; d < needs.size(); ++d) {
-        const auto iter = std::ranges::find(fields.iters, element.iters[d], &BlockIter::var);
-        Expr at = needs[d].min;
-        if (needs[d].extent > 1) {
-            const VarRef var = Var::make(loop_name(*iter));
-            loops.emplace_back(var, needs[d].extent);
-            bounds[var] = {0, needs[d].extent - 1};
-            at = at + var;
-        }
-        iter->binding = simplify(at, bounds);
-        const std::optional<Interval> range = interval_of(iter->binding, bounds);
-        const Expr below = lt(iter->binding, imm(shape[d])), above = ge(iter->binding, imm(0));
-        if (!range || range->max >= shape[d]) guard = guard ? guard && below : below;
-        if (!range || range->min < 0) guard = guard ? guard && above : above;
-    }
+    BoxLoops box;
+    for (std::size_t d = 0; d < needs.size(); ++d)
+        bind_to_box(*std::ranges::find(fields.iters, element.iters[d], &BlockIter::var), needs[d], bounds, box);
     for (BlockIter& iter : fields.iters) {
         if (iter.kind != IterKind::Reduce) continue;
         const VarRef var = Var::make(loop_name(iter));
-        loops.emplace_back(var, extent_of(iter.extent));
+        box.loops.emplace_back(var, extent_of(iter.extent));
         iter.binding = var;
     }
-    fields.predicate = guard;
-    Stmt nest = user.use(block, std::move(fields));
-    for (std::size_t i = loops.size(); i-- > 0;)
-        nest = For::make(loops[i].first, imm(loops[i].second), LoopKind::Serial, nest);
-    return nest;
+    fields.predicate = box.guard;
+    return wrap(user.use(block, std::move(fields)), box);
+}
+
+/// What keeps a block from being computed at a loop of its readers; no value when nothing does.
+std::optional<Diagnostic> refuse_compute_at(const Program& program, const BlockPlace& place,
+                                            const ElementBlock& element, const LoopPlace& target,
+                                            const std::string& loop_name) {
+    const Refusal refuse{"compute_at", program, "block " + place.block->fields.name};
+    const Buffer& buffer = element.buffer;
+    if (std::ranges::find(program->params, buffer) != program->params.end())
+        return refuse("its buffer " + buffer->name + " is a result of the program", "cache_write it first");
+    if (place.block->fields.predicate) return refuse("it has a predicate", "move it before splitting its loops");
+    if (inside_block(place) || inside_block(target.block))
+        return refuse("a block is around it or around loop " + loop_name, "move it before blockize");
+    const Stmt nest = nest_of(place);
+    const Stmt& target_loop = target.block.path[target.at];
+    if (contains(target.block.path, nest)) return refuse("loop " + loop_name + " is its own");
+    const Stmt rest = replace_stmt(replace_stmt(program->body, nest, nullptr), target_loop, nullptr);
+    if (contains(buffers_read(rest), buffer))
+        return refuse(buffer->name + " is read outside of loop " + loop_name, "choose a loop around all its readers");
+    const Stmt others = replace_stmt(program->body, nest, nullptr);
+    if (contains(buffers_written(others), buffer))
+        return refuse(buffer->name + " is written elsewhere, too", "move it before decomposing its reduction");
+    if (builds_on_before(*place.block, element)) return refuse("it builds on what " + buffer->name + " holds before");
+    if (!contains(buffers_read(target_loop), buffer))
+        return refuse("loop " + loop_name + " reads nothing of " + buffer->name, "choose a loop of a block that does");
+    const std::vector<BlockPlace> readers = readers_of(program, buffer);
+    for (const BlockPlace& reader : readers)
+        if (order_of(program, reader.block) < order_of(program, place.block))
+            return refuse("block " + reader.block->fields.name + " reads " + buffer->name + " before it is computed");
+    if (bare_use(program, buffer)) return refuse("a statement outside any block uses " + buffer->name);
+    if (const std::string why = changed_between(program, place, buffer, target.block.path); !why.empty())
+        return refuse(why, "choose a loop inside of that one");
+    return std::nullopt;
 }
 
 } // namespace
@@ -202,40 +109,15 @@ Result<Rewritten> compute_at(const Program& program, const std::string& name, co
     ORRERY_TRY(const LoopPlace target, find_loop(program, loop_name));
     const Refusal refuse{"compute_at", program, "block " + name};
     ORRERY_TRY(const ElementBlock element, element_block(*place.block, refuse));
-    if (std::ranges::find(program->params, element.buffer) != program->params.end())
-        return refuse("its buffer " + element.buffer->name + " is a result of the program", "cache_write it first");
+    if (auto refused = refuse_compute_at(program, place, element, target, loop_name)) return *std::move(refused);
+
     const Stmt nest = nest_of(place);
-    if (place.block->fields.predicate) return refuse("it has a predicate", "move it before splitting its loops");
-    const Stmt target_loop = target.block.path[target.at];
-    if (std::ranges::find(target.block.path, nest) != target.block.path.end())
-        return refuse("loop " + loop_name + " is its own");
-
-    const Stmt rest = replace_stmt(replace_stmt(program->body, nest, nullptr), target_loop, nullptr);
-    const auto reads = buffers_read(rest);
-    if (std::ranges::find(reads, element.buffer) != reads.end())
-        return refuse(element.buffer->name + " is read outside of loop " + loop_name,
-                      "choose a loop around all its readers");
-    const auto written = buffers_written(rest);
-    if (std::ranges::find(written, element.buffer) != written.end())
-        return refuse(element.buffer->name + " is written elsewhere, too");
-    for (const Buffer& needed : buffers_read(nest))
-        if (const auto later = buffers_written(target_loop);
-            needed != element.buffer && std::ranges::find(later, needed) != later.end())
-            return refuse("it reads " + needed->name + ", which loop " + loop_name + " computes");
-
-    Bounds bounds;
-    for (std::size_t i = 0; i <= target.at; ++i)
-        if (const For* around = as<For>(target.block.path[i]))
-            if (const auto extent = as_int(around->extent)) bounds[around->var] = {0, *extent - 1};
+    const Stmt& target_loop = target.block.path[target.at];
     const For& loop = target.loop();
-    ReadCollector collected(element.buffer, bounds);
-    collected.visit(loop.body);
-    if (collected.reads.empty()) return refuse("loop " + loop_name + " reads nothing of " + element.buffer->name);
-    const std::vector<Need> needs = needs_of(element.buffer, collected);
-    std::vector<std::int64_t> shape;
-    for (const Need& need : needs) shape.push_back(need.extent);
+    const Bounds bounds = bounds_outside(target.block.path, target.at + 1);
+    const std::vector<Need> needs = needs_of(element.buffer, loop.body, bounds, Uses::Reads);
     const Scope scope = element.buffer->scope == Scope::Global ? Scope::Stack : element.buffer->scope;
-    const Buffer tile = make_buffer(element.buffer->name, element.buffer->dtype, shape, scope);
+    const Buffer tile = tile_buffer(element.buffer, element.buffer->name, needs, scope);
 
     TileUser user(element.buffer, tile, needs);
     const Stmt made = tile_nest(*place.block, element, needs, bounds, user);
@@ -243,38 +125,145 @@ Result<Rewritten> compute_at(const Program& program, const std::string& name, co
     const Stmt new_loop = For::make(loop.var, loop.extent, loop.loop, body, loop.annotations);
     Stmt out = replace_stmt(replace_stmt(program->body, target_loop, new_loop), nest, nullptr);
     Rewritten result{with_body(program, drop_buffer(out, element.buffer)), {}};
-    for (const For* gone : place.loops())
-        result.forward.push_back({gone->var, {}, "block " + name + " moved to " + loop_name});
+    for (std::size_t i = 0; i < place.path.size(); ++i)
+        if (const For* gone = as<For>(place.path[i]); gone && !contains(target.block.path, place.path[i]))
+            result.forward.push_back({gone->var, {}, "block " + name + " moved to " + loop_name});
     return result;
 }
 
-Result<Rewritten> cache_write(const Program& program, const std::string& name, Scope scope) {
-    ORRERY_TRY(const BlockPlace place, find_block(program, name));
-    const Refusal refuse{"cache_write", program, "block " + name};
-    ORRERY_TRY(const ElementBlock element, element_block(*place.block, refuse));
-    for (const Block* other : blocks_of(program->body))
-        if (other->fields.name == name + "_write") return refuse("there is a block " + name + "_write already");
-    const Buffer local =
-        make_buffer(element.buffer->name + "_local", element.buffer->dtype, element.buffer->static_shape(), scope);
-    const Stmt nest = nest_of(place);
+// -------------------------------------------------------------------------- reverse_compute_at
 
-    Block::Fields fields;
-    fields.name = name + "_write";
-    std::vector<VarRef> loops;
-    std::vector<Expr> indices;
-    for (std::size_t d = 0; d < element.iters.size(); ++d) {
-        loops.push_back(
-            Var::make(loop_name(*std::ranges::find(place.block->fields.iters, element.iters[d], &BlockIter::var))));
-        const VarRef iter = Var::make(element.iters[d]->name);
-        fields.iters.push_back({iter, element.buffer->shape[d], IterKind::Spatial, loops.back()});
-        indices.push_back(iter);
+namespace {
+
+/// A consumer that reads one produced buffer at its own iterators, and how dimensions correspond.
+struct Follower {
+    ElementBlock element;
+    Buffer produced;
+    std::vector<VarRef> at; ///< the consumer's iterator at each dimension of `produced`
+};
+
+Result<Follower> follower_of(const Block& block, const std::vector<Buffer>& produced, const Refusal& refuse) {
+    ORRERY_TRY(ElementBlock element, element_block(block, refuse));
+    if (element.reduces) return refuse("it is a reduction", "move its producer to it with compute_at instead");
+    Follower out{std::move(element), nullptr, {}};
+    for (const Touch& touch : touches_of(block.fields.body)) {
+        if (touch.is_write || !contains(produced, touch.buffer)) continue;
+        if (out.produced && out.produced != touch.buffer)
+            return refuse("it reads both " + out.produced->name + " and " + touch.buffer->name + " of that loop");
+        std::vector<VarRef> at;
+        for (const Expr& index : touch.indices) {
+            const auto iter =
+                std::ranges::find_if(out.element.iters, [&](const VarRef& v) { return v.get() == index.get(); });
+            if (iter == out.element.iters.end() || std::ranges::find(at, *iter) != at.end())
+                return refuse("it reads " + touch.buffer->name + " at other places than its own iterators",
+                              "move the producer to it with compute_at instead");
+            at.push_back(*iter);
+        }
+        if (out.produced && at != out.at) return refuse("it reads " + touch.buffer->name + " in two ways");
+        out.produced = touch.buffer;
+        out.at = std::move(at);
     }
-    fields.body = Store::make(element.buffer, indices, Load::make(local, indices), place.block->origin);
-    Stmt write = rebuild_block(*place.block, std::move(fields));
-    for (std::size_t d = loops.size(); d-- > 0;)
-        write = For::make(loops[d], element.buffer->shape[d], LoopKind::Serial, write);
-    const Stmt both = Alloc::make(local, Seq::make({rename_buffer(nest, element.buffer, local), write}));
-    return Rewritten{replace_stmt(program, nest, both), {}};
+    if (!out.produced) return refuse("it reads nothing that loop computes", "choose a loop of a block it reads from");
+    return out;
+}
+
+/// What one iteration of the loop completes of a buffer; a refusal when an iteration does not complete a box of its
+/// own.
+Result<std::vector<Need>> completed_box(const Program& program, const LoopPlace& loop, const Buffer& buffer,
+                                        const Refusal& refuse) {
+    for (std::size_t i = 0; i <= loop.at; ++i) {
+        if (!as<For>(loop.block.path[i])) continue;
+        if (const auto again = carried_dependence({loop.block, i}, buffer))
+            return refuse("iterations of loop " + static_cast<const For&>(*loop.block.path[i]).var->name +
+                              " share elements of " + buffer->name + ": " + again->text,
+                          "choose a loop outside of the reduction");
+    }
+    const Bounds outside = bounds_outside(loop.block.path, loop.at + 1);
+    std::vector<Need> needs = needs_of(buffer, loop.loop().body, outside, Uses::Writes);
+    for (const BlockPlace& writer : writers_of(program, buffer)) {
+        if (!contains(writer.path, loop.block.path[loop.at]))
+            return refuse("block " + writer.block->fields.name + " writes " + buffer->name + " outside of the loop");
+        if (!writes_box(writer, loop.at + 1, buffer, needs))
+            return refuse("what one iteration computes of " + buffer->name + " is no whole box");
+    }
+    return needs;
+}
+
+std::optional<Diagnostic> refuse_follow(const Program& program, const BlockPlace& place, const Follower& follower,
+                                        const LoopPlace& target) {
+    const Refusal refuse{"reverse_compute_at", program, "block " + place.block->fields.name};
+    const Stmt nest = nest_of(place);
+    for (const Stmt& around : place.path) {
+        if (around == nest) break;
+        if (!contains(target.block.path, around))
+            return refuse("it is inside loops that the destination is not", "choose a loop beside it");
+    }
+    const std::size_t own = order_of(program, place.block);
+    const std::size_t first = order_of(program, blocks_of(target.block.path[target.at]).front());
+    for (const Block* other : blocks_of(program->body)) {
+        if (other == place.block) continue;
+        const std::size_t order = order_of(program, other);
+        const Stmt all = other->fields.init ? Seq::make({other->fields.init, other->fields.body}) : other->fields.body;
+        const std::vector<Buffer> written = buffers_written(all);
+        const bool uses_result =
+            contains(written, follower.element.buffer) || contains(buffers_read(all), follower.element.buffer);
+        if (uses_result && order < own)
+            return refuse("block " + other->fields.name + " uses " + follower.element.buffer->name + " before it");
+        for (const Buffer& needed : buffers_read(place.block->fields.body)) {
+            if (needed == follower.produced || !contains(written, needed)) continue;
+            const std::vector<Stmt> path = find_block(program, other->fields.name)->path;
+            // What both are in, but the block that moves is not, runs again between the two.
+            const bool again = std::ranges::any_of(path, [&](const Stmt& stmt) {
+                return as<For>(stmt) && contains(target.block.path, stmt) && !contains(place.path, stmt);
+            });
+            if (order >= first || again)
+                return refuse("block " + other->fields.name + " writes " + needed->name +
+                              ", which it reads, and has not done so before that loop");
+        }
+    }
+    return std::nullopt;
+}
+
+} // namespace
+
+Result<Rewritten> reverse_compute_at(const Program& program, const std::string& name, const std::string& loop_name) {
+    ORRERY_TRY(const BlockPlace place, find_block(program, name));
+    ORRERY_TRY(const LoopPlace target, find_loop(program, loop_name));
+    const Refusal refuse{"reverse_compute_at", program, "block " + name};
+    if (place.block->fields.predicate) return refuse("it has a predicate", "move it before splitting its loops");
+    if (inside_block(place) || inside_block(target.block))
+        return refuse("a block is around it or around loop " + loop_name, "move it before blockize");
+    const Stmt nest = nest_of(place);
+    const Stmt& target_loop = target.block.path[target.at];
+    if (contains(target.block.path, nest)) return refuse("loop " + loop_name + " is its own");
+    if (contains(place.path, target_loop)) return refuse("it is inside loop " + loop_name + " already");
+    if (order_of(program, place.block) < order_of(program, target.block.block))
+        return refuse("it runs before loop " + loop_name, "use compute_at");
+    ORRERY_TRY(const Follower follower, follower_of(*place.block, buffers_written(target_loop), refuse));
+    if (bare_use(program, follower.produced) || bare_use(program, follower.element.buffer))
+        return refuse("a statement outside any block uses its buffers");
+    if (auto refused = refuse_follow(program, place, follower, target)) return *std::move(refused);
+    ORRERY_TRY(const std::vector<Need> needs, completed_box(program, target, follower.produced, refuse));
+
+    Block::Fields fields = place.block->fields;
+    Bounds bounds = bounds_outside(target.block.path, target.at + 1);
+    BoxLoops box;
+    for (BlockIter& iter : fields.iters) {
+        const auto at = std::ranges::find(follower.at, iter.var);
+        const Need whole{imm(0), extent_of(iter.extent)};
+        bind_to_box(iter, at == follower.at.end() ? whole : needs[static_cast<std::size_t>(at - follower.at.begin())],
+                    bounds, box);
+    }
+    fields.predicate = box.guard;
+    const Stmt made = wrap(rebuild_block(*place.block, std::move(fields)), box);
+    const For& loop = target.loop();
+    const Stmt new_loop = For::make(loop.var, loop.extent, loop.loop, Seq::make({loop.body, made}), loop.annotations);
+    const Stmt out = replace_stmt(replace_stmt(program->body, nest, nullptr), target_loop, new_loop);
+    Rewritten result{with_body(program, out), {}};
+    for (std::size_t i = 0; i < place.path.size(); ++i)
+        if (const For* gone = as<For>(place.path[i]); gone && !contains(target.block.path, place.path[i]))
+            result.forward.push_back({gone->var, {}, "block " + name + " moved to " + loop_name});
+    return result;
 }
 
 Result<Rewritten> set_scope(const Program& program, const std::string& name, Scope scope) {

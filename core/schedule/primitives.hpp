@@ -1,6 +1,7 @@
 #pragma once
 // The primitives as functions. Each is pure: it returns the program that means the same, or a refusal with the
 // place, the reason and a remedy (IllegalSchedule), or UnknownName for what is not there. Loops are "block.loop".
+// What each means, when it is legal and an example: primitives() in trace.hpp, where windows and documents find it.
 
 #include "core/schedule/trace.hpp"
 #include "core/tensor/node.hpp"
@@ -10,52 +11,97 @@
 
 namespace orrery::schedule {
 
-/// Splits a loop into a nest. One factor may be -1: it is what the others leave. When the product is larger than the
-/// extent, blocks inside get a predicate. New loops are named v_o, v_i, or v_0, v_1, ... for more than two.
-/// Pre: factors are positive but for one; blocks, not bare statements, are inside when there is a tail.
-/// Example: for i in 10 -> split(b.i, [-1, 4]) -> for i_o in 3 { for i_i in 4 { ... where i_o*4 + i_i < 10 } }
+// ---------------------------------------------------------------------- loops (loops.cpp, loop_kinds.cpp)
+
+/// What covers iterations past the extent when the factors' product is larger: a predicate on the blocks inside, or a
+/// larger buffer whose extra elements nobody reads.
+enum class Tail : std::uint8_t { Predicate, Padding };
+/// New loops are named v_o, v_i, or v_0, v_1, ... for more than two. One factor may be -1: what the others leave.
 [[nodiscard]] Result<Rewritten> split(const tensor::Program& program, const std::string& loop,
-                                      std::vector<std::int64_t> factors);
-
-/// Makes one loop of two or more, each directly inside the one before. The new loop is named a_b.
-/// Example: for i in 2 { for j in 3 } -> fuse([b.i, b.j]) -> for i_j in 6, with i = i_j // 3, j = i_j % 3
+                                      std::vector<std::int64_t> factors, Tail tail = Tail::Predicate);
+/// The new loop is named a_b.
 [[nodiscard]] Result<Rewritten> fuse(const tensor::Program& program, const std::vector<std::string>& loops);
-
-/// Puts the loops, all around one block and on one chain, in the given order; loops between keep their place.
-/// Pre: one block inside the chain.
-/// Example: for i { for j } -> reorder([b.j, b.i]) -> for j { for i }
 [[nodiscard]] Result<Rewritten> reorder(const tensor::Program& program, const std::vector<std::string>& loops);
-
-/// Runs iterations of the loop on several threads. Pre: no iteration depends on or writes what another does.
 [[nodiscard]] Result<Rewritten> parallel(const tensor::Program& program, const std::string& loop);
-/// Runs iterations of the loop as lanes of vectors. Pre: as parallel; innermost; extent at most 256.
 [[nodiscard]] Result<Rewritten> vectorize(const tensor::Program& program, const std::string& loop);
-/// Writes out all iterations. Pre: extent at most 1024.
 [[nodiscard]] Result<Rewritten> unroll(const tensor::Program& program, const std::string& loop);
 
-/// Removes a block that computes one element at its own indices and puts its expression where its buffer is read.
-/// Pre: no reduction, no predicate, the buffer is not a result of the program.
-/// Example: b[i] = x[i] + 1; c[i] = b[i] * 2 -> compute_inline(b) -> c[i] = (x[i] + 1) * 2
+// ----------------------------------------------------------------------------- notes (annotations.cpp)
+
+/// Binds a loop to an axis of an accelerator's threads: blockIdx.x, threadIdx.x, ... Where there are none it runs
+/// serially.
+[[nodiscard]] Result<Rewritten> bind(const tensor::Program& program, const std::string& loop, const std::string& axis);
+[[nodiscard]] Result<Rewritten> virtual_thread(const tensor::Program& program, const std::string& loop);
+/// `place` is "block" or "block.loop".
+[[nodiscard]] Result<Rewritten> annotate(const tensor::Program& program, const std::string& place,
+                                         const std::string& key, const std::string& value);
+/// The annotation "pragma_KEY" of a loop.
+[[nodiscard]] Result<Rewritten> pragma(const tensor::Program& program, const std::string& loop, const std::string& key,
+                                       const std::string& value);
+
+// --------------------------------------------------- where results are computed and live (placement.cpp, inlining.cpp)
+
 [[nodiscard]] Result<Rewritten> compute_inline(const tensor::Program& program, const std::string& block);
-
-/// Makes a block write a new buffer of that scope, copied to the old one by a new block named block_write after it.
-/// Pre: the block has a loop nest of its own.
-[[nodiscard]] Result<Rewritten> cache_write(const tensor::Program& program, const std::string& block,
-                                            tensor::Scope scope);
-
-/// Moves a block's computation inside a loop of its consumers: each iteration computes just what it needs, in a
-/// buffer of just that size. Pre: the block has a loop nest of its own before the consumers', computes one element at
-/// its own indices, its buffer is read under that loop only and is not a result.
+[[nodiscard]] Result<Rewritten> reverse_compute_inline(const tensor::Program& program, const std::string& block);
 [[nodiscard]] Result<Rewritten> compute_at(const tensor::Program& program, const std::string& block,
                                            const std::string& loop);
-
-/// Gives the buffer a block writes another scope. Pre: it is not a parameter.
+[[nodiscard]] Result<Rewritten> reverse_compute_at(const tensor::Program& program, const std::string& block,
+                                                   const std::string& loop);
 [[nodiscard]] Result<Rewritten> set_scope(const tensor::Program& program, const std::string& block,
                                           tensor::Scope scope);
 
-/// Makes a block of its own, named block_init, of a reduction's initial value, run before that loop.
-/// Pre: no reduction loop of the block is outside of it.
+// ---------------------------------------------------------------------------------- copies (caching.cpp)
+
+/// The copy is made by a block named block_write.
+[[nodiscard]] Result<Rewritten> cache_write(const tensor::Program& program, const std::string& block,
+                                            tensor::Scope scope);
+/// The copy is made by a block named buffer_read.
+[[nodiscard]] Result<Rewritten> cache_read(const tensor::Program& program, const std::string& block,
+                                           const std::string& buffer, tensor::Scope scope);
+/// The copy is made by a block named buffer_reindex.
+[[nodiscard]] Result<Rewritten> reindex(const tensor::Program& program, const std::string& block,
+                                        const std::string& buffer);
+
+// -------------------------------------------------------------------------------------- padding (padding.cpp)
+
+/// Fills the padding in a block named block_fill and copies only what is inside in the block itself.
+[[nodiscard]] Result<Rewritten> decompose_padding(const tensor::Program& program, const std::string& block);
+/// Rounds the extents of a sum of products up to multiples, one an iterator, through padded copies of what it uses.
+[[nodiscard]] Result<Rewritten> pad_einsum(const tensor::Program& program, const std::string& block,
+                                           const std::vector<std::int64_t>& multiples);
+
+// ------------------------------------------------------------------------------ reductions (reduction.cpp)
+
+/// The new block is named block_init.
 [[nodiscard]] Result<Rewritten> decompose_reduction(const tensor::Program& program, const std::string& block,
                                                     const std::string& loop);
+
+/// Sums up in two steps: a block block_rf keeps the loop apart in partial results, the block then adds those up.
+[[nodiscard]] Result<Rewritten> rfactor(const tensor::Program& program, const std::string& loop);
+
+// ---------------------------------------------------------------------------------------- layouts (layout.cpp)
+
+/// `map` is text: "n, c, h -> n, c // 4, h, c % 4".
+[[nodiscard]] Result<Rewritten> transform_layout(const tensor::Program& program, const std::string& block,
+                                                 const std::string& map);
+/// The stride of dimension `dim` becomes `offset` modulo `factor`. Units: elements.
+[[nodiscard]] Result<Rewritten> storage_align(const tensor::Program& program, const std::string& block,
+                                              std::int64_t dim, std::int64_t factor, std::int64_t offset);
+
+// ---------------------------------------------------------------------------------- pipelines (pipelining.cpp)
+
+[[nodiscard]] Result<Rewritten> double_buffer(const tensor::Program& program, const std::string& block);
+/// One stage a statement of the loop's body. Copies of blocks before and after the loop are named block_inT,
+/// block_outT.
+[[nodiscard]] Result<Rewritten> software_pipeline(const tensor::Program& program, const std::string& loop,
+                                                  const std::vector<std::int64_t>& stages);
+
+// --------------------------------------------------------------------------- blocks of blocks (blockize.cpp)
+
+/// The new block is named block_o.
+[[nodiscard]] Result<Rewritten> blockize(const tensor::Program& program, const std::string& loop);
+/// blockize, and the new block stands for an intrinsic (intrinsics.hpp).
+[[nodiscard]] Result<Rewritten> tensorize(const tensor::Program& program, const std::string& loop,
+                                          const std::string& intrinsic);
 
 } // namespace orrery::schedule

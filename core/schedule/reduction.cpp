@@ -1,15 +1,50 @@
 // decompose_reduction.
 
+#include "core/schedule/dependence.hpp"
 #include "core/schedule/locate.hpp"
+#include "core/schedule/motion.hpp"
 #include "core/schedule/primitives.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <algorithm>
+#include <optional>
 
 namespace orrery::schedule {
 
 using namespace tensor; // every name here is a node of tensor IR
+
+namespace {
+
+/// What else keeps a block's init from running before the loop; no value when nothing does.
+std::optional<Diagnostic> refuse_decompose(const LoopPlace& place, const Refusal& refuse) {
+    const Block& block = *place.block.block;
+    const std::vector<Buffer> started = buffers_written(block.fields.init);
+    for (std::size_t i = place.at; i + 1 < place.block.path.size(); ++i) {
+        const Stmt& between = place.block.path[i];
+        if (const Alloc* alloc = as<Alloc>(between);
+            alloc && std::ranges::find(started, alloc->buffer) != started.end())
+            return refuse("its buffer " + alloc->buffer->name + " exists inside the loop only",
+                          "choose a loop inside of the allocation");
+        if (as<If>(between) || as<Let>(between) || as<Block>(between))
+            return refuse("something other than a loop stands between the loop and it");
+    }
+    for (const Block* other : blocks_of(place.block.path[place.at])) {
+        if (other == &block) break; // what runs after it in an iteration sees the same as before
+        for (const Buffer& buffer : started) {
+            const std::vector<Buffer> read = buffers_read(other->fields.body),
+                                      written = buffers_written(other->fields.body);
+            if (std::ranges::find(read, buffer) != read.end() || std::ranges::find(written, buffer) != written.end())
+                return refuse("block " + other->fields.name + " uses " + buffer->name + " before it in that loop");
+        }
+    }
+    if (const auto late = late_init(place))
+        return refuse("its initial value is set again after something was added: " + late->text,
+                      "choose a loop inside of the one that repeats it");
+    return std::nullopt;
+}
+
+} // namespace
 
 Result<Rewritten> decompose_reduction(const Program& program, const std::string& name, const std::string& loop_name) {
     ORRERY_TRY(const LoopPlace place, find_loop(program, loop_name));
@@ -21,8 +56,8 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
 
     Block::Fields init;
     init.name = name + "_init";
-    for (const Block* other : blocks_of(program->body))
-        if (other->fields.name == init.name) return refuse("there is a block " + init.name + " already");
+    if (has_block(program, init.name)) return refuse("there is a block " + init.name + " already");
+    if (auto refused = refuse_decompose(place, refuse)) return *std::move(refused);
     VarMap iter_map, loop_map;
     std::vector<std::pair<const For*, VarRef>> loops;
     for (std::size_t i = 0; i < place.block.path.size(); ++i) {

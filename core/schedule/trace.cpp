@@ -2,9 +2,9 @@
 
 #include "core/schedule/trace.hpp"
 
-#include "core/schedule/primitives.hpp"
+#include "core/schedule/catalog.hpp"
 
-#include <array>
+#include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <optional>
@@ -12,148 +12,95 @@
 namespace orrery::schedule {
 
 using tensor::Program;
-using tensor::Scope;
 
 namespace {
 
-using Ints = std::vector<std::int64_t>;
-using Names = std::vector<std::string>;
+constexpr std::size_t kMostItems = 4096; ///< of a list; our choice, far beyond any schedule
 
-/// Typed access to a step's operands; remembers the first mistake.
-class Args {
-  public:
-    explicit Args(const TraceStep& step) : step_(step) {}
-
-    std::string name(std::size_t i) { return get<std::string>(i, "a name"); }
-    Ints ints(std::size_t i) { return get<Ints>(i, "a list of integers"); }
-    Names names(std::size_t i) { return get<Names>(i, "a list of names"); }
-    Scope scope(std::size_t i) {
-        const std::string text = name(i);
-        if (text == "global") return Scope::Global;
-        if (text == "stack") return Scope::Stack;
-        if (text != "registers") wrong("operand " + std::to_string(i + 1) + " is a scope: global, stack or registers");
-        return Scope::Registers;
-    }
-    Result<void> done(std::size_t count) {
-        if (step_.args.size() != count) wrong("it takes " + std::to_string(count) + " operands");
-        if (error_) return *error_;
-        return {};
-    }
-
-  private:
-    template <class T> T get(std::size_t i, const char* what) {
-        if (i < step_.args.size())
-            if (const T* value = std::get_if<T>(&step_.args[i])) return *value;
-        wrong("operand " + std::to_string(i + 1) + " is " + what);
-        return {};
-    }
-    void wrong(const std::string& what) {
-        if (!error_)
-            error_ =
-                Diagnostic{Code::BadArgument, step_.primitive + ": " + what, {}, "write it as " + to_string(step_)};
-    }
-    const TraceStep& step_;
-    std::optional<Diagnostic> error_;
-};
-
-struct Row {
-    PrimitiveInfo info;
-    Result<Rewritten> (*apply)(const Program&, Args&);
-};
-
-#define ORRERY_OPERANDS(count) ORRERY_CHECK_OK(args.done(count))
-
-const std::array<Row, 11>& table() {
-    static const std::array<Row, 11> rows{{
-        {{"cache_write", "cache_write(block, scope)",
-          "writes through a buffer of that scope, copied by a block of its own"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string block = args.name(0);
-             const Scope scope = args.scope(1);
-             ORRERY_OPERANDS(2);
-             return cache_write(p, block, scope);
-         }},
-        {{"compute_at", "compute_at(block, block.loop)",
-          "computes a block inside a loop of its consumers, just what an iteration needs"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string block = args.name(0), loop = args.name(1);
-             ORRERY_OPERANDS(2);
-             return compute_at(p, block, loop);
-         }},
-        {{"compute_inline", "compute_inline(block)", "puts a block's expression where its buffer is read"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string block = args.name(0);
-             ORRERY_OPERANDS(1);
-             return compute_inline(p, block);
-         }},
-        {{"decompose_reduction", "decompose_reduction(block, block.loop)",
-          "makes a block of its own of a reduction's initial value"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string block = args.name(0), loop = args.name(1);
-             ORRERY_OPERANDS(2);
-             return decompose_reduction(p, block, loop);
-         }},
-        {{"fuse", "fuse([block.loop, ...])", "makes one loop of loops directly inside each other"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const Names loops = args.names(0);
-             ORRERY_OPERANDS(1);
-             return fuse(p, loops);
-         }},
-        {{"parallel", "parallel(block.loop)", "runs iterations on several threads"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string loop = args.name(0);
-             ORRERY_OPERANDS(1);
-             return parallel(p, loop);
-         }},
-        {{"reorder", "reorder([block.loop, ...])", "puts loops around a block in the given order"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const Names loops = args.names(0);
-             ORRERY_OPERANDS(1);
-             return reorder(p, loops);
-         }},
-        {{"set_scope", "set_scope(block, scope)", "gives the buffer a block writes another scope"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string block = args.name(0);
-             const Scope scope = args.scope(1);
-             ORRERY_OPERANDS(2);
-             return set_scope(p, block, scope);
-         }},
-        {{"split", "split(block.loop, [factor, ...])", "splits a loop into a nest; one factor may be -1"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string loop = args.name(0);
-             const Ints factors = args.ints(1);
-             ORRERY_OPERANDS(2);
-             return split(p, loop, factors);
-         }},
-        {{"unroll", "unroll(block.loop)", "writes out all iterations"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string loop = args.name(0);
-             ORRERY_OPERANDS(1);
-             return unroll(p, loop);
-         }},
-        {{"vectorize", "vectorize(block.loop)", "runs iterations as lanes of vectors"},
-         [](const Program& p, Args& args) -> Result<Rewritten> {
-             const std::string loop = args.name(0);
-             ORRERY_OPERANDS(1);
-             return vectorize(p, loop);
-         }},
-    }};
-    return rows;
+std::optional<std::int64_t> number_of(std::string_view word) {
+    std::int64_t value = 0;
+    const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (word.empty() || code != std::errc{} || end != word.data() + word.size()) return std::nullopt;
+    return value;
 }
 
-std::string text_of(const Arg& arg) {
+bool in_word(char c, bool first) {
+    return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || (c == '-' && first);
+}
+
+/// As it stands when it reads back as a name, in quotes otherwise.
+std::string text_of(const std::string& name) {
+    bool plain = !name.empty() && !number_of(name) && name.front() != '-';
+    for (const char c : name) plain = plain && in_word(c, false);
+    if (plain) return name;
+    std::string out = "\"";
+    for (const char c : name) {
+        if (c == '"' || c == '\\') out += '\\';
+        if (c == '\n')
+            out += "\\n";
+        else
+            out += c;
+    }
+    return out + "\"";
+}
+
+template <class T, class F> std::string list_text(const std::vector<T>& items, const F& text) {
+    std::string out = "[";
+    for (std::size_t i = 0; i < items.size(); ++i) out += (i ? ", " : "") + text(items[i], i);
+    return out + "]";
+}
+
+std::string numbers_text(const Ints& numbers) {
+    return list_text(numbers, [](std::int64_t value, std::size_t) { return std::to_string(value); });
+}
+
+std::string arg_text(const Arg& arg) {
     if (const auto* value = std::get_if<std::int64_t>(&arg)) return std::to_string(*value);
-    if (const auto* value = std::get_if<std::string>(&arg)) return *value;
-    std::string text = "[";
-    const auto item = [&text](const std::string& part) { text += (text.size() > 1 ? ", " : "") + part; };
-    if (const auto* ints = std::get_if<Ints>(&arg))
-        for (std::int64_t v : *ints) item(std::to_string(v));
-    if (const auto* names = std::get_if<Names>(&arg))
-        for (const std::string& v : *names) item(v);
-    return text + "]";
+    if (const auto* value = std::get_if<std::string>(&arg)) return text_of(*value);
+    if (const auto* ints = std::get_if<Ints>(&arg)) return numbers_text(*ints);
+    return list_text(std::get<Names>(arg), [](const std::string& name, std::size_t) { return text_of(name); });
 }
 
-/// One line of a trace: name ( arg, ... ). Names hold letters, digits, '_' and '.'.
+std::string choice_text(const Knob& knob, std::int64_t value) {
+    const bool first = !knob.candidates.empty() && value == knob.candidates.front();
+    const std::string decision = first ? "" : ", " + std::to_string(value);
+    if (knob.weights.empty()) return "knob(" + knob.name + ", " + numbers_text(knob.candidates) + decision + ")";
+    return "sample_categorical(" + knob.name + ", " + numbers_text(knob.candidates) + ", " +
+           numbers_text(knob.weights) + decision + ")";
+}
+
+const OpenArg* open_at(const TraceStep& step, std::size_t arg, std::ptrdiff_t item) {
+    for (const OpenArg& open : step.open)
+        if (open.arg == arg && open.item == item) return &open;
+    return nullptr;
+}
+
+std::string operand_text(const TraceStep& step, std::size_t i) {
+    const Arg& arg = step.args[i];
+    if (const OpenArg* open = open_at(step, i, -1)) {
+        const Knob& knob = open->knob;
+        switch (knob.kind) {
+        case Knob::Kind::Choice: return choice_text(knob, std::get<std::int64_t>(arg));
+        case Knob::Kind::PerfectTile: {
+            const Ints& factors = std::get<Ints>(arg);
+            return "sample_perfect_tile(" + knob.name + ", " + std::to_string(knob.parts) + ", " +
+                   std::to_string(knob.max_innermost) + (factors.empty() ? "" : ", " + numbers_text(factors)) + ")";
+        }
+        case Knob::Kind::ComputeLocation: {
+            const std::string& loop = std::get<std::string>(arg);
+            return "sample_compute_location(" + knob.name + (loop.empty() ? "" : ", " + text_of(loop)) + ")";
+        }
+        }
+    }
+    const auto* list = std::get_if<Ints>(&arg);
+    if (!list) return arg_text(arg);
+    return list_text(*list, [&](std::int64_t value, std::size_t item) {
+        const OpenArg* open = open_at(step, i, static_cast<std::ptrdiff_t>(item));
+        return open ? choice_text(open->knob, value) : std::to_string(value);
+    });
+}
+
+/// One line of a trace: name ( operand, ... ). Names hold letters, digits, '_' and '.'; anything else is quoted.
 class LineParser {
   public:
     LineParser(std::string_view text, int line) : text_(text), line_(line) {}
@@ -165,11 +112,10 @@ class LineParser {
         if (!take('(')) return error("'(' is expected");
         while (!take(')')) {
             if (!out.args.empty() && !take(',')) return error("',' or ')' is expected");
-            ORRERY_TRY(Arg arg, argument());
-            out.args.push_back(std::move(arg));
+            ORRERY_CHECK_OK(operand(out));
         }
         skip();
-        if (at_ != text_.size()) return error("nothing more is expected on this line");
+        if (at_ != text_.size() && text_[at_] != '#') return error("nothing more is expected on this line");
         return out;
     }
 
@@ -177,48 +123,160 @@ class LineParser {
     void skip() {
         while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r')) ++at_;
     }
-    bool take(char c) {
+    bool at(char c) {
         skip();
-        if (at_ >= text_.size() || text_[at_] != c) return false;
+        return at_ < text_.size() && text_[at_] == c;
+    }
+    bool take(char c) {
+        if (!at(c)) return false;
         ++at_;
         return true;
     }
     std::string word() {
         skip();
         const std::size_t start = at_;
-        while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) || text_[at_] == '_' ||
-                                      text_[at_] == '.' || (text_[at_] == '-' && at_ == start)))
-            ++at_;
+        while (at_ < text_.size() && in_word(text_[at_], at_ == start)) ++at_;
         return std::string(text_.substr(start, at_ - start));
     }
-    static std::optional<std::int64_t> number(const std::string& word) {
-        std::int64_t value = 0;
-        const auto [end, code] = std::from_chars(word.data(), word.data() + word.size(), value);
-        if (word.empty() || code != std::errc{} || end != word.data() + word.size()) return std::nullopt;
-        return value;
-    }
-    Result<Arg> argument() {
-        if (!take('[')) {
-            const std::string text = word();
-            if (text.empty()) return error("a name, a number or a list is expected");
-            if (const auto value = number(text)) return Arg(*value);
-            return Arg(text);
+    /// Pre: at a quote.
+    Result<std::string> quoted() {
+        std::string out;
+        for (++at_; at_ < text_.size() && text_[at_] != '"'; ++at_) {
+            if (text_[at_] == '\\' && at_ + 1 < text_.size()) {
+                ++at_;
+                out += text_[at_] == 'n' ? '\n' : text_[at_];
+            } else {
+                out += text_[at_];
+            }
         }
+        if (!take('"')) return error("the text has no closing quote");
+        return out;
+    }
+    static bool is_sample(const std::string& word) {
+        return word == "knob" || word == "sample_categorical" || word == "sample_perfect_tile" ||
+               word == "sample_compute_location";
+    }
+
+    Result<void> operand(TraceStep& out) {
+        if (at('"')) {
+            ORRERY_TRY(std::string text, quoted());
+            out.args.emplace_back(std::move(text));
+            return {};
+        }
+        if (take('[')) return list(out);
+        const std::string text = word();
+        if (text.empty()) return error("a name, a number or a list is expected");
+        if (is_sample(text) && at('(')) {
+            ORRERY_TRY(auto sampled, sample(text));
+            out.open.push_back({out.args.size(), -1, std::move(sampled.first)});
+            out.args.push_back(std::move(sampled.second));
+        } else if (const auto value = number_of(text)) {
+            out.args.emplace_back(*value);
+        } else {
+            out.args.emplace_back(text);
+        }
+        return {};
+    }
+
+    Result<void> list(TraceStep& out) {
         Ints ints;
         Names names;
         while (!take(']')) {
             if (!(ints.empty() && names.empty()) && !take(',')) return error("',' or ']' is expected");
-            const std::string text = word();
-            if (text.empty()) return error("a name or a number is expected");
-            if (const auto value = number(text))
-                ints.push_back(*value);
-            else
-                names.push_back(text);
+            if (ints.size() + names.size() >= kMostItems) return error("the list is too long");
+            if (at('"')) {
+                ORRERY_TRY(std::string text, quoted());
+                names.push_back(std::move(text));
+            } else {
+                const std::string text = word();
+                if (text.empty()) return error("a name or a number is expected");
+                if (is_sample(text) && at('(')) {
+                    ORRERY_TRY(auto sampled, sample(text));
+                    const auto* value = std::get_if<std::int64_t>(&sampled.second);
+                    if (!value) return error("only numbers are open inside a list");
+                    out.open.push_back(
+                        {out.args.size(), static_cast<std::ptrdiff_t>(ints.size()), std::move(sampled.first)});
+                    ints.push_back(*value);
+                } else if (const auto value = number_of(text)) {
+                    ints.push_back(*value);
+                } else {
+                    names.push_back(text);
+                }
+            }
             if (!ints.empty() && !names.empty()) return error("a list holds names or numbers, not both");
         }
-        if (names.empty()) return Arg(ints);
-        return Arg(names);
+        if (names.empty())
+            out.args.emplace_back(std::move(ints));
+        else
+            out.args.emplace_back(std::move(names));
+        return {};
     }
+
+    Result<Ints> number_list() {
+        if (!take('[')) return error("a list of numbers is expected");
+        Ints out;
+        while (!take(']')) {
+            if (!out.empty() && !take(',')) return error("',' or ']' is expected");
+            ORRERY_TRY(const std::int64_t value, number());
+            if (out.size() >= kMostItems) return error("the list is too long");
+            out.push_back(value);
+        }
+        return out;
+    }
+    Result<std::int64_t> number() {
+        const auto value = number_of(word());
+        if (!value) return error("a number is expected");
+        return *value;
+    }
+
+    /// Pre: at the parenthesis after one of the sample words.
+    Result<std::pair<Knob, Arg>> sample(const std::string& kind) {
+        take('(');
+        Knob knob;
+        knob.name = word();
+        if (knob.name.empty()) return error("a knob has a name first");
+        Arg value;
+        if (kind == "sample_compute_location") {
+            knob.kind = Knob::Kind::ComputeLocation;
+            value = take(',') ? word() : std::string();
+        } else if (kind == "sample_perfect_tile") {
+            knob.kind = Knob::Kind::PerfectTile;
+            if (!take(',')) return error("',' is expected");
+            ORRERY_TRY(knob.parts, number());
+            if (!take(',')) return error("',' is expected");
+            ORRERY_TRY(knob.max_innermost, number());
+            if (knob.parts < 1 || knob.parts > 8 || knob.max_innermost < 1)
+                return error("a tile has 1 to 8 parts and an innermost factor from 1");
+            Ints factors;
+            if (take(',')) { ORRERY_TRY(factors, number_list()); }
+            value = std::move(factors);
+        } else {
+            ORRERY_CHECK_OK(choice(knob, kind == "sample_categorical"));
+            value = knob.candidates.front();
+            if (take(',')) { ORRERY_TRY(value, number()); }
+            if (std::ranges::find(knob.candidates, std::get<std::int64_t>(value)) == knob.candidates.end())
+                return error("the decision is none of the candidates");
+        }
+        if (!take(')')) return error("')' is expected");
+        return std::pair(std::move(knob), std::move(value));
+    }
+    Result<void> choice(Knob& knob, bool weighted) {
+        if (!take(',')) return error("',' is expected");
+        ORRERY_TRY(knob.candidates, number_list());
+        if (knob.candidates.empty()) return error("a knob has at least one candidate");
+        if (!weighted) return {};
+        if (!take(',')) return error("',' is expected");
+        ORRERY_TRY(knob.weights, number_list());
+        std::int64_t total = 0;
+        for (const std::int64_t weight : knob.weights) {
+            if (weight < 0 || weight > 1'000'000) return error("a weight is from 0 to 1000000");
+            total += weight;
+        }
+        if (knob.weights.size() != knob.candidates.size() || total == 0)
+            return error("there is one weight a candidate, and not all are 0");
+        return {};
+    }
+
     Diagnostic error(const std::string& what) const {
         return {Code::BadText, what, {TextPosition{line_, static_cast<int>(at_) + 1}}, {}};
     }
@@ -236,7 +294,7 @@ Hash Trace::hash() const {
 
 std::string to_string(const TraceStep& step) {
     std::string text = step.primitive + "(";
-    for (std::size_t i = 0; i < step.args.size(); ++i) text += (i ? ", " : "") + text_of(step.args[i]);
+    for (std::size_t i = 0; i < step.args.size(); ++i) text += (i ? ", " : "") + operand_text(step, i);
     return text + ")";
 }
 
@@ -263,7 +321,16 @@ Result<Trace> parse_trace(std::string_view text) {
 }
 
 Result<Rewritten> apply_step(const Program& program, const TraceStep& step) {
-    for (const Row& row : table()) {
+    for (const OpenArg& open : step.open) {
+        const auto* loop = std::get_if<std::string>(&step.args[open.arg]);
+        const auto* list = std::get_if<Ints>(&step.args[open.arg]);
+        if ((loop && loop->empty()) || (list && list->empty()))
+            return Diagnostic{Code::BadArgument,
+                              "knob " + open.knob.name + " of " + step.primitive + " is undecided",
+                              {ProgramPlace{program->name, to_string(step)}},
+                              "draw the trace first, or write its decision as the last operand"};
+    }
+    for (const CatalogRow& row : catalog()) {
         if (row.info.name != step.primitive) continue;
         Args args(step);
         return row.apply(program, args);
@@ -286,15 +353,6 @@ Result<Replay> replay(const Program& program, const Trace& trace) {
         out.programs.push_back(std::move(next->program));
     }
     return out;
-}
-
-std::span<const PrimitiveInfo> primitives() {
-    static const std::vector<PrimitiveInfo> infos = [] {
-        std::vector<PrimitiveInfo> out;
-        for (const Row& row : table()) out.push_back(row.info);
-        return out;
-    }();
-    return infos;
 }
 
 } // namespace orrery::schedule

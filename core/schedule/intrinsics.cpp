@@ -1,0 +1,349 @@
+// Outline: declarations as text, the registry with what comes with the program, matching a block.
+
+#include "core/schedule/intrinsics.hpp"
+
+#include "core/schedule/locate.hpp"
+#include "core/tensor/affine.hpp"
+#include "core/tensor/build.hpp"
+#include "core/tensor/text.hpp"
+#include "core/tensor/visitor.hpp"
+
+#include <algorithm>
+#include <cctype>
+#include <mutex>
+
+namespace orrery::schedule {
+
+using namespace tensor; // every name here is a node of tensor IR
+
+namespace {
+
+Diagnostic bad_text(const std::string& what, int line) {
+    return {Code::BadText,
+            what,
+            {TextPosition{line, 1}},
+            "a declaration is intrinsic NAME [needs FEATURE], fn ... { }, "
+            "and maybe RESULT = llvm.NAME(PARAM as TYPE, ...)"};
+}
+
+std::vector<std::string> words_of(std::string_view text) {
+    std::vector<std::string> out;
+    std::string word;
+    for (const char c : text) {
+        if (std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.' || c == ':') {
+            word += c;
+            continue;
+        }
+        if (!word.empty()) out.push_back(std::exchange(word, {}));
+        if (c == '=' || c == '(' || c == ')' || c == ',') out.emplace_back(1, c);
+    }
+    if (!word.empty()) out.push_back(word);
+    return out;
+}
+
+/// c = llvm.NAME(c as i32x16, a splat i32 as i32x16)
+bool read_implementation(std::string_view line, TensorIntrinsic& out) {
+    const std::vector<std::string> words = words_of(line);
+    if (words.size() < 4 || words[1] != "=" || !words[2].starts_with("llvm.") || words[3] != "(") return false;
+    out.result = words[0];
+    out.llvm_name = words[2];
+    for (std::size_t i = 4; i < words.size();) {
+        IntrinsicOperand operand{words[i++], {}, {}};
+        if (i + 1 < words.size() && words[i] == "splat") {
+            operand.splat = words[i + 1];
+            i += 2;
+        }
+        if (i + 1 >= words.size() || words[i] != "as") return false;
+        operand.type = words[i + 1];
+        i += 2;
+        out.operands.push_back(std::move(operand));
+        if (i < words.size() && words[i] == ")") return i + 1 == words.size();
+        if (i >= words.size() || words[i++] != ",") return false;
+    }
+    return false;
+}
+
+const Buffer* param_of(const Program& program, const std::string& name) {
+    for (const Buffer& param : program->params)
+        if (param->name == name) return &param;
+    return nullptr;
+}
+
+/// Loops with constant extents around one block with no predicate and no init.
+struct Shape {
+    std::vector<const For*> loops;
+    const Block* block = nullptr;
+};
+std::optional<Shape> shape_of(const Stmt& stmt) {
+    Shape out;
+    const Stmt* at = &stmt;
+    while (const For* loop = as<For>(*at)) {
+        if (!as_int(loop->extent)) return std::nullopt;
+        out.loops.push_back(loop);
+        at = &loop->body;
+    }
+    out.block = as<Block>(*at);
+    if (!out.block || out.block->fields.predicate != nullptr || out.block->fields.init != nullptr ||
+        !as<Store>(out.block->fields.body))
+        return std::nullopt;
+    return out;
+}
+
+constexpr const char* kShipped[] = {
+    R"(# Adds to 16 sums of 32 bits the products of 4 unsigned bytes, the same for all, with 4 signed bytes each.
+intrinsic x86_vnni_u8i8_16x4 needs x86:avx512vnni
+fn dot(a: u8[4], b: i8[16,4]) -> (c: i32[16]) {
+  for i in 16 { for k in 4 { block dot(vi = i in 16, reduce vk = k in 4) {
+    reads c[vi], a[vk], b[vi, vk] writes c[vi]
+    c[vi] = c[vi] + i32(a[vk]) * i32(b[vi, vk]) } } } }
+c = llvm.x86.avx512.vpdpbusd.512(c as i32x16, a splat i32 as i32x16, b as i32x16))",
+    R"(# The same for 8 sums, in the registers of AVX2.
+intrinsic x86_vnni_u8i8_8x4 needs x86:avxvnni
+fn dot(a: u8[4], b: i8[8,4]) -> (c: i32[8]) {
+  for i in 8 { for k in 4 { block dot(vi = i in 8, reduce vk = k in 4) {
+    reads c[vi], a[vk], b[vi, vk] writes c[vi]
+    c[vi] = c[vi] + i32(a[vk]) * i32(b[vi, vk]) } } } }
+c = llvm.x86.avx512.vpdpbusd.256(c as i32x8, a splat i32 as i32x8, b as i32x8))",
+    R"(# Arm's dot product: adds to 4 sums of 32 bits the products of 4 signed bytes, the same for all, with 4 each.
+intrinsic arm_sdot_i8_4x4 needs aarch64:dotprod
+fn dot(a: i8[4], b: i8[4,4]) -> (c: i32[4]) {
+  for i in 4 { for k in 4 { block dot(vi = i in 4, reduce vk = k in 4) {
+    reads c[vi], a[vk], b[vi, vk] writes c[vi]
+    c[vi] = c[vi] + i32(a[vk]) * i32(b[vi, vk]) } } } }
+c = llvm.aarch64.neon.sdot.v4i32.v16i8(c as i32x4, a splat i32 as i8x16, b as i8x16))",
+    R"(# AMX: adds the product of two tiles of bytes to a tile of 16 by 16 sums; the second is packed in fours.
+intrinsic x86_amx_i8_16x16x64 needs x86:amx-int8
+fn tile(a: i8[16,64], b: i8[16,16,4]) -> (c: i32[16,16]) {
+  for i in 16 { for j in 16 { for k in 16 { for q in 4 {
+    block tile(vi = i in 16, vj = j in 16, reduce vk = k in 16, reduce vq = q in 4) {
+      reads c[vi, vj], a[vi, vk * 4 + vq], b[vk, vj, vq] writes c[vi, vj]
+      c[vi, vj] = c[vi, vj] + i32(a[vi, vk * 4 + vq]) * i32(b[vk, vj, vq]) } } } } } })",
+    R"(# AMX: the same for bfloat16, packed in pairs, with sums in f32.
+intrinsic x86_amx_bf16_16x16x32 needs x86:amx-bf16
+fn tile(a: bf16[16,32], b: bf16[16,16,2]) -> (c: f32[16,16]) {
+  for i in 16 { for j in 16 { for k in 16 { for q in 2 {
+    block tile(vi = i in 16, vj = j in 16, reduce vk = k in 16, reduce vq = q in 2) {
+      reads c[vi, vj], a[vi, vk * 2 + vq], b[vk, vj, vq] writes c[vi, vj]
+      c[vi, vj] = c[vi, vj] + f32(a[vi, vk * 2 + vq]) * f32(b[vk, vj, vq]) } } } } } })",
+    R"(# VTA's GEMM: adds the product of a row of 16 bytes with a 16 by 16 block, transposed, to 16 sums of 32 bits.
+intrinsic vta_gemm_1x16x16 needs vta:gemm
+fn gemm(a: i8[1,16], b: i8[16,16]) -> (c: i32[1,16]) {
+  for m in 1 { for i in 16 { for k in 16 { block gemm(vm = m in 1, vi = i in 16, reduce vk = k in 16) {
+    reads c[vm, vi], a[vm, vk], b[vi, vk] writes c[vm, vi]
+    c[vm, vi] = c[vm, vi] + i32(a[vm, vk]) * i32(b[vi, vk]) } } } } })",
+};
+
+struct Registry {
+    std::mutex mutex;
+    std::map<std::string, TensorIntrinsic, std::less<>> all;
+};
+Registry& registry() {
+    static Registry instance;
+    static std::once_flag once;
+    std::call_once(once, [] {
+        for (const char* text : kShipped) {
+            Result<TensorIntrinsic> parsed = parse_intrinsic(text);
+            ORRERY_ASSERT(parsed.has_value(), "the declarations that come with the program are well-formed");
+            const std::string name = parsed->name;
+            instance.all[name] = *std::move(parsed);
+        }
+    });
+    return instance;
+}
+
+} // namespace
+
+Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
+    TensorIntrinsic out;
+    out.text = text;
+    std::string body;
+    int line = 0, depth = 0;
+    bool in_body = false, done_body = false;
+    constexpr std::size_t kMostText = 1 << 16;
+    if (text.size() > kMostText) return bad_text("the declaration is too long", 1);
+    while (!text.empty()) {
+        ++line;
+        const std::size_t end = std::min(text.find('\n'), text.size());
+        const std::string_view one = text.substr(0, end);
+        text.remove_prefix(std::min(end + 1, text.size()));
+        const std::size_t start = one.find_first_not_of(" \t\r");
+        if (start == std::string_view::npos) continue;
+        const std::string_view rest = one.substr(start);
+        if (!in_body && rest.front() == '#') {
+            out.doc += (out.doc.empty() ? "" : " ") + std::string(rest.substr(std::min<std::size_t>(2, rest.size())));
+        } else if (out.name.empty()) {
+            const std::string header(rest);
+            const std::size_t needs = header.find(" needs ");
+            const std::vector<std::string> words = words_of(header.substr(0, needs));
+            if (words.size() != 2 || words[0] != "intrinsic") return bad_text("intrinsic NAME is expected", line);
+            out.name = words[1];
+            if (needs != std::string::npos) out.needs = header.substr(needs + 7);
+            while (!out.needs.empty() && std::isspace(static_cast<unsigned char>(out.needs.back())))
+                out.needs.pop_back();
+        } else if (!done_body) {
+            body += std::string(one) + "\n";
+            for (const char c : one) depth += c == '{' ? 1 : c == '}' ? -1 : 0;
+            in_body = true;
+            done_body = depth == 0 && body.find('{') != std::string::npos;
+        } else if (!out.llvm_name.empty() || !read_implementation(rest, out)) {
+            return bad_text("an implementation like c = llvm.NAME(c as i32x16, a splat i32 as i32x16) is expected",
+                            line);
+        }
+    }
+    if (out.name.empty()) return bad_text("intrinsic NAME is expected", line);
+    ORRERY_TRY(out.description, parse_program(body));
+    ORRERY_CHECK_OK(verify(out.description));
+    if (!shape_of(out.description->body))
+        return bad_text("the description is loops of constant extents around one block that stores one element", line);
+    for (const IntrinsicOperand& operand : out.operands)
+        if (!param_of(out.description, operand.param))
+            return bad_text("the description has no parameter " + operand.param, line);
+    if (!out.llvm_name.empty() && !param_of(out.description, out.result))
+        return bad_text("the description has no parameter " + out.result, line);
+    return out;
+}
+
+Result<void> declare_intrinsic(std::string_view text) {
+    ORRERY_TRY(TensorIntrinsic made, parse_intrinsic(text));
+    Registry& known = registry();
+    const std::lock_guard lock(known.mutex);
+    const std::string name = made.name;
+    known.all[name] = std::move(made);
+    return {};
+}
+
+std::optional<TensorIntrinsic> find_intrinsic(std::string_view name) {
+    Registry& known = registry();
+    const std::lock_guard lock(known.mutex);
+    const auto found = known.all.find(name);
+    return found == known.all.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::vector<std::string> intrinsic_names() {
+    Registry& known = registry();
+    const std::lock_guard lock(known.mutex);
+    std::vector<std::string> out;
+    for (const auto& [name, intrinsic] : known.all) out.push_back(name);
+    return out;
+}
+
+// ------------------------------------------------------------------------------------ matching
+
+namespace {
+
+class Matcher {
+  public:
+    Matcher(const Shape& wanted, const Shape& there) {
+        for (std::size_t i = 0; i < wanted.loops.size(); ++i) {
+            loops_[wanted.loops[i]->var] = Expr(there.loops[i]->var);
+            inner_[there.loops[i]->var] = imm(0);
+            bounds_[there.loops[i]->var] = {0, *as_int(there.loops[i]->extent) - 1};
+        }
+        wanted_ = bindings(*wanted.block, loops_);
+        there_ = bindings(*there.block, {});
+    }
+    std::map<const BufferNode*, IntrinsicMatch::Place> places;
+    std::string why;
+
+    bool same(const Expr& wanted, const Expr& there) {
+        if (wanted->kind != there->kind || wanted->dtype != there->dtype)
+            return fail("where the intrinsic has " + to_string(wanted) + ", the block has " + to_string(there));
+        switch (wanted->kind) {
+        case NodeKind::IntImm: return as<IntImm>(wanted)->value == as<IntImm>(there)->value || fail("constants differ");
+        case NodeKind::FloatImm:
+            return as<FloatImm>(wanted)->value == as<FloatImm>(there)->value || fail("constants differ");
+        case NodeKind::Cast: return same(as<Cast>(wanted)->value, as<Cast>(there)->value);
+        case NodeKind::Binary: return same_binary(*as<Binary>(wanted), *as<Binary>(there));
+        case NodeKind::Load:
+            return same_access(as<Load>(wanted)->buffer, as<Load>(wanted)->indices, as<Load>(there)->buffer,
+                               as<Load>(there)->indices);
+        default: return structural_equal(wanted, there) || fail("the expressions differ");
+        }
+    }
+    bool same_access(const Buffer& wanted, const std::vector<Expr>& wanted_at, const Buffer& there,
+                     const std::vector<Expr>& there_at) {
+        if (wanted->dtype != there->dtype || there_at.size() < wanted_at.size())
+            return fail(there->name + " does not fit " + wanted->name + " of the intrinsic");
+        std::vector<Expr> corner;
+        const std::size_t lead = there_at.size() - wanted_at.size();
+        for (std::size_t d = 0; d < there_at.size(); ++d) {
+            const Expr index = simplify(substitute(there_at[d], there_), bounds_);
+            const Expr own = d < lead ? imm(0) : simplify(substitute(wanted_at[d - lead], wanted_), bounds_);
+            const Expr rest = to_expr(affine_of(index - own));
+            for (const auto& [loop, zero] : inner_)
+                if (uses_var(rest, loop))
+                    return fail("the block's index " + to_string(index) + " of " + there->name +
+                                " moves in another way than the intrinsic's of " + wanted->name);
+            corner.push_back(simplify(rest));
+        }
+        const auto [place, fresh] = places.try_emplace(wanted.get(), IntrinsicMatch::Place{there, corner});
+        if (fresh) return true;
+        const auto equal = [](const Expr& a, const Expr& b) { return constant_difference(a, b) == 0; };
+        return (place->second.buffer == there && std::ranges::equal(place->second.corner, corner, equal)) ||
+               fail("two places stand for " + wanted->name + " of the intrinsic");
+    }
+
+  private:
+    static VarMap bindings(const Block& block, const VarMap& loops) {
+        VarMap out;
+        for (const BlockIter& iter : block.fields.iters) out[iter.var] = substitute(iter.binding, loops);
+        return out;
+    }
+    bool same_binary(const Binary& wanted, const Binary& there) {
+        if (wanted.op != there.op) return fail("the operators differ");
+        const auto before = places;
+        if (same(wanted.a, there.a) && same(wanted.b, there.b)) return true;
+        if (wanted.op != BinaryOp::Add && wanted.op != BinaryOp::Mul) return false;
+        const std::string first = why;
+        places = before;
+        if (same(wanted.a, there.b) && same(wanted.b, there.a)) return true;
+        why = first;
+        return false;
+    }
+    bool fail(const std::string& what) {
+        why = what;
+        return false;
+    }
+
+    VarMap loops_, inner_, wanted_, there_;
+    Bounds bounds_;
+};
+
+} // namespace
+
+Result<IntrinsicMatch> match_intrinsic(const Block& block, const TensorIntrinsic& intrinsic) {
+    const auto refuse = [&](const std::string& why) {
+        return Diagnostic{Code::IllegalSchedule, why, {}, "intrinsic " + intrinsic.name + " is\n" + intrinsic.text};
+    };
+    const Shape wanted = *shape_of(intrinsic.description->body);
+    const std::optional<Shape> there = shape_of(block.fields.body);
+    if (!there) return refuse("it holds more than loops around one block without predicate and initial value");
+    if (there->loops.size() != wanted.loops.size())
+        return refuse("it has " + std::to_string(there->loops.size()) + " loops, the intrinsic " +
+                      std::to_string(wanted.loops.size()));
+    for (std::size_t i = 0; i < wanted.loops.size(); ++i)
+        if (as_int(there->loops[i]->extent) != as_int(wanted.loops[i]->extent))
+            return refuse("loop " + there->loops[i]->var->name + " has " + to_string(there->loops[i]->extent) +
+                          " iterations, the intrinsic's " + to_string(wanted.loops[i]->extent));
+    const Store& store = static_cast<const Store&>(*there->block->fields.body);
+    const Store& wanted_store = static_cast<const Store&>(*wanted.block->fields.body);
+    Matcher matcher(wanted, *there);
+    if (!matcher.same_access(wanted_store.buffer, wanted_store.indices, store.buffer, store.indices) ||
+        !matcher.same(wanted_store.value, store.value))
+        return refuse(matcher.why);
+    IntrinsicMatch out;
+    for (const Buffer& param : intrinsic.description->params) {
+        const auto place = matcher.places.find(param.get());
+        if (place == matcher.places.end()) return refuse("nothing stands for " + param->name + " of the intrinsic");
+        // A vector is loaded as one piece: rows of the parameter lie one behind the other.
+        const std::size_t lead = place->second.buffer->rank() - param->rank();
+        for (std::size_t d = 1; d < param->rank() && !intrinsic.llvm_name.empty(); ++d)
+            if (as_int(place->second.buffer->shape[lead + d]) != as_int(param->shape[d]))
+                return refuse("rows of " + place->second.buffer->name + ", which stands for " + param->name +
+                              ", do not lie one behind the other: transform its layout, or copy it with reindex");
+        out.params[param->name] = place->second;
+    }
+    return out;
+}
+
+} // namespace orrery::schedule

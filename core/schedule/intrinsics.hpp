@@ -1,0 +1,60 @@
+#pragma once
+// Hardware instructions a piece of a program can stand for: a description, which is a tensor program and says what the
+// instruction computes, and an implementation, which says how a backend emits it. What cannot be emitted for a target
+// is compiled, and always interpreted, as its description.
+
+#include "core/base/result.hpp"
+#include "core/tensor/node.hpp"
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace orrery::schedule {
+
+/// One operand of an LLVM intrinsic: so many elements of a parameter of the description as a vector, or one scalar
+/// that fills all lanes.
+struct IntrinsicOperand {
+    std::string param;
+    std::string splat; ///< "i32": the scalar read and repeated; empty for a whole vector
+    std::string type;  ///< "i32x16"
+};
+
+struct TensorIntrinsic {
+    std::string name;  ///< "x86_vnni_u8i8_16x4"
+    std::string needs; ///< processor feature, "x86:avx512vnni"; empty for none
+    std::string doc;
+    tensor::Program description; ///< loops around one block; its outputs are added to
+    std::string llvm_name;       ///< "llvm.x86.avx512.vpdpbusd.512"; empty when LLVM emits the description
+    std::vector<IntrinsicOperand> operands;
+    std::string result; ///< the parameter that takes the value
+    std::string text;   ///< as declared
+};
+
+/// Reads one declaration:
+///   intrinsic NAME [needs FEATURE]
+///   fn description(...) -> (...) { ... }
+///   [c = llvm.NAME(c as i32x16, a splat i32 as i32x16, b as i32x16)]
+/// Lines that start with # before the description document it. Errors: BadText.
+[[nodiscard]] Result<TensorIntrinsic> parse_intrinsic(std::string_view text);
+/// Makes an intrinsic known to this process, in place of one of the same name. Errors: as parse. Thread: any.
+[[nodiscard]] Result<void> declare_intrinsic(std::string_view text);
+/// nullopt when there is none. Thread: any.
+[[nodiscard]] std::optional<TensorIntrinsic> find_intrinsic(std::string_view name);
+/// In alphabetical order, those that come with the program among them. Thread: any.
+[[nodiscard]] std::vector<std::string> intrinsic_names();
+
+/// Where each parameter of a description lies in a block made by blockize: the element at the corner.
+struct IntrinsicMatch {
+    struct Place {
+        tensor::Buffer buffer;
+        std::vector<tensor::Expr> corner; ///< one a dimension of the buffer, in terms of the block's iterators
+    };
+    std::map<std::string, Place> params;
+};
+/// Errors: IllegalSchedule with what does not match, in words.
+[[nodiscard]] Result<IntrinsicMatch> match_intrinsic(const tensor::Block& block, const TensorIntrinsic& intrinsic);
+
+} // namespace orrery::schedule
