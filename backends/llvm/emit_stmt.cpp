@@ -187,6 +187,7 @@ void Emitter::emit_block(const Block& node) {
     const auto body = [&] {
         for (const BlockIter& iter : node.fields.iters)
             frame_.vars[iter.var.get()] = Bound{index(iter.binding), nullptr};
+        if (emit_intrinsic(node)) return;
         if (node.fields.init) emit_init(node);
         emit(node.fields.body);
     };

@@ -13,6 +13,8 @@
 #include "core/target/backend.hpp"
 
 #include <deque>
+#include <set>
+#include <string>
 #include <unordered_map>
 
 namespace llvm {
@@ -34,8 +36,9 @@ class DebugLines;
 struct Machine {
     int vector_bits = 128;
     int vector_registers = 16;
-    bool native_half = false;   ///< converts f16 in hardware
-    bool masked_memory = false; ///< loads and stores vectors under a mask in hardware
+    bool native_half = false;              ///< converts f16 in hardware
+    bool masked_memory = false;            ///< loads and stores vectors under a mask in hardware
+    std::set<std::string> intrinsics = {}; ///< of core/schedule/intrinsics.hpp, those it has
 };
 
 class Emitter {
@@ -116,6 +119,8 @@ class Emitter {
     void emit_alloc(const tensor::Alloc& alloc);
     void emit_block(const tensor::Block& block);
     void emit_init(const tensor::Block& block);
+    /// emit_intrinsic.cpp. False when the block stands for none that can be emitted here.
+    bool emit_intrinsic(const tensor::Block& block);
     /// `then_emit` where `condition` (i1, or one a lane) holds, `else_emit` where not.
     template <class Then, class Else> void emit_where(llvm::Value* condition, Then&& then_emit, Else&& else_emit);
     void emit_for(const tensor::For& loop);

@@ -1,5 +1,7 @@
 #include "backends/llvm/machine.hpp"
 
+#include "core/schedule/intrinsics.hpp"
+
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/CommandLine.h>
@@ -74,6 +76,23 @@ int usable_cores() {
     return std::max(1, CPU_COUNT(&set));
 }
 
+/// The intrinsics whose feature, "x86:avx512vnni", the processor has.
+std::set<std::string> intrinsics_of(const llvm::MCSubtargetInfo& info, const llvm::Triple& triple) {
+    std::set<std::string> out;
+    for (const std::string& name : schedule::intrinsic_names()) {
+        const auto intrinsic = schedule::find_intrinsic(name);
+        if (!intrinsic || intrinsic->llvm_name.empty()) continue;
+        const std::size_t colon = intrinsic->needs.find(':');
+        const std::string machine = intrinsic->needs.substr(0, colon);
+        const bool here = intrinsic->needs.empty() || (machine == "x86" && triple.isX86()) ||
+                          (machine == "aarch64" && triple.isAArch64());
+        if (!here) continue;
+        if (colon == std::string::npos || info.checkFeatures("+" + intrinsic->needs.substr(colon + 1)))
+            out.insert(name);
+    }
+    return out;
+}
+
 } // namespace
 
 void DeleteMachine::operator()(llvm::TargetMachine* machine) const { delete machine; }
@@ -117,6 +136,7 @@ Machine describe(const llvm::TargetMachine& machine, const Target& target) {
     } else {
         out.native_half = triple.isAArch64();
     }
+    out.intrinsics = intrinsics_of(info, triple);
     return out;
 }
 

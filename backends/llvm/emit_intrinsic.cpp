@@ -1,0 +1,97 @@
+// Blocks that stand for a hardware instruction: emitted as that where the machine has it, as their description
+// elsewhere.
+#include "backends/llvm/emitter.hpp"
+
+#include "core/schedule/intrinsics.hpp"
+
+#include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/Module.h>
+
+#include <charconv>
+
+namespace orrery::codegen {
+
+using namespace tensor;
+using llvm::Value;
+
+namespace {
+
+/// "i32x16" as a vector, "i32" as a scalar; null for what is neither.
+llvm::Type* type_of(llvm::LLVMContext& context, std::string_view text) {
+    const std::size_t times = text.find('x');
+    const std::optional<DType> dtype = parse_dtype(text.substr(0, times));
+    if (!dtype || *dtype == DType::Bool) return nullptr;
+    llvm::Type* element = memory_type(context, *dtype);
+    if (times == std::string_view::npos) return element;
+    unsigned count = 0;
+    const std::string_view digits = text.substr(times + 1);
+    const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+    if (code != std::errc{} || end != digits.data() + digits.size() || count < 1 || count > 1024) return nullptr;
+    return llvm::FixedVectorType::get(element, count);
+}
+
+/// The intrinsic, when LLVM has it with that type.
+llvm::Function* declared(llvm::Module& module, const std::string& name, llvm::FunctionType* type) {
+    const llvm::Intrinsic::ID id = llvm::Function::lookupIntrinsicID(name);
+    if (id == llvm::Intrinsic::not_intrinsic) return nullptr;
+    llvm::SmallVector<llvm::Intrinsic::IITDescriptor, 8> table;
+    llvm::Intrinsic::getIntrinsicInfoTableEntries(id, table);
+    llvm::ArrayRef<llvm::Intrinsic::IITDescriptor> left = table;
+    llvm::SmallVector<llvm::Type*, 4> overloads;
+    if (llvm::Intrinsic::matchIntrinsicSignature(type, left, overloads) != llvm::Intrinsic::MatchIntrinsicTypes_Match ||
+        llvm::Intrinsic::matchIntrinsicVarArg(false, left))
+        return nullptr;
+    return llvm::Intrinsic::getDeclaration(&module, id, overloads);
+}
+
+} // namespace
+
+bool Emitter::emit_intrinsic(const Block& block) {
+    const auto note = block.fields.annotations.find("tensorize");
+    if (note == block.fields.annotations.end() || lanes_.count != 0 || !machine_.intrinsics.contains(note->second))
+        return false;
+    const auto intrinsic = schedule::find_intrinsic(note->second);
+    if (!intrinsic || intrinsic->llvm_name.empty()) return false;
+    const Result<schedule::IntrinsicMatch> match = schedule::match_intrinsic(block, *intrinsic);
+    if (!match) return false; // it was scheduled further: what it says is compiled as it stands
+    llvm::LLVMContext& context = b_.getContext();
+    std::vector<llvm::Type*> types;
+    llvm::Type* result = nullptr;
+    for (const schedule::IntrinsicOperand& operand : intrinsic->operands) {
+        types.push_back(type_of(context, operand.type));
+        llvm::Type* scalar = operand.splat.empty() ? nullptr : type_of(context, operand.splat);
+        const bool whole =
+            types.back() && types.back()->isVectorTy() &&
+            (!scalar ||
+             (!scalar->isVectorTy() && types.back()->getPrimitiveSizeInBits() % scalar->getPrimitiveSizeInBits() == 0));
+        if (!whole || (!operand.splat.empty() && !scalar)) return false;
+        if (operand.param == intrinsic->result) result = types.back();
+    }
+    if (!result) return false;
+    llvm::Function* function = declared(module_, intrinsic->llvm_name, llvm::FunctionType::get(result, types, false));
+    if (!function) return false;
+    const auto pointer_to = [&](const std::string& param) {
+        const schedule::IntrinsicMatch::Place& place = match->params.at(param);
+        const Access access = locate(place.buffer, place.corner);
+        return address(access, access.flat);
+    };
+    std::vector<Value*> values;
+    for (std::size_t i = 0; i < intrinsic->operands.size(); ++i) {
+        const schedule::IntrinsicOperand& operand = intrinsic->operands[i];
+        const llvm::Align align(1); // elements may be bytes
+        Value* pointer = pointer_to(operand.param);
+        if (operand.splat.empty()) {
+            values.push_back(b_.CreateAlignedLoad(types[i], pointer, align));
+            continue;
+        }
+        llvm::Type* scalar = type_of(context, operand.splat);
+        const auto lanes = static_cast<unsigned>(types[i]->getPrimitiveSizeInBits() / scalar->getPrimitiveSizeInBits());
+        Value* filled = b_.CreateVectorSplat(lanes, b_.CreateAlignedLoad(scalar, pointer, align));
+        values.push_back(b_.CreateBitCast(filled, types[i]));
+    }
+    b_.CreateAlignedStore(b_.CreateCall(function, values), pointer_to(intrinsic->result), llvm::Align(1));
+    return true;
+}
+
+} // namespace orrery::codegen

@@ -1,0 +1,105 @@
+// Blocks that stand for a hardware instruction: emitted where the target has it, compiled as described elsewhere.
+
+#include "core/schedule/intrinsics.hpp"
+#include "core/schedule/trace.hpp"
+#include "tests/backends/llvm/harness.hpp"
+
+using namespace orrery;
+using namespace orrery::testing;
+
+namespace {
+
+tensor::Program scheduled(const std::string& text, const std::string& script) {
+    const tensor::Program program = parsed(text);
+    const Result<schedule::Replay> done = schedule::replay(program, *schedule::parse_trace(script));
+    if (!done) FAIL(to_string(done.error()));
+    return done->result();
+}
+
+std::string assembly(const tensor::Program& program, const std::string& target) {
+    const Result<Target> made = parse_target(target, llvm_backend().host());
+    REQUIRE(made.has_value());
+    const Result<Listing> listing = llvm_backend().list(program, *made, {}, ListingKind::Assembly);
+    if (!listing) FAIL(to_string(listing.error()));
+    std::string text;
+    for (const ListingLine& line : listing->lines) text += line.text + "\n";
+    return text;
+}
+
+const char* const kDense = R"(fn dense(x: u8[4,32], w: i8[32,32]) -> (y: i32[4,32]) {
+  for m in 4 { for n in 32 { for k in 32 { block dot(vm = m in 4, vn = n in 32, reduce vk = k in 32) {
+    reads y[vm, vn], x[vm, vk], w[vn, vk] writes y[vm, vn]
+    init { y[vm, vn] = 0i32 } y[vm, vn] = y[vm, vn] + i32(x[vm, vk]) * i32(w[vn, vk]) } } } } })";
+
+std::string dot_script(int lanes, const std::string& intrinsic) {
+    const std::string n = std::to_string(lanes);
+    return "cache_read(dot, w, global)\ntransform_layout(w_read, \"n, k -> n // " + n + ", k // 4, n % " + n +
+           ", k % 4\")\nsplit(dot.n, [-1, " + n +
+           "])\nsplit(dot.k, [-1, 4])\nreorder([dot.k_o, dot.n_i, dot.k_i])\ndecompose_reduction(dot, dot.k_o)\n"
+           "tensorize(dot.n_i, " +
+           intrinsic + ")\n";
+}
+
+} // namespace
+
+TEST_CASE("a dot product of bytes becomes the instruction where there is one", "[llvm][intrinsic]") {
+    const tensor::Program wide = scheduled(kDense, dot_script(16, "x86_vnni_u8i8_16x4"));
+    const std::string code = assembly(wide, "llvm -mtriple=x86_64-linux-gnu -mcpu=znver4 -vector-bits=512");
+    REQUIRE(code.find("vpdpbusd") != std::string::npos);
+    REQUIRE(code.find("zmm") != std::string::npos);
+    // No instruction: the description, with the same numbers.
+    REQUIRE(assembly(wide, "llvm -mtriple=x86_64-linux-gnu -mcpu=znver2 -vector-bits=256").find("vpdpbusd") ==
+            std::string::npos);
+    check_program(wide);
+    const tensor::Program narrow = scheduled(kDense, dot_script(8, "x86_vnni_u8i8_8x4"));
+    REQUIRE(assembly(narrow, "llvm -mtriple=x86_64-linux-gnu -mcpu=alderlake -vector-bits=256").find("vpdpbusd") !=
+            std::string::npos);
+    check_program(narrow);
+}
+
+TEST_CASE("Arm's dot product is emitted for processors that have it", "[llvm][intrinsic]") {
+    std::string text = kDense;
+    text.replace(text.find("u8[4,32]"), 8, "i8[4,32]");
+    const tensor::Program program = scheduled(text, dot_script(4, "arm_sdot_i8_4x4"));
+    const std::string target = "llvm -mtriple=aarch64-linux-gnu -vector-bits=128 -mcpu=";
+    REQUIRE(assembly(program, target + "neoverse-n1").find("sdot") != std::string::npos);
+    REQUIRE(assembly(program, target + "cortex-a53").find("sdot") == std::string::npos);
+    check_program(program);
+}
+
+TEST_CASE("intrinsics can be declared as text", "[llvm][intrinsic]") {
+    const std::string declaration =
+        "intrinsic fma_8 needs x86:fma\n"
+        "fn fma(a: f32[8], b: f32[8]) -> (c: f32[8]) { for i in 8 { block fma(vi = i in 8) {\n"
+        "reads c[vi], a[vi], b[vi] writes c[vi]\n"
+        "c[vi] = c[vi] + a[vi] * b[vi] } } }\n"
+        "c = llvm.fma.v8f32(a as f32x8, b as f32x8, c as f32x8)\n";
+    REQUIRE(schedule::declare_intrinsic(declaration).has_value());
+    const tensor::Program program =
+        scheduled("fn product(x: f32[6,16], y: f32[6,16]) -> (z: f32[16]) {\n"
+                  "for k in 6 { for i in 16 { block sum(vi = i in 16, reduce vk = k in 6) {\n"
+                  "reads z[vi], x[vk, vi], y[vk, vi] writes z[vi]\n"
+                  "init { z[vi] = 0.0 } z[vi] = z[vi] + x[vk, vi] * y[vk, vi] } } } }",
+                  "split(sum.i, [-1, 8])\ndecompose_reduction(sum, sum.k)\ntensorize(sum.i_i, fma_8)\n");
+    REQUIRE(assembly(program, "llvm -mtriple=x86_64-linux-gnu -mcpu=znver2").find("vfmadd") != std::string::npos);
+    check_program(program, {.tolerance = 1e-6});
+    for (const char* wrong :
+         {"", "intrinsic", "intrinsic a\nfn a() -> (c: f32[8]) { c[0] = 1.0 }",
+          "intrinsic a\nfn a(x: f32[8]) -> (c: f32[8]) { for i in 8 { block b(vi = i in 8) { reads x[vi] writes c[vi] "
+          "c[vi] = x[vi] } } }\nc = llvm.fma(q as f32x8)"})
+        REQUIRE_FALSE(schedule::parse_intrinsic(wrong).has_value());
+}
+
+TEST_CASE("an intrinsic LLVM does not have with that type is compiled as described", "[llvm][intrinsic]") {
+    REQUIRE(schedule::declare_intrinsic(
+                "intrinsic odd_8\nfn odd(a: f32[8]) -> (c: f32[8]) { for i in 8 { block odd(vi = i in 8) {\n"
+                "reads c[vi], a[vi] writes c[vi]\nc[vi] = c[vi] + a[vi] } } }\n"
+                "c = llvm.x86.avx512.vpdpbusd.512(c as f32x8, a as f32x8)\n")
+                .has_value());
+    const tensor::Program program = scheduled("fn p(x: f32[8]) -> (y: f32[8]) {\n"
+                                              "for i in 8 { block zero(vi = i in 8) { writes y[vi] y[vi] = 1.0 } }\n"
+                                              "for i in 8 { block add(vi = i in 8) { reads y[vi], x[vi] writes y[vi]\n"
+                                              "y[vi] = y[vi] + x[vi] } } }",
+                                              "tensorize(add.i, odd_8)\n");
+    check_program(program);
+}
