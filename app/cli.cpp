@@ -1,6 +1,7 @@
 // Parsing of the command line.
 
 #include "app/cli.hpp"
+#include "app/cli_schedule.hpp"
 #include "app/cli_vta.hpp"
 
 #include <CLI/CLI.hpp>
@@ -81,6 +82,7 @@ struct Arguments {
     CaptureArguments capture;
     WindowArguments window;
     VtaArguments vta;
+    ScheduleArguments schedule;
     std::string op;
     bool ops_json = false;
 };
@@ -234,6 +236,7 @@ int run_command_line(int argc, char** argv) {
     declare_rest(app, arguments, status);
     declare_compare(app, arguments, status);
     declare_vta(app, arguments.vta, status);
+    declare_schedule(app, arguments.schedule, status);
     auto* window = &app;
     add_model(*window, arguments.window, false);
     window->add_option("--config", arguments.window.config, "folder for settings");

@@ -1,0 +1,161 @@
+// `orrery schedule`: a tensor program and a trace, with no model.
+
+#include "app/cli.hpp"
+#include "app/cli_schedule.hpp"
+#include "backends/llvm/llvm_backend.hpp"
+#include "core/base/file.hpp"
+#include "core/schedule/intrinsics.hpp"
+#include "core/schedule/knobs.hpp"
+#include "core/schedule/legality.hpp"
+#include "core/schedule/rules.hpp"
+#include "core/session/measure.hpp"
+#include "core/tensor/analysis.hpp"
+#include "core/tensor/text.hpp"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+namespace orrery::app {
+
+namespace {
+
+constexpr std::uint64_t kMostText = 16 << 20; ///< of a program, a trace or declarations. Units: bytes
+
+void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
+
+Result<void> declare_all(const std::string& path) {
+    ORRERY_TRY(const std::string text, read_file(path, kMostText));
+    std::string one;
+    std::size_t at = 0;
+    while (at <= text.size()) {
+        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::string line = text.substr(at, end - at);
+        at = end + 1;
+        const bool separator = line.starts_with("---");
+        if (!separator) one += line + "\n";
+        if ((separator || at > text.size()) && one.find_first_not_of(" \t\r\n") != std::string::npos)
+            ORRERY_CHECK_OK(schedule::declare_intrinsic(std::exchange(one, {})));
+    }
+    return {};
+}
+
+/// The program before and after its schedule.
+struct Scheduled {
+    tensor::Program before, after;
+    schedule::Trace trace;
+};
+
+Result<Scheduled> schedule_it(const ScheduleArguments& a, const Target& target) {
+    if (!a.intrinsics.empty()) ORRERY_CHECK_OK(declare_all(a.intrinsics));
+    ORRERY_TRY(const std::string text, read_file(a.program, kMostText));
+    Scheduled out;
+    ORRERY_TRY(out.before, tensor::parse_program(text));
+    ORRERY_CHECK_OK(tensor::verify(out.before));
+    if (a.trace == "default") {
+        out.trace = schedule::default_trace(out.before, target);
+    } else if (!a.trace.empty()) {
+        ORRERY_TRY(const std::string steps, read_file(a.trace, kMostText));
+        ORRERY_TRY(out.trace, schedule::parse_trace(steps));
+    }
+    if (a.sample != 0) { ORRERY_TRY(out.trace, schedule::sample(out.before, std::move(out.trace), a.sample)); }
+    ORRERY_TRY(const schedule::Replay replay, schedule::replay(out.before, out.trace));
+    out.after = replay.result();
+    return out;
+}
+
+std::string menu_text(const std::vector<schedule::Legality>& menu) {
+    std::string text;
+    for (const schedule::Legality& line : menu) {
+        if (!line.legal()) {
+            text += "no  " + line.primitive->name + ": " + to_string(line.refusal) + "\n";
+            continue;
+        }
+        for (const schedule::TraceStep& step : line.steps) text += "yes " + to_string(step) + "\n";
+    }
+    return text;
+}
+
+Result<std::string> shown(const ScheduleArguments& a, const Scheduled& s, const Backend& backend,
+                          const Target& target) {
+    if (a.show == "tensor") return tensor::to_string(s.after);
+    if (a.show == "trace") return to_string(s.trace);
+    if (a.show == "menu") {
+        ORRERY_TRY(const std::vector<schedule::Legality> menu, schedule::legal_primitives(s.after, a.at));
+        return menu_text(menu);
+    }
+    if (a.show == "nothing") return std::string();
+    const ListingKind kind = a.show == "llvm" ? ListingKind::OptimizedIr : ListingKind::Assembly;
+    ORRERY_TRY(const Listing listing, backend.list(s.after, target, {}, kind));
+    std::string text;
+    for (const ListingLine& line : listing.lines) text += line.text + "\n";
+    return text;
+}
+
+Result<void> measure(const ScheduleArguments& a, const Scheduled& s, const Backend& backend, const Target& target) {
+    session::RunOptions options;
+    options.threads = a.threads;
+    ORRERY_TRY(const session::ProgramRun run, session::run_program(backend, s.after, target, options));
+    const double flops = tensor::cost_of(s.before).flops, ms = run.median_ms();
+    ORRERY_TRY(const double peak, session::peak_gflops(backend, target));
+    std::printf("%.3f ms (median of %zu, compiled in %.1f ms), %.1f GFLOP/s, %.0f %% of this core's %.1f\n", ms,
+                run.milliseconds.size(), run.compile_ms, flops / ms / 1e6, 100 * flops / ms / 1e6 / peak, peak);
+    return {};
+}
+
+/// Compares with the program as written, both compiled.
+Result<void> check(const ScheduleArguments& a, const Scheduled& s, const Backend& backend, const Target& target) {
+    const session::RunOptions once{a.threads, 0, 1, 1, 1};
+    ORRERY_TRY(const session::ProgramRun before, session::run_program(backend, s.before, target, once));
+    ORRERY_TRY(const session::ProgramRun after, session::run_program(backend, s.after, target, once));
+    constexpr double kTolerance = 1e-4; // of the largest element: sums are added in another order
+    for (std::size_t i = 0; i < before.results.size(); ++i) {
+        const Difference difference = compare(after.results[i], before.results[i]);
+        if (!(difference.max_rel <= kTolerance))
+            return Diagnostic{Code::WrongNumbers,
+                              "result " + std::to_string(i) + " differs at element " +
+                                  std::to_string(difference.worst_index) + ": " + std::to_string(difference.actual) +
+                                  " instead of " + std::to_string(difference.expected),
+                              {ProgramPlace{s.before->name, ""}},
+                              {}};
+    }
+    std::printf("agrees with the loops as written\n");
+    return {};
+}
+
+Result<void> do_schedule(const ScheduleArguments& a) {
+    const std::unique_ptr<Backend> backend = make_llvm_backend();
+    ORRERY_TRY(const Target target, parse_target(a.target, backend->host()));
+    ORRERY_TRY(const Scheduled scheduled, schedule_it(a, target));
+    ORRERY_TRY(const std::string text, shown(a, scheduled, *backend, target));
+    print(text);
+    if (a.check) ORRERY_CHECK_OK(check(a, scheduled, *backend, target));
+    if (a.measure) ORRERY_CHECK_OK(measure(a, scheduled, *backend, target));
+    return {};
+}
+
+} // namespace
+
+void declare_schedule(CLI::App& app, ScheduleArguments& a, int& status) {
+    auto* command = app.add_subcommand("schedule", "applies a trace to a tensor program from a file");
+    command->add_option("program", a.program, "tensor program as text")->required();
+    command->add_option("--trace", a.trace, "trace to apply; default for the target's rules; none when left out");
+    command->add_option("--target", a.target, "target, for example \"llvm -mcpu=znver4\"; the host when left out");
+    command->add_option("--intrinsics", a.intrinsics, "declarations of intrinsics, separated by lines of ---");
+    command->add_option("--show", a.show, "tensor, trace, llvm, asm, menu or nothing")
+        ->check(CLI::IsMember({"tensor", "trace", "llvm", "asm", "menu", "nothing"}));
+    command->add_option("--at", a.at, "menu: the block, or block.loop, whose primitives are listed");
+    command->add_option("--sample", a.sample, "seed that decides the trace's knobs");
+    command->add_option("--threads", a.threads, "threads of a measured run")->check(CLI::Range(1, 1024));
+    command->add_flag("--measure", a.measure, "run it alone and report its speed beside this core's peak");
+    command->add_flag("--check", a.check, "compare its results with those of the loops as written");
+    command->add_flag("--json", a.json, "report errors as JSON");
+    command->callback([&] { status = command_schedule(a); });
+}
+
+int command_schedule(const ScheduleArguments& arguments) {
+    const Result<void> done = do_schedule(arguments);
+    return done ? kDone : fail(done.error(), arguments.json);
+}
+
+} // namespace orrery::app

@@ -1,0 +1,79 @@
+// `orrery schedule` as a process: its exit status and what it prints.
+
+#include "tests/support/paths.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <string>
+
+namespace {
+
+struct Outcome {
+    int status = -1;
+    std::string text; ///< standard output and error together
+};
+
+Outcome run(const std::string& arguments) {
+    const char* program = std::getenv("ORRERY_BINARY");
+    if (!program) FAIL("ORRERY_BINARY names no program");
+    Outcome out;
+    FILE* pipe = popen((std::string("'") + program + "' schedule " + arguments + " 2>&1").c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    char buffer[4096];
+    for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.text.append(buffer, got);
+    out.status = WEXITSTATUS(pclose(pipe));
+    return out;
+}
+
+std::string file_with(const std::string& name, const std::string& text) {
+    const std::string path = (std::filesystem::temp_directory_path() / ("orrery_schedule_" + name)).string();
+    std::ofstream(path) << text;
+    return path;
+}
+
+const char* const kMatmul = "fn matmul(a: f32[16,8], b: f32[8,16]) -> (c: f32[16,16]) {\n"
+                            "for m in 16 { for n in 16 { for k in 8 {\n"
+                            "block matmul(vm = m in 16, vn = n in 16, reduce vk = k in 8) {\n"
+                            "reads c[vm, vn], a[vm, vk], b[vk, vn] writes c[vm, vn]\n"
+                            "init { c[vm, vn] = 0.0 } c[vm, vn] = c[vm, vn] + a[vm, vk] * b[vk, vn] } } } } }\n";
+
+} // namespace
+
+TEST_CASE("a trace is applied to a program from a file", "[app][schedule]") {
+    const std::string program = file_with("matmul.tir", kMatmul);
+    const std::string trace = file_with("matmul.trace", "# rows side by side\nparallel(matmul.m)\n");
+    const Outcome applied = run(program + " --trace " + trace + " --check");
+    REQUIRE(applied.status == 0);
+    REQUIRE(applied.text.find("parallel m in 16") != std::string::npos);
+    REQUIRE(applied.text.find("agrees") != std::string::npos);
+    REQUIRE(run(program + " --trace default --show asm").text.find("ret") != std::string::npos);
+    const Outcome menu = run(program + " --show menu --at matmul.k");
+    REQUIRE(menu.text.find("yes split(matmul.k") != std::string::npos);
+    REQUIRE(menu.text.find("no  parallel") != std::string::npos);
+    const std::string open = file_with("open.trace", "split(matmul.m, [-1, knob(t0, [2, 4, 8])])\n");
+    REQUIRE(run(program + " --trace " + open + " --sample 3 --show trace --check").status == 0);
+}
+
+TEST_CASE("what cannot be applied is told with its place", "[app][schedule]") {
+    const std::string program = file_with("matmul.tir", kMatmul);
+    const Outcome refused = run(program + " --trace " + file_with("bad.trace", "parallel(matmul.k)\n"));
+    REQUIRE(refused.status == 1);
+    REQUIRE(refused.text.find("matmul.k") != std::string::npos);
+    REQUIRE(run(program + " --trace " + file_with("worse.trace", "parallel(matmul.k\n")).status == 1);
+    REQUIRE(run("/nonexistent.tir").status == 1);
+    REQUIRE(run(file_with("bad.tir", "fn x( {")).status == 1);
+}
+
+TEST_CASE("the lessons' schedules apply and keep the numbers", "[app][schedule]") {
+    const std::string folder = (orrery::tests::source_dir() / "resources/schedules/").string();
+    for (const char* lesson : {"matmul_1024", "resnet_conv_3x3"}) {
+        const Outcome done = run(folder + lesson + ".tir --trace " + folder + lesson + ".trace --show nothing --check");
+        INFO(done.text);
+        REQUIRE(done.status == 0);
+    }
+}
