@@ -80,8 +80,8 @@ Result<Rewritten> cache_write(const Program& program, const std::string& name, S
         axes.push_back(loop_name(*std::ranges::find(place.block->fields.iters, iter, &BlockIter::var)));
     const Stmt write = copy_nest({name + "_write", element.buffer, local, needs, false, axes}, *place.block, outside);
     TileUser user(element.buffer, local, needs);
-    const Stmt both = Alloc::make(local, Seq::make({user.rewrite(nest), write}));
-    return Rewritten{replace_stmt(program, nest, both), {}};
+    const Stmt both = Seq::make({user.rewrite(nest), write});
+    return Rewritten{replace_allocating(program, place.path, nest, both, {local}), {}};
 }
 
 Result<Rewritten> cache_read(const Program& program, const std::string& name, const std::string& buffer_name,
@@ -100,8 +100,8 @@ Result<Rewritten> cache_read(const Program& program, const std::string& name, co
     const std::string made = fresh_block(program, buffer->name + "_read");
     const Stmt copy = copy_nest({made, buffer, local, needs, true}, *place.block, outside);
     TileUser user(buffer, local, needs);
-    const Stmt both = Alloc::make(local, Seq::make({copy, user.rewrite(nest)}));
-    return Rewritten{replace_stmt(program, nest, both), {}};
+    const Stmt both = Seq::make({copy, user.rewrite(nest)});
+    return Rewritten{replace_allocating(program, place.path, nest, both, {local}), {}};
 }
 
 Result<Rewritten> reindex(const Program& program, const std::string& name, const std::string& buffer_name) {
@@ -166,7 +166,7 @@ Result<Rewritten> reindex(const Program& program, const std::string& name, const
     user.body = swapper.rewrite(user.body);
     if (user.init) user.init = swapper.rewrite(user.init);
     const Stmt changed = replace_stmt(nest, place.path.back(), rebuild_block(*place.block, std::move(user)));
-    return Rewritten{replace_stmt(program, nest, Alloc::make(copy, Seq::make({made, changed}))), {}};
+    return Rewritten{replace_allocating(program, place.path, nest, Seq::make({made, changed}), {copy}), {}};
 }
 
 } // namespace orrery::schedule

@@ -90,7 +90,8 @@ Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
 }
 
 bool builds_on_before(const Block& block, const ElementBlock& element) {
-    if (block.fields.init) return false;
+    // A reduction with its initial value reads the element it stores, and no other.
+    if (block.fields.init && update_of(block)) return false;
     const std::vector<Buffer> read = buffers_read(block.fields.body);
     return std::find(read.begin(), read.end(), element.buffer) != read.end();
 }

@@ -27,7 +27,7 @@ struct Update {
 };
 /// nullopt when the block's body is no such store.
 [[nodiscard]] std::optional<Update> update_of(const tensor::Block& block);
-/// Whether what the block stores depends on what its buffer holds before it first runs.
+/// Whether what the block stores depends on other elements of its buffer, or on what that holds before it first runs.
 [[nodiscard]] bool builds_on_before(const tensor::Block& block, const ElementBlock& element);
 /// The name of the loop an iterator is bound to, or was lowered for: iterators are named v and the loop's name.
 [[nodiscard]] std::string loop_name(const tensor::BlockIter& iter);

@@ -68,18 +68,18 @@ Result<IndexMap> parse_map(const std::string& text, const std::vector<std::int64
     if (names.size() != shape.size())
         return bad_map(text, "the buffer has " + std::to_string(shape.size()) + " dimensions");
     if (exprs.size() > kMostDims) return bad_map(text, "it makes more than 8 dimensions");
-    std::string program = "fn map() -> (o: i64[1]) { block map(";
+    std::string program = "fn map() -> (map_result: i64[1]) { block map(";
     for (std::size_t d = 0; d < names.size(); ++d) {
         const std::string& name = names[d];
         const bool word =
             !name.empty() && std::ranges::all_of(name, [](unsigned char c) { return std::isalnum(c) || c == '_'; });
-        if (!word || name == "o") return bad_map(text, "\"" + name + "\" is no name");
+        if (!word || name == "map_result") return bad_map(text, "\"" + name + "\" is no name");
         program += (d ? ", " : "") + name + " = 0 in " + std::to_string(shape[d]);
     }
-    program += ") { writes o[0]\n";
+    program += ") { writes map_result[0]\n";
     for (const std::string& expr : exprs) {
         if (expr.find_first_of("{}[];\n#\"") != std::string::npos) return bad_map(text, "it has a stray character");
-        program += "o[0] = " + expr + "\n";
+        program += "map_result[0] = " + expr + "\n";
     }
     const Result<Program> parsed = parse_program(program + "} }");
     if (!parsed) return bad_map(text, parsed.error().message);

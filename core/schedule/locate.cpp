@@ -194,6 +194,18 @@ Program replace_stmt(const Program& program, const Stmt& before, const Stmt& aft
     return with_body(program, replace_stmt(program->body, before, after));
 }
 
+Program replace_allocating(const Program& program, const std::vector<Stmt>& path, const Stmt& before, const Stmt& after,
+                           const std::vector<Buffer>& buffers) {
+    const auto end = std::ranges::find(path, before);
+    ORRERY_ASSERT(end != path.end(), "the statement is on the path");
+    auto scope = path.begin();
+    for (auto stmt = path.begin(); stmt != end; ++stmt)
+        if (!as<Alloc>(*stmt) && !as<Seq>(*stmt)) scope = stmt + 1;
+    Stmt body = replace_stmt(*scope, before, after);
+    for (const Buffer& buffer : buffers) body = Alloc::make(buffer, body);
+    return replace_stmt(program, *scope, body);
+}
+
 Program with_body(const Program& program, Stmt body) {
     if (body == program->body) return program;
     return make_program(program->name, program->params, program->input_count, std::move(body), program->origin);

@@ -45,6 +45,11 @@ struct LoopPlace {
 [[nodiscard]] tensor::Program replace_stmt(const tensor::Program& program, const tensor::Stmt& before,
                                            const tensor::Stmt& after);
 [[nodiscard]] tensor::Stmt replace_stmt(const tensor::Stmt& in, const tensor::Stmt& before, const tensor::Stmt& after);
+/// The program with `before`, a statement of the path, replaced, in the scope of new buffers: they exist throughout the
+/// body of the loop, block or branch around it, or the program, so that what uses them can be moved within that.
+[[nodiscard]] tensor::Program replace_allocating(const tensor::Program& program, const std::vector<tensor::Stmt>& path,
+                                                 const tensor::Stmt& before, const tensor::Stmt& after,
+                                                 const std::vector<tensor::Buffer>& buffers);
 /// The program with another body.
 [[nodiscard]] tensor::Program with_body(const tensor::Program& program, tensor::Stmt body);
 

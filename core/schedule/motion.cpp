@@ -119,6 +119,10 @@ std::string changed_between(const Program& program, const BlockPlace& producer, 
     const std::size_t own = order_of(program, &block);
     for (const Buffer& buffer : needed) {
         if (buffer == result) continue;
+        for (const Stmt& around : producer.path)
+            if (const Alloc* alloc = as<Alloc>(around);
+                alloc && alloc->buffer == buffer && std::ranges::find(destination, around) == destination.end())
+                return buffer->name + ", which it reads, does not exist there";
         if (bare_use(program, buffer))
             for (const Buffer& written : buffers_written(program->body))
                 if (written == buffer) return "a statement outside any block uses " + buffer->name + ", which it reads";

@@ -441,9 +441,7 @@ Result<Rewritten> pad_einsum(const Program& program, const std::string& name,
     std::vector<Stmt> all = before;
     all.push_back(ExtentSetter(std::move(loops)).rewrite(changed));
     all.insert(all.end(), after.begin(), after.end());
-    Stmt body = Seq::make(std::move(all));
-    for (const Buffer& buffer : made) body = Alloc::make(buffer, body);
-    return Rewritten{replace_stmt(program, nest, body), {}};
+    return Rewritten{replace_allocating(program, place.path, nest, Seq::make(std::move(all)), made), {}};
 }
 
 } // namespace orrery::schedule

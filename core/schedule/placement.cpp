@@ -145,6 +145,9 @@ struct Follower {
 Result<Follower> follower_of(const Block& block, const std::vector<Buffer>& produced, const Refusal& refuse) {
     ORRERY_TRY(ElementBlock element, element_block(block, refuse));
     if (element.reduces) return refuse("it is a reduction", "move its producer to it with compute_at instead");
+    if (builds_on_before(block, element))
+        return refuse("it builds on other elements of " + element.buffer->name,
+                      "move its producer to it with compute_at instead");
     Follower out{std::move(element), nullptr, {}};
     for (const Touch& touch : touches_of(block.fields.body)) {
         if (touch.is_write || !contains(produced, touch.buffer)) continue;

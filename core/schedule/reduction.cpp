@@ -19,6 +19,7 @@ namespace {
 /// What else keeps a block's init from running before the loop; no value when nothing does.
 std::optional<Diagnostic> refuse_decompose(const LoopPlace& place, const Refusal& refuse) {
     const Block& block = *place.block.block;
+    if (inside_block(place.block)) return refuse("a block is around it", "decompose before blockize");
     const std::vector<Buffer> started = buffers_written(block.fields.init);
     for (std::size_t i = place.at; i + 1 < place.block.path.size(); ++i) {
         const Stmt& between = place.block.path[i];

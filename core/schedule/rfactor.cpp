@@ -234,8 +234,8 @@ Result<Rewritten> rfactor(const Program& program, const std::string& loop_text) 
     const Stmt nest = nest_of(place.block);
     const Stmt first = replace_stmt(nest, place.block.path.back(), rebuild_block(block, std::move(fields)));
     const Stmt second = final_nest(block, element, *update, partial, loop.var->name);
-    const Stmt both = Alloc::make(partial, Seq::make({first, second}));
-    return Rewritten{replace_stmt(program, nest, both), {}};
+    const Stmt both = Seq::make({first, second});
+    return Rewritten{replace_allocating(program, place.block.path, nest, both, {partial}), {}};
 }
 
 } // namespace orrery::schedule

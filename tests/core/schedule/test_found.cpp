@@ -1,0 +1,72 @@
+// What random walks found, each by its name.
+
+#include "core/schedule/trace.hpp"
+#include "core/tensor/analysis.hpp"
+#include "core/tensor/text.hpp"
+#include "tests/core/schedule/gallery.hpp"
+#include "tests/core/schedule/programs.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace orrery;
+using namespace orrery::schedule;
+using namespace orrery::schedule::test;
+using tensor::Program;
+
+namespace {
+
+Program named(const std::string& name) {
+    for (const std::string& text : gallery_texts())
+        if (text.starts_with("fn " + name + "(")) return program_of(text);
+    FAIL("no program " << name);
+    return nullptr;
+}
+
+void keeps_numbers(const std::string& name, const std::string& script) {
+    const Program program = named(name);
+    const Result<Replay> done = replay(program, *parse_trace(script));
+    INFO(name << "\n" << script);
+    if (!done) FAIL(to_string(done.error()));
+    const Result<void> sound = tensor::verify(done->result());
+    if (!sound) FAIL(to_string(sound.error()) << "\n" << tensor::to_string(done->result()));
+    REQUIRE(difference(program, done->result()) < 1e-5);
+}
+
+/// The last step is refused, those before are not.
+void is_refused(const std::string& name, const std::string& script) {
+    Trace trace = *parse_trace(script);
+    const TraceStep last = trace.steps.back();
+    trace.steps.pop_back();
+    INFO(name << "\n" << script);
+    const Result<Replay> done = replay(named(name), trace);
+    if (!done) FAIL(to_string(done.error()));
+    const Result<Rewritten> next = apply_step(done->result(), last);
+    REQUIRE_FALSE(next.has_value());
+    REQUIRE(next.error().code == Code::IllegalSchedule);
+}
+
+} // namespace
+
+TEST_CASE("copies outlive the nest they were made for, so that it can be moved", "[schedule][found]") {
+    keeps_numbers("transpose_add", "reindex(double, x)\ncompute_inline(double)");
+    keeps_numbers("conv", "cache_read(conv, w, stack)\ncompute_at(conv, relu.h)");
+    keeps_numbers("max_pool", "cache_read(shift, x, stack)\ncompute_inline(shift)");
+    keeps_numbers("triangle", "cache_read(tri, x, stack)\ncache_read(x_read, x, stack)\ncompute_inline(x_read)");
+    keeps_numbers("transpose_add", "cache_write(turn, registers)\nsplit(turn_write.i, [-1, 4])\n"
+                                   "cache_read(turn, x, stack)\ncompute_at(turn, turn_write.i_o)");
+}
+
+TEST_CASE("a scan does not follow its producer out of order", "[schedule][found]") {
+    is_refused("prefix_sum", "cache_read(scan, x, stack)\nreverse_compute_at(scan, x_read.i0)");
+    is_refused("prefix_sum", "reindex(scan, x)\nsplit(x_reindex.i, [4, 3])\nreorder([x_reindex.i_i, x_reindex.i_o])\n"
+                             "reverse_compute_at(scan, x_reindex.i_i)");
+}
+
+TEST_CASE("a reduction that a block around it goes on with keeps its initial value", "[schedule][found]") {
+    is_refused("whole_sum", "blockize(total.j)\ndecompose_reduction(total, total.j)");
+}
+
+TEST_CASE("a zero that starts a sum is not its value", "[schedule][found]") {
+    is_refused("batched", "decompose_reduction(bmm, bmm.k)\ncompute_inline(bmm_init)");
+    is_refused("batched", "decompose_reduction(bmm, bmm.k)\ncache_write(bmm, stack)");
+}
