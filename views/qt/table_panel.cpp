@@ -56,7 +56,10 @@ TablePanel::TablePanel(const QString& name, QWidget* parent) : QTableView(parent
     horizontalHeader()->setStretchLastSection(true);
     horizontalHeader()->setResizeContentsPrecision(64); // rows whose texts are measured
     connect(horizontalHeader(), &QHeaderView::sectionResized, this, [this] {
-        if (!sizing_ && isVisible() && (QApplication::mouseButtons() & Qt::LeftButton) != 0) sized_ = true;
+        // A button may be down elsewhere, on a splitter that makes the table narrower.
+        const bool dragged =
+            (QApplication::mouseButtons() & Qt::LeftButton) != 0 && horizontalHeader()->viewport()->underMouse();
+        if (!sizing_ && isVisible() && dragged) sized_ = true;
     });
     setSortingEnabled(true);
     sorted_->sort(-1);
