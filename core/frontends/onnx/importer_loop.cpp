@@ -54,7 +54,7 @@ Result<std::vector<Var>> Importer::convert_loop(const NodePlace& place, Scope& s
     const std::optional<NDArray> trips = known.value(loop.limit, kConditionBytes);
     const std::optional<NDArray> going = known.value(loop.condition, kConditionBytes);
     if (trips && trips->size() == 1 && (!loop.condition || (going && going->size() == 1))) {
-        const std::int64_t count = trips->as_int(0);
+        const std::int64_t count = std::max<std::int64_t>(0, trips->as_int(0));
         if (count <= kUnrolledTrips && count * body->node_size() <= kUnrolledNodes && (count > 0 || loop.scans == 0)) {
             const std::size_t bindings = builder.bindings().size(), nodes = sources_.size();
             Result<std::vector<Var>> unrolled = unroll_loop(loop, place, scope);

@@ -7,7 +7,6 @@
 
 #include <catch2/catch.hpp>
 
-#include <chrono>
 
 using namespace orrery;
 using namespace orrery::graph;
@@ -33,7 +32,7 @@ Module chain(int length) {
 } // namespace
 
 TEST_CASE("50,000 bindings go through every part", "[graph][large]") {
-    const auto start = std::chrono::steady_clock::now();
+    // About 1 s; a quadratic part takes minutes, and the test its time limit.
     const Module module = chain(50'000);
     CHECK(verify(module).has_value());
     const std::string text = to_string(module);
@@ -47,6 +46,4 @@ TEST_CASE("50,000 bindings go through every part", "[graph][large]") {
     const auto out = evaluate(module.main, std::vector<NDArray>{floats({1}, {2})}, evaluator(), {});
     REQUIRE(out.has_value());
     CHECK((*out)[0].as_double(0) == 2);
-    CHECK(std::chrono::steady_clock::now() - start <
-          std::chrono::seconds(10)); // about 1 s; a quadratic part takes minutes
 }

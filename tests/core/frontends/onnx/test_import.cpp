@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <limits>
 #include <set>
 
 using namespace orrery;
@@ -282,6 +283,18 @@ TEST_CASE("branches whose condition is known are taken, short loops of known len
     CHECK(compare(run(decides, {x, yes})[0], floats({4}, {4, -6, 12, -12})).max_abs == 0);
     // The loop has the same condition.
     CHECK(compare(run(decides, {x, no})[0], floats({4}, {-1, 2, -3, 4})).max_abs == 0);
+}
+
+TEST_CASE("a loop with fewer than no trips runs none", "[onnx][import]") {
+    for (const std::int64_t trips : {std::int64_t{-1}, std::numeric_limits<std::int64_t>::min()}) {
+        ::onnx::ModelProto m = seeds()[2];
+        ::onnx::TensorProto& limit = *m.mutable_graph()->mutable_initializer(1);
+        REQUIRE(limit.name() == "trips");
+        limit.set_int64_data(0, trips);
+        const std::vector<NDArray> out = run(imported(m), {floats({4}, {1, -2, 3, -4})});
+        CHECK(compare(out[0], floats({4}, {1, 0, 3, 0})).max_abs == 0); // relu(x)
+        CHECK(out[1].shape() == Shape{0, 4});
+    }
 }
 
 TEST_CASE("functions of the model are expanded, their attributes passed on", "[onnx][import]") {
