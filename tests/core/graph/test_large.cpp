@@ -7,7 +7,6 @@
 
 #include <catch2/catch.hpp>
 
-
 using namespace orrery;
 using namespace orrery::graph;
 using namespace orrery::graph::fake;
