@@ -56,16 +56,27 @@ class Reader final : public llvm::MCStreamer {
     const llvm::SourceMgr& sources_;
 };
 
-/// Counts how long each resource is busy.
-class PortWatch final : public llvm::mca::HWEventListener {
+/// Counts how long each resource is busy, and notes when each iteration is done.
+class PipelineWatch final : public llvm::mca::HWEventListener {
   public:
+    explicit PipelineWatch(std::size_t body) : body_(body) {}
     using HWEventListener::onEvent;
     void onEvent(const llvm::mca::HWInstructionEvent& event) override {
-        if (event.Type != llvm::mca::HWInstructionEvent::Issued) return;
-        for (const auto& use : static_cast<const llvm::mca::HWInstructionIssuedEvent&>(event).UsedResources)
-            cycles[use.first.first] += static_cast<double>(use.second);
+        if (event.Type == llvm::mca::HWInstructionEvent::Retired) {
+            if ((event.IR.getSourceIndex() + 1) % body_ == 0) done.push_back(cycle_);
+        } else if (event.Type == llvm::mca::HWInstructionEvent::Issued) {
+            for (const auto& use : static_cast<const llvm::mca::HWInstructionIssuedEvent&>(event).UsedResources)
+                busy[use.first.first] += static_cast<double>(use.second);
+        }
     }
-    std::map<std::uint64_t, double> cycles; ///< by index of the resource
+    void onCycleEnd() override { ++cycle_; }
+
+    std::map<std::uint64_t, double> busy; ///< cycles, by index of the resource
+    std::vector<unsigned> done;           ///< the cycle in which each iteration's last instruction retired
+
+  private:
+    std::size_t body_;
+    unsigned cycle_ = 0;
 };
 
 /// Jumps back to a label of the listing: the loops, outer before inner.
@@ -187,15 +198,12 @@ class Analyst {
 
     /// Runs the body as often as a steady state needs. Nothing is known of a body with an instruction without a model.
     void simulate(const std::vector<const llvm::MCInst*>& body, LoopCost& loop) const {
-        const unsigned rounds = static_cast<unsigned>(std::clamp<std::size_t>(3000 / body.size(), 6, 100));
-        PortWatch warm, whole, single;
-        const std::optional<unsigned> once = cycles(body, 1, single);
-        const std::optional<unsigned> few = cycles(body, rounds, warm);
-        const std::optional<unsigned> many = cycles(body, 2 * rounds, whole);
-        if (!once || !few || !many) return;
-        loop.latency = *once;
-        loop.cycles = static_cast<double>(*many - *few) / rounds;
-        for (const auto& [resource, busy] : whole.cycles) {
+        const unsigned rounds = static_cast<unsigned>(std::clamp<std::size_t>(400 / body.size(), 4, 25));
+        PipelineWatch watch(body.size());
+        if (!run(body, 2 * rounds, watch) || watch.done.size() != 2 * rounds) return;
+        loop.latency = watch.done.front() + 1;
+        loop.cycles = static_cast<double>(watch.done.back() - watch.done[rounds - 1]) / rounds;
+        for (const auto& [resource, busy] : watch.busy) {
             const llvm::MCProcResourceDesc& unit = *model_.getProcResource(static_cast<unsigned>(resource));
             loop.ports.push_back({unit.Name, busy / (2.0 * rounds) / std::max(1U, unit.NumUnits)});
         }
@@ -222,8 +230,8 @@ class Analyst {
         });
     }
 
-    [[nodiscard]] std::optional<unsigned> cycles(const std::vector<const llvm::MCInst*>& body, unsigned rounds,
-                                                 PortWatch& watch) const {
+    /// False when an instruction has no model.
+    [[nodiscard]] bool run(const std::vector<const llvm::MCInst*>& body, unsigned rounds, PipelineWatch& watch) const {
         llvm::mca::InstrumentManager instruments(info_, instructions_);
         llvm::mca::InstrBuilder builder(info_, instructions_, registers_, analysis_.get(), instruments, kCallCycles);
         std::vector<std::unique_ptr<llvm::mca::Instruction>> made;
@@ -231,7 +239,7 @@ class Analyst {
             auto one = builder.createInstruction(*instruction, {});
             if (!one) {
                 llvm::consumeError(one.takeError());
-                return std::nullopt;
+                return false;
             }
             made.push_back(std::move(*one));
         }
@@ -243,9 +251,9 @@ class Analyst {
                                                     : hardware.createInOrderPipeline(options, source, behaviour);
         pipeline->addEventListener(&watch);
         llvm::Expected<unsigned> total = pipeline->run();
-        if (total) return *total;
+        if (total) return true;
         llvm::consumeError(total.takeError());
-        return std::nullopt;
+        return false;
     }
 
     void find_bound(LoopCost& loop) const {

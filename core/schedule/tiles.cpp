@@ -18,8 +18,25 @@ bool uses_any(const Expr& expr, const Bounds& vars) {
     return std::ranges::any_of(vars, [&](const auto& entry) { return uses_var(expr, entry.first); });
 }
 
+class LoadFinder final : public Visitor {
+  public:
+    bool found = false;
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const Load&) override { found = true; }
+};
+
+/// Indices that depend on data are computed where the element is used, and only under its conditions.
+bool depends_on_data(const Expr& index) {
+    LoadFinder finder;
+    finder.visit(index);
+    return finder.found;
+}
+
 /// The range of an index while the inner loops run; nullopt when it is not a sum of their variables.
 std::optional<Need> range_of(const Expr& index, const Bounds& inner) {
+    if (depends_on_data(index)) return std::nullopt;
     Affine outer = affine_of(index);
     std::int64_t low = 0, high = 0;
     std::vector<Affine::Term> kept;

@@ -70,3 +70,9 @@ TEST_CASE("a zero that starts a sum is not its value", "[schedule][found]") {
     is_refused("batched", "decompose_reduction(bmm, bmm.k)\ncompute_inline(bmm_init)");
     is_refused("batched", "decompose_reduction(bmm, bmm.k)\ncache_write(bmm, stack)");
 }
+
+TEST_CASE("an index read from memory is not read where its condition does not hold", "[schedule][found]") {
+    keeps_numbers("gather", "split(pick.i, [-1, 2])\ncompute_at(scale, pick.i_i)");
+    keeps_numbers("gather", "split(pick.i, [-1, 2])\ncache_write(scale, stack)\ncache_write(scale_write, global)\n"
+                            "compute_at(scale_write_write, pick.i_i)");
+}

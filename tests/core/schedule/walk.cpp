@@ -145,7 +145,12 @@ std::string Walk::check(const Program& program, WalkCounts& counts) {
     if (!structural_equal(*again, program)) return "its text reads as another program";
     const auto run = [&](const Program& which, const char* how) -> std::string {
         std::vector<NDArray> args = testing::copies(inputs_);
-        if (const Result<void> ran = interpret(which, args); !ran) return std::string(how) + to_string(ran.error());
+        try {
+            if (const Result<void> ran = interpret(which, args); !ran)
+                return std::string(how) + ": " + to_string(ran.error());
+        } catch (const InternalError& error) { // an access outside its buffer
+            return std::string(how) + ": " + error.what();
+        }
         return compare_with(args, how);
     };
     if (std::string wrong = run(program, "the interpreter"); !wrong.empty()) return wrong;
