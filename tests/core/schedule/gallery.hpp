@@ -134,6 +134,10 @@ inline const std::vector<std::string> kGalleryTexts = {
     R"(fn triangle(x: f32[7,7]) -> (y: f32[7]) {
   for i in 7 { for k in 7 { block tri(vi = i in 7, reduce vk = k in 7) where k <= i {
     init { y[vi] = 0.0 } y[vi] = y[vi] + x[vi, vk] } } } })",
+    R"(fn dots(a: u8[4], b: i8[16,4]) -> (c: i32[16]) {
+  for i in 16 { block zero(vi = i in 16) { c[vi] = 0i32 } }
+  for i in 16 { for k in 4 { block dot(vi = i in 16, reduce vk = k in 4) {
+    c[vi] = c[vi] + i32(a[vk]) * i32(b[vi, vk]) } } } })",
     R"(fn guarded(x: f32[9], n: i32[1]) -> (y: f32[9]) {
   for i in 9 { block clear(vi = i in 9) { y[vi] = 0.0 } }
   if n[0] > 0i32 {
