@@ -19,7 +19,9 @@ void add_edits(CLI::App& command, session::RecipeArguments& a) {
     list("--pass", a.passes, "exactly these graph passes, in this order (repeatable); none for no pass");
     list("--without", a.without, "switches a pass off; NAME#2 is the second of that name (repeatable)");
     list("--pass-option", a.options, "PASS.KEY=VALUE; @FILE as value is read from a file (repeatable)");
-    list("--schedule", a.schedules, "WORKLOAD=TRACE: the schedule of a workload, by its hash (repeatable)");
+    list("--schedule", a.schedules,
+         "FUNCTION=@FILE: the trace of a tensor program, by its name or its workload's hash; or FUNCTION=TRACE "
+         "(repeatable)");
     command.add_option("--codegen-level", a.codegen_level, "level of the code generator, 0 to 3")
         ->check(CLI::Range(0, 3));
     command.add_flag("--no-contract", a.no_contract, "round products and sums separately");
@@ -155,13 +157,13 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     dump->add_option(
             "--view", a.dump.view,
             "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, "
-            "machine, diff, history or statistics")
+            "machine, loops, menu, preview, diff, history or statistics")
         ->required();
     dump->add_option("--after", a.dump.after, "graph, operators, edit: after this pass");
     add_graph_view(*dump, a.dump.overlay, a.dump.group_by);
     dump->add_option("--format", a.dump.format, "text or json")->check(CLI::IsMember({"text", "json"}));
     dump->add_option("--function", a.dump.function, "function shown");
-    dump->add_option("--value", a.dump.value, "value whose history is shown");
+    dump->add_option("--value", a.dump.value, "history: the value; menu: the place, as conv.oc; preview: the step");
     dump->callback([&] { status = command_dump(a.dump); });
 
     auto* exported =

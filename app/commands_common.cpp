@@ -11,6 +11,7 @@
 #include "core/base/file.hpp"
 #include "core/frontends/onnx/import.hpp"
 #include "core/frontends/onnx/networks.hpp"
+#include "core/session/schedule_edit.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -87,7 +88,7 @@ std::shared_ptr<session::Compiler> make_compiler(const ModelArguments& arguments
     return std::make_shared<session::Compiler>(make_llvm_backend(), options);
 }
 
-Result<session::Recipe> make_recipe(const ModelArguments& a, const session::Compiler& compiler) {
+Result<session::Recipe> make_recipe(const ModelArguments& a, session::Compiler& compiler) {
     session::Recipe recipe = compiler.new_recipe({});
     std::error_code ignored;
     if (!std::filesystem::exists(a.model, ignored) && is_builtin(a.model)) {
@@ -111,10 +112,15 @@ Result<session::Recipe> make_recipe(const ModelArguments& a, const session::Comp
         recipe.shapes.insert_or_assign(shape.first, shape.second);
     }
     if (!a.target.empty()) { ORRERY_TRY(recipe.target, parse_target(a.target, compiler.backend().host())); }
-    ORRERY_CHECK_OK(session::apply(a.edits, recipe));
+    session::RecipeArguments edits = a.edits, schedules;
+    schedules.schedules = std::exchange(edits.schedules, {});
+    ORRERY_CHECK_OK(session::apply(edits, recipe));
     if (!a.partition.empty()) recipe.passes = transform::partitioned(std::move(recipe.passes), a.partition);
     if (!a.rule.empty()) recipe.rule = a.rule == "none" ? session::ScheduleRule::None : session::ScheduleRule::Default;
     if (a.threads > 0) recipe.threads = a.threads;
+    // What a function's name means is known once everything above it is.
+    ORRERY_CHECK_OK(session::name_workloads(schedules.schedules, recipe, compiler));
+    ORRERY_CHECK_OK(session::apply(schedules, recipe));
     return recipe;
 }
 

@@ -9,6 +9,7 @@
 #include "core/schedule/rules.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/session/kernel_cache.hpp"
+#include "core/session/schedule_edit.hpp"
 #include "core/session/stage_cache.hpp"
 
 #include <algorithm>
@@ -114,6 +115,8 @@ struct Compiler::State {
     Options options;
     StageCache cache;
     KernelCache kernels;
+    std::mutex last_mutex;
+    std::unordered_map<const tensor::ProgramNode*, std::weak_ptr<const ScheduledFunction>> last_schedules;
 
     State(std::shared_ptr<const Backend> b, Options o)
         : backend(std::move(b)), options(std::move(o)), cache(options.memory_limit), kernels(options.disk_cache) {}
@@ -198,6 +201,19 @@ struct Compiler::State {
     Result<Steps> run_passes(const Recipe& recipe, const std::shared_ptr<const GraphStep>& imported, Hash key,
                              const Progress& progress, const StepSink& sink);
 
+    /// The schedule of a program that was made last: what its trace begins with need not be applied again.
+    FunctionPtr last_schedule(const tensor::Program& program) {
+        const std::lock_guard lock(last_mutex);
+        const auto found = last_schedules.find(program.get());
+        const FunctionPtr last = found == last_schedules.end() ? nullptr : found->second.lock();
+        return last && last->lowered.program == program ? last : nullptr;
+    }
+    void keep_schedule(const FunctionPtr& function) {
+        const std::lock_guard lock(last_mutex);
+        std::erase_if(last_schedules, [](const auto& entry) { return entry.second.expired(); });
+        last_schedules[function->lowered.program.get()] = function;
+    }
+
     Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered,
                                           const Progress& progress) {
         const auto own = recipe.schedules.find(to_string(lowered.workload));
@@ -214,16 +230,13 @@ struct Compiler::State {
                 made->trace = own->second;
             else if (recipe.rule == ScheduleRule::Default && lowered.backend.empty())
                 made->trace = schedule::default_trace(lowered.program, recipe.target);
-            Result<schedule::Replay> replay = schedule::replay(lowered.program, made->trace);
-            if (replay) {
-                made->replay = *std::move(replay);
-            } else {
-                made->error = std::move(replay.error());
-                made->replay.programs = {lowered.program};
-            }
+            const FunctionPtr before = last_schedule(lowered.program);
+            PartialReplay reached = replay_as_far(lowered.program, made->trace, before.get());
+            made->replay = std::move(reached.replay), made->error = std::move(reached.error);
             made->printed = tensor::print_program(made->program());
-            made->cost = tensor::cost_of(lowered.program);
+            made->cost = before ? before->cost : tensor::cost_of(lowered.program);
             made->milliseconds = timer.milliseconds();
+            keep_schedule(made);
             return StageCache::Made<ScheduledFunction>{made, kNodeBytes * made->printed.lines.size() *
                                                                  made->replay.programs.size()};
         });

@@ -100,9 +100,22 @@ std::optional<Hash> parse_hash(const std::string& text) {
 
 Result<void> parse_schedules(const Json& object, Recipe& recipe) {
     for (const auto& [key, value] : object.items()) {
-        if (!parse_hash(key)) return bad("schedules." + key, "is not the hash of a workload");
+        if (!is_workload(key)) return bad("schedules." + key, "is not the hash of a workload");
         if (!value.is_string()) return bad("schedules." + key, "is not a trace");
         ORRERY_TRY(recipe.schedules[key], schedule::parse_trace(value.get<std::string>()));
+    }
+    return {};
+}
+
+Result<void> parse_branches(const Json& object, Recipe& recipe) {
+    for (const auto& [workload, traces] : object.items()) {
+        const std::string key = "branches." + workload;
+        if (!is_workload(workload)) return bad(key, "is not the hash of a workload");
+        if (!traces.is_object()) return bad(key, "is not an object");
+        for (const auto& [name, trace] : traces.items()) {
+            if (!trace.is_string()) return bad(key + "." + name, "is not a trace");
+            ORRERY_TRY(recipe.branches[workload][name], schedule::parse_trace(trace.get<std::string>()));
+        }
     }
     return {};
 }
@@ -122,8 +135,10 @@ Result<void> parse_shapes(const Json& object, Recipe& recipe) {
 
 } // namespace
 
+bool is_workload(std::string_view text) { return parse_hash(std::string(text)).has_value(); }
+
 std::string to_json(const Recipe& recipe) {
-    Json json{{"orrery_recipe", Recipe::kVersion}};
+    Json json{{"orrery_recipe", recipe.branches.empty() ? 1 : Recipe::kVersion}};
     if (!recipe.model.empty()) json["model"] = recipe.model.string();
     if (!recipe.builtin.empty()) json["builtin"] = recipe.builtin;
     if (!recipe.builtin.empty()) json["seed"] = recipe.seed;
@@ -136,6 +151,8 @@ std::string to_json(const Recipe& recipe) {
         Json& schedules = json["schedules"] = Json::object();
         for (const auto& [workload, trace] : recipe.schedules) schedules[workload] = schedule::to_string(trace);
     }
+    for (const auto& [workload, traces] : recipe.branches)
+        for (const auto& [name, trace] : traces) json["branches"][workload][name] = schedule::to_string(trace);
     json["build"] = {{"opt_level", recipe.build.opt_level},
                      {"contract", recipe.build.contract},
                      {"bounds_checks", recipe.build.bounds_checks}};
@@ -166,6 +183,7 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
     const Json* shapes = reader.object("shapes");
     const Json* passes = reader.array("passes");
     const Json* schedules = reader.object("schedules");
+    const Json* branches = reader.object("branches");
     if (const Json* build = reader.object("build")) {
         Reader options(*build, "build.");
         options.get("opt_level", recipe.build.opt_level);
@@ -188,6 +206,7 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
     if (passes) { ORRERY_TRY(recipe.passes, parse_passes(*passes)); }
     if (shapes) ORRERY_CHECK_OK(parse_shapes(*shapes, recipe));
     if (schedules) ORRERY_CHECK_OK(parse_schedules(*schedules, recipe));
+    if (branches) ORRERY_CHECK_OK(parse_branches(*branches, recipe));
     return recipe;
 }
 

@@ -24,16 +24,18 @@ enum class ScheduleRule : std::uint8_t {
 
 /// All state a user can change. A session file is its JSON; undo and redo edit it; the command line runs it.
 struct Recipe {
-    static constexpr int kVersion = 1;
-    std::filesystem::path model; ///< empty before one is opened
-    std::string builtin;         ///< name of a built-in network when `model` is empty
-    std::uint64_t seed = 0;      ///< of the built-in network's weights
-    Hash model_hash;             ///< of the file's bytes; zero when unknown
+    static constexpr int kVersion = 2; ///< 2 brought branches; what has none is written as 1
+    std::filesystem::path model;       ///< empty before one is opened
+    std::string builtin;               ///< name of a built-in network when `model` is empty
+    std::uint64_t seed = 0;            ///< of the built-in network's weights
+    Hash model_hash;                   ///< of the file's bytes; zero when unknown
     std::map<std::string, Shape> shapes;
     Target target;
     std::vector<transform::PassStep> passes;
     ScheduleRule rule = ScheduleRule::Default;
     std::map<std::string, schedule::Trace> schedules; ///< by workload (hash in hexadecimal)
+    /// Other traces of a workload kept beside the one in force, by name; they change nothing that is computed.
+    std::map<std::string, std::map<std::string, schedule::Trace>> branches;
     BuildOptions build;
     int threads = 0; ///< of a run; 0 for the target's cores
 
@@ -45,6 +47,8 @@ struct Recipe {
 /// What the text leaves out keeps its default; the target's gaps are filled from `host`.
 /// Errors: BadRecipe naming the key; a version newer than ours.
 [[nodiscard]] Result<Recipe> from_json(std::string_view text, const Target& host);
+/// Whether the text is a workload's key: the 32 hexadecimal digits of a hash.
+[[nodiscard]] bool is_workload(std::string_view text);
 /// Relative model paths are resolved against the recipe file's folder.
 [[nodiscard]] Result<Recipe> load_recipe(const std::filesystem::path& path, const Target& host);
 [[nodiscard]] Result<void> save_recipe(const Recipe& recipe, const std::filesystem::path& path);

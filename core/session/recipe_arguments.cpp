@@ -66,9 +66,11 @@ Result<void> set_option(std::vector<PassStep>& passes, const std::string& text) 
 
 Result<void> set_schedule(Recipe& recipe, const std::string& text) {
     const std::size_t equals = text.find('=');
-    const bool hash = equals == 32 && text.find_first_not_of("0123456789abcdef") == equals;
-    if (!hash) return bad("\"" + text.substr(0, 60) + "\" is no schedule", "write it as --schedule WORKLOAD=TRACE");
-    ORRERY_TRY(recipe.schedules[text.substr(0, equals)], schedule::parse_trace(text.substr(equals + 1)));
+    if (equals == std::string::npos || !is_workload(std::string_view(text).substr(0, equals)))
+        return bad("\"" + text.substr(0, 60) + "\" is no schedule", "write it as --schedule WORKLOAD=TRACE");
+    std::string trace = text.substr(equals + 1);
+    if (trace.starts_with('@')) { ORRERY_TRY(trace, read_file(trace.substr(1), kMaxOptionBytes)); }
+    ORRERY_TRY(recipe.schedules[text.substr(0, equals)], schedule::parse_trace(trace));
     return {};
 }
 

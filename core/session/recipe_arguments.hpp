@@ -12,14 +12,15 @@ namespace orrery::session {
 /// Changes of a recipe as `orrery --pass ...` takes them, in the order in which they apply. A pass that stands more
 /// than once is named "NAME#2".
 struct RecipeArguments {
-    int level = -1;                     ///< -O: the pipeline of that level first; -1 for the recipe's own
-    std::vector<std::string> passes;    ///< --pass: exactly these, in this order; "none" alone for no pass
-    std::vector<std::string> without;   ///< --without: switched off
-    std::vector<std::string> options;   ///< --pass-option: "NAME.KEY=VALUE"; "@FILE" as value is read, "@@" is "@"
-    std::vector<std::string> schedules; ///< --schedule: "WORKLOAD=TRACE", the hash of a workload and its trace
-    int codegen_level = -1;             ///< --codegen-level: of the backend
-    bool no_contract = false;           ///< --no-contract
-    bool bounds_checks = false;         ///< --bounds-checks
+    int level = -1;                   ///< -O: the pipeline of that level first; -1 for the recipe's own
+    std::vector<std::string> passes;  ///< --pass: exactly these, in this order; "none" alone for no pass
+    std::vector<std::string> without; ///< --without: switched off
+    std::vector<std::string> options; ///< --pass-option: "NAME.KEY=VALUE"; "@FILE" as value is read, "@@" is "@"
+    std::vector<std::string>
+        schedules;              ///< --schedule: "WORKLOAD=TRACE", the hash of a workload and its trace; "@FILE" is read
+    int codegen_level = -1;     ///< --codegen-level: of the backend
+    bool no_contract = false;   ///< --no-contract
+    bool bounds_checks = false; ///< --bounds-checks
 };
 
 /// Errors: UnknownName for a pass that does not exist or stands less often in the recipe, or has no such option;

@@ -31,6 +31,13 @@ struct Job {
     bool done = false;
 };
 
+/// Whether two recipes differ only below the graph, so that its steps are the same.
+bool same_graph(const Recipe& a, Recipe b) {
+    b.rule = a.rule, b.schedules = a.schedules, b.branches = a.branches;
+    b.build = a.build, b.threads = a.threads;
+    return a == b;
+}
+
 constexpr auto kProgressInterval = std::chrono::milliseconds(50); ///< at most 20 progress pictures a second
 
 } // namespace
@@ -47,6 +54,7 @@ struct Session::State {
     std::set<std::string> wanted;
     std::vector<std::unique_ptr<Job>> jobs;
     std::uint64_t next_job = 1;
+    bool steps_whole = false;     ///< the draft's steps are all of the recipe's, and none failed
     std::uint64_t generation = 0; ///< of the recipe; results of older ones are dropped
     Clock::time_point last_progress;
 
@@ -165,9 +173,12 @@ struct Session::State {
     /// The recipe is now `recipe`: forget what no longer belongs to it and compute anew.
     void restart(Recipe recipe, const std::string& label, bool same_model) {
         std::uint64_t current = 0;
+        Steps known;
         {
             const std::lock_guard lock(mutex);
             current = ++generation;
+            steps_whole = steps_whole && same_model && same_graph(draft.recipe, recipe);
+            if (steps_whole) known = draft.steps;
             draft.recipe = recipe;
             draft.title = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
             draft.run = nullptr;
@@ -187,12 +198,15 @@ struct Session::State {
                 other_problems.clear();
             }
         }
-        start("pipeline", label,
-              [this, recipe, current](const Progress& progress) { return pipeline(recipe, current, progress); });
+        start("pipeline", label, [this, recipe, current, known = std::move(known)](const Progress& progress) {
+            return pipeline(recipe, current, known, progress);
+        });
     }
 
-    Result<void> pipeline(const Recipe& recipe, std::uint64_t current, const Progress& progress) {
+    /// `known` are the graph's steps when an edit left them alone, else empty.
+    Result<void> pipeline(const Recipe& recipe, std::uint64_t current, const Steps& known, const Progress& progress) {
         const auto begin = Clock::now();
+        if (!known.empty()) return pipeline_below(recipe, current, known, {progress, begin});
         std::vector<std::shared_ptr<const GraphStep>> steps;
         const auto sink = [&](std::shared_ptr<const GraphStep> step) {
             steps.push_back(std::move(step));
@@ -205,7 +219,10 @@ struct Session::State {
             });
         };
         ORRERY_TRY(const auto all, compiler->graph_steps(recipe, progress, sink));
-        update(current, [&](Snapshot& next) { next.steps = all; });
+        update(current, [&](Snapshot& next) {
+            next.steps = all;
+            steps_whole = !all.back()->error;
+        });
         if (all.back()->error) {
             update(current, [](Snapshot& next) {
                 next.functions.clear();
@@ -213,6 +230,16 @@ struct Session::State {
             });
             return *all.back()->error;
         }
+        return pipeline_below(recipe, current, all, {progress, begin});
+    }
+
+    struct Pace {
+        const Progress& progress;
+        Clock::time_point begin; ///< of the edit
+    };
+    /// From the graph's last step down.
+    Result<void> pipeline_below(const Recipe& recipe, std::uint64_t current, const Steps& all, const Pace& pace) {
+        const Progress& progress = pace.progress;
         if (!is_static_program(all.front()->module.main)) return open_model(recipe, current, all, progress);
         ORRERY_TRY(const Compiler::Functions functions, compiler->functions(recipe, all.back()->module, progress));
         std::size_t rebuilt = 0;
@@ -234,7 +261,7 @@ struct Session::State {
         });
         for (const std::string& name : wanted_now()) ORRERY_CHECK_OK(make_code(recipe, current, name));
         ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
-        const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+        const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - pace.begin).count();
         update(current, [&](Snapshot& next) {
             next.compiled = compiled;
             next.rebuilt_functions = rebuilt;

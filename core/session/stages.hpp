@@ -44,7 +44,7 @@ struct ScheduledFunction {
     tensor::PrintedProgram printed; ///< of the result: what debug locations refer to
     tensor::Cost cost;
     double milliseconds = 0;         ///< of scheduling
-    std::optional<Diagnostic> error; ///< of the trace; the lowered program is used then
+    std::optional<Diagnostic> error; ///< of the first step that could not be applied; the program before it is used
     [[nodiscard]] const tensor::Program& program() const { return replay.result(); }
 };
 using FunctionPtr = std::shared_ptr<const ScheduledFunction>;

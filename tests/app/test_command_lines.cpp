@@ -93,6 +93,22 @@ TEST_CASE("wrong passes end with status 1 and what would be right", "[app][cli]"
     }
 }
 
+TEST_CASE("a schedule is given by its function's name, as text or as a file", "[app][cli]") {
+    std::ofstream("orrery_test_trace.txt") << "# by hand\nsplit(tanh.w, [-1, 5])\nvectorize(tanh.w_i)\n";
+    const std::string show = "orrery show lenet -O 2 --at tensor --function conv2d_bias_add_tanh_1 ";
+    const Output file = run_in_shell(show + "--schedule conv2d_bias_add_tanh_1=@orrery_test_trace.txt");
+    INFO(file.text);
+    CHECK(file.status == 0);
+    CHECK(file.text.find("vectorized w_i in 5") != std::string::npos);
+    const Output text =
+        run_in_shell(show + "--schedule 'conv2d_bias_add_tanh_1=split(tanh.w, [-1, 5])\nvectorize(tanh.w_i)'");
+    CHECK(text.text == file.text);
+    const Output unknown = run_in_shell(show + "--schedule 'nothing=split(tanh.w, [-1, 5])'");
+    CHECK(unknown.status == 1);
+    CHECK(unknown.text.find("conv2d_bias_add_tanh_1") != std::string::npos);
+    std::remove("orrery_test_trace.txt");
+}
+
 TEST_CASE("bisect, check --steps and export work without a display", "[app][cli]") {
     const Output bisect = run_in_shell("orrery bisect mlp");
     CHECK(bisect.status == 0);
