@@ -9,6 +9,7 @@
 #include "views/model/diff_build.hpp"
 #include "views/model/graph_export.hpp"
 #include "views/model/history_view.hpp"
+#include "views/model/loop_view.hpp"
 #include "views/model/machine_view.hpp"
 #include "views/model/session_views.hpp"
 
@@ -84,6 +85,10 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     if (a.view == "tensor") return form(tensor, a.format);
     if (a.view == "llvm") return form(views::build_code(snapshot, options, views::CodeView::Llvm, tensor), a.format);
     if (a.view == "asm") return form(views::build_code(snapshot, options, views::CodeView::Assembly, tensor), a.format);
+    options.schedule = {a.view == "menu" ? a.value : "", a.view == "preview" ? a.value : "", {}};
+    if (a.view == "loops") return form(views::build_loops(snapshot, options), a.format);
+    if (a.view == "menu") return form(views::build_menu(snapshot, options), a.format);
+    if (a.view == "preview") return form(views::build_preview(snapshot, options), a.format);
     if (a.view == "machine") return form(views::build_machine(snapshot, options), a.format);
     if (a.view == "inspector") {
         // What is inspected without a selection is the function shown.
@@ -104,7 +109,8 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     return Diagnostic{Code::UnknownName,
                       "there is no view named " + a.view,
                       {},
-                      "stages, graph, operators, tensor, llvm, asm, machine, inspector, problems, memory, run, script, "
+                      "stages, graph, operators, tensor, loops, menu, preview, llvm, asm, machine, inspector, "
+                      "problems, memory, run, script, "
                       "edit, start, diff, "
                       "history, statistics"};
 }

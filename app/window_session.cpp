@@ -3,6 +3,7 @@
 #include "core/base/file.hpp"
 #include "core/session/export_code.hpp"
 #include "core/session/recipe_arguments.hpp"
+#include "core/session/schedule_edit.hpp"
 #include "core/transform/passes.hpp"
 #include "views/model/diff_html.hpp"
 #include "views/model/graph_export.hpp"
@@ -102,6 +103,12 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
             this, [this, details = Details{*diff, *history, *sides}] { deliver_details(details); },
             Qt::QueuedConnection);
     });
+    choices_ = std::make_unique<Worker>([this](const Request& request, const Progress&) {
+        QMetaObject::invokeMethod(
+            this,
+            [this, choices = builder_.build_choices(request.snapshot, request.options)] { deliver_choices(choices); },
+            Qt::QueuedConnection);
+    });
     session_->set_listener([this](const session::SnapshotPtr&) {
         // However many snapshots arrive while the window is busy, it takes the last.
         if (!snapshot_pending_.exchange(true))
@@ -115,6 +122,7 @@ SessionWorkbench::~SessionWorkbench() {
     session_.reset(); // no snapshot arrives after this
     for (Other& other : others_) other.session->set_listener({});
     others_.clear();
+    choices_.reset();
     details_.reset();
     graphs_.reset();
     screens_.reset();
@@ -154,6 +162,10 @@ void SessionWorkbench::request() {
         graph_key_ = std::move(key);
         graphs_->ask({snapshot_, options_}, true);
     }
+    if (views::ScreenBuilder::Key key = views::ScreenBuilder::choices_key(snapshot_, options_); key != choices_key_) {
+        choices_key_ = std::move(key);
+        choices_->ask({snapshot_, options_}, false);
+    }
     want_compared_code();
     views::ScreenBuilder::Key diff = views::ScreenBuilder::diff_key(snapshot_, options_),
                               history = views::ScreenBuilder::history_key(snapshot_, options_),
@@ -165,7 +177,7 @@ void SessionWorkbench::request() {
 
 void SessionWorkbench::deliver(views::Screen screen) {
     screen.graph = screen_->graph, screen.diff = screen_->diff, screen.history = screen_->history;
-    screen.sides = screen_->sides;
+    screen.sides = screen_->sides, screen.menu = screen_->menu, screen.preview = screen_->preview;
     for (const Other& other : others_)
         if (const auto jobs = other.session->snapshot()->jobs; screen.status.job.empty() && !jobs.empty())
             screen.status.job = "compared with: " + jobs.front().label;
@@ -190,6 +202,14 @@ void SessionWorkbench::deliver_details(const Details& details) {
     Q_EMIT changed();
 }
 
+void SessionWorkbench::deliver_choices(const views::ScreenBuilder::Choices& choices) {
+    if (choices == views::ScreenBuilder::Choices{screen_->menu, screen_->preview}) return;
+    views::Screen screen = *screen_;
+    screen.menu = choices.menu, screen.preview = choices.preview;
+    screen_ = std::make_shared<const views::Screen>(std::move(screen));
+    Q_EMIT changed();
+}
+
 bool SessionWorkbench::working() const {
     return !session_->snapshot()->jobs.empty() ||
            std::ranges::any_of(others_, [](const Other& o) { return !o.session->snapshot()->jobs.empty(); });
@@ -199,7 +219,7 @@ bool SessionWorkbench::idle() const {
     const bool others_seen =
         !other_pending_ && std::ranges::all_of(others_, [](const Other& o) { return o.seen == o.session->snapshot(); });
     return !working() && others_seen && run_queue_.empty() && !snapshot_pending_ && snapshot_ == session_->snapshot() &&
-           exporting_.empty() && screens_->idle() && graphs_->idle() && details_->idle();
+           exporting_.empty() && screens_->idle() && graphs_->idle() && details_->idle() && choices_->idle();
 }
 
 // ----------------------------------------------------------------------------------------- commands
@@ -210,10 +230,11 @@ void SessionWorkbench::reset_options() {
     graph.toggled.clear();
     const bool editor = options_.editor;
     const bool diff = options_.diff.on, history = options_.history, sides = options_.sides.on;
+    const bool att_syntax = options_.att_syntax;
     stop_comparing();
     options_ = {};
     options_.graph = std::move(graph);
-    options_.editor = editor;
+    options_.editor = editor, options_.att_syntax = att_syntax;
     options_.diff.on = diff, options_.history = history, options_.sides.on = sides;
     wanted_code_.clear();
 }
@@ -262,6 +283,7 @@ void SessionWorkbench::submit(const views::Command& command) {
                             [&](auto& passes) { passes = transform::default_pipeline(std::clamp(c.level, 0, 3)); });
             },
             [this](const views::ApplyText& c) { apply_text(c); },
+            [this](const views::EditTrace& c) { edit_trace(c.edit); },
             [this](const views::ExportView& c) { export_view(c.path); },
             [this](const views::SetThreads& c) {
                 session_->edit(std::to_string(c.count) + (c.count == 1 ? " thread" : " threads"),
@@ -298,6 +320,9 @@ void SessionWorkbench::view_command(const views::Command& command) {
     if (const auto* c = std::get_if<views::GroupRepeats>(&command)) options_.graph.group_repeats = c->on;
     if (const auto* c = std::get_if<views::ShowConstants>(&command)) options_.graph.show_constants = c->on;
     if (const auto* c = std::get_if<views::ShowHeat>(&command)) options_.heat = c->on;
+    if (const auto* c = std::get_if<views::AttSyntax>(&command)) options_.att_syntax = c->on;
+    if (const auto* c = std::get_if<views::PreviewStep>(&command)) options_.schedule.preview = c->step;
+    if (const auto* c = std::get_if<views::ShowMenu>(&command)) options_.schedule = {c->place, {}, {}};
     if (const auto* c = std::get_if<views::ShowDiff>(&command)) options_.diff.on = c->on;
     if (const auto* c = std::get_if<views::ShowSides>(&command)) options_.sides.on = c->on;
     if (std::holds_alternative<views::SwapSides>(command)) options_.diff.swapped = !options_.diff.swapped;
@@ -349,6 +374,7 @@ void SessionWorkbench::show_function(const std::string& name) {
     if (name == options_.function) return;
     options_.function = name;
     options_.tensor_step = -1;
+    options_.schedule = {};
     if (options_.selected_stage >= views::kTensorStages) options_.selected_stage = -1;
     wanted_code_ = name;
     session_->want_code(name);
@@ -361,6 +387,25 @@ void SessionWorkbench::enable_pass(int stage, bool on) {
     session_->edit(label, [&](session::Recipe& recipe) {
         if (index < recipe.passes.size()) recipe.passes[index].enabled = on;
     });
+}
+
+/// An edit that is refused changes nothing and says why where it was asked for.
+void SessionWorkbench::edit_trace(const session::TraceEdit& edit) {
+    const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
+    if (!function) return;
+    session::Recipe recipe = session_->recipe();
+    options_.schedule = {};
+    if (const Result<void> done = session::apply(edit, *function, recipe); !done) {
+        options_.schedule.refusal = done.error().message + (done.error().hint.empty() ? "" : ": " + done.error().hint);
+        return request();
+    }
+    session_->edit(session::describe(edit, function->trace), [&](session::Recipe& now) { now = std::move(recipe); });
+    // Work among the first steps goes on there; any other edit is judged by what comes out in the end.
+    const bool inside = edit.what == session::TraceEdit::What::Insert && options_.tensor_step >= 0;
+    options_.tensor_step = inside ? static_cast<int>(edit.at) + 1 : -1;
+    if (options_.selected_stage >= views::kTensorStages && options_.selected_stage < views::kCodeStages)
+        options_.selected_stage = inside ? views::kTensorStages + options_.tensor_step : -1;
+    request();
 }
 
 // ---------------------------------------------------------------------------------------- comparing
@@ -393,6 +438,13 @@ void SessionWorkbench::compare_with(const views::CompareWith& command) {
         recipe.rule = session::ScheduleRule::None;
         recipe.schedules.clear();
         return compare_recipe(std::move(recipe), snapshot_->title + " unscheduled");
+    case What::Branch: {
+        const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
+        const auto* branches = function ? session::branches_of(recipe, function->lowered) : nullptr;
+        if (!branches || !branches->contains(command.name)) return;
+        recipe.schedules[to_string(function->lowered.workload)] = branches->at(command.name);
+        return compare_recipe(std::move(recipe), snapshot_->title + ", " + command.name);
+    }
     case What::Unoptimized:
         recipe.passes = transform::default_pipeline(0);
         return compare_recipe(std::move(recipe), snapshot_->title + " at -O0");

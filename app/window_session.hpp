@@ -65,6 +65,8 @@ class SessionWorkbench : public Workbench {
         friend bool operator==(const Details&, const Details&) = default;
     };
     void deliver_details(const Details& details);
+    void deliver_choices(const views::ScreenBuilder::Choices& choices);
+    void edit_trace(const session::TraceEdit& edit);
     void reset_options();
     void select_stage(int id);
     void show_function(const std::string& name);
@@ -99,7 +101,7 @@ class SessionWorkbench : public Workbench {
     session::SnapshotPtr snapshot_;
     views::ViewOptions options_;
     std::shared_ptr<const views::Screen> screen_;
-    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_;
+    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_, choices_key_;
     /// A recipe beside the open one.
     struct Other {
         std::unique_ptr<session::Session> session;
@@ -116,7 +118,7 @@ class SessionWorkbench : public Workbench {
     std::atomic<bool> snapshot_pending_{false};
     std::map<session::FunctionPtr, int> code_tries_; ///< how often code was asked for to be compared
     std::atomic<bool> other_pending_{false};
-    std::unique_ptr<Worker> screens_, graphs_, details_;
+    std::unique_ptr<Worker> screens_, graphs_, details_, choices_;
     std::jthread export_;
 };
 

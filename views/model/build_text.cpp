@@ -3,6 +3,7 @@
 #include "views/model/session_views.hpp"
 
 #include "core/session/dynamic_model.hpp"
+#include "core/session/prediction.hpp"
 #include "views/model/machine_view.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
 #pragma once
 // What a view asks for; the window's workbench carries it out.
 
+#include "core/session/trace_edit.hpp"
 #include "views/model/graph_view.hpp"
 #include "views/model/selection.hpp"
 
@@ -115,9 +116,9 @@ struct PinLeft {
 struct SwapSides {};
 /// Opens another recipe beside the open one: a file, a built-in network, or a variant of it.
 struct CompareWith {
-    enum class What : std::uint8_t { File, Sample, Frozen, Unscheduled, Unoptimized, Target };
+    enum class What : std::uint8_t { File, Sample, Frozen, Unscheduled, Unoptimized, Target, Branch };
     What what = What::Frozen;
-    std::string name; ///< of the file or network; the target as the command line has it
+    std::string name; ///< of the file, network or branch; the target as the command line has it
 };
 /// Closes all of them.
 struct StopComparing {};
@@ -141,12 +142,30 @@ struct ExportDiff {
     std::string path; ///< .html, .json or .txt
 };
 
-using Command = std::variant<OpenFile, OpenSample, CloseModel, Reload, SelectStage, SelectFunction, Select, ToggleGroup,
-                             OpenAllGroups, GroupRepeats, ShowConstants, ShowHeat, EnablePass, InsertPass, RemovePass,
-                             MovePass, SetPassOption, SetLevel, ApplyText, ShowEditor, CheckSteps, Bisect, GoToEdit,
-                             ChooseOverlay, ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode,
-                             SaveRecipe, CancelJobs, Undo, Redo, ClearProblems, ShowDiff, PinLeft, SwapSides,
-                             CompareWith, StopComparing, ShowSides, ChooseOther, CloseOther, ShowHistory, ExportDiff>;
+/// Changes the schedule of the shown function.
+struct EditTrace {
+    session::TraceEdit edit;
+};
+/// What can be done at a place of the shown program is wanted; nothing any more when it is empty.
+struct ShowMenu {
+    std::string place;
+};
+/// What a step, as text, would make of the shown program is wanted; nothing any more when it is empty.
+struct PreviewStep {
+    std::string step;
+};
+/// Assembly in AT&T's syntax, or in Intel's.
+struct AttSyntax {
+    bool on = true;
+};
+
+using Command =
+    std::variant<OpenFile, OpenSample, CloseModel, Reload, SelectStage, SelectFunction, Select, ToggleGroup,
+                 OpenAllGroups, GroupRepeats, ShowConstants, ShowHeat, EnablePass, InsertPass, RemovePass, MovePass,
+                 SetPassOption, SetLevel, ApplyText, ShowEditor, CheckSteps, Bisect, GoToEdit, ChooseOverlay,
+                 ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode, SaveRecipe, CancelJobs, Undo,
+                 Redo, ClearProblems, ShowDiff, PinLeft, SwapSides, CompareWith, StopComparing, ShowSides, ChooseOther,
+                 CloseOther, ShowHistory, ExportDiff, EditTrace, ShowMenu, PreviewStep, AttSyntax>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

@@ -1,7 +1,9 @@
 #include "views/model/machine_view.hpp"
 
+#include "core/session/prediction.hpp"
 #include "views/model/instruction_help.hpp"
 #include "views/model/json.hpp"
+#include "views/model/session_views.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -57,6 +59,8 @@ TableRow loop_row(const session::ScheduledFunction& function, const FunctionCode
                  cell(loop.stack),
                  {describe(loop, code.cost), static_cast<double>(loop.bound), -1}};
     row.origins = origins_of(function, predicted);
+    for (int line = std::max(1, predicted.tensor_first); line <= predicted.tensor_last; ++line)
+        row.tensor_lines.push_back(line);
     row.tone = hot ? Tone::Good : loop.stack > 0 ? Tone::Warning : Tone::Normal;
     row.details = describe(loop, code.cost) + "\nbusy cycles an iteration: " + port_list(loop);
     if (loop.stack > 0)
@@ -68,6 +72,7 @@ TableRow loop_row(const session::ScheduledFunction& function, const FunctionCode
 Table loop_table(const session::ScheduledFunction& function, const FunctionCode& code,
                  const session::Prediction& prediction) {
     Table table;
+    table.function = function.lowered.name;
     table.columns = {{"Assembly", Align::Left, 10}, {"Tensor", Align::Left, 8},  {"Share", Align::Right, 8},
                      {"Runs", Align::Right, 10},    {"Cycles", Align::Right, 8}, {"Latency", Align::Right, 8},
                      {"Instr.", Align::Right, 7},   {"µops", Align::Right, 6},   {"Bits", Align::Right, 5},
@@ -101,24 +106,20 @@ Table port_table(const FunctionCode& code, const session::Prediction& prediction
 
 MachineViewData build_machine(const session::Snapshot& snapshot, const ViewOptions& options) {
     MachineViewData data;
-    data.empty_reason = "Open a model: what bounds the machine code of the selected kernel appears here.";
+    const auto nothing = [&data](const std::string& why) {
+        data.empty_reason = data.loops.empty_reason = why;
+        return data;
+    };
     const session::FunctionPtr function = shown_function(snapshot, options.function);
-    if (!function) return data;
+    if (!function) return nothing("Open a model: what bounds the machine code of the selected kernel appears here.");
     data.subject = function->lowered.name;
     const auto found = snapshot.code.find(data.subject);
-    if (found == snapshot.code.end()) {
-        data.empty_reason = "Generating the code of " + data.subject + ".";
-        return data;
-    }
+    if (found == snapshot.code.end()) return nothing("Generating the code of " + data.subject + ".");
     const FunctionCode& code = *found->second;
-    if (!code.cost.unknown.empty()) {
-        data.empty_reason = code.cost.unknown + ".";
-        return data;
-    }
+    if (!code.cost.unknown.empty()) return nothing(code.cost.unknown + ".");
     const session::Prediction prediction = session::predict(*function, code);
     data.loops = loop_table(*function, code, prediction);
     data.ports = port_table(code, prediction);
-    data.empty_reason.clear();
     data.summary = code.cost.cpu + " · " + std::to_string(code.cost.dispatch_width) + " micro-ops a cycle";
     if (prediction.hot < 0) return data;
     const session::PredictedLoop& hot = prediction.loops[static_cast<std::size_t>(prediction.hot)];

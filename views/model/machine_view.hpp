@@ -1,13 +1,20 @@
 #pragma once
 // What the processor's model says of the shown kernel: its loops, what bounds each, the ports they use.
 
-#include "core/session/prediction.hpp"
-#include "views/model/session_views.hpp"
 #include "views/model/table.hpp"
 
 #include <string>
 
+namespace orrery {
+struct FunctionCode;
+namespace session {
+struct Snapshot;
+}
+} // namespace orrery
+
 namespace orrery::views {
+
+struct ViewOptions;
 
 struct MachineViewData {
     std::string subject;      ///< the function

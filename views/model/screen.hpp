@@ -4,6 +4,8 @@
 #include "views/model/diff_view.hpp"
 #include "views/model/graph_view.hpp"
 #include "views/model/history_view.hpp"
+#include "views/model/loop_view.hpp"
+#include "views/model/machine_view.hpp"
 #include "views/model/memory_view.hpp"
 #include "views/model/panels.hpp"
 #include "views/model/script_view.hpp"
@@ -27,6 +29,10 @@ struct Screen {
     std::shared_ptr<const TextViewData> tensor = std::make_shared<TextViewData>();
     std::shared_ptr<const TextViewData> llvm = std::make_shared<TextViewData>();
     std::shared_ptr<const TextViewData> assembly = std::make_shared<TextViewData>();
+    std::shared_ptr<const LoopViewData> loops = std::make_shared<LoopViewData>();
+    std::shared_ptr<const MenuViewData> menu = std::make_shared<MenuViewData>();
+    std::shared_ptr<const PreviewViewData> preview = std::make_shared<PreviewViewData>();
+    std::shared_ptr<const MachineViewData> machine = std::make_shared<MachineViewData>();
     std::shared_ptr<const InspectorViewData> inspector = std::make_shared<InspectorViewData>();
     std::shared_ptr<const MemoryViewData> memory = std::make_shared<MemoryViewData>();
     std::shared_ptr<const RunViewData> run = std::make_shared<RunViewData>();
@@ -53,6 +59,7 @@ struct Screen {
     std::vector<std::string> other_titles; ///< of all recipes beside the open one
     int chosen_other = -1;                 ///< index of `other_title` among them
     bool left_pinned = false;
+    bool att_syntax = false;
     int shown_step = -1; ///< the graph's
 };
 

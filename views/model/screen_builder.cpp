@@ -2,6 +2,7 @@
 
 #include "core/base/hash.hpp"
 #include "core/session/history.hpp"
+#include "core/session/schedule_edit.hpp"
 
 #include <algorithm>
 
@@ -67,6 +68,12 @@ Key request_key(const DiffRequest& request) {
     return key;
 }
 
+/// Names of the traces kept beside the one in force.
+void add_branches(Key& key, const session::Snapshot& snapshot, const session::ScheduledFunction& function) {
+    if (const auto* branches = session::branches_of(snapshot.recipe, function.lowered))
+        for (const auto& [name, trace] : *branches) add_text(key, name);
+}
+
 bool compares_graphs(const DiffRequest& request) {
     return request.empty_reason.empty() && request.left && request.right && request.left->has_model() &&
            request.right->has_model() && request.left_point.level == session::Level::Graph &&
@@ -82,10 +89,12 @@ Key problems_key(const session::Snapshot& s) {
 
 /// What the graph of a step is drawn from.
 Key picture_key(const session::Snapshot& s, int step, const GraphOptions& o) {
-    Key key{address(shown_step(s, step)), address(s.compiled), address(s.run), address(s.check),
+    Key key{address(shown_step(s, step)), address(s.run), address(s.check),
             (o.group_repeats ? 1u : 0u) + (o.show_constants ? 2u : 0u) + (static_cast<std::uint64_t>(o.groups) << 2) +
                 (static_cast<std::uint64_t>(o.group_by) << 8) + (static_cast<std::uint64_t>(o.overlay) << 16)};
-    add_functions(key, s);
+    // What functions cost is that of their programs as lowered: another schedule leaves the picture as it is.
+    for (const session::FunctionPtr& f : s.functions) key.push_back(address(f->lowered.program));
+    key.push_back(number(-1));
     if (!s.has_model()) add_text(key, s.title);
     for (const std::string& name : o.toggled) add_text(key, name);
     return key;
@@ -147,10 +156,16 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
                        options.raw_ir ? 1u : 0u,
                        address(screen.tensor),
                        number(options.backend_pass),
-                       address(s.after_pass.listing)};
+                       address(s.after_pass.listing),
+                       options.att_syntax ? 1u : 0u};
     screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
     screen.assembly =
         part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
+    Key tree = text;
+    add_text(tree, options.schedule.refusal);
+    if (function) add_branches(tree, s, *function);
+    screen.loops = part(loops_, std::move(tree), [&] { return build_loops(s, options); });
+    screen.machine = part(machine_, {address(function), code}, [&] { return build_machine(s, options); });
     Key inspected{address(shown_step(s, options.graph_step)), address(s.compiled), address(s.run)};
     add_origins(inspected, options.selection.origins);
     screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });
@@ -182,6 +197,7 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
         screen.other_titles.push_back(other->title);
     }
     screen.left_pinned = options.diff.pinned.has_value();
+    screen.att_syntax = options.att_syntax;
     last_ = snapshot;
     return screen;
 }
@@ -272,6 +288,27 @@ Result<std::shared_ptr<const HistoryViewData>> ScreenBuilder::build_history(cons
     history_ = {std::move(key), std::make_shared<const HistoryViewData>(std::move(built))};
     history_alive_ = snapshot;
     return history_.data;
+}
+
+Key ScreenBuilder::choices_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    const session::FunctionPtr function = shown_function(*snapshot, options.function);
+    Key key{address(function), number(options.tensor_step)};
+    add_text(key, options.schedule.menu);
+    add_text(key, options.schedule.preview);
+    return key;
+}
+
+ScreenBuilder::Choices ScreenBuilder::build_choices(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    const Key shown{address(shown_function(*snapshot, options.function)), number(options.tensor_step)};
+    Key menu = shown, preview = shown;
+    add_text(menu, options.schedule.menu);
+    add_text(preview, options.schedule.preview);
+    // A preview is what the eye waits for: a menu is looked through while it is already there.
+    Choices out;
+    out.preview = part(preview_, std::move(preview), [&] { return build_preview(*snapshot, options); });
+    out.menu = part(menu_, std::move(menu), [&] { return build_menu(*snapshot, options); });
+    choices_alive_ = snapshot;
+    return out;
 }
 
 Key ScreenBuilder::sides_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {

@@ -37,12 +37,22 @@ class ScreenBuilder {
     [[nodiscard]] Result<std::shared_ptr<const SidesViewData>>
     build_sides(const session::SnapshotPtr& snapshot, const ViewOptions& options, const Progress& progress);
 
+    /// What can be done at the place that is asked about, and the step that is previewed: the last ones again when
+    /// nothing they show has changed. Thread: from one thread at a time, any.
+    struct Choices {
+        std::shared_ptr<const MenuViewData> menu;
+        std::shared_ptr<const PreviewViewData> preview;
+        friend bool operator==(const Choices&, const Choices&) = default;
+    };
+    [[nodiscard]] Choices build_choices(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+
     /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long
     /// as the snapshot they were taken from lives.
     using Key = std::vector<std::uint64_t>;
     [[nodiscard]] static Key graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key diff_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    [[nodiscard]] static Key choices_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key sides_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
 
   private:
@@ -76,6 +86,11 @@ class ScreenBuilder {
     session::SnapshotPtr last_, last_graph_snapshot_; ///< keep the addresses in keys alive
     Part<StagesViewData> stages_;
     Part<TextViewData> tensor_, llvm_, assembly_;
+    Part<LoopViewData> loops_;
+    Part<MachineViewData> machine_;
+    Part<MenuViewData> menu_;
+    Part<PreviewViewData> preview_;
+    session::SnapshotPtr choices_alive_;
     Part<InspectorViewData> inspector_;
     Part<MemoryViewData> memory_;
     Part<RunViewData> run_;

@@ -27,6 +27,13 @@ struct DiffOptions {
     bool swapped = false;
 };
 
+/// What the scheduler is asked.
+struct ScheduleOptions {
+    std::string menu;    ///< the place whose primitives are wanted, "conv.oc"; empty for none
+    std::string preview; ///< the step, as text, whose outcome is wanted; empty for none
+    std::string refusal; ///< why the last edit was not carried out
+};
+
 /// What stands side by side.
 struct SideOptions {
     bool on = false; ///< recipes are shown side by side
@@ -48,6 +55,7 @@ struct ViewOptions {
     Selection selection;
     DiffOptions diff;
     SideOptions sides;
+    ScheduleOptions schedule;
     bool history = false;      ///< the history of the selected value is shown
     std::string history_value; ///< its name at the shown step; empty: what fits the selection best
 };

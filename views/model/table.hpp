@@ -28,13 +28,15 @@ struct TableRow {
     std::vector<TableCell> cells; ///< one per column
     OriginSet origins;            ///< what selecting the row selects; may be empty
     Tone tone = Tone::Normal;
-    std::string details; ///< the whole story, for tooltip and copy
+    std::string details;                ///< the whole story, for tooltip and copy
+    std::vector<int> tensor_lines = {}; ///< of the table's function, sorted: selecting the row selects them too
 };
 
 struct Table {
     std::vector<TableColumn> columns;
     std::vector<TableRow> rows;
-    std::string empty_reason; ///< one sentence shown when there are no rows
+    std::string empty_reason;  ///< one sentence shown when there are no rows
+    std::string function = {}; ///< the tensor program that rows' lines are of
 };
 
 [[nodiscard]] std::string to_text(const Table& table);

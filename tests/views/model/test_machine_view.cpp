@@ -3,6 +3,7 @@
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/session/session.hpp"
 #include "views/model/machine_view.hpp"
+#include "views/model/session_views.hpp"
 
 #include <catch2/catch.hpp>
 
