@@ -50,6 +50,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::PreviousPane, "Go", "Previous pane", "Shift+F6"},
     {ActionId::FocusGraph, "Go", "To the graph", "Alt+G"},
     {ActionId::FocusTensor, "Go", "To the tensor program", "Alt+T"},
+    {ActionId::FocusLoops, "Go", "To the loops", "Alt+P"},
     {ActionId::FocusCode, "Go", "To the code", "Alt+C"},
     {ActionId::FocusBottom, "Go", "To memory, run, problems", "Alt+B"},
     {ActionId::FocusInspector, "Go", "To the inspector", "Alt+I"},
@@ -88,6 +89,14 @@ constexpr ActionRow kRows[] = {
     {ActionId::GroupKernels, "Graph", "Group by kernels (what is fused)", "", false, true},
     {ActionId::GroupBackends, "Graph", "Group by backends (partitions)", "", false, true},
     {ActionId::ExportGraph, "Graph", "Export the graph as a picture or table…", "Ctrl+Shift+X"},
+    {ActionId::ApplyPrimitive, "Schedule", "Apply a primitive to the selected loop…", "Ctrl+M"},
+    {ActionId::EditStep, "Schedule", "Change the selected step of the trace", ""},
+    {ActionId::RemoveStep, "Schedule", "Remove the selected step of the trace", ""},
+    {ActionId::NextStep, "Schedule", "Show the program one step later", "Ctrl+Alt+Right"},
+    {ActionId::PreviousStep, "Schedule", "Show the program one step earlier", "Ctrl+Alt+Left"},
+    {ActionId::KeepTrace, "Schedule", "Keep this trace as a branch", ""},
+    {ActionId::ResetSchedule, "Schedule", "Back to the default schedule", ""},
+    {ActionId::AttSyntax, "Text", "Assembly in AT&T syntax", "", false, true},
     {ActionId::FoldAll, "Text", "Fold everything in this pane", "Ctrl+Shift+["},
     {ActionId::UnfoldAll, "Text", "Unfold everything in this pane", "Ctrl+Shift+]"},
     {ActionId::LargerCode, "Text", "Larger code", "Ctrl+="},
@@ -105,6 +114,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::ShowInspector, "View", "Show the inspector", "", false, true},
     {ActionId::ShowOperators, "View", "Show the table of operators", "Alt+O"},
     {ActionId::ShowScript, "View", "Show the script of what was done", "Alt+L"},
+    {ActionId::ShowMachine, "View", "Show what bounds the machine code", "Alt+M"},
     {ActionId::ExpandStages, "View", "Show stages that changed nothing", "", false, true},
     {ActionId::DarkTheme, "View", "Dark theme", "Ctrl+Shift+D", false, true},
     {ActionId::ColourBlind, "View", "Colours for colour-blind eyes", "", false, true},
@@ -177,9 +187,9 @@ std::vector<qt::KeyRow> Actions::keys() const {
                     QCoreApplication::translate("actions", "Open a recent file")});
     std::stable_sort(rows.begin(), rows.end(), [](const qt::KeyRow& a, const qt::KeyRow& b) {
         const auto rank = [](const QString& section) {
-            return QStringList{QStringLiteral("File"), QStringLiteral("Edit"),    QStringLiteral("Run"),
-                               QStringLiteral("Go"),   QStringLiteral("Compare"), QStringLiteral("Graph"),
-                               QStringLiteral("Text"), QStringLiteral("View")}
+            return QStringList{QStringLiteral("File"),  QStringLiteral("Edit"),    QStringLiteral("Run"),
+                               QStringLiteral("Go"),    QStringLiteral("Compare"), QStringLiteral("Schedule"),
+                               QStringLiteral("Graph"), QStringLiteral("Text"),    QStringLiteral("View")}
                 .indexOf(section);
         };
         return rank(a.section) < rank(b.section);

@@ -39,6 +39,7 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     connect_go_actions();
     connect_pass_actions();
     connect_overlay_actions();
+    connect_schedule_actions();
     connect_view_actions();
     connect_compare_actions();
     pending_.setSingleShot(true);
@@ -165,6 +166,7 @@ void MainWindow::connect_go_actions() {
     a.on(ActionId::PreviousPane, [this] { workspace_->cycle_focus(false); });
     for (const auto& [id, pane] : {std::pair(ActionId::FocusGraph, PaneId::Graph),
                                    {ActionId::FocusTensor, PaneId::Tensor},
+                                   {ActionId::FocusLoops, PaneId::Loops},
                                    {ActionId::FocusCode, PaneId::Code},
                                    {ActionId::FocusBottom, PaneId::Bottom},
                                    {ActionId::FocusInspector, PaneId::Inspector}})
@@ -348,7 +350,8 @@ void MainWindow::show_screen() {
     if (before->has_model != next.has_model) next.has_model ? workspace_->graph()->setFocus() : start_->setFocus();
     if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm ||
         next.assembly != before->assembly || next.diff != before->diff || next.memory != before->memory ||
-        next.run != before->run || next.sides != before->sides)
+        next.run != before->run || next.sides != before->sides || next.loops != before->loops ||
+        next.machine != before->machine || next.preview != before->preview)
         workspace_->show_selection(selection_, nullptr);
     if (next.problems->errors > errors_seen_) {
         if (next.has_model) {
@@ -383,6 +386,7 @@ void MainWindow::update_actions(const views::Screen& screen) {
             a.enable(id, true), a[id]->setText(id == ActionId::Undo ? tr("Undo") : tr("Redo"));
     a.enable(ActionId::Cancel, screen.status.can_cancel || (vta_shown_ && vta_->busy()), tr("nothing is running"));
     update_pass_actions(screen);
+    update_schedule_actions(screen);
     for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,
                               ActionId::CompareUnoptimized, ActionId::History})
         a.enable(id, screen.has_model, no_model);

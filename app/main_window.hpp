@@ -67,6 +67,9 @@ class MainWindow : public QMainWindow {
     void connect_go_actions();
     void connect_pass_actions();
     void connect_overlay_actions();
+    void connect_schedule_actions();
+    void show_step(int by);
+    void update_schedule_actions(const views::Screen& screen);
     void open_insert(int at);
     void open_card(const qt::StageButton* button);
     void open_editor();

@@ -11,6 +11,7 @@ if(ORRERY_GUI)
     window_imgui_host.cpp
     window_memory_panel.cpp
     window_passes.cpp
+    window_schedule.cpp
     window_session.cpp
     window_settings.cpp
     window_toolbar.cpp

@@ -13,9 +13,9 @@
 namespace orrery::app {
 namespace {
 
-constexpr int kStateVersion = 4; // of saved dock states; another version falls back to the shipped arrangement
+constexpr int kStateVersion = 5; // of saved dock states; another version falls back to the shipped arrangement
 
-QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 5>& docks) {
+QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 6>& docks) {
     return docks[static_cast<std::size_t>(pane)];
 }
 
@@ -105,7 +105,13 @@ void Workspace::build_texts() {
         tensor_header_->add_button(QStringLiteral("▾"), tr("Show another tensor program (Ctrl+T)"), false);
     connect(pick, &QToolButton::clicked, this, &Workspace::function_list_requested);
     middle_ = new QStackedWidget(this);
-    middle_->addWidget(new qt::Pane(tensor_header_, tensor_, this));
+    loops_ = new qt::LoopPanel(this);
+    schedule_ = new QSplitter(Qt::Horizontal, this);
+    schedule_->setHandleWidth(1);
+    schedule_->setChildrenCollapsible(false);
+    schedule_->addWidget(loops_);
+    schedule_->addWidget(new qt::Pane(tensor_header_, tensor_, this));
+    middle_->addWidget(schedule_);
     setCentralWidget(middle_);
     llvm_ = new qt::TextView(this);
     llvm_->setAccessibleName(tr("LLVM IR"));
@@ -147,7 +153,7 @@ void Workspace::build_bottom() {
     script_ = new qt::TablePanel(tr("Script"), this);
     editor_ = new qt::EditPanel(this);
     for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History"), tr("Operators"),
-                               tr("Script"), tr("Text")})
+                               tr("Script"), tr("Text"), tr("Machine code")})
         bottom_header_->add_tab(tab);
     auto* compared = new QSplitter(Qt::Horizontal, this);
     compared->setHandleWidth(1);
@@ -155,9 +161,17 @@ void Workspace::build_bottom() {
     compared->addWidget(figures_);
     compared->addWidget(changes_);
     compared->setSizes({480, 800});
+    machine_ = new qt::TablePanel(tr("Loops of the machine code"), this);
+    ports_ = new qt::TablePanel(tr("Ports of the hot loop"), this);
+    auto* machine = new QSplitter(Qt::Horizontal, this);
+    machine->setHandleWidth(1);
+    machine->setChildrenCollapsible(false);
+    machine->addWidget(machine_);
+    machine->addWidget(ports_);
+    machine->setSizes({960, 320});
     bottom_stack_ = new QStackedWidget(this);
-    for (QWidget* page :
-         std::initializer_list<QWidget*>{memory_, run_, problems_, compared, history_, operators_, script_, editor_})
+    for (QWidget* page : std::initializer_list<QWidget*>{memory_, run_, problems_, compared, history_, operators_,
+                                                         script_, editor_, machine})
         bottom_stack_->addWidget(page);
     connect(script_, &QTableView::activated, this, [this](const QModelIndex& index) {
         const auto* sorted = qobject_cast<const QSortFilterProxyModel*>(script_->model());
@@ -184,6 +198,8 @@ void Workspace::connect_selection() {
                 [this, view](const views::Selection& selection) { Q_EMIT selection_requested(selection, view); });
     };
     from(graph_, &qt::GraphView::selection_requested);
+    from(loops_, &qt::LoopPanel::selection_requested);
+    from(machine_, &qt::TablePanel::selection_requested);
     from(tensor_, &qt::TextView::selection_requested);
     from(llvm_, &qt::TextView::selection_requested);
     from(assembly_, &qt::TextView::selection_requested);
@@ -203,6 +219,7 @@ void Workspace::connect_selection() {
 void Workspace::set_sink(const views::CommandSink& sink) {
     graph_->set_sink(sink);
     sides_->set_sink(sink);
+    loops_->set_sink(sink);
     history_->set_sink(sink);
     editor_->set_sink(sink);
 }
@@ -222,7 +239,14 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
         script_->select_row(next.script->current);
     }
     editor_->set_data(next.edit);
-    tensor_->set_data(next.tensor);
+    loops_->set_data(next.loops);
+    loops_->set_menu(next.menu);
+    loops_->set_preview(next.preview);
+    tensor_->set_data(next.preview->text ? next.preview->text : next.tensor);
+    if (next.machine != before.machine) {
+        machine_->set_table(std::shared_ptr<const views::Table>(next.machine, &next.machine->loops));
+        ports_->set_table(std::shared_ptr<const views::Table>(next.machine, &next.machine->ports));
+    }
     llvm_->set_data(next.llvm);
     assembly_->set_data(next.assembly);
     memory_->set_data(next.memory);
@@ -247,7 +271,7 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
 void Workspace::show_notes(const views::Screen& screen) {
     graph_header_->set_subject(text_of(screen.graph->title));
     tensor_header_->set_subject(text_of(screen.tensor->subject));
-    tensor_header_->set_note(text_of(screen.tensor->note));
+    tensor_header_->set_note(text_of(screen.preview->text ? screen.preview->text->note : screen.tensor->note));
     code_notes_ = {text_of(screen.llvm->note), text_of(screen.assembly->note)};
     code_header_->set_note(code_notes_[static_cast<std::size_t>(std::max(0, code_header_->selected_tab()))]);
     const views::ProblemsViewData& p = *screen.problems;
@@ -262,13 +286,16 @@ void Workspace::show_notes(const views::Screen& screen) {
                      text_of(screen.history->summary),
                      tr("%n operators", nullptr, static_cast<int>(screen.graph->table.rows.size())),
                      tr("Ctrl+C copies a row's command line, Enter goes to it"),
-                     QString()};
+                     QString(),
+                     text_of(screen.machine->summary)};
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
 }
 
 void Workspace::show_selection(const views::Selection& selection, const QObject* source) {
     if (source != graph_) graph_->set_selection(selection);
     for (qt::TextView* text : {tensor_, llvm_, assembly_}) text->set_selection(selection, text != source);
+    if (source != loops_) loops_->set_selection(selection);
+    if (source != machine_) machine_->set_selection(selection);
     if (source != memory_) memory_->set_selection(selection);
     if (source != run_->operators()) run_->operators()->set_selection(selection);
     if (source != operators_) operators_->set_selection(selection);
@@ -300,7 +327,8 @@ void Workspace::arrange(Arrangement arrangement) {
     graph_dock_->setVisible(!sides);
     middle_->setCurrentWidget(passes  ? static_cast<QWidget*>(diff_)
                               : sides ? static_cast<QWidget*>(sides_)
-                                      : tensor_->parentWidget());
+                                      : schedule_);
+    loops_->setVisible(arrangement == Arrangement::Schedule);
     code_dock_->setVisible(arrangement == Arrangement::Schedule);
     bottom_dock_->setVisible(!explore && !sides);
     if (passes)
@@ -342,7 +370,8 @@ void Workspace::default_sizes() {
         resizeDocks({bottom_dock_}, {h * 33 / 100}, Qt::Vertical);
         break;
     case Arrangement::Schedule:
-        resizeDocks({graph_dock_, code_dock_}, {w * 26 / 100, w * 33 / 100}, Qt::Horizontal);
+        resizeDocks({graph_dock_, code_dock_}, {w * 17 / 100, w * 31 / 100}, Qt::Horizontal);
+        schedule_->setSizes({w * 22 / 100, w * 30 / 100});
         resizeDocks({bottom_dock_}, {h * 33 / 100}, Qt::Vertical);
         resizeDocks({bottom_dock_, inspector_dock_}, {w * 74 / 100, w * 26 / 100}, Qt::Horizontal);
         break;
@@ -365,12 +394,14 @@ void Workspace::reset_arrangement() {
 }
 
 void Workspace::show_pane(PaneId pane, bool on) {
-    if (QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_}))
+    if (pane == PaneId::Loops) return loops_->setVisible(on);
+    if (QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_, nullptr}))
         dock->setVisible(on);
 }
 
 bool Workspace::pane_shown(PaneId pane) const {
-    const QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_});
+    if (pane == PaneId::Loops) return middle_->currentWidget() == schedule_ && !loops_->isHidden();
+    const QDockWidget* dock = dock_of(pane, {graph_dock_, nullptr, code_dock_, bottom_dock_, inspector_dock_, nullptr});
     return dock == nullptr || !dock->isHidden();
 }
 
@@ -384,21 +415,25 @@ void Workspace::focus_pane(PaneId pane) {
         return (arrangement_ == Arrangement::Passes ? diff_->right() : tensor_)->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Code: return code_stack_->currentWidget()->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Inspector: return inspector_->setFocus(Qt::ShortcutFocusReason);
+    case PaneId::Loops: return loops_->tree()->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Bottom: break;
     }
-    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_, figures_,
-                                history_,         operators_,        script_,   editor_->field()};
+    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_,        figures_, history_,
+                                operators_,       script_,           editor_->field(), machine_};
     targets[bottom_stack_->currentIndex()]->setFocus(Qt::ShortcutFocusReason);
 }
 
 void Workspace::cycle_focus(bool forward) {
-    constexpr PaneId kOrder[] = {PaneId::Graph, PaneId::Tensor, PaneId::Code, PaneId::Bottom, PaneId::Inspector};
-    QWidget* const roots[] = {graph_dock_, centralWidget(), code_dock_, bottom_dock_, inspector_dock_};
+    // The loops stand inside the middle: of two that hold the focus the later one is meant.
+    constexpr PaneId kOrder[] = {PaneId::Graph, PaneId::Tensor, PaneId::Loops,
+                                 PaneId::Code,  PaneId::Bottom, PaneId::Inspector};
+    constexpr int kPanes = static_cast<int>(std::size(kOrder));
+    QWidget* const roots[] = {graph_dock_, centralWidget(), loops_, code_dock_, bottom_dock_, inspector_dock_};
     int at = forward ? -1 : 0;
-    for (int i = 0; i < 5; ++i)
+    for (int i = 0; i < kPanes; ++i)
         if (QApplication::focusWidget() != nullptr && roots[i]->isAncestorOf(QApplication::focusWidget())) at = i;
-    for (int k = 1; k <= 5; ++k) {
-        const int next = ((at + (forward ? k : -k)) % 5 + 5) % 5;
+    for (int k = 1; k <= kPanes; ++k) {
+        const int next = ((at + (forward ? k : -k)) % kPanes + kPanes) % kPanes;
         if (pane_shown(kOrder[next])) return focus_pane(kOrder[next]);
     }
 }

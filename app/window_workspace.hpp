@@ -9,6 +9,7 @@
 #include "views/qt/graph_view.hpp"
 #include "views/qt/history_panel.hpp"
 #include "views/qt/inspector_panel.hpp"
+#include "views/qt/loop_panel.hpp"
 #include "views/qt/pane.hpp"
 #include "views/qt/run_panel.hpp"
 #include "views/qt/sides_panel.hpp"
@@ -21,6 +22,7 @@
 #include <vector>
 
 class QDockWidget;
+class QSplitter;
 class QStackedWidget;
 
 namespace orrery::app {
@@ -32,7 +34,7 @@ inline constexpr int kArrangements = 5;
 /// By its name, any case; Schedule when unknown.
 [[nodiscard]] Arrangement arrangement_named(const QString& name);
 
-enum class PaneId : std::uint8_t { Graph, Tensor, Code, Bottom, Inspector };
+enum class PaneId : std::uint8_t { Graph, Tensor, Code, Bottom, Inspector, Loops };
 
 class Workspace : public QMainWindow {
     Q_OBJECT
@@ -54,7 +56,17 @@ class Workspace : public QMainWindow {
     void show_pane(PaneId pane, bool on);
     [[nodiscard]] bool pane_shown(PaneId pane) const;
     void show_bottom_tab(int tab);
-    enum BottomTab { MemoryTab, RunTab, ProblemsTab, DiffTab, HistoryTab, OperatorsTab, ScriptTab, TextTab };
+    enum BottomTab {
+        MemoryTab,
+        RunTab,
+        ProblemsTab,
+        DiffTab,
+        HistoryTab,
+        OperatorsTab,
+        ScriptTab,
+        TextTab,
+        MachineTab
+    };
     enum CodeTab { LlvmTab, AssemblyTab };
     void show_code_tab(int tab);
 
@@ -72,6 +84,10 @@ class Workspace : public QMainWindow {
     [[nodiscard]] qt::TablePanel* figures() const { return figures_; }
     [[nodiscard]] qt::TablePanel* changes() const { return changes_; }
     [[nodiscard]] qt::HistoryPanel* history() const { return history_; }
+    [[nodiscard]] qt::LoopPanel* loops() const { return loops_; }
+    /// The loops of the machine code and what bounds each; beside it the ports of the hot one.
+    [[nodiscard]] qt::TablePanel* machine() const { return machine_; }
+    [[nodiscard]] qt::TablePanel* ports() const { return ports_; }
     [[nodiscard]] qt::TextView* tensor() const { return tensor_; }
     [[nodiscard]] qt::TextView* llvm() const { return llvm_; }
     [[nodiscard]] qt::TextView* assembly() const { return assembly_; }
@@ -118,6 +134,9 @@ class Workspace : public QMainWindow {
     Arrangement arrangement_ = Arrangement::Schedule;
     bool shipped_sizes_ = true; ///< the user has not changed this arrangement yet
     qt::GraphView* graph_ = nullptr;
+    qt::LoopPanel* loops_ = nullptr;
+    QSplitter* schedule_ = nullptr; ///< loops beside the tensor program
+    qt::TablePanel *machine_ = nullptr, *ports_ = nullptr;
     qt::TextView *tensor_ = nullptr, *llvm_ = nullptr, *assembly_ = nullptr;
     MemoryPanel* memory_ = nullptr;
     qt::RunPanel* run_ = nullptr;
@@ -135,7 +154,7 @@ class Workspace : public QMainWindow {
     QDockWidget *graph_dock_ = nullptr, *code_dock_ = nullptr, *bottom_dock_ = nullptr, *inspector_dock_ = nullptr;
     QToolButton *heat_button_ = nullptr, *overlay_button_ = nullptr;
     std::array<QString, 2> code_notes_;
-    std::array<QString, 8> bottom_notes_;
+    std::array<QString, 9> bottom_notes_;
 };
 
 } // namespace orrery::app

@@ -11,6 +11,8 @@
 #include <QScrollBar>
 #include <QStyledItemDelegate>
 
+#include <algorithm>
+
 namespace orrery::qt {
 namespace {
 
@@ -130,15 +132,23 @@ void TablePanel::resizeEvent(QResizeEvent* event) {
     if (event->oldSize().width() != event->size().width() && !sized_) size_columns();
 }
 
+/// Rows that name lines are told apart by them: all loops of a kernel share its origin.
+bool TablePanel::means(const views::TableRow& row, const views::Selection& selection) const {
+    if (row.tensor_lines.empty() || selection.tensor_lines.empty() || selection.function != model_->table().function)
+        return row.origins.intersects(selection.origins);
+    return std::ranges::any_of(row.tensor_lines,
+                               [&](int line) { return std::ranges::binary_search(selection.tensor_lines, line); });
+}
+
 void TablePanel::set_selection(const views::Selection& selection) {
     if (selectionModel()->hasSelection()) {
         const int row = sorted_->mapToSource(selectionModel()->selectedRows().front()).row();
-        if (model_->table().rows[static_cast<std::size_t>(row)].origins.intersects(selection.origins)) return;
+        if (means(model_->table().rows[static_cast<std::size_t>(row)], selection)) return;
     }
     int row = -1;
     const auto& rows = model_->table().rows;
     for (std::size_t i = 0; i < rows.size() && row < 0; ++i)
-        if (rows[i].origins.intersects(selection.origins)) row = static_cast<int>(i);
+        if (means(rows[i], selection)) row = static_cast<int>(i);
     select_row(row);
 }
 
@@ -158,8 +168,11 @@ void TablePanel::selectionChanged(const QItemSelection& selected, const QItemSel
     QTableView::selectionChanged(selected, deselected);
     if (quiet_ || selected.indexes().isEmpty()) return;
     const int row = sorted_->mapToSource(selected.indexes().front()).row();
-    const OriginSet& origins = model_->table().rows[static_cast<std::size_t>(row)].origins;
-    if (!origins.empty()) Q_EMIT selection_requested({origins, {}, {}});
+    const views::TableRow& chosen = model_->table().rows[static_cast<std::size_t>(row)];
+    if (!chosen.tensor_lines.empty())
+        Q_EMIT selection_requested({chosen.origins, model_->table().function, chosen.tensor_lines});
+    else if (!chosen.origins.empty())
+        Q_EMIT selection_requested({chosen.origins, {}, {}});
     Q_EMIT row_activated(row);
 }
 

@@ -35,6 +35,7 @@ class TablePanel : public QTableView {
     void resizeEvent(QResizeEvent* event) override;
 
   private:
+    [[nodiscard]] bool means(const views::TableRow& row, const views::Selection& selection) const;
     void copy_rows() const;
     void size_columns();
     [[nodiscard]] int tighten(std::vector<int>& widths, int open, int room) const;

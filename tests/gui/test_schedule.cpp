@@ -1,0 +1,448 @@
+// The scheduler over a real session: loops are chosen, scheduled, dragged; the trace is edited; all is taken back.
+
+#include "tests/gui/live_window.hpp"
+#include "views/qt/theme.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <QElapsedTimer>
+#include <QLineEdit>
+#include <QListWidget>
+#include <QMenu>
+#include <QSlider>
+
+#include <algorithm>
+#include <cstdio>
+
+using namespace orrery;
+using namespace orrery::gui_test;
+using app::ActionId;
+using What = session::TraceEdit::What;
+
+namespace {
+
+/// LeNet's second convolution, in the Schedule arrangement.
+struct Scheduler : LiveWindow {
+    explicit Scheduler(int width = 1600, int height = 1000, const char* network = "lenet") : LiveWindow(width, height) {
+        open(network);
+        trigger(ActionId::LayoutSchedule);
+        if (std::string(network) != "lenet") return;
+        submit(views::SetLevel{2}); // layouts as the model has them
+        submit(views::SelectFunction{"conv2d_bias_add_tanh_1"});
+    }
+    [[nodiscard]] qt::LoopPanel& loops() const { return *window.workspace()->loops(); }
+    [[nodiscard]] qt::LoopTree& tree() const { return *loops().tree(); }
+    [[nodiscard]] qt::TraceList& trace() const { return *loops().trace(); }
+    [[nodiscard]] std::string steps() const {
+        std::string text;
+        for (const views::TraceRow& row : screen().loops->trace) text += row.text + "\n";
+        return text;
+    }
+    [[nodiscard]] std::string texts() const {
+        return *screen().tensor->text + *screen().llvm->text + *screen().assembly->text;
+    }
+    [[nodiscard]] const views::LoopRow& row(const std::string& place) const {
+        const int at = tree().row_named(place);
+        INFO(place);
+        REQUIRE(at >= 0);
+        return screen().loops->rows[static_cast<std::size_t>(at)];
+    }
+    void unschedule() { submit(views::EditTrace{{.what = What::Rewrite}}); }
+    void choose(const std::string& place) {
+        const int at = tree().row_named(place);
+        INFO(place);
+        REQUIRE(at >= 0);
+        tree().setFocus(Qt::OtherFocusReason);
+        tree().choose(at);
+        settle();
+    }
+    /// Opens the menu at a place and types into it.
+    void open_menu(const std::string& place, const char* typed = "") {
+        choose(place);
+        QTest::keyClick(&tree(), Qt::Key_Return);
+        settle();
+        REQUIRE(loops().menu() != nullptr);
+        REQUIRE(loops().menu()->isVisible());
+        QTest::keyClicks(loops().menu()->field(), QString::fromLatin1(typed));
+        settle();
+    }
+    void key(QWidget* widget, int key, Qt::KeyboardModifiers modifiers = Qt::NoModifier) {
+        QTest::keyClick(widget, static_cast<Qt::Key>(key), modifiers);
+        settle();
+    }
+    void schedule(const std::string& place, const char* primitive) {
+        open_menu(place, primitive);
+        key(loops().menu()->field(), Qt::Key_Return);
+        CHECK_FALSE(loops().menu()->isVisible());
+    }
+    void drag(const std::string& from, const std::string& to) {
+        const QPoint a = tree().row_rect(tree().row_named(from)).center();
+        const QPoint b = tree().row_rect(tree().row_named(to)).center();
+        QTest::mousePress(tree().viewport(), Qt::LeftButton, {}, a);
+        move_to(a + QPoint(4, 12));
+        move_to(b);
+    }
+    void move_to(const QPoint& at) {
+        QMouseEvent move(QEvent::MouseMove, at, tree().viewport()->mapToGlobal(at), Qt::NoButton, Qt::LeftButton, {});
+        QApplication::sendEvent(tree().viewport(), &move);
+    }
+    void drop(const std::string& at) {
+        QTest::mouseRelease(tree().viewport(), Qt::LeftButton, {}, tree().row_rect(tree().row_named(at)).center());
+        settle();
+    }
+    /// Triggers the entry of a step's menu that begins with `text`.
+    void pick(int step, const QString& text) {
+        QMenu menu;
+        trace().fill_menu(menu, step);
+        QAction* found = nullptr;
+        const auto look = [&](auto&& self, QMenu& in) -> void {
+            for (QAction* action : in.actions()) {
+                if (action->menu()) self(self, *action->menu());
+                if (found == nullptr && action->text().startsWith(text)) found = action;
+            }
+        };
+        look(look, menu);
+        INFO(text.toStdString());
+        REQUIRE(found != nullptr);
+        found->trigger();
+        settle();
+    }
+};
+
+} // namespace
+
+TEST_CASE("split and vectorize by keyboard: everything follows, and is taken back", "[gui][schedule]") {
+    Scheduler t;
+    REQUIRE(t.screen().loops->is_default);
+    t.both_themes(QStringLiteral("schedule_default"));
+    t.unschedule();
+    const std::string plain = t.texts();
+    t.schedule("tanh.w", "split");
+    REQUIRE(t.screen().loops->trace.size() == 1);
+    CHECK(t.steps().starts_with("split(tanh.w, [-1, "));
+    const std::string split = t.texts();
+    CHECK(split != plain);
+    t.schedule("tanh.w_i", "vec");
+    REQUIRE(t.screen().loops->trace.size() == 2);
+    CHECK(t.row("tanh.w_i").kind == views::LoopStyle::Vectorized);
+    CHECK(t.screen().tensor->text->find("vectorized w_i") != std::string::npos);
+    const std::string vectorized = t.texts();
+    t.both_themes(QStringLiteral("schedule_vectorized"));
+    // The window's undo and redo.
+    CHECK(t.screen().undo_title == "vectorize(tanh.w_i)");
+    t.trigger(ActionId::Undo);
+    CHECK(t.texts() == split);
+    t.trigger(ActionId::Undo);
+    CHECK(t.texts() == plain);
+    t.trigger(ActionId::Redo);
+    t.trigger(ActionId::Redo);
+    CHECK(t.texts() == vectorized);
+    t.trigger(ActionId::ResetSchedule);
+    CHECK(t.screen().loops->is_default);
+}
+
+TEST_CASE("a menu previews what it would do, and says why the rest is not legal", "[gui][schedule]") {
+    Scheduler t;
+    t.unschedule();
+    const std::string before = *t.screen().tensor->text;
+    t.open_menu("conv2d.w");
+    qt::PrimitiveMenu& menu = *t.loops().menu();
+    REQUIRE(menu.list()->count() > 8);
+    QTest::keyClicks(menu.field(), QStringLiteral("split"));
+    t.settle();
+    // The tensor pane shows the program as it would be, changed lines marked; nothing is applied.
+    CHECK(t.screen().preview->text);
+    CHECK(t.window.workspace()->tensor()->data().changes.size() > 10);
+    CHECK(menu.footer().contains(QStringLiteral("w becomes w_o, w_i")));
+    CHECK(*t.screen().tensor->text == before);
+    t.both_themes(QStringLiteral("schedule_preview"));
+    t.key(menu.field(), Qt::Key_Escape);
+    CHECK_FALSE(menu.isVisible());
+    CHECK(t.window.workspace()->tensor()->data().changes.empty());
+    CHECK(t.steps().empty());
+    // What is refused stands below, with the reason.
+    t.open_menu("conv2d.ic", "vectorize");
+    REQUIRE(menu.list()->count() == 1);
+    CHECK(menu.step().isEmpty());
+    CHECK(menu.footer().size() > 20);
+    picture(t.window, QStringLiteral("schedule_refused"));
+    t.key(menu.field(), Qt::Key_Return);
+    CHECK(menu.isVisible());
+    CHECK(t.steps().empty());
+    t.key(menu.field(), Qt::Key_Escape);
+    // Operands of one's own: Tab takes the step into the field.
+    t.open_menu("conv2d.h", "split");
+    t.key(menu.field(), Qt::Key_Tab);
+    CHECK(menu.field()->text().startsWith(QStringLiteral("split(conv2d.h, [-1, ")));
+    menu.field()->setText(QStringLiteral("split(conv2d.h, [-1, 5])"));
+    t.settle();
+    CHECK(menu.footer().contains(QStringLiteral("h becomes h_o, h_i")));
+    t.key(menu.field(), Qt::Key_Return);
+    CHECK(t.steps() == "split(conv2d.h, [-1, 5])\n");
+    // A wrong step typed by hand is refused where it was asked for.
+    t.open_menu("conv2d.h_o", "vectorize(conv2d.ic)");
+    CHECK(menu.footer().size() > 20);
+    t.key(menu.field(), Qt::Key_Return);
+    CHECK(t.steps() == "split(conv2d.h, [-1, 5])\n");
+    CHECK(t.loops().refusal().size() > 20);
+    picture(t.window, QStringLiteral("schedule_refusal"));
+    t.choose("conv2d.c");
+    t.schedule("tanh.c", "parallel");
+    CHECK(t.loops().refusal().isEmpty());
+}
+
+TEST_CASE("a loop is dragged to another place of its nest, and nowhere else", "[gui][schedule]") {
+    Scheduler t;
+    t.unschedule();
+    t.drag("conv2d.ic", "conv2d.h");
+    picture(t.window, QStringLiteral("schedule_drag"));
+    t.drop("conv2d.h");
+    CHECK(t.steps() == "reorder([conv2d.ic, conv2d.h, conv2d.w])\n");
+    CHECK(t.tree().row_named("conv2d.ic") < t.tree().row_named("conv2d.h"));
+    t.drag("conv2d.w", "bias_add.c");
+    picture(t.window, QStringLiteral("schedule_drag_refused"));
+    t.drop("bias_add.c");
+    CHECK(t.screen().loops->trace.size() == 1);
+    CHECK(t.loops().refusal().contains(QStringLiteral("not of one nest")));
+    t.trigger(ActionId::Undo);
+    CHECK(t.steps().empty());
+}
+
+TEST_CASE("the trace is edited in place: steps change, move and go", "[gui][schedule]") {
+    Scheduler t;
+    t.submit(views::EditTrace{
+        {.what = What::Rewrite, .text = "split(conv2d.h, [-1, 2])\nsplit(conv2d.w, [-1, 2])\nparallel(conv2d.c)\n"}});
+    t.trace().setFocus(Qt::OtherFocusReason);
+    // Double click, another factor, Enter.
+    QTest::mouseDClick(t.trace().viewport(), Qt::LeftButton, {}, t.trace().row_rect(1).center());
+    REQUIRE(t.trace().editor()->isVisible());
+    t.trace().editor()->setText(QStringLiteral("split(conv2d.h, [-1, 5])"));
+    picture(t.window, QStringLiteral("schedule_edit_step"));
+    t.key(t.trace().editor(), Qt::Key_Return);
+    CHECK(t.screen().loops->trace[0].text == "split(conv2d.h, [-1, 5])");
+    // Later, earlier, away.
+    t.trace().choose(1);
+    t.key(&t.trace(), Qt::Key_Down, Qt::ControlModifier);
+    CHECK(t.screen().loops->trace[1].text == "split(conv2d.h, [-1, 5])");
+    t.trace().choose(3);
+    t.key(&t.trace(), Qt::Key_Delete);
+    CHECK(t.steps() == "split(conv2d.w, [-1, 2])\nsplit(conv2d.h, [-1, 5])\n");
+    // A step that a later one needs: the program up to there stays, the step says why.
+    t.submit(views::EditTrace{{.what = What::Insert, .at = 2, .text = "unroll(conv2d.h_i)"}});
+    t.trace().choose(2);
+    t.key(&t.trace(), Qt::Key_Delete);
+    REQUIRE(t.screen().loops->trace.size() == 2);
+    CHECK_FALSE(t.screen().loops->trace[1].error.empty());
+    CHECK(t.screen().loops->reached == 1);
+    CHECK(t.tree().row_named("conv2d.w_i") >= 0);
+    CHECK(t.screen().problems->errors == 1);
+    t.both_themes(QStringLiteral("schedule_broken"));
+    t.trigger(ActionId::Undo);
+    CHECK(t.screen().loops->reached == 3);
+    CHECK(t.screen().problems->errors == 0);
+    // A step that is not legal where it is typed changes nothing.
+    t.trace().edit(1);
+    t.trace().editor()->setText(QStringLiteral("vectorize(conv2d.ic)"));
+    t.key(t.trace().editor(), Qt::Key_Return);
+    CHECK(t.screen().loops->trace[0].text == "split(conv2d.w, [-1, 2])");
+    CHECK_FALSE(t.loops().refusal().isEmpty());
+}
+
+TEST_CASE("the slider shows earlier programs, and what is applied there goes there", "[gui][schedule]") {
+    Scheduler t;
+    t.submit(views::EditTrace{{.what = What::Rewrite, .text = "split(conv2d.w, [-1, 2])\nparallel(conv2d.c)\n"}});
+    t.loops().slider()->setValue(1);
+    t.settle();
+    CHECK(t.screen().loops->shown == 1);
+    CHECK(t.row("conv2d.c").kind == views::LoopStyle::Serial);
+    CHECK(t.screen().tensor->note == "after split(conv2d.w, [-1, 2])");
+    t.schedule("conv2d.w_i", "unroll");
+    CHECK(t.steps() == "split(conv2d.w, [-1, 2])\nunroll(conv2d.w_i)\nparallel(conv2d.c)\n");
+    CHECK(t.screen().loops->shown == 2);
+    t.trigger(ActionId::NextStep);
+    CHECK(t.screen().loops->shown == 3);
+    CHECK(t.row("conv2d.c").kind == views::LoopStyle::Parallel);
+    t.trigger(ActionId::PreviousStep);
+    CHECK(t.screen().loops->shown == 2);
+    t.trace().choose(0);
+    t.key(&t.trace(), Qt::Key_Space);
+    CHECK(t.screen().loops->shown == 0);
+    CHECK(t.screen().tensor->note == "as lowered");
+}
+
+TEST_CASE("numbers become knobs, traces become branches", "[gui][schedule]") {
+    Scheduler t;
+    t.submit(views::EditTrace{{.what = What::Rewrite, .text = "split(conv2d.c, [-1, 4])\n"}});
+    t.pick(1, QStringLiteral("Open 4 as knob k0"));
+    CHECK(t.steps() == "split(conv2d.c, [-1, knob(k0, [1, 2, 4, 8, 16], 4)])\n");
+    CHECK(t.screen().loops->knobs == "1 knob, 5 schedules");
+    const std::string four = *t.screen().tensor->text;
+    t.pick(1, QStringLiteral("8"));
+    CHECK(*t.screen().tensor->text != four);
+    picture(t.window, QStringLiteral("schedule_knob"));
+    t.pick(1, QStringLiteral("Keep this trace as branch 1"));
+    CHECK(t.screen().loops->branches == std::vector<std::string>{"branch 1"});
+    t.pick(1, QStringLiteral("Fix knob k0 at 8"));
+    CHECK(t.steps() == "split(conv2d.c, [-1, 8])\n");
+    t.unschedule();
+    // Both stand side by side.
+    t.pick(0, QStringLiteral("Compare with it"));
+    CHECK(t.screen().other_titles.size() == 1);
+    CHECK(t.screen().other_titles[0].ends_with("branch 1"));
+    t.pick(0, QStringLiteral("Take this trace"));
+    CHECK(t.screen().loops->knobs == "1 knob, 5 schedules");
+    t.trigger(ActionId::KeepTrace);
+    CHECK(t.screen().loops->branches.size() == 2);
+}
+
+TEST_CASE("loops, tensor program, IR and assembly mark each other", "[gui][schedule]") {
+    Scheduler t;
+    const views::LoopViewData& loops = *t.screen().loops;
+    const auto block = std::ranges::find(loops.rows, views::LoopRowKind::Block, &views::LoopRow::row);
+    REQUIRE(block != loops.rows.end());
+    t.choose("conv2d");
+    app::Workspace& panes = *t.window.workspace();
+    const views::LoopRow& row = t.row("conv2d");
+    CHECK(static_cast<int>(panes.tensor()->linked().size()) == row.last_line - row.first_line + 1);
+    CHECK_FALSE(panes.llvm()->linked().empty());
+    CHECK_FALSE(panes.assembly()->linked().empty());
+    picture(t.window, QStringLiteral("schedule_linked"));
+    // A click in the tensor program, in the assembly: the row that holds the line.
+    const int line = t.row("tanh").first_line;
+    Q_EMIT panes.tensor()->selection_requested(views::select_line(*t.screen().tensor, line + 1));
+    t.settle();
+    CHECK(t.tree().current() == t.tree().row_named("tanh"));
+    const auto& links = t.screen().assembly->links;
+    const auto code = std::ranges::find_if(links, [&](const views::LineLink& link) {
+        return link.tensor_line > row.first_line && link.tensor_line < row.last_line;
+    });
+    REQUIRE(code != links.end());
+    Q_EMIT panes.assembly()->selection_requested(
+        views::select_line(*t.screen().assembly, static_cast<int>(code - links.begin())));
+    t.settle();
+    CHECK(t.tree().current() == t.tree().row_named("conv2d"));
+    // After an edit the lines are others; the loop is still the one that is marked.
+    t.submit(views::EditTrace{{.what = What::Insert, .text = "split(conv2d.ic, [-1, 2])"}});
+    CHECK(t.tree().current() == t.tree().row_named("conv2d"));
+    CHECK(t.window.selection() == views::select_row(*t.screen().loops, t.tree().current()));
+}
+
+TEST_CASE("machine code: loops and ports in a table, marked with the rest; both syntaxes", "[gui][schedule]") {
+    Scheduler t;
+    t.trigger(ActionId::ShowMachine);
+    app::Workspace& panes = *t.window.workspace();
+    REQUIRE(t.screen().machine->empty_reason.empty());
+    REQUIRE(panes.machine()->model()->rowCount() > 0);
+    CHECK(panes.ports()->model()->rowCount() > 0);
+    panes.machine()->setCurrentIndex(panes.machine()->model()->index(0, 0));
+    t.settle();
+    CHECK_FALSE(t.window.selection().tensor_lines.empty());
+    CHECK_FALSE(panes.assembly()->linked().empty());
+    t.both_themes(QStringLiteral("schedule_machine"));
+    const std::string intel = *t.screen().assembly->text;
+    t.trigger(ActionId::AttSyntax);
+    CHECK(t.screen().att_syntax);
+    CHECK(*t.screen().assembly->text != intel);
+    CHECK(t.screen().assembly->text->find('%') != std::string::npos);
+    picture(t.window, QStringLiteral("schedule_att"));
+    t.trigger(ActionId::AttSyntax);
+    CHECK(*t.screen().assembly->text == intel);
+}
+
+TEST_CASE("the scheduler fits a small window", "[gui][schedule]") {
+    Scheduler t(1280, 720);
+    app::Workspace& panes = *t.window.workspace();
+    t.both_themes(QStringLiteral("schedule_1280"));
+    CHECK(panes.loops()->width() >= 220);
+    CHECK(panes.tensor()->width() >= 300);
+    CHECK(panes.assembly()->width() >= 300);
+    CHECK(panes.graph()->width() >= 120);
+    t.open_menu("conv2d");
+    picture(t.window, QStringLiteral("schedule_1280_menu"));
+    CHECK(t.loops().menu()->geometry().right() < t.window.width());
+    CHECK(t.loops().menu()->geometry().bottom() < t.window.height());
+}
+
+namespace {
+
+struct Times {
+    std::vector<double> ms;
+    void print(const char* what) {
+        std::ranges::sort(ms);
+        const auto at = [&](double share) {
+            return ms[std::min(ms.size() - 1, static_cast<std::size_t>(share * static_cast<double>(ms.size())))];
+        };
+        std::printf("%-34s p50 %6.1f ms  p95 %6.1f ms  worst %6.1f ms  (%zu)\n", what, at(0.5), at(0.95), ms.back(),
+                    ms.size());
+    }
+};
+
+} // namespace
+
+// ./test_gui "[.schedule-measure]": from a key to the new program and its code on screen, on ResNet-50's busiest 3x3.
+TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule-measure]") {
+    Scheduler t(1600, 1000, "resnet50");
+    std::string function;
+    for (const std::string& name : t.screen().functions) {
+        const auto found = views::shown_function(*t.workbench.snapshot(), name);
+        for (const tensor::Buffer& buffer : found->lowered.program->params)
+            if (buffer->rank() >= 4 && buffer->static_shape()[2] == 3 && buffer->static_shape()[3] == 3)
+                function = name;
+    }
+    REQUIRE_FALSE(function.empty());
+    t.submit(views::SelectFunction{function});
+    const auto shown = [&](std::size_t steps) {
+        return t.window.up_to_date() && t.screen().loops->trace.size() == steps && t.screen().llvm->line_count() > 0 &&
+               t.screen().assembly->line_count() > 0;
+    };
+    const std::size_t base = t.screen().loops->trace.size();
+    std::printf("%s, default trace of %zu steps\n", function.c_str(), base);
+    const std::string old_tensor = *t.screen().tensor->text;
+    // Every split is one that was not made before: nothing comes from a cache.
+    std::vector<std::string> edits;
+    for (const views::LoopRow& row : t.screen().loops->rows)
+        if (row.row == views::LoopRowKind::Loop)
+            for (const int factor : {2, 3, 4, 5, 6, 7, 8, 12, 16})
+                edits.push_back("split(" + row.place + ", [-1, " + std::to_string(factor) + "])");
+    Times whole, tensor_only, undo, redo;
+    for (const std::string& step : edits) {
+        QElapsedTimer clock;
+        const std::shared_ptr<const views::TextViewData> before = t.screen().tensor;
+        clock.start();
+        t.workbench.submit(views::EditTrace{{.what = What::Insert, .text = step}});
+        const bool tensor = spin_until([&] {
+            return (t.window.up_to_date() && t.screen().loops->trace.size() == base + 1) ||
+                   !t.screen().loops->refusal.empty();
+        });
+        REQUIRE(tensor);
+        if (!t.screen().loops->refusal.empty()) {
+            t.submit(views::ShowMenu{});
+            continue;
+        }
+        QApplication::processEvents();
+        tensor_only.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
+        REQUIRE(spin_until([&] { return shown(base + 1); }));
+        QApplication::processEvents();
+        whole.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
+        t.settle();
+        clock.start();
+        t.workbench.submit(views::Undo{});
+        REQUIRE(spin_until([&] { return shown(base); }));
+        QApplication::processEvents();
+        undo.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
+        CHECK(*t.screen().tensor->text == old_tensor);
+        t.settle();
+        clock.start();
+        t.workbench.submit(views::Redo{});
+        REQUIRE(spin_until([&] { return shown(base + 1); }));
+        QApplication::processEvents();
+        redo.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
+        t.settle();
+        t.submit(views::Undo{});
+    }
+    REQUIRE(whole.ms.size() > 10);
+    tensor_only.print("edit to tree and tensor program");
+    whole.print("edit to LLVM IR and assembly");
+    undo.print("undo, all panes");
+    redo.print("redo, all panes");
+}
