@@ -85,7 +85,8 @@ void LoopPanel::set_data(std::shared_ptr<const views::LoopViewData> data) {
     tree_->set_data(data_);
     trace_->set_data(data_);
     header_->set_note(text_of(data_->note));
-    const QString steps = tr("%n steps", nullptr, static_cast<int>(data_->trace.size()));
+    const std::size_t count = data_->trace.size();
+    const QString steps = count == 1 ? tr("1 step") : tr("%1 steps").arg(count);
     title_->setText(data_->subject.empty()
                         ? tr("Trace")
                         : tr("Trace · ") + steps + (data_->is_default ? tr(" · default") : tr(" · yours")) +
@@ -104,6 +105,11 @@ void LoopPanel::show_refusal(const QString& why) {
     refusal_->setStyleSheet(QStringLiteral("color: %1; background: %2; border-top: 1px solid %3")
                                 .arg(theme().error.name(), theme().panel.name(), theme().hairline.name()));
     refusal_->setVisible(!why.isEmpty());
+}
+
+void LoopPanel::changeEvent(QEvent* event) {
+    QWidget::changeEvent(event);
+    if (event->type() == QEvent::StyleChange && refusal_ != nullptr) show_refusal(refusal());
 }
 
 QString LoopPanel::refusal() const { return refusal_->isHidden() ? QString() : refusal_->text(); }

@@ -36,6 +36,9 @@ class LoopPanel : public QWidget {
   signals:
     void selection_requested(const orrery::views::Selection& selection);
 
+  protected:
+    void changeEvent(QEvent* event) override;
+
   private:
     void build_trace(QSplitter* splitter);
     void open_menu(int row, const QString& typed);

@@ -185,6 +185,11 @@ void PrimitiveMenu::close_menu() {
     Q_EMIT closed();
 }
 
+void PrimitiveMenu::changeEvent(QEvent* event) {
+    QFrame::changeEvent(event);
+    if (event->type() == QEvent::StyleChange && isVisible()) announce(); // in the other theme's colours
+}
+
 bool PrimitiveMenu::eventFilter(QObject* watched, QEvent* event) {
     if (watched == field_ && event->type() == QEvent::FocusOut && isVisible()) {
         before_ = nullptr;

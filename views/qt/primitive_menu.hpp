@@ -37,6 +37,7 @@ class PrimitiveMenu : public QFrame {
 
   protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
+    void changeEvent(QEvent* event) override;
 
   private:
     void fill();
