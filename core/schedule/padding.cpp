@@ -405,18 +405,17 @@ Result<Rewritten> pad_einsum(const Program& program, const std::string& name,
     std::vector<Buffer> made;
     BufferMap padded;
     for (const Operand& operand : operands) {
-        std::vector<std::int64_t> shape;
+        std::vector<std::int64_t> shape, own; // the part that is used: the buffer may be larger, for its alignment
         bool grows = false;
         for (const VarRef& iter : operand.iters) {
-            const auto own = std::ranges::find(block.fields.iters, iter, &BlockIter::var);
+            own.push_back(extent_of(std::ranges::find(block.fields.iters, iter, &BlockIter::var)->extent));
             shape.push_back(extents.at(iter));
-            grows |= shape.back() != extent_of(own->extent);
+            grows |= shape.back() != own.back();
         }
         if (!grows) continue;
         const Buffer copy = make_buffer(operand.buffer->name + "_pad", operand.buffer->dtype, shape);
         made.push_back(copy);
         padded[operand.buffer] = copy;
-        const std::vector<std::int64_t> own = operand.buffer->static_shape();
         if (operand.buffer == element.buffer) {
             after.push_back(element_nest(fresh_block(program, name + "_unpad"), own, block, [&](const auto& at) {
                 return Store::make(operand.buffer, at, Load::make(copy, at), block.origin);

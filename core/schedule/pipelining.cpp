@@ -108,6 +108,19 @@ Result<Rewritten> double_buffer(const Program& program, const std::string& name)
 
 namespace {
 
+/// What names of copies of the blocks end in, with a number behind: no block of the program is called that.
+std::string fresh_suffix(const Program& program, const Stmt& body, const std::string& word) {
+    const std::vector<const Block*> all = blocks_of(program->body);
+    for (int n = 0;; ++n) {
+        const std::string suffix = n == 0 ? word : "_" + std::to_string(n) + word;
+        const bool taken = std::ranges::any_of(blocks_of(body), [&](const Block* copied) {
+            return std::ranges::any_of(
+                all, [&](const Block* other) { return other->fields.name.starts_with(copied->fields.name + suffix); });
+        });
+        if (!taken) return suffix;
+    }
+}
+
 /// A copy with variables, buffers and block names of its own.
 class Cloner final : public Rewriter {
   public:
@@ -224,6 +237,8 @@ Result<Rewritten> software_pipeline(const Program& program, const std::string& l
     if (const auto why = broken_order(place, seq->stmts, stages))
         return refuse(*why, "give that part a later stage, or double_buffer the buffer between them");
 
+    const std::string before = fresh_suffix(program, loop.body, "_in");
+    const std::string after = fresh_suffix(program, loop.body, "_out");
     std::vector<Stmt> out, steady;
     const auto ramp = [&](std::int64_t time, const std::string& suffix) {
         for (std::size_t j = 0; j < stages.size(); ++j) {
@@ -233,12 +248,12 @@ Result<Rewritten> software_pipeline(const Program& program, const std::string& l
             out.push_back(clone.rewrite(substitute(seq->stmts[j], {{loop.var, imm(iteration)}})));
         }
     };
-    for (std::int64_t time = 0; time < last; ++time) ramp(time, "_in");
+    for (std::int64_t time = 0; time < last; ++time) ramp(time, before);
     const VarRef var = Var::make(loop.var->name);
     for (std::size_t j = 0; j < stages.size(); ++j)
         steady.push_back(substitute(seq->stmts[j], {{loop.var, Expr(var) + (last - stages[j])}}));
     out.push_back(For::make(var, imm(*extent - last), loop.loop, Seq::make(std::move(steady)), loop.annotations));
-    for (std::int64_t time = *extent; time < *extent + last; ++time) ramp(time, "_out");
+    for (std::int64_t time = *extent; time < *extent + last; ++time) ramp(time, after);
     Rewritten result{replace_stmt(program, place.block.path[place.at], Seq::make(std::move(out))), {}};
     result.forward.push_back({loop.var, {var}, "pipelined"});
     return result;

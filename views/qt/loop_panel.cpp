@@ -3,6 +3,7 @@
 #include "views/model/stages_view.hpp"
 #include "views/qt/theme.hpp"
 
+#include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QSlider>

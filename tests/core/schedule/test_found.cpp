@@ -76,3 +76,12 @@ TEST_CASE("an index read from memory is not read where its condition does not ho
     keeps_numbers("gather", "split(pick.i, [-1, 2])\ncache_write(scale, stack)\ncache_write(scale_write, global)\n"
                             "compute_at(scale_write_write, pick.i_i)");
 }
+
+TEST_CASE("a product is padded as far as it is used, not as far as its buffer was aligned", "[schedule][found]") {
+    keeps_numbers("batched", "storage_align(bmm, 1, 16, 0)\npad_einsum(bmm, [1, 3, 3, 2])");
+}
+
+TEST_CASE("a loop is pipelined after one whose copies have the names of its blocks", "[schedule][found]") {
+    keeps_numbers("matmul", "decompose_reduction(matmul, matmul.k)\nreorder([matmul.n, matmul.m])\n"
+                            "software_pipeline(matmul.m, [0, 1])\nsoftware_pipeline(matmul_init.m, [0, 1])");
+}
