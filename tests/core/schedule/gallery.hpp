@@ -1,5 +1,5 @@
 #pragma once
-// Twenty small programs as text that schedules are tried on: what networks are made of, and loops that carry
+// Small programs as text that schedules are tried on: what networks are made of, and loops that carry
 // dependences of every kind, so that a step taken on trust gives wrong numbers.
 
 #include "core/schedule/locate.hpp"
@@ -158,5 +158,13 @@ inline const std::vector<std::string> kGalleryTexts = {
     init { y[] = 0.0 } y[] = y[] + x[vi, vj] } } } })",
 };
 inline const std::vector<std::string>& gallery_texts() { return kGalleryTexts; }
+
+/// The program of that name.
+inline tensor::Program named(const std::string& name) {
+    for (const std::string& text : gallery_texts())
+        if (text.starts_with("fn " + name + "(")) return program_of(text);
+    FAIL("no program " << name);
+    return nullptr;
+}
 
 } // namespace orrery::schedule::test

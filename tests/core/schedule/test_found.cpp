@@ -15,13 +15,6 @@ using tensor::Program;
 
 namespace {
 
-Program named(const std::string& name) {
-    for (const std::string& text : gallery_texts())
-        if (text.starts_with("fn " + name + "(")) return program_of(text);
-    FAIL("no program " << name);
-    return nullptr;
-}
-
 void keeps_numbers(const std::string& name, const std::string& script) {
     const Program program = named(name);
     const Result<Replay> done = replay(program, *parse_trace(script));

@@ -21,13 +21,6 @@ using tensor::Program;
 
 namespace {
 
-Program named(const std::string& name) {
-    for (const std::string& text : gallery_texts())
-        if (text.starts_with("fn " + name + "(")) return program_of(text);
-    FAIL("no program " << name);
-    return nullptr;
-}
-
 /// One primitive, after what prepares for it.
 struct Example {
     const char* program;
