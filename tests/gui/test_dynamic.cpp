@@ -28,6 +28,7 @@ struct Written : LiveWindow {
         CHECK(screen().tensor->empty_reason.find("ernels are made") != std::string::npos);
         CHECK(screen().llvm->empty_reason.find("ernels are made") != std::string::npos);
         CHECK(screen().assembly->empty_reason.find("ernels are made") != std::string::npos);
+        CHECK(screen().loops->empty_reason.find("ernels are made") != std::string::npos);
         CHECK(screen().memory->empty_reason.find("known when it runs") != std::string::npos);
     }
 };

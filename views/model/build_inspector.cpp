@@ -162,7 +162,8 @@ class Inspector {
                                                                   " GFLOP/s"});
             section.fields.push_back({"schedule", f.trace_is_default
                                                       ? "default, " + std::to_string(f.trace.steps.size()) + " steps"
-                                                      : "yours, " + std::to_string(f.trace.steps.size()) + " steps"});
+                                                      : "yours, " + std::to_string(f.trace.steps.size()) +
+                                                            (f.trace.steps.size() == 1 ? " step" : " steps")});
             data_.sections.push_back(std::move(section));
         }
     }

@@ -63,7 +63,8 @@ std::vector<float> loop_heat(const session::ScheduledFunction& function, const F
     return heat;
 }
 
-/// What stands where kernels would be, when the model's kernels are made while it runs; empty otherwise.
+} // namespace
+
 std::string why_no_kernels(const session::Snapshot& snapshot) {
     if (snapshot.has_model() && snapshot.steps.back()->error)
         return "There are no kernels: " + snapshot.steps.back()->name + " failed. Mend it, switch it off, or undo.";
@@ -73,8 +74,6 @@ std::string why_no_kernels(const session::Snapshot& snapshot) {
     text[0] = static_cast<char>(std::toupper(static_cast<unsigned char>(text[0])));
     return text;
 }
-
-} // namespace
 
 std::string in_columns(const std::string& line) {
     const std::size_t begin = line.find_first_not_of(" \t");

@@ -236,6 +236,7 @@ LoopViewData build_loops(const session::Snapshot& snapshot, const ViewOptions& o
     data.empty_reason = "Open a model: the loops of each kernel appear here.";
     data.refusal = options.schedule.refusal;
     const session::FunctionPtr function = shown_function(snapshot, options.function);
+    if (const std::string why = why_no_kernels(snapshot); !why.empty()) data.empty_reason = why;
     if (!function) return data;
     data.subject = function->lowered.name;
     const std::size_t shown = shown_program(*function, options.tensor_step);

@@ -109,6 +109,9 @@ enum class CodeView : std::uint8_t { Llvm, Assembly };
 /// The built-in networks of `resources/samples.json`; recent files are the window's own.
 [[nodiscard]] StartViewData build_start();
 
+/// What stands where kernels would be, when the model's kernels are made while it runs or a pass failed; empty
+/// otherwise.
+[[nodiscard]] std::string why_no_kernels(const session::Snapshot& snapshot);
 /// "    vaddps zmm0, zmm1" as columns: tab, mnemonic, tab, operands.
 [[nodiscard]] std::string in_columns(const std::string& line);
 /// "conv2d 3×3 /2": the operator and what a reader wants to know of its attributes.
