@@ -48,7 +48,7 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     connect(&workbench_, &Workbench::changed, this, [this] {
         if (pending_.isActive()) return;
         const qint64 since = last_shown_.isValid() ? last_shown_.elapsed() : kFrameMs;
-        pending_.start(static_cast<int>(std::max<qint64>(kGatherMs, kFrameMs - since)));
+        pending_.start(static_cast<int>(std::max<qint64>(workbench_.more_soon() ? kGatherMs : 0, kFrameMs - since)));
     });
     connect(&workbench_, &Workbench::told, status_, &qt::StatusLine::show_hint);
     if (const QByteArray geometry = settings_.bytes(QStringLiteral("geometry")); !geometry.isEmpty())

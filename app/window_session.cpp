@@ -211,8 +211,7 @@ void SessionWorkbench::deliver_choices(const views::ScreenBuilder::Choices& choi
 }
 
 bool SessionWorkbench::working() const {
-    return !session_->snapshot()->jobs.empty() ||
-           std::ranges::any_of(others_, [](const Other& o) { return !o.session->snapshot()->jobs.empty(); });
+    return session_->busy() || std::ranges::any_of(others_, [](const Other& o) { return o.session->busy(); });
 }
 
 bool SessionWorkbench::idle() const {
@@ -221,6 +220,8 @@ bool SessionWorkbench::idle() const {
     return !working() && others_seen && run_queue_.empty() && !snapshot_pending_ && snapshot_ == session_->snapshot() &&
            exporting_.empty() && screens_->idle() && graphs_->idle() && details_->idle() && choices_->idle();
 }
+
+bool SessionWorkbench::more_soon() const { return !graphs_->idle(); }
 
 // ----------------------------------------------------------------------------------------- commands
 

@@ -24,6 +24,7 @@ class SessionWorkbench : public Workbench {
     void submit(const views::Command& command) override;
     [[nodiscard]] std::shared_ptr<const views::Screen> screen() const override { return screen_; }
     [[nodiscard]] bool idle() const override;
+    [[nodiscard]] bool more_soon() const override;
     void open_recipe(session::Recipe recipe);
     [[nodiscard]] const session::SnapshotPtr& snapshot() const { return snapshot_; }
     [[nodiscard]] const views::ViewOptions& options() const { return options_; }

@@ -20,6 +20,8 @@ class Workbench : public QObject {
     [[nodiscard]] virtual std::shared_ptr<const views::Screen> screen() const = 0;
     /// True when no work is under way and nothing is about to change by itself.
     [[nodiscard]] virtual bool idle() const = 0;
+    /// True while a part that belongs with the screen's is about to come: they are shown together.
+    [[nodiscard]] virtual bool more_soon() const { return false; }
 
   signals:
     void changed();

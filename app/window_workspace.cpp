@@ -13,6 +13,7 @@
 namespace orrery::app {
 namespace {
 
+constexpr int kUnsaidMs = 300;   // UX.md: a longer wait shows what it does
 constexpr int kStateVersion = 5; // of saved dock states; another version falls back to the shipped arrangement
 
 QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 6>& docks) {
@@ -125,7 +126,13 @@ void Workspace::build_texts() {
     code_stack_->addWidget(assembly_);
     connect(code_header_, &qt::PaneHeader::tab_selected, this, [this](int tab) {
         code_stack_->setCurrentIndex(tab);
-        code_header_->set_note(code_notes_[static_cast<std::size_t>(tab)]);
+        show_code_note();
+    });
+    code_wait_.setSingleShot(true);
+    code_wait_.setInterval(kUnsaidMs);
+    connect(&code_wait_, &QTimer::timeout, this, [this] {
+        code_is_old_ = true;
+        show_code_note();
     });
     code_dock_ = add_dock(QStringLiteral("Code"), code_header_, code_stack_, Qt::RightDockWidgetArea);
     code_header_->select_tab(AssemblyTab);
@@ -273,7 +280,12 @@ void Workspace::show_notes(const views::Screen& screen) {
     tensor_header_->set_subject(text_of(screen.tensor->subject));
     tensor_header_->set_note(text_of(screen.preview->text ? screen.preview->text->note : screen.tensor->note));
     code_notes_ = {text_of(screen.llvm->note), text_of(screen.assembly->note)};
-    code_header_->set_note(code_notes_[static_cast<std::size_t>(std::max(0, code_header_->selected_tab()))]);
+    if (!screen.code_pending)
+        code_wait_.stop();
+    else if (!code_wait_.isActive() && !code_is_old_)
+        code_wait_.start();
+    code_is_old_ = code_is_old_ && screen.code_pending;
+    show_code_note();
     const views::ProblemsViewData& p = *screen.problems;
     bottom_header_->set_tab_text(
         ProblemsTab, p.errors + p.warnings == 0 ? tr("Problems") : tr("Problems  %1").arg(p.errors + p.warnings));
@@ -289,6 +301,12 @@ void Workspace::show_notes(const views::Screen& screen) {
                      QString(),
                      text_of(screen.machine->summary)};
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
+}
+
+void Workspace::show_code_note() {
+    const auto tab = static_cast<std::size_t>(std::max(0, code_header_->selected_tab()));
+    code_header_->set_note(code_is_old_ ? tr("of the program before; the new one is being generated")
+                                        : code_notes_[tab]);
 }
 
 void Workspace::show_selection(const views::Selection& selection, const QObject* source) {

@@ -17,6 +17,7 @@
 #include "views/qt/text_view.hpp"
 
 #include <QMainWindow>
+#include <QTimer>
 
 #include <array>
 #include <vector>
@@ -129,6 +130,7 @@ class Workspace : public QMainWindow {
     void connect_selection();
     void default_sizes();
     void show_notes(const views::Screen& screen);
+    void show_code_note();
 
     Settings& settings_;
     Arrangement arrangement_ = Arrangement::Schedule;
@@ -154,6 +156,8 @@ class Workspace : public QMainWindow {
     QDockWidget *graph_dock_ = nullptr, *code_dock_ = nullptr, *bottom_dock_ = nullptr, *inspector_dock_ = nullptr;
     QToolButton *heat_button_ = nullptr, *overlay_button_ = nullptr;
     std::array<QString, 2> code_notes_;
+    QTimer code_wait_;         ///< runs while the code shown is that of the program before
+    bool code_is_old_ = false; ///< for long enough that it is said
     std::array<QString, 9> bottom_notes_;
 };
 

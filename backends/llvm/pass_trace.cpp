@@ -5,9 +5,9 @@
 
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/IR/Function.h>
+#include <llvm/IR/Instructions.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/PassInstrumentation.h>
-#include <llvm/Support/raw_ostream.h>
 
 #include <chrono>
 #include <optional>
@@ -30,11 +30,43 @@ const llvm::Function* function_of(const llvm::Any& ir) {
     return nullptr;
 }
 
-Hash text_hash(const llvm::Function& function) {
-    std::string text;
-    llvm::raw_string_ostream out(text);
-    function.print(out);
-    return hash_bytes(out.str().data(), out.str().size());
+std::uint64_t address(const void* thing) { return reinterpret_cast<std::uintptr_t>(thing); }
+
+/// What an instruction has besides opcode, type and operands.
+void add_details(Hasher& hasher, const llvm::Instruction& instruction) {
+    if (const auto* compare = llvm::dyn_cast<llvm::CmpInst>(&instruction))
+        hasher.add(static_cast<int>(compare->getPredicate()));
+    if (const auto* load = llvm::dyn_cast<llvm::LoadInst>(&instruction))
+        hasher.add(std::uint64_t{load->getAlign().value()});
+    if (const auto* store = llvm::dyn_cast<llvm::StoreInst>(&instruction))
+        hasher.add(std::uint64_t{store->getAlign().value()});
+    if (const auto* place = llvm::dyn_cast<llvm::GetElementPtrInst>(&instruction))
+        hasher.add(address(place->getSourceElementType()));
+    if (const auto* call = llvm::dyn_cast<llvm::CallBase>(&instruction))
+        hasher.add(address(call->getAttributes().getRawPointer()));
+    if (const auto* shuffle = llvm::dyn_cast<llvm::ShuffleVectorInst>(&instruction))
+        for (const int lane : shuffle->getShuffleMask()) hasher.add(lane);
+    if (const auto* phi = llvm::dyn_cast<llvm::PHINode>(&instruction))
+        for (const llvm::BasicBlock* block : phi->blocks()) hasher.add(address(block));
+    if (!instruction.hasMetadataOtherThanDebugLoc()) return;
+    llvm::SmallVector<std::pair<unsigned, llvm::MDNode*>, 4> notes;
+    instruction.getAllMetadataOtherThanDebugLoc(notes);
+    for (const auto& [kind, note] : notes) hasher.add(static_cast<int>(kind)).add(address(note));
+}
+
+/// Of a function while it lives: values are told apart by where they lie. Printing it would cost as much as the passes.
+Hash state_hash(const llvm::Function& function) {
+    Hasher hasher;
+    for (const llvm::BasicBlock& block : function) {
+        hasher.add(address(&block));
+        for (const llvm::Instruction& instruction : block) {
+            hasher.add(static_cast<int>(instruction.getOpcode())).add(address(instruction.getType()));
+            hasher.add(static_cast<int>(instruction.getRawSubclassOptionalData()));
+            for (const llvm::Value* operand : instruction.operands()) hasher.add(address(operand));
+            add_details(hasher, instruction);
+        }
+    }
+    return hasher.finish();
 }
 
 /// Rows of the pipeline by position in the list and name.
@@ -67,7 +99,7 @@ class Watch {
     explicit Watch(const llvm::Module& module) {
         for (const llvm::Function& function : module) {
             if (function.isDeclaration()) continue;
-            known_[&function] = text_hash(function);
+            known_[&function] = state_hash(function);
             instructions_ += function.getInstructionCount();
         }
         callbacks_.registerBeforeNonSkippedPassCallback([this](llvm::StringRef id, llvm::Any ir) { before(id, ir); });
@@ -111,7 +143,7 @@ class Watch {
         Rows::Row& row = rows_[rows_.row(position_, id)];
         row.pass.milliseconds += ms;
         if (!function || all_kept) return;
-        const Hash now = text_hash(*function);
+        const Hash now = state_hash(*function);
         row.pass.changed = row.pass.changed || now != known_[function];
         known_[function] = now;
         row.grown += static_cast<std::ptrdiff_t>(function->getInstructionCount()) - static_cast<std::ptrdiff_t>(count_);

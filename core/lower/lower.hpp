@@ -40,6 +40,7 @@ struct LoweredValue {
     runtime::Storage storage = runtime::Storage::Arena;
     std::size_t index = 0; ///< of an input, output or constant
     OriginSet origin;
+    std::int64_t planned_offset = -1; ///< in the arena, as PlanMemory wrote it into main; -1 where it did not
 };
 
 /// A whole model as calls in order. Equal primitive functions (one workload) are lowered once.
@@ -71,9 +72,8 @@ struct LoweredRegion {
 [[nodiscard]] runtime::ElementType element_type(DType dtype);
 
 /// Places every arena value and workspace. `workspace_bytes` has one entry a function. Values that do not live at
-/// the same step may share memory; offsets are 64-byte aligned. The same input gives the same plan.
-/// Source: greedy by size, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020,
-/// section 5.
+/// the same step may share memory; offsets are 64-byte aligned. Planned offsets are kept when there is one for every
+/// value and they fit; otherwise all are placed anew (core/base/arena.hpp). The same input gives the same plan.
 [[nodiscard]] runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size_t>& workspace_bytes);
 
 } // namespace orrery::lower

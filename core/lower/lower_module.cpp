@@ -1,3 +1,4 @@
+#include "core/graph/function_attrs.hpp"
 #include "core/lower/lower.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/compute.hpp"
@@ -31,6 +32,7 @@ class ModuleLowering {
             if (Result<void> done = lower(main->bindings[i]); !done)
                 return located(std::move(done.error()), main->bindings[i]);
         }
+        take_planned();
         ORRERY_CHECK_OK(place_outputs());
         ORRERY_CHECK_OK(unite_origins());
         return std::move(model_);
@@ -185,6 +187,17 @@ class ModuleLowering {
             ORRERY_TRY(function.program, lower_function(function.source, function.name));
         }
         return {};
+    }
+
+    /// Places that PlanMemory wrote into main: one a result of a call, in order.
+    void take_planned() {
+        const graph::AttrValue* memory = module_.main->attrs.find(graph::kMemoryAttr);
+        const auto* offsets = memory ? std::get_if<graph::Ints>(memory) : nullptr;
+        if (!offsets) return;
+        std::size_t next = 0;
+        for (const LoweredCall& call : model_.calls)
+            for (const std::uint32_t id : call.results)
+                if (next < offsets->size()) model_.values[id].planned_offset = (*offsets)[next++];
     }
 
     /// An output needs memory of its own: a value that is also an input, a constant or an earlier output is copied.

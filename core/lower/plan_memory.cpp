@@ -1,56 +1,27 @@
+#include "core/base/arena.hpp"
 #include "core/lower/lower.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace orrery::lower {
 
 namespace {
 
-constexpr std::size_t kAlignment = 64;
+bool in_arena(const runtime::Value& value) { return value.storage == runtime::Storage::Arena && value.last_step >= 0; }
 
-std::size_t aligned(std::size_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
-
-/// Something that needs `bytes` of the arena during steps [first, last].
-struct Tenant {
-    std::size_t bytes = 0;
-    std::int32_t first = 0, last = 0;
-    std::size_t offset = 0;
-};
-
-/// Largest first, each at the lowest offset free of those placed before that live at the same time.
-std::size_t place(std::vector<Tenant>& tenants) {
-    std::vector<std::size_t> order(tenants.size());
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t a, std::size_t b) { return tenants[a].bytes > tenants[b].bytes; });
-    std::vector<const Tenant*> placed; // by offset
-    std::size_t end = 0;
-    for (std::size_t i : order) {
-        Tenant& tenant = tenants[i];
-        std::size_t offset = 0;
-        for (const Tenant* other : placed) {
-            if (other->last < tenant.first || tenant.last < other->first) continue;
-            if (offset + tenant.bytes <= other->offset) break;
-            offset = std::max(offset, other->offset + other->bytes);
-        }
-        tenant.offset = offset;
-        end = std::max(end, offset + tenant.bytes);
-        const auto at = std::ranges::upper_bound(placed, offset, {}, [](const Tenant* t) { return t->offset; });
-        placed.insert(at, &tenant);
+/// The graph's own plan is kept where it holds: it says a place for every value, and no two that meet share one.
+void keep_planned(const LoweredModel& model, const runtime::Plan& plan, std::vector<Tenant>& tenants) {
+    std::size_t next = 0;
+    for (std::size_t id = 0; id < plan.values.size(); ++id) {
+        if (!in_arena(plan.values[id])) continue;
+        const std::int64_t offset = model.values[id].planned_offset;
+        Tenant& tenant = tenants[next++];
+        tenant.placed = offset >= 0 && offset % static_cast<std::int64_t>(kArenaAlignment) == 0;
+        if (tenant.placed) tenant.offset = static_cast<std::size_t>(offset);
     }
-    return end;
-}
-
-std::size_t most_live(const std::vector<Tenant>& tenants, std::size_t steps) {
-    std::vector<std::ptrdiff_t> change(steps + 2, 0);
-    for (const Tenant& tenant : tenants) {
-        change[static_cast<std::size_t>(tenant.first)] += static_cast<std::ptrdiff_t>(tenant.bytes);
-        change[static_cast<std::size_t>(tenant.last) + 1] -= static_cast<std::ptrdiff_t>(tenant.bytes);
-    }
-    std::ptrdiff_t live = 0, most = 0;
-    for (std::ptrdiff_t delta : change) most = std::max(most, live += delta);
-    return static_cast<std::size_t>(most);
+    const bool holds = std::ranges::all_of(tenants, &Tenant::placed) && places_are_apart(tenants);
+    if (!holds)
+        for (Tenant& tenant : tenants) tenant.placed = false, tenant.offset = 0;
 }
 
 } // namespace
@@ -101,19 +72,20 @@ runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size
     std::vector<Tenant> tenants;
     std::vector<std::size_t*> offsets;
     for (runtime::Value& value : plan.values) {
-        if (value.storage != runtime::Storage::Arena || value.last_step < 0) continue;
-        tenants.push_back({aligned(value.bytes), value.first_step, value.last_step, 0});
+        if (!in_arena(value)) continue;
+        tenants.push_back({arena_bytes(value.bytes), value.first_step, value.last_step});
         offsets.push_back(&value.offset);
     }
+    keep_planned(model, plan, tenants);
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {
         if (plan.steps[s].workspace_bytes == 0) continue;
-        tenants.push_back(
-            {aligned(plan.steps[s].workspace_bytes), static_cast<std::int32_t>(s), static_cast<std::int32_t>(s), 0});
+        const auto step = static_cast<std::int32_t>(s);
+        tenants.push_back({arena_bytes(plan.steps[s].workspace_bytes), step, step});
         offsets.push_back(&plan.steps[s].workspace_offset);
     }
-    plan.arena_bytes = place(tenants);
+    plan.arena_bytes = place_tenants(tenants);
     for (std::size_t i = 0; i < tenants.size(); ++i) *offsets[i] = tenants[i].offset;
-    plan.live_bytes_bound = most_live(tenants, plan.steps.size());
+    plan.live_bytes_bound = most_live_bytes(tenants, plan.steps.size());
     return plan;
 }
 

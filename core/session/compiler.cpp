@@ -400,32 +400,45 @@ Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const grap
     return out;
 }
 
-Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe, const FunctionPtr& function) {
-    ORRERY_CHECK_OK(state_->check_target(recipe));
-    struct Kept {
-        FunctionPtr function; ///< the key is its address
-        FunctionCode code;
-    };
+namespace {
+
+struct KeptCode {
+    FunctionPtr function; ///< the key is its address
+    FunctionCode code;
+};
+
+Hash code_key(const Recipe& recipe, const FunctionPtr& function) {
     Hasher extra;
     extra.add(recipe.target.hash()).add(recipe.build.hash());
-    ORRERY_TRY(const std::shared_ptr<const Kept> kept,
-               state_->cache.get<Kept>(
-                   key_of("code", function.get(), extra.finish()), {}, [&]() -> Result<StageCache::Made<Kept>> {
-                       auto made = std::make_shared<Kept>();
-                       made->function = function;
-                       if (!function->lowered.backend.empty()) {
-                           ORRERY_TRY(const auto region, state_->region(recipe, function->lowered, {}));
-                           const Listing listing = region_listing(*region);
-                           made->code.ir = made->code.optimized_ir = made->code.assembly = listing;
-                           return StageCache::Made<Kept>{made, listing.lines.size() * kNodeBytes};
-                       }
-                       ORRERY_TRY(made->code, backend().list_all(function->program(), recipe.target, recipe.build));
-                       const FunctionCode& code = made->code;
-                       std::size_t bytes = code.cost.instructions.size() * sizeof(InstructionCost);
-                       for (const Listing* listing : {&code.ir, &code.optimized_ir, &code.assembly, &code.att})
-                           for (const ListingLine& line : listing->lines) bytes += sizeof line + line.text.size();
-                       return StageCache::Made<Kept>{made, bytes};
-                   }));
+    return key_of("code", function.get(), extra.finish());
+}
+
+} // namespace
+
+std::shared_ptr<const FunctionCode> Compiler::code_if_ready(const Recipe& recipe, const FunctionPtr& function) {
+    const auto kept = state_->cache.ready<KeptCode>(code_key(recipe, function));
+    return kept ? std::shared_ptr<const FunctionCode>(kept, &kept->code) : nullptr;
+}
+
+Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe, const FunctionPtr& function) {
+    ORRERY_CHECK_OK(state_->check_target(recipe));
+    ORRERY_TRY(const std::shared_ptr<const KeptCode> kept,
+               state_->cache.get<KeptCode>(code_key(recipe, function), {}, [&]() -> Result<StageCache::Made<KeptCode>> {
+                   auto made = std::make_shared<KeptCode>();
+                   made->function = function;
+                   if (!function->lowered.backend.empty()) {
+                       ORRERY_TRY(const auto region, state_->region(recipe, function->lowered, {}));
+                       const Listing listing = region_listing(*region);
+                       made->code.ir = made->code.optimized_ir = made->code.assembly = listing;
+                       return StageCache::Made<KeptCode>{made, listing.lines.size() * kNodeBytes};
+                   }
+                   ORRERY_TRY(made->code, backend().list_all(function->program(), recipe.target, recipe.build));
+                   const FunctionCode& code = made->code;
+                   std::size_t bytes = code.cost.instructions.size() * sizeof(InstructionCost);
+                   for (const Listing* listing : {&code.ir, &code.optimized_ir, &code.assembly, &code.att})
+                       for (const ListingLine& line : listing->lines) bytes += sizeof line + line.text.size();
+                   return StageCache::Made<KeptCode>{made, bytes};
+               }));
     return std::shared_ptr<const FunctionCode>(kept, &kept->code);
 }
 

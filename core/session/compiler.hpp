@@ -43,6 +43,8 @@ class Compiler {
                                               const Progress& progress);
 
     [[nodiscard]] Result<std::shared_ptr<const FunctionCode>> code(const Recipe& recipe, const FunctionPtr& function);
+    /// The same when it was generated before and is still kept; null otherwise. Never waits.
+    [[nodiscard]] std::shared_ptr<const FunctionCode> code_if_ready(const Recipe& recipe, const FunctionPtr& function);
     /// The backend's IR after one of its own passes, an index into FunctionCode::passes.
     [[nodiscard]] Result<std::shared_ptr<const Listing>> code_after(const Recipe& recipe, const FunctionPtr& function,
                                                                     std::size_t pass);

@@ -38,6 +38,12 @@ bool same_graph(const Recipe& a, Recipe b) {
     return a == b;
 }
 
+/// Whether two recipes differ only in schedules of some functions: a matter of milliseconds.
+bool same_but_schedules(const Recipe& a, Recipe b) {
+    b.schedules = a.schedules, b.branches = a.branches;
+    return a == b;
+}
+
 constexpr auto kProgressInterval = std::chrono::milliseconds(50); ///< at most 20 progress pictures a second
 
 } // namespace
@@ -99,8 +105,13 @@ struct Session::State {
 
     using Work = std::function<Result<void>(const Progress&)>;
 
+    enum class Announce : std::uint8_t {
+        AtOnce,
+        WithResult, ///< work that is done before anybody would read of it: its first picture is that of a result
+    };
+
     /// Starts a job; one of the same tag under way is asked to stop, and the new one begins when it has.
-    void start(const std::string& tag, const std::string& label, Work work) {
+    void start(const std::string& tag, const std::string& label, Work work, Announce announce = Announce::AtOnce) {
         std::unique_lock lock(mutex);
         auto owned = std::make_unique<Job>();
         Job* job = owned.get();
@@ -125,7 +136,7 @@ struct Session::State {
                 run(*job, work, stop);
             });
         jobs.push_back(std::move(owned));
-        publish(lock);
+        if (announce == Announce::AtOnce) publish(lock);
     }
 
     /// The body of a job's thread: one of the two places that catch InternalError.
@@ -174,11 +185,13 @@ struct Session::State {
     void restart(Recipe recipe, const std::string& label, bool same_model) {
         std::uint64_t current = 0;
         Steps known;
+        Announce announce = Announce::AtOnce;
         {
             const std::lock_guard lock(mutex);
             current = ++generation;
             steps_whole = steps_whole && same_model && same_graph(draft.recipe, recipe);
             if (steps_whole) known = draft.steps;
+            if (steps_whole && same_but_schedules(draft.recipe, recipe)) announce = Announce::WithResult;
             draft.recipe = recipe;
             draft.title = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
             draft.run = nullptr;
@@ -198,9 +211,12 @@ struct Session::State {
                 other_problems.clear();
             }
         }
-        start("pipeline", label, [this, recipe, current, known = std::move(known)](const Progress& progress) {
-            return pipeline(recipe, current, known, progress);
-        });
+        start(
+            "pipeline", label,
+            [this, recipe, current, known = std::move(known)](const Progress& progress) {
+                return pipeline(recipe, current, known, progress);
+            },
+            announce);
     }
 
     /// `known` are the graph's steps when an edit left them alone, else empty.
@@ -242,10 +258,15 @@ struct Session::State {
         const Progress& progress = pace.progress;
         if (!is_static_program(all.front()->module.main)) return open_model(recipe, current, all, progress);
         ORRERY_TRY(const Compiler::Functions functions, compiler->functions(recipe, all.back()->module, progress));
+        std::map<std::string, std::shared_ptr<const FunctionCode>> ready;
+        const std::set<std::string> names = wanted_now();
+        for (const FunctionPtr& function : functions.functions)
+            if (names.contains(function->lowered.name))
+                if (auto code = compiler->code_if_ready(recipe, function)) ready[function->lowered.name] = code;
         std::size_t rebuilt = 0;
         update(current, [&](Snapshot& next) {
             std::set<FunctionPtr> before(next.functions.begin(), next.functions.end());
-            std::map<std::string, std::shared_ptr<const FunctionCode>> kept;
+            std::map<std::string, std::shared_ptr<const FunctionCode>> kept = ready;
             for (const FunctionPtr& function : functions.functions) {
                 if (!before.contains(function))
                     ++rebuilt;
@@ -259,7 +280,7 @@ struct Session::State {
             for (const FunctionPtr& function : functions.functions)
                 if (function->error) pipeline_problems.push_back(*function->error);
         });
-        for (const std::string& name : wanted_now()) ORRERY_CHECK_OK(make_code(recipe, current, name));
+        for (const std::string& name : names) ORRERY_CHECK_OK(make_code(recipe, current, name));
         ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
         const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - pace.begin).count();
         update(current, [&](Snapshot& next) {
@@ -548,6 +569,11 @@ void Session::clear_problems() {
     std::unique_lock lock(state_->mutex);
     state_->other_problems.clear();
     state_->publish(lock);
+}
+
+bool Session::busy() const {
+    const std::lock_guard lock(state_->mutex);
+    return std::ranges::any_of(state_->jobs, [](const auto& job) { return !job->done; });
 }
 
 void Session::wait_idle() {

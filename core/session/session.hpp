@@ -53,6 +53,8 @@ class Session {
     /// Reports a user error of the window's own (a file that cannot be dropped).
     void report(Diagnostic problem);
     void clear_problems();
+    /// Whether work is under way, also such as no snapshot tells of yet.
+    [[nodiscard]] bool busy() const;
     /// Waits until no work is left. For tests and the command line.
     void wait_idle();
 

@@ -15,6 +15,14 @@ Result<std::shared_ptr<const void>> StageCache::find_or_claim(const Hash& key, c
     }
 }
 
+std::shared_ptr<const void> StageCache::find(const Hash& key) {
+    const std::lock_guard lock(mutex_);
+    const auto it = entries_.find(key);
+    if (it == entries_.end()) return nullptr;
+    uses_.splice(uses_.begin(), uses_, it->second.use);
+    return it->second.value;
+}
+
 void StageCache::release(const Hash& key) {
     {
         const std::lock_guard lock(mutex_);

@@ -42,6 +42,11 @@ class StageCache {
         return made->value;
     }
 
+    /// The value under `key` when it is there already; null otherwise. Never waits.
+    template <class T> std::shared_ptr<const T> ready(const Hash& key) {
+        return std::static_pointer_cast<const T>(find(key));
+    }
+
     void clear();
 
   private:
@@ -52,6 +57,7 @@ class StageCache {
     };
     /// The value, or null when the caller must compute it: it then holds the claim. Errors: Cancelled while waiting.
     Result<std::shared_ptr<const void>> find_or_claim(const Hash& key, const Progress& progress);
+    std::shared_ptr<const void> find(const Hash& key);
     void release(const Hash& key);
     void insert(const Hash& key, std::shared_ptr<const void> value, std::size_t bytes);
 

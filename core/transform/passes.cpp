@@ -53,7 +53,14 @@ std::vector<GraphPass> fusion_passes() {
         row("FuseOps", "groups operators into kernels", fuse_ops,
             {{"max_depth", "64", "most operators in a group"}, {"fuse", "true", "false: one operator a kernel"}});
     fuse.establishes = kFused;
-    return {std::move(defuse), std::move(fuse)};
+    GraphPass plan{"PlanMemory",
+                   "gives what kernels make a place in one arena",
+                   kTyped | kFused,
+                   kPlanned,
+                   0,
+                   {{"reuse", "true", "false: every value has memory of its own"}},
+                   plan_memory};
+    return {std::move(defuse), std::move(fuse), std::move(plan)};
 }
 
 std::vector<GraphPass> rewriting_passes() {
@@ -133,6 +140,8 @@ const std::vector<GraphPass>& table() {
         for (const auto& family :
              {function_passes(), fusion_passes(), layout_passes(), region_passes(), rewriting_passes(), type_passes()})
             all.insert(all.end(), family.begin(), family.end());
+        for (GraphPass& pass : all)
+            if (!(pass.establishes & kPlanned)) pass.breaks |= kPlanned;
         std::ranges::sort(all, {}, &GraphPass::name);
         return all;
     }();
@@ -163,6 +172,7 @@ std::string describe(pass::Invariants invariants) {
         text += std::string(text.empty() ? "" : ", ") + "operators grouped into functions (FuseOps)";
     if (invariants & kAnnotated)
         text += std::string(text.empty() ? "" : ", ") + "functions for a backend (AnnotateTarget)";
+    if (invariants & kPlanned) text += std::string(text.empty() ? "" : ", ") + "memory planned (PlanMemory)";
     return text;
 }
 

@@ -18,6 +18,7 @@ enum Invariant : pass::Invariants {
     kTyped = 1u << 0,     ///< every binding has its inferred type
     kFused = 1u << 1,     ///< main holds only constants, calls of primitive functions, tuples and projections
     kAnnotated = 1u << 2, ///< what a region backend takes stands in functions that say so (AnnotateTarget)
+    kPlanned = 1u << 3,   ///< main says where in memory what its calls make lies (PlanMemory)
 };
 [[nodiscard]] std::string describe(pass::Invariants invariants);
 
@@ -146,6 +147,12 @@ struct PassStep {
 /// function. Establishes kFused. Source: the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for
 /// Deep Learning", Chen et al., OSDI 2018, section 3.
 [[nodiscard]] Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context);
+/// Gives every tensor that kernels make, outputs apart, a place in one arena, shared by those that do not live at the
+/// same time, and writes the places into main's attribute kMemoryAttr; lowering keeps to them and puts the kernels'
+/// workspaces between. Without this pass lowering places both together. Options: `reuse`, "false" for memory of its own
+/// for each. Does nothing while extents are open. Establishes kPlanned, which every other change of main ends.
+/// Example: fn main(x) { a = @f(x); b = @g(a); y = @h(b); return y; } -> the same with {memory=[0, 64, -1]}
+[[nodiscard]] Result<graph::Module> plan_memory(const graph::Module& module, const pass::Context& context);
 /// Computes in f16 or bf16 what tolerates it: operators of the list `allow` (products), those of `follow` where an
 /// operand is narrow already; `deny` takes names out of both. Parameters and results keep their types; casts that meet
 /// cancel. Options: `dtype`, `allow`, `follow`, `deny`. Errors: UnknownName for operators there are none of. Example: y

@@ -392,8 +392,8 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
     REQUIRE_FALSE(function.empty());
     t.submit(views::SelectFunction{function});
     const auto shown = [&](std::size_t steps) {
-        return t.window.up_to_date() && t.screen().loops->trace.size() == steps && t.screen().llvm->line_count() > 0 &&
-               t.screen().assembly->line_count() > 0;
+        return t.window.up_to_date() && t.screen().loops->trace.size() == steps && !t.screen().code_pending &&
+               t.screen().llvm->line_count() > 0 && t.screen().assembly->line_count() > 0;
     };
     const std::size_t base = t.screen().loops->trace.size();
     std::printf("%s, default trace of %zu steps\n", function.c_str(), base);

@@ -111,6 +111,7 @@ MachineViewData build_machine(const session::Snapshot& snapshot, const ViewOptio
         return data;
     };
     const session::FunctionPtr function = shown_function(snapshot, options.function);
+    if (const std::string why = why_no_kernels(snapshot); !function && !why.empty()) return nothing(why);
     if (!function) return nothing("Open a model: what bounds the machine code of the selected kernel appears here.");
     data.subject = function->lowered.name;
     const auto found = snapshot.code.find(data.subject);

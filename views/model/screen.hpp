@@ -60,7 +60,8 @@ struct Screen {
     int chosen_other = -1;                 ///< index of `other_title` among them
     bool left_pinned = false;
     bool att_syntax = false;
-    int shown_step = -1; ///< the graph's
+    bool code_pending = false; ///< the code shown is that of the program before: the new one is being generated
+    int shown_step = -1;       ///< the graph's
 };
 
 } // namespace orrery::views

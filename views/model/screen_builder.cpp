@@ -151,6 +151,9 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u,
                    function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
     screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
+    // The last code stays until the new one is there: it is gone before anybody has read that it is being generated.
+    screen.code_pending = function && code == 0 && !s.jobs.empty() && llvm_.data && assembly_.data && machine_.data &&
+                          assembly_.data->subject == function->lowered.name && assembly_.data->line_count() > 0;
     const Key code_key{address(function),
                        code,
                        options.raw_ir ? 1u : 0u,
@@ -158,14 +161,19 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
                        number(options.backend_pass),
                        address(s.after_pass.listing),
                        options.att_syntax ? 1u : 0u};
-    screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
-    screen.assembly =
-        part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
+    if (screen.code_pending) {
+        screen.llvm = llvm_.data, screen.assembly = assembly_.data, screen.machine = machine_.data;
+    } else {
+        screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
+        screen.assembly =
+            part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
+        screen.machine = part(machine_, {address(function), code, function ? 0 : address(s.compiled)},
+                              [&] { return build_machine(s, options); });
+    }
     Key tree = text;
     add_text(tree, options.schedule.refusal);
     if (function) add_branches(tree, s, *function);
     screen.loops = part(loops_, std::move(tree), [&] { return build_loops(s, options); });
-    screen.machine = part(machine_, {address(function), code}, [&] { return build_machine(s, options); });
     Key inspected{address(shown_step(s, options.graph_step)), address(s.compiled), address(s.run)};
     add_origins(inspected, options.selection.origins);
     screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });

@@ -103,9 +103,10 @@ void LoopPanel::set_data(std::shared_ptr<const views::LoopViewData> data) {
 
 void LoopPanel::show_refusal(const QString& why) {
     refusal_->setText(why);
+    if (why.isEmpty()) return refusal_->hide(); // a style sheet costs milliseconds
     refusal_->setStyleSheet(QStringLiteral("color: %1; background: %2; border-top: 1px solid %3")
                                 .arg(theme().error.name(), theme().panel.name(), theme().hairline.name()));
-    refusal_->setVisible(!why.isEmpty());
+    refusal_->show();
 }
 
 void LoopPanel::changeEvent(QEvent* event) {

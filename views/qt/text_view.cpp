@@ -104,8 +104,11 @@ void TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
 }
 
 void TextView::set_selection(const views::Selection& selection, bool reveal) {
-    linked_ = views::linked_lines(*data_, selection);
-    by_line_ = !selection.tensor_lines.empty();
+    std::vector<int> lines = views::linked_lines(*data_, selection);
+    const bool by_line = !selection.tensor_lines.empty();
+    if (lines.empty() && linked_.empty()) return;
+    linked_ = std::move(lines);
+    by_line_ = by_line;
     if (reveal && !linked_.empty()) {
         const int first = verticalScrollBar()->value(), last = first + visible_rows() - 1;
         const bool seen = std::any_of(linked_.begin(), linked_.end(), [&](int line) {

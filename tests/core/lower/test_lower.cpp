@@ -1,3 +1,4 @@
+#include "core/graph/function_attrs.hpp"
 #include "core/lower/lower.hpp"
 #include "core/tensor/analysis.hpp"
 #include "tests/core/transform/graphs.hpp"
@@ -101,4 +102,74 @@ TEST_CASE("values that live together never share memory, others do", "[lower][pl
         REQUIRE(plan.arena_bytes >= plan.live_bytes_bound);
         REQUIRE(plan.arena_bytes <= 2 * plan.live_bytes_bound);
     }
+}
+
+namespace {
+
+const char* const kChain = R"(outputs ["y", "b"];
+fn main(x: f32[4,8]) -> (f32[4,8], f32[4,8]) {
+  a = softmax(x) {axis=1};
+  b = softmax(a) {axis=0};
+  c = softmax(b) {axis=1};
+  s = (c, a);
+  p = s[0];
+  q = s[1];
+  e = softmax(p) {axis=0};
+  d = add(e, q);
+  y = softmax(d) {axis=1};
+  t = (y, b);
+  return t;
+}
+)";
+
+runtime::Plan planned(const graph::Module& module) {
+    const auto model = lower::lower_module(module);
+    if (!model) FAIL(to_string(model.error()));
+    return lower::plan_memory(*model, std::vector<std::size_t>(model->functions.size(), 0));
+}
+
+std::vector<std::size_t> offsets(const runtime::Plan& plan) {
+    std::vector<std::size_t> out;
+    for (const runtime::Value& value : plan.values)
+        if (value.storage == runtime::Storage::Arena) out.push_back(value.offset);
+    return out;
+}
+
+} // namespace
+
+TEST_CASE("a graph's own plan of memory is kept, and a stale one made anew", "[lower][plan]") {
+    const graph::Module fused = apply("FuseOps", module_of(kChain));
+    const runtime::Plan own = planned(fused);
+    const graph::Module shared = apply("PlanMemory", fused), apart = apply("PlanMemory", fused, {{"reuse", "false"}});
+    CHECK(offsets(planned(shared)) == offsets(own));
+    CHECK(planned(shared).arena_bytes == own.arena_bytes);
+    const runtime::Plan wide = planned(apart);
+    CHECK(wide.arena_bytes > own.arena_bytes);
+    const std::vector<std::size_t> places = offsets(wide);
+    CHECK(std::set<std::size_t>(places.begin(), places.end()).size() == places.size());
+    // Planning again changes nothing; places of another program are not believed.
+    CHECK(apply("PlanMemory", shared).main == shared.main);
+    graph::Module stale = fused;
+    const graph::Function& main = fused.main;
+    for (const graph::Ints& wrong :
+         {graph::Ints{0, 0, 0, 0, 0, 0, 0, 0}, graph::Ints{}, graph::Ints{-64, 1, 64}, graph::Ints{1 << 30}}) {
+        stale.main = graph::make_function(main->name, main->params, main->bindings, main->result,
+                                          main->attrs.with(graph::kMemoryAttr, wrong));
+        CHECK(offsets(planned(stale)) == offsets(own));
+    }
+}
+
+TEST_CASE("workspaces are put around planned values", "[lower][plan]") {
+    const graph::Module module = apply("PlanMemory", apply("FuseOps", module_of(kChain)));
+    const auto model = lower::lower_module(module);
+    REQUIRE(model.has_value());
+    const runtime::Plan plan = lower::plan_memory(*model, std::vector<std::size_t>(model->functions.size(), 1000));
+    CHECK(offsets(plan) == offsets(planned(module)));
+    for (std::size_t s = 0; s < plan.steps.size(); ++s)
+        for (const runtime::Value& value : plan.values) {
+            const auto step = static_cast<std::int32_t>(s);
+            if (value.storage != runtime::Storage::Arena || value.first_step > step || value.last_step < step) continue;
+            const std::size_t at = plan.steps[s].workspace_offset;
+            CHECK((at >= value.offset + value.bytes || value.offset >= at + 1000));
+        }
 }

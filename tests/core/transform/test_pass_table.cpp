@@ -18,7 +18,8 @@ std::string row_of(const GraphPass& pass) {
     std::string options;
     for (const pass::OptionSpec& option : pass.options) options += (options.empty() ? "`" : ", `") + option.name + "`";
     std::string gives = pass.establishes ? describe(pass.establishes) : "";
-    if (pass.breaks) gives += std::string(gives.empty() ? "" : "; ") + "ends " + describe(pass.breaks);
+    const pass::Invariants ends = pass.breaks & ~pass::Invariants{kPlanned}; // all others end that one
+    if (ends) gives += std::string(gives.empty() ? "" : "; ") + "ends " + describe(ends);
     return "| `" + pass.name + "` | " + pass.summary + " | " + invariants(pass.requires_) + " | " +
            (gives.empty() ? "keeps all" : gives) + " | " + options + " |";
 }

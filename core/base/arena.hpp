@@ -1,0 +1,37 @@
+#pragma once
+// Places in one block of memory for what lives at known times.
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace orrery {
+
+inline constexpr std::size_t kArenaAlignment = 64; ///< of every place: a cache line
+
+/// Something that needs `bytes` of memory during steps [first, last].
+struct Tenant {
+    std::size_t bytes = 0; ///< a multiple of kArenaAlignment; see arena_bytes
+    std::int32_t first = 0, last = 0;
+    std::size_t offset = 0;
+    bool placed = false; ///< `offset` is given
+};
+
+/// Rounded up to whole cache lines.
+[[nodiscard]] constexpr std::size_t arena_bytes(std::size_t bytes) {
+    return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
+}
+
+/// Gives every tenant that has no place one: largest first, each at the lowest offset free of those that live at the
+/// same time. Returns the end of the last place. The same input gives the same places.
+/// Source: greedy by size, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020,
+/// section 5.
+[[nodiscard]] std::size_t place_tenants(std::vector<Tenant>& tenants);
+
+/// Whether no two tenants share memory at the same time.
+[[nodiscard]] bool places_are_apart(const std::vector<Tenant>& tenants);
+
+/// The most bytes that live at one of `steps` steps: no placement needs less. Pre: every `last` is below `steps`.
+[[nodiscard]] std::size_t most_live_bytes(const std::vector<Tenant>& tenants, std::size_t steps);
+
+} // namespace orrery
