@@ -53,8 +53,11 @@ class MainWindow : public QMainWindow {
     [[nodiscard]] const views::Selection& selection() const { return selection_; }
     /// True when the last screen of the workbench is shown.
     [[nodiscard]] bool up_to_date() const { return !pending_.isActive(); }
+    /// The same for all of it, the strip included.
+    [[nodiscard]] bool at_rest() const { return up_to_date() && !strip_pending_.isActive(); }
 
   protected:
+    bool event(QEvent* event) override;
     void closeEvent(QCloseEvent* event) override;
     void dragEnterEvent(QDragEnterEvent* event) override;
     void dragLeaveEvent(QDragLeaveEvent* event) override;
@@ -116,7 +119,9 @@ class MainWindow : public QMainWindow {
     std::vector<views::Selection> trail_; ///< selections visited, for back and forward
     std::size_t trail_at_ = 0;
     QTimer pending_;           ///< one update a frame, however many screens arrive
-    QElapsedTimer last_shown_; ///< since the last update
+    QTimer strip_pending_;     ///< the strip follows the texts, which are what is looked at after an edit
+    QElapsedTimer last_drawn_; ///< since the end of the last update
+    qint64 drawing_ms_ = 0;    ///< what it took
     int errors_seen_ = 0;
 };
 

@@ -48,7 +48,7 @@ bool wait_until_shown(const SessionWorkbench& workbench, MainWindow& window) {
         loop.exec();
         // Twice in a row: work may follow from the screen just shown (the code of the function it chose).
         const bool idle = workbench.idle() && (!window.shows_vta() || window.vta()->idle());
-        calm = idle && window.up_to_date() ? calm + 1 : 0;
+        calm = idle && window.at_rest() ? calm + 1 : 0;
         if (calm >= 3) return true;
     }
     return false;

@@ -4,6 +4,8 @@
 #include <QHBoxLayout>
 #include <QSplitter>
 
+#include <utility>
+
 namespace orrery::app {
 
 MemoryPanel::MemoryPanel(QWidget* parent) : QWidget(parent), data_(std::make_shared<views::MemoryViewData>()) {
@@ -63,9 +65,10 @@ void MemoryPanel::set_selection(const views::Selection& selection) {
     };
     if (state_.selected >= 0 && state_.selected < static_cast<int>(data_->boxes.size()) && meant(state_.selected))
         return;
-    state_.selected = -1;
+    const int before = std::exchange(state_.selected, -1);
     for (int i = 0; i < static_cast<int>(data_->boxes.size()) && state_.selected < 0; ++i)
         if (meant(i)) state_.selected = i;
+    if (state_.selected == before) return;
     table_->select_row(state_.selected);
     canvas_->request_frame();
 }

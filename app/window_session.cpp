@@ -400,13 +400,14 @@ void SessionWorkbench::edit_trace(const session::TraceEdit& edit) {
         options_.schedule.refusal = done.error().message + (done.error().hint.empty() ? "" : ": " + done.error().hint);
         return request();
     }
-    session_->edit(session::describe(edit, function->trace), [&](session::Recipe& now) { now = std::move(recipe); });
+    const bool changed = session_->edit(session::describe(edit, function->trace),
+                                        [&](session::Recipe& now) { now = std::move(recipe); });
     // Work among the first steps goes on there; any other edit is judged by what comes out in the end.
     const bool inside = edit.what == session::TraceEdit::What::Insert && options_.tensor_step >= 0;
     options_.tensor_step = inside ? static_cast<int>(edit.at) + 1 : -1;
     if (options_.selected_stage >= views::kTensorStages && options_.selected_stage < views::kCodeStages)
         options_.selected_stage = inside ? views::kTensorStages + options_.tensor_step : -1;
-    request();
+    if (!changed) request(); // otherwise the snapshot to come is what is shown next
 }
 
 // ---------------------------------------------------------------------------------------- comparing

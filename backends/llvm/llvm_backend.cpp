@@ -106,7 +106,7 @@ class LlvmBackend final : public Backend {
     }
 
     [[nodiscard]] Result<FunctionCode> list_all(const tensor::Program& program, const Target& target,
-                                                const BuildOptions& options) const override {
+                                                const BuildOptions& options, const CodeSink& early) const override {
         ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
         ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
         require_well_formed(*unit);
@@ -117,8 +117,13 @@ class LlvmBackend final : public Backend {
         code.optimized_ir = codegen::read_ir(text_of(*unit->module));
         const std::string text = codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly);
         codegen::AssemblyListing assembly = codegen::read_assembly(text);
+        code.assembly = assembly.listing;
+        if (early) {
+            code.cost_pending = true;
+            early(code);
+            code.cost_pending = false;
+        }
         codegen::describe_machine_code(text, assembly, *unit->machine, code);
-        code.assembly = std::move(assembly.listing);
         return code;
     }
 

@@ -420,7 +420,8 @@ std::shared_ptr<const FunctionCode> Compiler::code_if_ready(const Recipe& recipe
     return kept ? std::shared_ptr<const FunctionCode>(kept, &kept->code) : nullptr;
 }
 
-Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe, const FunctionPtr& function) {
+Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe, const FunctionPtr& function,
+                                                           const CodeSink& early) {
     ORRERY_CHECK_OK(state_->check_target(recipe));
     ORRERY_TRY(const std::shared_ptr<const KeptCode> kept,
                state_->cache.get<KeptCode>(code_key(recipe, function), {}, [&]() -> Result<StageCache::Made<KeptCode>> {
@@ -432,7 +433,7 @@ Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe,
                        made->code.ir = made->code.optimized_ir = made->code.assembly = listing;
                        return StageCache::Made<KeptCode>{made, listing.lines.size() * kNodeBytes};
                    }
-                   ORRERY_TRY(made->code, backend().list_all(function->program(), recipe.target, recipe.build));
+                   ORRERY_TRY(made->code, backend().list_all(function->program(), recipe.target, recipe.build, early));
                    const FunctionCode& code = made->code;
                    std::size_t bytes = code.cost.instructions.size() * sizeof(InstructionCost);
                    for (const Listing* listing : {&code.ir, &code.optimized_ir, &code.assembly, &code.att})

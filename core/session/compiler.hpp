@@ -42,7 +42,9 @@ class Compiler {
     [[nodiscard]] Result<Functions> functions(const Recipe& recipe, const graph::Module& fused,
                                               const Progress& progress);
 
-    [[nodiscard]] Result<std::shared_ptr<const FunctionCode>> code(const Recipe& recipe, const FunctionPtr& function);
+    /// `early`: see Backend::list_all; not called for code that was made before.
+    [[nodiscard]] Result<std::shared_ptr<const FunctionCode>> code(const Recipe& recipe, const FunctionPtr& function,
+                                                                   const CodeSink& early = {});
     /// The same when it was generated before and is still kept; null otherwise. Never waits.
     [[nodiscard]] std::shared_ptr<const FunctionCode> code_if_ready(const Recipe& recipe, const FunctionPtr& function);
     /// The backend's IR after one of its own passes, an index into FunctionCode::passes.

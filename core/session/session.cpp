@@ -318,10 +318,16 @@ struct Session::State {
             if (it == draft.functions.end() || draft.code.contains(name)) return {};
             function = *it;
         }
-        ORRERY_TRY(const std::shared_ptr<const FunctionCode> code, compiler->code(recipe, function));
-        update(current, [&](Snapshot& next) {
-            if (std::ranges::find(next.functions, function) != next.functions.end()) next.code[name] = code;
-        });
+        const auto show = [&](const std::shared_ptr<const FunctionCode>& code) {
+            update(current, [&](Snapshot& next) {
+                if (std::ranges::find(next.functions, function) != next.functions.end()) next.code[name] = code;
+            });
+        };
+        ORRERY_TRY(const std::shared_ptr<const FunctionCode> code,
+                   compiler->code(recipe, function, [&show](const FunctionCode& early) {
+                       show(std::make_shared<const FunctionCode>(early));
+                   }));
+        show(code);
         return {};
     }
 
@@ -414,15 +420,16 @@ void Session::close() {
     state_->publish(lock);
 }
 
-void Session::edit(std::string label, const std::function<void(Recipe&)>& change) {
+bool Session::edit(std::string label, const std::function<void(Recipe&)>& change) {
     const Recipe before = state_->draft_recipe();
     Recipe after = before;
     change(after);
-    if (after == before) return;
+    if (after == before) return false;
     const bool same_model = after.model == before.model && after.builtin == before.builtin;
     state_->past.push_back({std::move(label), before});
     state_->future.clear();
     state_->restart(std::move(after), "compiling", same_model);
+    return true;
 }
 
 void Session::undo() {

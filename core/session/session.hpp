@@ -28,8 +28,9 @@ class Session {
     void open_recipe(Recipe recipe);
     void close();
 
-    /// Changes the recipe, undoably. `label` is what Undo calls it.
-    void edit(std::string label, const std::function<void(Recipe&)>& change);
+    /// Changes the recipe, undoably. `label` is what Undo calls it. False when the change left it as it was: then no
+    /// snapshot follows.
+    bool edit(std::string label, const std::function<void(Recipe&)>& change);
     void undo();
     void redo();
     /// Undoes or redoes up to that entry of Snapshot::history.

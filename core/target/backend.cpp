@@ -7,7 +7,7 @@ Hash BuildOptions::hash() const {
 }
 
 Result<FunctionCode> Backend::list_all(const tensor::Program& program, const Target& target,
-                                       const BuildOptions& options) const {
+                                       const BuildOptions& options, const CodeSink&) const {
     FunctionCode code;
     ORRERY_TRY(code.ir, list(program, target, options, ListingKind::BackendIr));
     ORRERY_TRY(code.optimized_ir, list(program, target, options, ListingKind::OptimizedIr));

@@ -8,6 +8,7 @@
 #include "core/target/target.hpp"
 #include "core/tensor/node.hpp"
 
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -58,7 +59,9 @@ struct FunctionCode {
     Listing att;                     ///< the assembly in AT&T's syntax, line by line; empty where there is one syntax
     std::vector<BackendPass> passes; ///< the backend's own, in order
     CodeCost cost;                   ///< of the assembly
+    bool cost_pending = false;       ///< `cost` and `att` are still to come
 };
+using CodeSink = std::function<void(const FunctionCode&)>;
 
 /// Code in this process's memory; lives while any kernel of it may run.
 class LoadedCode {
@@ -82,9 +85,10 @@ class Backend {
                                                        const BuildOptions& options, const Progress& progress) const = 0;
     [[nodiscard]] virtual Result<Listing> list(const tensor::Program& program, const Target& target,
                                                const BuildOptions& options, ListingKind kind) const = 0;
-    /// All listings at once: one run of the passes instead of one each.
+    /// All listings at once: one run of the passes instead of one each. `early`, when given, is called once with the
+    /// listings while what they cost is worked out.
     [[nodiscard]] virtual Result<FunctionCode> list_all(const tensor::Program& program, const Target& target,
-                                                        const BuildOptions& options) const;
+                                                        const BuildOptions& options, const CodeSink& early = {}) const;
     /// The passes that `compile` runs, in order, each with what it did. A backend that has none says so.
     [[nodiscard]] virtual Result<std::vector<BackendPass>>
     list_passes(const tensor::Program& program, const Target& target, const BuildOptions& options) const;

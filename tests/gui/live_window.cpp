@@ -30,7 +30,7 @@ void LiveWindow::settle() {
     int calm = 0;
     REQUIRE(QTest::qWaitFor(
         [&] {
-            calm = workbench.idle() && window.up_to_date() ? calm + 1 : 0;
+            calm = workbench.idle() && window.at_rest() ? calm + 1 : 0;
             return calm > 5;
         },
         120'000));

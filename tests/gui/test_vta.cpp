@@ -43,7 +43,7 @@ struct Vta {
         REQUIRE(QTest::qWaitFor(
             [&] {
                 QApplication::processEvents();
-                calm = page.idle() && window.up_to_date() ? calm + 1 : 0;
+                calm = page.idle() && window.at_rest() ? calm + 1 : 0;
                 return calm > 3;
             },
             60'000));

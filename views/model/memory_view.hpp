@@ -19,6 +19,7 @@ struct MemoryBox {
     OperatorKind kind = OperatorKind::Other;    ///< of the step that writes it
     OriginSet origins;
     bool workspace = false; ///< scratch of one step
+    friend bool operator==(const MemoryBox&, const MemoryBox&) = default;
 };
 
 struct MemoryViewData {
@@ -30,6 +31,7 @@ struct MemoryViewData {
     std::uint64_t constant_bytes = 0;
     std::string summary; ///< "9.2 MB for 61 values; 4 % above the least possible"
     std::string empty_reason = "Once the model is compiled, its buffers are drawn here over time.";
+    friend bool operator==(const MemoryViewData&, const MemoryViewData&) = default;
 };
 
 /// "9.2 MB", "812 B"; powers of 1024.

@@ -5,6 +5,7 @@
 #include "core/session/schedule_edit.hpp"
 
 #include <algorithm>
+#include <concepts>
 
 namespace orrery::views {
 namespace {
@@ -36,9 +37,9 @@ void add_functions(Key& key, const session::Snapshot& snapshot) {
     key.push_back(number(-1));
 }
 
-Key stages_key(const session::Snapshot& s, const ViewOptions& o) {
+Key stages_key(const session::Snapshot& s, const ViewOptions& o, std::uint64_t compiled) {
     const session::FunctionPtr function = shown_function(s, o.function);
-    Key key{number(o.selected_stage), address(function),      code_address(s, function), address(s.compiled),
+    Key key{number(o.selected_stage), address(function),      code_address(s, function), compiled,
             s.jobs.empty() ? 0u : 1u, address(s.step_checks), address(s.bisection),      address(s.history)};
     for (const auto& step : s.steps) key.push_back(address(step));
     key.push_back(number(static_cast<std::int64_t>(s.recipe.passes.size())));
@@ -112,8 +113,18 @@ ScreenBuilder::ScreenBuilder(std::shared_ptr<layout::LayoutEngine> layouts)
     : layouts_(std::move(layouts)), start_(std::make_shared<StartViewData>(build_start())) {}
 
 template <class T, class Build> std::shared_ptr<const T> ScreenBuilder::part(Part<T>& kept, Key key, Build&& build) {
-    if (!kept.data || kept.key != key) kept = {std::move(key), std::make_shared<const T>(build())};
+    if (kept.data && kept.key == key) return kept.data;
+    auto built = std::make_shared<const T>(build());
+    if constexpr (std::equality_comparable<T>)
+        if (kept.data && *kept.data == *built) built = kept.data; // nothing to draw anew
+    kept = {std::move(key), std::move(built)};
     return kept.data;
+}
+
+/// What is drawn of a compiled model stays while an edit is compiled: it is seldom another, and soon there.
+void ScreenBuilder::follow_compiled(const session::Snapshot& s) {
+    const bool under_way = !s.compiled && !s.jobs.empty() && s.has_model() && last_ && last_->title == s.title;
+    if (!under_way) compiled_ = s.compiled;
 }
 
 Key ScreenBuilder::graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& o) {
@@ -146,13 +157,16 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty());
     const session::FunctionPtr function = shown_function(s, options.function);
     const std::uint64_t code = code_address(s, function);
-    screen.stages = part(stages_, stages_key(s, options), [&] { return build_stages(s, options); });
     // Without a function the text says why there is none.
     const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u,
                    function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
     screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
+    follow_compiled(s);
     // The last code stays until the new one is there: it is gone before anybody has read that it is being generated.
-    screen.code_pending = function && code == 0 && !s.jobs.empty() && llvm_.data && assembly_.data && machine_.data &&
+    const auto made = function ? s.code.find(function->lowered.name) : s.code.end();
+    const bool cost_pending = made != s.code.end() && made->second->cost_pending; // and AT&T's syntax
+    screen.code_pending = function && (code == 0 || (cost_pending && options.att_syntax)) && !s.jobs.empty() &&
+                          llvm_.data && assembly_.data && machine_.data &&
                           assembly_.data->subject == function->lowered.name && assembly_.data->line_count() > 0;
     const Key code_key{address(function),
                        code,
@@ -162,23 +176,28 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
                        address(s.after_pass.listing),
                        options.att_syntax ? 1u : 0u};
     if (screen.code_pending) {
+        screen.stages = stages_.data; // it lists the passes that made the code
         screen.llvm = llvm_.data, screen.assembly = assembly_.data, screen.machine = machine_.data;
     } else {
+        screen.stages =
+            part(stages_, stages_key(s, options, address(compiled_)), [&] { return build_stages(s, options); });
         screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
         screen.assembly =
             part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
-        screen.machine = part(machine_, {address(function), code, function ? 0 : address(s.compiled)},
-                              [&] { return build_machine(s, options); });
+        screen.machine = cost_pending && machine_.data
+                             ? machine_.data
+                             : part(machine_, {address(function), code, function ? 0 : address(s.compiled)},
+                                    [&] { return build_machine(s, options); });
     }
     Key tree = text;
     add_text(tree, options.schedule.refusal);
     if (function) add_branches(tree, s, *function);
     screen.loops = part(loops_, std::move(tree), [&] { return build_loops(s, options); });
-    Key inspected{address(shown_step(s, options.graph_step)), address(s.compiled), address(s.run)};
+    Key inspected{address(shown_step(s, options.graph_step)), address(compiled_), address(s.run)};
     add_origins(inspected, options.selection.origins);
     screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });
-    screen.memory = part(memory_, {address(s.compiled)}, [&] { return build_memory(s); });
-    screen.run = part(run_, {address(s.run), address(s.check), address(s.compiled)}, [&] { return build_run(s); });
+    screen.memory = part(memory_, {address(compiled_)}, [&] { return build_memory(s); });
+    screen.run = part(run_, {address(s.run), address(s.check), address(compiled_)}, [&] { return build_run(s); });
     screen.problems = part(problems_, problems_key(s), [&] { return build_problems(s.problems); });
     Key steps;
     for (const auto& step : s.steps) steps.push_back(address(step));

@@ -61,6 +61,7 @@ class ScreenBuilder {
         std::shared_ptr<const T> data;
     };
     template <class T, class Build> std::shared_ptr<const T> part(Part<T>& kept, Key key, Build&& build);
+    void follow_compiled(const session::Snapshot& snapshot);
 
     /// A graph that was drawn before; its snapshots keep the addresses in its key alive.
     struct Drawn {
@@ -84,6 +85,8 @@ class ScreenBuilder {
     CostBook costs_;
     std::list<Drawn> drawn_;                          ///< of the current recipe, most recent first
     session::SnapshotPtr last_, last_graph_snapshot_; ///< keep the addresses in keys alive
+    /// The compiled model that is drawn: the last one while an edit of the same model is compiled.
+    std::shared_ptr<const session::CompiledModel> compiled_;
     Part<StagesViewData> stages_;
     Part<TextViewData> tensor_, llvm_, assembly_;
     Part<LoopViewData> loops_;

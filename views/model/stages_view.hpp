@@ -43,6 +43,7 @@ struct StageStep {
     std::string error;    ///< why it failed
     std::vector<StageOption> options;
     StageState state = StageState::Done;
+    friend bool operator==(const StageStep&, const StageStep&) = default;
 };
 
 struct StageSection {

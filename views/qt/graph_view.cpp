@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 // Outline: data and selection; view (zoom, fit); painting and minimap; mouse; keys; search.
 
@@ -121,8 +122,10 @@ int GraphView::find_like(const std::string& name, const OriginSet& origins) cons
 }
 
 void GraphView::set_selection(const views::Selection& selection, bool reveal_it) {
+    std::vector<int> linked = views::linked_nodes(*data_, selection);
+    const bool same = selection == selection_ && linked == linked_;
     selection_ = selection;
-    linked_ = views::linked_nodes(*data_, selection);
+    linked_ = std::move(linked);
     if (active_ >= 0 && !std::binary_search(linked_.begin(), linked_.end(), active_)) active_ = -1;
     if (active_ < 0 && linked_.size() == 1) {
         active_ = linked_.front();
@@ -130,12 +133,11 @@ void GraphView::set_selection(const views::Selection& selection, bool reveal_it)
         wanted_origins_ = data_->nodes[static_cast<std::size_t>(active_)].origins;
     }
     if (reveal_it && !linked_.empty()) reveal(linked_);
-    update();
+    if (!same) update();
 }
 
 void GraphView::set_heat(bool on) {
-    heat_ = on;
-    update();
+    if (std::exchange(heat_, on) != on) update();
 }
 
 void GraphView::publish(int index) {

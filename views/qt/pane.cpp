@@ -9,6 +9,7 @@
 #include <QVBoxLayout>
 
 #include <algorithm>
+#include <utility>
 
 namespace orrery::qt {
 namespace {
@@ -32,13 +33,11 @@ void PaneHeader::set_title(const QString& title) {
 }
 
 void PaneHeader::set_subject(const QString& subject) {
-    subject_ = subject;
-    speak();
+    if (std::exchange(subject_, subject) != subject) speak();
 }
 
 void PaneHeader::set_note(const QString& note) {
-    note_ = note;
-    speak();
+    if (std::exchange(note_, note) != note) speak();
 }
 
 void PaneHeader::speak() {

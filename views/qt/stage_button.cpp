@@ -39,13 +39,15 @@ StageButton::StageButton(QWidget* parent) : QAbstractButton(parent) {
 }
 
 void StageButton::set_step(const views::StageStep& step, bool expand) {
+    if (expand == expand_ && step == step_) return;
+    const QSize before = sizeHint();
     step_ = step;
     expand_ = expand;
     const QString line = second_line(step);
     setAccessibleName(text_of(step.name));
     setAccessibleDescription(step.check.empty() ? line : line + QStringLiteral(", error ") + text_of(step.check));
     setToolTip(step.tooltip.empty() ? text_of(step.name) + u'\n' + line : text_of(step.tooltip));
-    updateGeometry();
+    if (sizeHint() != before) updateGeometry();
     update();
 }
 

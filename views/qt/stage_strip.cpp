@@ -89,17 +89,8 @@ void StageStrip::build_tools() {
 
 void StageStrip::set_data(std::shared_ptr<const views::StagesViewData> data) {
     if (!data || data == data_) return;
-    const auto same_shape = [&] {
-        if (data->sections.size() != data_->sections.size()) return false;
-        for (std::size_t i = 0; i < data->sections.size(); ++i)
-            if (data->sections[i].title != data_->sections[i].title ||
-                data->sections[i].steps.size() != data_->sections[i].steps.size())
-                return false;
-        return true;
-    };
-    const bool keep = same_shape();
     data_ = std::move(data);
-    if (!keep || buttons_.empty()) return rebuild();
+    if (!fit_sections()) return rebuild();
     std::size_t next = 0;
     for (const views::StageSection& section : data_->sections)
         for (const views::StageStep& step : section.steps) buttons_[next++]->set_step(step, expanded_);
@@ -125,6 +116,39 @@ void StageStrip::focus_filter() {
     filter_->selectAll();
 }
 
+StageButton* StageStrip::make_button() {
+    auto* button = new StageButton;
+    button->installEventFilter(this);
+    connect(button, &StageButton::clicked, this, [this, button] { send(views::SelectStage{button->step().id}); });
+    return button;
+}
+
+bool StageStrip::fit_sections() {
+    if (buttons_.empty() || data_->sections.size() != sections_.size()) return false;
+    auto* row = static_cast<QHBoxLayout*>(row_->layout());
+    buttons_.clear();
+    for (std::size_t i = 0; i < sections_.size(); ++i) {
+        auto& [label, buttons] = sections_[i];
+        if (const QString title = text_of(data_->sections[i].title).toUpper(); label->text() != title)
+            label->setText(title);
+        const std::size_t wanted = data_->sections[i].steps.size();
+        while (buttons.size() > wanted) {
+            if (buttons.back() == dragged_) end_drag();
+            buttons.back()->hide();
+            row->removeWidget(buttons.back());
+            buttons.back()->deleteLater(); // it may be what was clicked
+            buttons.pop_back();
+        }
+        for (int at = row->indexOf(buttons.empty() ? static_cast<QWidget*>(label) : buttons.back());
+             buttons.size() < wanted;) {
+            buttons.push_back(make_button());
+            row->insertWidget(++at, buttons.back());
+        }
+        buttons_.insert(buttons_.end(), buttons.begin(), buttons.end());
+    }
+    return true;
+}
+
 void StageStrip::rebuild() {
     end_drag();
     buttons_.clear();
@@ -147,11 +171,8 @@ void StageStrip::rebuild() {
         row->addWidget(label);
         sections_.push_back({label, {}});
         for (const views::StageStep& step : section.steps) {
-            auto* button = new StageButton(content);
+            StageButton* button = make_button();
             button->set_step(step, expanded_);
-            button->installEventFilter(this);
-            connect(button, &StageButton::clicked, this,
-                    [this, button] { send(views::SelectStage{button->step().id}); });
             row->addWidget(button);
             buttons_.push_back(button);
             sections_.back().second.push_back(button);

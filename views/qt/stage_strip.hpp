@@ -93,6 +93,9 @@ class StageStrip : public QWidget {
   private:
     void build_tools();
     void rebuild();
+    StageButton* make_button();
+    /// Makes and deletes buttons at the ends of sections. False when the sections are others.
+    bool fit_sections();
     void apply_filter();
     void show_selected();
     void send(const views::Command& command) const {

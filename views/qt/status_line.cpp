@@ -12,6 +12,7 @@
 namespace orrery::qt {
 namespace {
 constexpr int kHeight = 28;
+constexpr int kPatienceMs = 200; // shorter jobs come and go unsaid; UX.md: waits over 300 ms show what they do
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 } // namespace
 
@@ -54,6 +55,9 @@ StatusLine::StatusLine(QWidget* parent) : QWidget(parent) {
     connect(cancel_, &QToolButton::clicked, this, [this] {
         if (sink_) sink_(views::CancelJobs{});
     });
+    patience_.setSingleShot(true);
+    patience_.setInterval(kPatienceMs);
+    connect(&patience_, &QTimer::timeout, this, &StatusLine::render_job);
     render();
 }
 
@@ -70,19 +74,32 @@ void StatusLine::show_hint(const QString& text) {
 }
 
 void StatusLine::render() {
-    const QString colour = theme().tone(data_.check_tone).name();
+    const QColor colour = theme().tone(data_.check_tone);
     const auto set = [](QLabel* label, const QString& text) {
         label->setText(text);
         label->setVisible(!text.isEmpty());
     };
     set(dot_, data_.check.empty() ? QString() : QStringLiteral("●"));
-    dot_->setStyleSheet(QStringLiteral("color: %1; font-size: 10px").arg(colour));
     set(check_, text_of(data_.check));
-    check_->setStyleSheet(QStringLiteral("color: %1").arg(colour));
+    if (colour != colour_) { // a style sheet costs milliseconds
+        colour_ = colour;
+        dot_->setStyleSheet(QStringLiteral("color: %1; font-size: 10px").arg(colour.name()));
+        check_->setStyleSheet(QStringLiteral("color: %1").arg(colour.name()));
+    }
     set(rebuilt_, text_of(data_.rebuilt));
     set(speed_, text_of(data_.speed));
-    set(job_, text_of(data_.job));
+    if (!data_.job.empty() && job_->isHidden()) {
+        if (!patience_.isActive()) patience_.start();
+        return;
+    }
+    patience_.stop();
+    render_job();
+}
+
+void StatusLine::render_job() {
     const bool running = !data_.job.empty();
+    job_->setText(text_of(data_.job));
+    job_->setVisible(running);
     bar_->setVisible(running);
     cancel_->setVisible(running && data_.can_cancel);
     if (!running) return;

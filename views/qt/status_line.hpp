@@ -4,6 +4,8 @@
 #include "views/model/command.hpp"
 #include "views/model/panels.hpp"
 
+#include <QColor>
+#include <QTimer>
 #include <QWidget>
 
 class QLabel;
@@ -28,8 +30,11 @@ class StatusLine : public QWidget {
 
   private:
     void render();
+    void render_job();
     views::StatusViewData data_;
     views::CommandSink sink_;
+    QColor colour_;   ///< of the check
+    QTimer patience_; ///< runs while a job is too young to be told of
     QLabel* dot_ = nullptr;
     QLabel* check_ = nullptr;
     QLabel* rebuilt_ = nullptr;

@@ -116,7 +116,9 @@ fn main(x: f32[4,8]) -> (f32[4,8], f32[4,8]) {
   q = s[1];
   e = softmax(p) {axis=0};
   d = add(e, q);
-  y = softmax(d) {axis=1};
+  g = softmax(d) {axis=0};
+  h = softmax(g) {axis=1};
+  y = softmax(h) {axis=0};
   t = (y, b);
   return t;
 }
