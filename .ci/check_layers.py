@@ -43,6 +43,7 @@ FENCES = {
     "LLVM": (r"(llvm|llvm-c|lld)/.*", r"backends/llvm/[^/]*\.cpp"),
     "oneDNN": (r"(oneapi/dnnl/)?dnnl\w*\.hp*", r"backends/dnnl/.*"),
     "SQLite": (r"sqlite3\.h", r".*\.cpp"),
+    "gRPC": (r"grpc(pp)?/.*|.*\.grpc\.pb\.h", r"core/tuning/worker_channel\.cpp"),
     "<iostream>, <regex>": (r"iostream|regex", r".*\.(cpp|c)"),
 }
 # Libraries for one file of the whole project.

@@ -70,7 +70,7 @@ orrery_precompiled(cold OPTIONS -O1 HEADERS ${ORRERY_STD_HEADERS})
 # Folders that run once a model or once a click, or wait for others: tables of operators, converters, passes, widgets, commands, the
 # session, the writer of LLVM IR. -O1 compiles them in four fifths of the time.
 set(ORRERY_COLD app_conformance app_io backend_dnnl backend_llvm core_frontends_onnx core_lower core_ops core_schedule
-  core_session core_transform views_model)
+  core_session core_transform core_tuning views_model)
 
 # orrery_library(core_graph a.cpp b.cpp LINKS orrery::core_base): static library orrery_core_graph, alias orrery::core_graph.
 # PRECOMPILED names another precompiled header than the one for hot or cold code.

@@ -1,0 +1,152 @@
+// A process that runs kernels: it answers, crashes, hangs, is cancelled, is killed, and there is always another.
+
+#include "core/tensor/analysis.hpp"
+#include "core/tuning/worker.hpp"
+#include "tests/core/tuning/programs.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <csignal>
+
+#include <sys/types.h>
+
+using namespace orrery;
+using namespace orrery::tuning;
+using namespace orrery::tuning_test;
+
+namespace {
+
+/// What the interpreter says the results are.
+std::vector<NDArray> interpreted(const tensor::Program& program, std::uint64_t seed) {
+    std::vector<NDArray> arguments = draw_arguments(arguments_of(program), seed).value();
+    REQUIRE(tensor::interpret(program, arguments));
+    return {arguments.begin() + static_cast<std::ptrdiff_t>(program->input_count), arguments.end()};
+}
+
+void require_right(Worker& worker) {
+    const WorkerRun run = worker.run(request_for(doubles()), {}).value();
+    INFO(run.reason);
+    REQUIRE(run.outcome == Outcome::Ok);
+    REQUIRE(run.report.milliseconds.size() == 3);
+    REQUIRE(run.report.outputs.size() == 1);
+    const Difference difference = compare(run.report.outputs[0], interpreted(doubles(), 1)[0]);
+    REQUIRE(difference.same_type);
+    REQUIRE(difference.max_abs == 0);
+}
+
+bool alive(int pid) { return pid > 0 && ::kill(pid, 0) == 0; }
+
+} // namespace
+
+TEST_CASE("a kernel is run in another process, kept warm", "[tuning][worker]") {
+    Worker worker;
+    CHECK(worker.process() == 0);
+    require_right(worker);
+    const int pid = worker.process();
+    CHECK(alive(pid));
+    CHECK(pid != ::getpid());
+    require_right(worker);
+    CHECK(worker.process() == pid);
+    CHECK(worker.started() == 1);
+    const WorkerHost host = worker.host({}).value();
+    CHECK(host.cores >= 1);
+    CHECK_FALSE(host.machine.empty());
+    CHECK_FALSE(host.version.empty());
+    // Runs end where they are told to.
+    RunRequest many = request_for(doubles());
+    many.least_runs = 20, many.most_runs = 20;
+    CHECK(worker.run(many, {}).value().report.milliseconds.size() == 20);
+    RunRequest parallel = request_for(tensor::parse_program("fn p(x: f32[64]) -> (y: f32[64]) {\nparallel i in 64 { "
+                                                            "y[i] = x[i] * 2.0 }\n}")
+                                          .value());
+    parallel.threads = 3;
+    const WorkerRun done = worker.run(parallel, {}).value();
+    REQUIRE(done.outcome == Outcome::Ok);
+    CHECK(compare(done.report.outputs[0], interpreted(doubles(), 1)[0]).max_abs == 0);
+}
+
+TEST_CASE("a crash is an outcome, and the next kernel runs", "[tuning][worker]") {
+    Worker worker;
+    const WorkerRun run = worker.run(request_for(crashes()), {}).value();
+    CHECK(run.outcome == Outcome::Crashed);
+    CHECK(run.reason.find("signal 11") != std::string::npos);
+    CHECK(worker.process() == 0);
+    require_right(worker);
+    CHECK(worker.started() == 2);
+    CHECK(worker.run(request_for(crashes()), {}).value().outcome == Outcome::Crashed);
+    require_right(worker);
+}
+
+TEST_CASE("a kernel that does not end is ended", "[tuning][worker]") {
+    Worker worker;
+    require_right(worker);
+    const int pid = worker.process();
+    RunRequest request = request_for(hangs());
+    request.deadline_seconds = 0.3;
+    const WorkerRun run = worker.run(request, {}).value();
+    CHECK(run.outcome == Outcome::TimedOut);
+    CHECK_FALSE(run.reason.empty());
+    CHECK_FALSE(alive(pid));
+    require_right(worker);
+}
+
+TEST_CASE("a run is cancelled while it is under way", "[tuning][worker]") {
+    Worker worker;
+    std::stop_source source;
+    int seen = 0;
+    const Progress progress{source.get_token(), [&](std::string_view what, double) {
+                                if (what.starts_with("running") && ++seen == 2) source.request_stop();
+                            }};
+    CHECK(worker.run(request_for(hangs()), progress).error().code == Code::Cancelled);
+    CHECK(worker.process() == 0);
+    // Before it begins, too.
+    CHECK(worker.run(request_for(hangs()), progress).error().code == Code::Cancelled);
+    require_right(worker);
+}
+
+TEST_CASE("a worker that is killed from outside is replaced", "[tuning][worker]") {
+    Worker worker;
+    require_right(worker);
+    const int pid = worker.process();
+    ::kill(pid, SIGKILL);
+    // The next run finds it dead, or dying.
+    const Result<WorkerRun> next = worker.run(request_for(doubles()), {});
+    REQUIRE(next);
+    CHECK((next->outcome == Outcome::Ok || next->outcome == Outcome::Crashed));
+    require_right(worker);
+    CHECK(worker.started() == 2);
+}
+
+TEST_CASE("no process is left when a worker is given up", "[tuning][worker]") {
+    int pid = 0;
+    {
+        Worker worker;
+        require_right(worker);
+        pid = worker.process();
+    }
+    CHECK_FALSE(alive(pid));
+}
+
+TEST_CASE("what cannot be started or loaded is told", "[tuning][worker]") {
+    Worker missing({.program = "/no/such/program"});
+    CHECK(missing.run(request_for(doubles()), {}).error().code == Code::ProcessFailed);
+    Worker ends({.program = "/bin/false"});
+    CHECK(ends.run(request_for(doubles()), {}).error().code == Code::ProcessFailed);
+    Worker talks({.program = "/bin/echo"});
+    CHECK(talks.host({}).error().code == Code::ProcessFailed);
+    Worker worker;
+    RunRequest broken = request_for(doubles());
+    broken.object.object = "no object file";
+    CHECK(worker.run(broken, {}).value().outcome == Outcome::CompileError);
+    RunRequest large = request_for(doubles());
+    large.arguments[0].shape = {std::int64_t{1} << 40};
+    CHECK(worker.run(large, {}).error().code == Code::LimitExceeded);
+    require_right(worker);
+}
+
+TEST_CASE("what a kernel may not rely on is not zero", "[tuning][worker]") {
+    Worker worker;
+    const WorkerRun run = worker.run(request_for(forgets()), {}).value();
+    REQUIRE(run.outcome == Outcome::Ok);
+    CHECK(std::isnan(run.report.outputs[0].as_double(0)));
+}
