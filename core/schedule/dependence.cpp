@@ -24,6 +24,7 @@ bool commutes(BinaryOp op) {
 class TouchCollector final : public Visitor {
   public:
     std::vector<Touch> touches;
+    bool with_local = false; ///< those of buffers allocated inside too
 
   protected:
     using Visitor::visit_node;
@@ -70,7 +71,7 @@ class TouchCollector final : public Visitor {
         visit(node.body);
     }
     void visit_node(const Alloc& node) override {
-        local_.insert(node.buffer.get());
+        if (!with_local) local_.insert(node.buffer.get());
         visit(node.body);
     }
     void visit_node(const Block& node) override {
@@ -188,6 +189,13 @@ BinaryOp opposite(BinaryOp op) {
 
 std::vector<Touch> touches_of(const Stmt& stmt) {
     TouchCollector collector;
+    collector.visit(stmt);
+    return std::move(collector.touches);
+}
+
+std::vector<Touch> all_touches_of(const Stmt& stmt) {
+    TouchCollector collector;
+    collector.with_local = true;
     collector.visit(stmt);
     return std::move(collector.touches);
 }

@@ -28,6 +28,8 @@ struct Touch {
 };
 /// In the order of the text, without buffers allocated inside.
 [[nodiscard]] std::vector<Touch> touches_of(const tensor::Stmt& stmt);
+/// With those of buffers allocated inside.
+[[nodiscard]] std::vector<Touch> all_touches_of(const tensor::Stmt& stmt);
 
 /// Two touches as points of one set: loops outside are shared, those inside are there twice.
 class TouchPair {
