@@ -8,6 +8,7 @@
 #include "core/schedule/knobs.hpp"
 #include "core/schedule/legality.hpp"
 #include "core/schedule/rules.hpp"
+#include "core/session/check_schedule.hpp"
 #include "core/session/measure.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/text.hpp"
@@ -44,6 +45,7 @@ Result<void> declare_all(const std::string& path) {
 struct Scheduled {
     tensor::Program before, after;
     schedule::Trace trace;
+    schedule::Replay replay;
 };
 
 Result<Scheduled> schedule_it(const ScheduleArguments& a, const Target& target) {
@@ -59,8 +61,8 @@ Result<Scheduled> schedule_it(const ScheduleArguments& a, const Target& target) 
         ORRERY_TRY(out.trace, schedule::parse_trace(steps));
     }
     if (a.sample != 0) { ORRERY_TRY(out.trace, schedule::sample(out.before, std::move(out.trace), a.sample)); }
-    ORRERY_TRY(const schedule::Replay replay, schedule::replay(out.before, out.trace));
-    out.after = replay.result();
+    ORRERY_TRY(out.replay, schedule::replay(out.before, out.trace));
+    out.after = out.replay.result();
     return out;
 }
 
@@ -103,23 +105,27 @@ Result<void> measure(const ScheduleArguments& a, const Scheduled& s, const Backe
     return {};
 }
 
-/// Compares with the program as written, both compiled.
-Result<void> check(const ScheduleArguments& a, const Scheduled& s, const Backend& backend, const Target& target) {
-    const session::RunOptions once{a.threads, 0, 1, 1, 1};
-    ORRERY_TRY(const session::ProgramRun before, session::run_program(backend, s.before, target, once));
-    ORRERY_TRY(const session::ProgramRun after, session::run_program(backend, s.after, target, once));
-    constexpr double kTolerance = 1e-4; // of the largest element: sums are added in another order
-    for (std::size_t i = 0; i < before.results.size(); ++i) {
-        const Difference difference = compare(after.results[i], before.results[i]);
-        if (!(difference.max_rel <= kTolerance))
-            return Diagnostic{Code::WrongNumbers,
-                              "result " + std::to_string(i) + " differs at element " +
-                                  std::to_string(difference.worst_index) + ": " + std::to_string(difference.actual) +
-                                  " instead of " + std::to_string(difference.expected),
-                              {ProgramPlace{s.before->name, ""}},
-                              {}};
-    }
-    std::printf("agrees with the loops as written\n");
+/// The program after each step against the loops as written.
+Result<void> check(const Scheduled& s, const Backend& backend, const Target& target) {
+    auto function = std::make_shared<session::ScheduledFunction>();
+    function->lowered.name = s.before->name;
+    function->lowered.program = s.before;
+    function->trace = s.trace, function->replay = s.replay;
+    const session::ScheduleChecker::Machine machine{
+        backend,
+        [&](const tensor::Program& program) -> Result<std::shared_ptr<const KernelObject>> {
+            ORRERY_TRY(KernelObject object, backend.compile(program, target, {}, {}));
+            return std::make_shared<const KernelObject>(std::move(object));
+        },
+        target.hash()};
+    session::ScheduleChecker checker;
+    // Where the last program is right there is no step to look for.
+    session::ScheduleCheckOptions options;
+    options.seconds = 0;
+    ORRERY_TRY(const session::ScheduleCheck done, checker.check(function, machine, options, {}));
+    if (const std::optional<Diagnostic> problem = session::problem_of(done)) return *problem;
+    const double worst = done.steps.empty() ? 0 : done.steps.back()->worst;
+    std::printf("agrees with the loops as written, within %.1e\n", worst);
     return {};
 }
 
@@ -129,7 +135,7 @@ Result<void> do_schedule(const ScheduleArguments& a) {
     ORRERY_TRY(const Scheduled scheduled, schedule_it(a, target));
     ORRERY_TRY(const std::string text, shown(a, scheduled, *backend, target));
     print(text);
-    if (a.check) ORRERY_CHECK_OK(check(a, scheduled, *backend, target));
+    if (a.check) ORRERY_CHECK_OK(check(scheduled, *backend, target));
     if (a.measure) ORRERY_CHECK_OK(measure(a, scheduled, *backend, target));
     return {};
 }
@@ -148,7 +154,8 @@ void declare_schedule(CLI::App& app, ScheduleArguments& a, int& status) {
     command->add_option("--sample", a.sample, "seed that decides the trace's knobs");
     command->add_option("--threads", a.threads, "threads of a measured run")->check(CLI::Range(1, 1024));
     command->add_flag("--measure", a.measure, "run it alone and report its speed beside this core's peak");
-    command->add_flag("--check", a.check, "compare its results with those of the loops as written");
+    command->add_flag("--check", a.check,
+                      "compare its results with those of the loops as written; of wrong ones, name the step");
     command->add_flag("--json", a.json, "report errors as JSON");
     command->callback([&] { status = command_schedule(a); });
 }

@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <mutex>
+#include <set>
 
 namespace orrery::schedule {
 
@@ -67,6 +69,20 @@ const Buffer* param_of(const Program& program, const std::string& name) {
     for (const Buffer& param : program->params)
         if (param->name == name) return &param;
     return nullptr;
+}
+
+/// Bits of "i32x16"; 0 for what is no type.
+std::int64_t bits_of(std::string_view type) {
+    const std::size_t times = type.find('x');
+    const std::optional<DType> dtype = parse_dtype(type.substr(0, times));
+    if (!dtype) return 0;
+    std::int64_t count = 1;
+    if (times != std::string_view::npos) {
+        const std::string_view digits = type.substr(times + 1);
+        const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
+        if (code != std::errc{} || end != digits.data() + digits.size() || count < 1 || count > 1 << 16) return 0;
+    }
+    return std::int64_t{8} * byte_size(*dtype) * count;
 }
 
 /// Loops with constant extents around one block with no predicate and no init.
@@ -195,9 +211,15 @@ Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
     ORRERY_CHECK_OK(verify(out.description));
     if (!shape_of(out.description->body))
         return bad_text("the description is loops of constant extents around one block that stores one element", line);
-    for (const IntrinsicOperand& operand : out.operands)
-        if (!param_of(out.description, operand.param))
-            return bad_text("the description has no parameter " + operand.param, line);
+    for (const IntrinsicOperand& operand : out.operands) {
+        const Buffer* param = param_of(out.description, operand.param);
+        if (!param) return bad_text("the description has no parameter " + operand.param, line);
+        const std::string& loaded = operand.splat.empty() ? operand.type : operand.splat;
+        const std::int64_t bits = (*param)->static_size() * 8 * byte_size((*param)->dtype);
+        if (bits_of(loaded) != bits)
+            return bad_text(loaded + " is not " + operand.param + ", which has " + std::to_string(bits) + " bits",
+                            line);
+    }
     if (!out.llvm_name.empty() && !param_of(out.description, out.result))
         return bad_text("the description has no parameter " + out.result, line);
     return out;
@@ -225,6 +247,28 @@ std::vector<std::string> intrinsic_names() {
     std::vector<std::string> out;
     for (const auto& [name, intrinsic] : known.all) out.push_back(name);
     return out;
+}
+
+Hash intrinsics_hash(const Program& program) {
+    class Finder final : public Visitor {
+      public:
+        std::set<std::string> names;
+
+      protected:
+        using Visitor::visit_node;
+        void visit_node(const Block& node) override {
+            const auto note = node.fields.annotations.find("tensorize");
+            if (note != node.fields.annotations.end()) names.insert(note->second);
+            Visitor::visit_node(node);
+        }
+    };
+    Finder finder;
+    finder.visit(program->body);
+    if (finder.names.empty()) return {};
+    Hasher hasher;
+    for (const std::string& name : finder.names)
+        if (const auto intrinsic = find_intrinsic(name)) hasher.add(name).add(intrinsic->text);
+    return hasher.finish();
 }
 
 // ------------------------------------------------------------------------------------ matching

@@ -3,6 +3,7 @@
 // instruction computes, and an implementation, which says how a backend emits it. What cannot be emitted for a target
 // is compiled, and always interpreted, as its description.
 
+#include "core/base/hash.hpp"
 #include "core/base/result.hpp"
 #include "core/tensor/node.hpp"
 
@@ -37,7 +38,8 @@ struct TensorIntrinsic {
 ///   intrinsic NAME [needs FEATURE]
 ///   fn description(...) -> (...) { ... }
 ///   [c = llvm.NAME(c as i32x16, a splat i32 as i32x16, b as i32x16)]
-/// Lines that start with # before the description document it. Errors: BadText.
+/// Lines that start with # before the description document it. An operand is its whole parameter, so that what the
+/// instruction reads and writes is what the description does. Errors: BadText.
 [[nodiscard]] Result<TensorIntrinsic> parse_intrinsic(std::string_view text);
 /// Makes an intrinsic known to this process, in place of one of the same name. Errors: as parse. Thread: any.
 [[nodiscard]] Result<void> declare_intrinsic(std::string_view text);
@@ -45,6 +47,10 @@ struct TensorIntrinsic {
 [[nodiscard]] std::optional<TensorIntrinsic> find_intrinsic(std::string_view name);
 /// In alphabetical order, those that come with the program among them. Thread: any.
 [[nodiscard]] std::vector<std::string> intrinsic_names();
+
+/// Of the declarations that a program's blocks stand for, as they are known now: two programs of one structure are
+/// compiled to different code when it differs. Zero when there are none. Thread: any.
+[[nodiscard]] Hash intrinsics_hash(const tensor::Program& program);
 
 /// Where each parameter of a description lies in a block made by blockize: the element at the corner.
 struct IntrinsicMatch {

@@ -6,6 +6,7 @@
 #include "core/frontends/onnx/networks.hpp"
 #include "core/graph/builder.hpp"
 #include "core/graph/functions.hpp"
+#include "core/schedule/intrinsics.hpp"
 #include "core/schedule/rules.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/session/kernel_cache.hpp"
@@ -242,26 +243,24 @@ struct Compiler::State {
         });
     }
 
-    Result<KernelObject> kernel(const Recipe& recipe, const ScheduledFunction& function, const Progress& progress,
-                                bool& from_disk) {
+    Result<std::shared_ptr<const KernelObject>> kernel(const Recipe& recipe, const tensor::Program& program,
+                                                       const Progress& progress, bool& from_disk) {
         Hasher hasher;
-        hasher.add("kernel").add(tensor::structural_hash(function.program())).add(function.program()->name);
+        hasher.add("kernel").add(tensor::structural_hash(program)).add(program->name);
         hasher.add(recipe.target.hash()).add(recipe.build.hash());
+        if (const Hash declared = schedule::intrinsics_hash(program); declared != Hash{}) hasher.add(declared);
         const Hash key = hasher.finish();
-        ORRERY_TRY(const std::shared_ptr<const KernelObject> object,
-                   cache.get<KernelObject>(key, progress, [&]() -> Result<StageCache::Made<KernelObject>> {
-                       if (std::optional<KernelObject> kept = kernels.find(key)) {
-                           from_disk = true;
-                           auto shared = std::make_shared<KernelObject>(*std::move(kept));
-                           return StageCache::Made<KernelObject>{shared, shared->object.size()};
-                       }
-                       ORRERY_TRY(KernelObject fresh,
-                                  backend->compile(function.program(), recipe.target, recipe.build, progress));
-                       kernels.put(key, fresh);
-                       auto shared = std::make_shared<KernelObject>(std::move(fresh));
-                       return StageCache::Made<KernelObject>{shared, shared->object.size()};
-                   }));
-        return *object;
+        return cache.get<KernelObject>(key, progress, [&]() -> Result<StageCache::Made<KernelObject>> {
+            if (std::optional<KernelObject> kept = kernels.find(key)) {
+                from_disk = true;
+                auto shared = std::make_shared<KernelObject>(*std::move(kept));
+                return StageCache::Made<KernelObject>{shared, shared->object.size()};
+            }
+            ORRERY_TRY(KernelObject fresh, backend->compile(program, recipe.target, recipe.build, progress));
+            kernels.put(key, fresh);
+            auto shared = std::make_shared<KernelObject>(std::move(fresh));
+            return StageCache::Made<KernelObject>{shared, shared->object.size()};
+        });
     }
 
     /// The code of a region, by its backend.
@@ -291,7 +290,9 @@ struct Compiler::State {
         const ScheduledFunction& function = *out.functions[index];
         bool from_disk = false;
         if (function.lowered.backend.empty()) {
-            ORRERY_TRY(out.objects[index], kernel(recipe, function, progress, from_disk));
+            ORRERY_TRY(const std::shared_ptr<const KernelObject> object,
+                       kernel(recipe, function.program(), progress, from_disk));
+            out.objects[index] = *object;
             return from_disk;
         }
         const Timer timer;
@@ -441,6 +442,13 @@ Result<std::shared_ptr<const FunctionCode>> Compiler::code(const Recipe& recipe,
                    return StageCache::Made<KeptCode>{made, bytes};
                }));
     return std::shared_ptr<const FunctionCode>(kept, &kept->code);
+}
+
+Result<std::shared_ptr<const KernelObject>> Compiler::kernel(const Recipe& recipe, const tensor::Program& program,
+                                                             const Progress& progress) {
+    ORRERY_CHECK_OK(state_->check_target(recipe));
+    bool from_disk = false;
+    return state_->kernel(recipe, program, progress, from_disk);
 }
 
 Result<std::shared_ptr<const Listing>> Compiler::code_after(const Recipe& recipe, const FunctionPtr& function,

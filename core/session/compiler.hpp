@@ -47,6 +47,9 @@ class Compiler {
                                                                    const CodeSink& early = {});
     /// The same when it was generated before and is still kept; null otherwise. Never waits.
     [[nodiscard]] std::shared_ptr<const FunctionCode> code_if_ready(const Recipe& recipe, const FunctionPtr& function);
+    /// A program as machine code, for the recipe's target; a kernel that was compiled before is taken from the cache.
+    [[nodiscard]] Result<std::shared_ptr<const KernelObject>>
+    kernel(const Recipe& recipe, const tensor::Program& program, const Progress& progress);
     /// The backend's IR after one of its own passes, an index into FunctionCode::passes.
     [[nodiscard]] Result<std::shared_ptr<const Listing>> code_after(const Recipe& recipe, const FunctionPtr& function,
                                                                     std::size_t pass);

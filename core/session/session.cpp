@@ -10,6 +10,8 @@
 #include <set>
 #include <thread>
 
+#include <sys/resource.h>
+
 namespace orrery::session {
 
 namespace {
@@ -44,6 +46,14 @@ bool same_but_schedules(const Recipe& a, Recipe b) {
     return a == b;
 }
 
+constexpr const char* kScheduleCheck = "schedule check"; ///< tag of that job
+
+/// The calling thread gives way to others, for good. Where that cannot be, it does not.
+void step_back() {
+    constexpr int kNice = 10; // Source: our choice, about a tenth of a core beside work the user waits for
+    (void)setpriority(PRIO_PROCESS, 0, kNice); // of this thread only, on Linux
+}
+
 constexpr auto kProgressInterval = std::chrono::milliseconds(50); ///< at most 20 progress pictures a second
 
 } // namespace
@@ -55,7 +65,8 @@ struct Session::State {
     Listener listener;
     SnapshotPtr published = std::make_shared<Snapshot>();
     Snapshot draft; ///< the next picture; guarded by mutex
-    std::vector<Diagnostic> pipeline_problems, other_problems;
+    std::vector<Diagnostic> pipeline_problems, schedule_problems, other_problems;
+    ScheduleChecker schedule_checker;
     std::vector<Edit> past, future;
     std::set<std::string> wanted;
     std::vector<std::unique_ptr<Job>> jobs;
@@ -72,6 +83,7 @@ struct Session::State {
         draft.undo_label = past.empty() ? "" : past.back().label;
         draft.redo_label = future.empty() ? "" : future.back().label;
         draft.problems = pipeline_problems;
+        draft.problems.insert(draft.problems.end(), schedule_problems.begin(), schedule_problems.end());
         draft.problems.insert(draft.problems.end(), other_problems.begin(), other_problems.end());
         draft.jobs.clear();
         for (const auto& job : jobs) {
@@ -119,6 +131,7 @@ struct Session::State {
         job->tag = tag;
         job->status.label = label;
         job->status.fraction = -1;
+        job->status.quiet = tag == kScheduleCheck;
         std::vector<std::jthread> before;
         for (const auto& other : jobs)
             if (other->tag == tag && other->thread.joinable()) {
@@ -161,7 +174,10 @@ struct Session::State {
         std::unique_lock lock(mutex);
         job.done = true;
         if (!outcome && outcome.error().code != Code::Cancelled)
-            (job.tag == "pipeline" ? pipeline_problems : other_problems).push_back(std::move(outcome.error()));
+            (job.tag == "pipeline"       ? pipeline_problems
+             : job.tag == kScheduleCheck ? schedule_problems
+                                         : other_problems)
+                .push_back(std::move(outcome.error()));
         publish(lock);
         idle.notify_all();
     }
@@ -201,7 +217,11 @@ struct Session::State {
             write_history();
             draft.compiled = nullptr;
             pipeline_problems.clear();
+            schedule_problems.clear();
+            for (const auto& job : jobs)
+                if (job->tag == kScheduleCheck) job->thread.request_stop();
             if (!same_model) {
+                draft.schedule_check = nullptr;
                 draft.steps.clear();
                 draft.functions.clear();
                 draft.lowered = nullptr;
@@ -411,6 +431,7 @@ void Session::close() {
     state_->future.clear();
     state_->wanted.clear();
     state_->pipeline_problems.clear();
+    state_->schedule_problems.clear();
     state_->other_problems.clear();
     const std::uint64_t revision = state_->draft.revision;
     state_->draft = {};
@@ -510,6 +531,65 @@ void Session::check_steps(std::uint64_t seed) {
             show(done);
             return {};
         });
+}
+
+namespace {
+
+/// The machine that code of a recipe is run on: its target where that is this machine, else this one.
+Recipe run_here(Recipe recipe, const Target& host) {
+    const Target& target = recipe.target;
+    const bool here = target.triple == host.triple && target.cpu == host.cpu && target.features == host.features;
+    if (!here) recipe.target = host;
+    return recipe;
+}
+
+Hash how_of(const Recipe& recipe) {
+    Hasher hasher;
+    hasher.add(recipe.target.hash()).add(recipe.build.hash());
+    return hasher.finish();
+}
+
+} // namespace
+
+void Session::check_schedule(const std::string& function) {
+    FunctionPtr wanted;
+    std::uint64_t current = 0;
+    {
+        const std::lock_guard lock(state_->mutex);
+        current = state_->generation;
+        for (const FunctionPtr& f : state_->draft.functions)
+            if (f->lowered.name == function) wanted = f;
+    }
+    if (!wanted || !wanted->lowered.backend.empty()) return;
+    const Recipe recipe = run_here(state_->draft_recipe(), state_->compiler->backend().host());
+    state_->start(
+        kScheduleCheck, "checking the steps of " + function,
+        [state = state_.get(), recipe, current, wanted](const Progress& progress) -> Result<void> {
+            step_back();
+            Clock::time_point shown;
+            bool any = false;
+            const auto show = [&](const ScheduleCheck& check) {
+                const bool soon = check.ran == 0 || (any && Clock::now() - shown < kProgressInterval);
+                if (soon && !check.finished) return;
+                any = true, shown = Clock::now();
+                state->update(current, [&](Snapshot& next) {
+                    next.schedule_check = std::make_shared<const ScheduleCheck>(check);
+                    state->schedule_problems.clear();
+                    if (std::optional<Diagnostic> problem = problem_of(check))
+                        state->schedule_problems.push_back(*std::move(problem));
+                });
+            };
+            ScheduleCheckOptions options;
+            options.most_stores = 1.2e9, options.seconds = 3; // see there; the machine is meant for other work
+            const ScheduleChecker::Machine machine{
+                state->compiler->backend(),
+                [&](const tensor::Program& program) { return state->compiler->kernel(recipe, program, progress); },
+                how_of(recipe)};
+            const Result<ScheduleCheck> done = state->schedule_checker.check(wanted, machine, options, progress, show);
+            if (!done) return done.error();
+            return {};
+        },
+        State::Announce::WithResult);
 }
 
 void Session::bisect(std::uint64_t seed) {

@@ -47,6 +47,9 @@ class Session {
     void check(std::uint64_t seed = 0);
     /// Runs the module after each step on the same inputs; rows appear in `Snapshot::step_checks` one by one.
     void check_steps(std::uint64_t seed = 0);
+    /// Runs the program after each step of a function's trace, quietly: the next edit ends it. Verdicts appear in
+    /// `Snapshot::schedule_check`, a wrong step in `Snapshot::problems`. Programs that were checked are not run again.
+    void check_schedule(const std::string& function);
     /// Looks for the first pass that breaks the numbers or fails.
     void bisect(std::uint64_t seed = 0);
     /// Stops a job, or all when 0.

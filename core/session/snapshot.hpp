@@ -1,6 +1,7 @@
 #pragma once
 // What views see: one immutable picture of a session, partly filled while work goes on.
 
+#include "core/session/check_schedule.hpp"
 #include "core/session/check_steps.hpp"
 #include "core/session/recipe.hpp"
 #include "core/session/stages.hpp"
@@ -20,6 +21,7 @@ struct JobStatus {
     std::string detail;  ///< "conv2d_add_relu_3, 12 of 25"
     double fraction = 0; ///< [0, 1]; negative when unknown
     double seconds = 0;
+    bool quiet = false; ///< it was not asked for, and holds nobody up
 };
 
 /// The recipe as it was after an action, undone ones included.
@@ -55,6 +57,9 @@ struct Snapshot {
     std::shared_ptr<const CheckResult> check;
     std::shared_ptr<const StepChecks> step_checks; ///< of `steps`, as far as they are done
     std::shared_ptr<const Bisection> bisection;
+    /// Of one function, as far as it is done. It may be of an earlier edit: what it says of a program holds wherever
+    /// that program stands in a trace.
+    std::shared_ptr<const ScheduleCheck> schedule_check;
     std::shared_ptr<const History> history = std::make_shared<History>();
     std::vector<Diagnostic> problems;
     std::vector<JobStatus> jobs;

@@ -77,3 +77,30 @@ TEST_CASE("the lessons' schedules apply and keep the numbers", "[app][schedule]"
         REQUIRE(done.status == 0);
     }
 }
+
+TEST_CASE("a wrong instruction is found by its step and its first wrong element", "[app][schedule]") {
+    const std::string program =
+        file_with("peaks.tir", "fn peaks(x: i32[4,16]) -> (y: i32[16]) {\n"
+                               "for s in 16 { block start(vs = s in 16) { writes y[vs] y[vs] = i32(-100) } }\n"
+                               "for k in 4 { for i in 16 { block top(reduce vk = k in 4, vi = i in 16) {\n"
+                               "reads y[vi], x[vk, vi] writes y[vi] y[vi] = max(y[vi], x[vk, vi]) } } } }\n");
+    const std::string trace = file_with("peaks.trace", "split(top.i, [-1, 8])\ntensorize(top.i_i, top_8)\n");
+    const auto declared = [](const std::string& instruction) {
+        return file_with("peaks.intrinsics", "intrinsic top_8\nfn top(a: i32[8]) -> (c: i32[8]) { for i in 8 {\n"
+                                             "block top(vi = i in 8) { reads c[vi], a[vi] writes c[vi]\n"
+                                             "c[vi] = max(c[vi], a[vi]) } } }\nc = llvm." +
+                                                 instruction + "(c as i32x8, a as i32x8)\n");
+    };
+    const auto checked = [&](const std::string& instruction) {
+        return run(program + " --trace " + trace + " --intrinsics " + declared(instruction) +
+                   " --show nothing --check");
+    };
+    const Outcome right = checked("smax.v8i32");
+    INFO(right.text);
+    REQUIRE(right.status == 0);
+    const Outcome wrong = checked("smin.v8i32");
+    INFO(wrong.text);
+    REQUIRE(wrong.status == 1);
+    REQUIRE(wrong.text.find("step 2") != std::string::npos);
+    REQUIRE(wrong.text.find("y[0] is -100") != std::string::npos);
+}
