@@ -73,6 +73,7 @@ struct Arguments {
     CheckArguments check;
     BisectArguments bisect;
     BenchArguments bench;
+    MeasureArguments measure;
     CompileArguments compile;
     ConformanceArguments conformance;
     DumpArguments dump;
@@ -85,7 +86,7 @@ struct Arguments {
     WindowArguments window;
     VtaArguments vta;
     ScheduleArguments schedule;
-    std::string op;
+    std::string op, socket;
     bool ops_json = false;
 };
 
@@ -212,6 +213,19 @@ void declare_compare(CLI::App& app, Arguments& a, int& status) {
     compare->add_flag("--graphs", a.compare.graphs,
                       "the graph of each too, with the nodes of the first each stands for");
     compare->callback([&] { status = command_compare(a.compare); });
+
+    auto* measure = app.add_subcommand("measure", "runs one kernel alone: its time, its speed against this machine's");
+    add_model(*measure, a.measure);
+    measure->add_option("--function", a.measure.function, "the kernel; the one with most work when left out");
+    measure->add_option("--seconds", a.measure.seconds, "of timed runs, at most")->check(CLI::Range(0.01, 600.0));
+    measure->add_option("--deadline", a.measure.deadline, "seconds after which it counts as hung")
+        ->check(CLI::Range(0.1, 3600.0));
+    measure->add_flag("--history", a.measure.history, "what was measured before; runs nothing");
+    measure->add_flag("--no-peaks", a.measure.no_peaks, "do not measure this machine's peaks when they are unknown");
+    measure->callback([&] { status = command_measure(a.measure); });
+    auto* worker = app.add_subcommand("worker", "the process that kernels are measured in")->group("");
+    worker->add_option("--socket", a.socket, "Unix socket to listen on")->required();
+    worker->callback([&] { status = command_worker(a.socket); });
 
     auto* history = app.add_subcommand("history", "what each pass did to one value, from the model to its kernel");
     add_model(*history, a.history);

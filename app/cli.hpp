@@ -58,6 +58,13 @@ struct BisectArguments : ModelArguments {
 struct BenchArguments : ModelArguments {
     int runs = 20;
 };
+struct MeasureArguments : ModelArguments {
+    std::string function; ///< the costliest when empty
+    double seconds = 1;   ///< of timed runs, at most
+    double deadline = 30; ///< Units: seconds
+    bool history = false; ///< what is known, nothing is run
+    bool no_peaks = false;
+};
 struct CompileArguments : ModelArguments {
     std::string output;
 };
@@ -107,6 +114,9 @@ int command_check(const CheckArguments& arguments);
 int command_check_steps(const CheckArguments& arguments);
 int command_bisect(const BisectArguments& arguments);
 int command_bench(const BenchArguments& arguments);
+int command_measure(const MeasureArguments& arguments);
+/// The process that kernels are measured in; what starts it is tuning::Worker.
+int command_worker(const std::string& socket);
 int command_compile(const CompileArguments& arguments);
 int command_conformance(const ConformanceArguments& arguments);
 int command_ops(const std::string& name, bool json);

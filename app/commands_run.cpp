@@ -26,8 +26,6 @@ double milliseconds_since(Clock::time_point start) {
     return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
 }
 
-int threads_of(const session::Recipe& recipe) { return recipe.threads > 0 ? recipe.threads : recipe.target.cores; }
-
 struct Statistics {
     double least = INFINITY, greatest = -INFINITY, mean = 0;
     std::int64_t not_finite = 0;

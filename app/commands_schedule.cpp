@@ -9,9 +9,9 @@
 #include "core/schedule/legality.hpp"
 #include "core/schedule/rules.hpp"
 #include "core/session/check_schedule.hpp"
-#include "core/session/measure.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/text.hpp"
+#include "core/tuning/measurer.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -94,14 +94,27 @@ Result<std::string> shown(const ScheduleArguments& a, const Scheduled& s, const 
     return text;
 }
 
-Result<void> measure(const ScheduleArguments& a, const Scheduled& s, const Backend& backend, const Target& target) {
-    session::RunOptions options;
+/// The program run alone in a process of its own.
+Result<void> measure(const ScheduleArguments& a, const Scheduled& s, const std::shared_ptr<const Backend>& backend,
+                     const Target& target) {
+    tuning::Measurer::Options kept;
+    tuning::Measurer measurer(backend, std::move(kept));
+    const tuning::Candidate candidate{
+        to_string(tensor::structural_hash(s.before)), s.before, s.after, to_string(s.trace), target, {}};
+    tuning::MeasureOptions options;
     options.threads = a.threads;
-    ORRERY_TRY(const session::ProgramRun run, session::run_program(backend, s.after, target, options));
-    const double flops = tensor::cost_of(s.before).flops, ms = run.median_ms();
-    ORRERY_TRY(const double peak, session::peak_gflops(backend, target));
-    std::printf("%.3f ms (median of %zu, compiled in %.1f ms), %.1f GFLOP/s, %.0f %% of this core's %.1f\n", ms,
-                run.milliseconds.size(), run.compile_ms, flops / ms / 1e6, 100 * flops / ms / 1e6 / peak, peak);
+    ORRERY_TRY(const tuning::Record record, measurer.measure(candidate, options, {}));
+    if (record.outcome != tuning::Outcome::Ok)
+        return Diagnostic{record.outcome == tuning::Outcome::WrongAnswer ? Code::WrongNumbers : Code::ProcessFailed,
+                          describe(record),
+                          {ProgramPlace{s.before->name, ""}},
+                          {}};
+    ORRERY_TRY(const tuning::Peaks peaks, measurer.peaks(target, a.threads, {}));
+    const double speed = tensor::cost_of(s.before).flops / record.times.median_ms / 1e6;
+    std::printf("%s, %.1f GFLOP/s, %.0f %% of the peak of %.1f\n", describe(record).c_str(), speed,
+                100 * speed / peaks.gflops, peaks.gflops);
+    if (const auto problem = measurer.records_problem())
+        std::fprintf(stderr, "orrery: %s\n", to_string(*problem).c_str());
     return {};
 }
 
@@ -130,13 +143,13 @@ Result<void> check(const Scheduled& s, const Backend& backend, const Target& tar
 }
 
 Result<void> do_schedule(const ScheduleArguments& a) {
-    const std::unique_ptr<Backend> backend = make_llvm_backend();
+    const std::shared_ptr<const Backend> backend = make_llvm_backend();
     ORRERY_TRY(const Target target, parse_target(a.target, backend->host()));
     ORRERY_TRY(const Scheduled scheduled, schedule_it(a, target));
     ORRERY_TRY(const std::string text, shown(a, scheduled, *backend, target));
     print(text);
     if (a.check) ORRERY_CHECK_OK(check(scheduled, *backend, target));
-    if (a.measure) ORRERY_CHECK_OK(measure(a, scheduled, *backend, target));
+    if (a.measure) ORRERY_CHECK_OK(measure(a, scheduled, backend, target));
     return {};
 }
 

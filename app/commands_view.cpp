@@ -11,6 +11,7 @@
 #include "views/model/history_view.hpp"
 #include "views/model/loop_view.hpp"
 #include "views/model/machine_view.hpp"
+#include "views/model/measure_view.hpp"
 #include "views/model/session_views.hpp"
 
 #include <algorithm>
@@ -90,6 +91,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     if (a.view == "menu") return form(views::build_menu(snapshot, options), a.format);
     if (a.view == "preview") return form(views::build_preview(snapshot, options), a.format);
     if (a.view == "machine") return form(views::build_machine(snapshot, options), a.format);
+    if (a.view == "measure") return form(views::build_measure(snapshot, options), a.format);
     if (a.view == "inspector") {
         // What is inspected without a selection is the function shown.
         if (const session::FunctionPtr function = views::shown_function(snapshot, a.function))
@@ -109,7 +111,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     return Diagnostic{Code::UnknownName,
                       "there is no view named " + a.view,
                       {},
-                      "stages, graph, operators, tensor, loops, menu, preview, llvm, asm, machine, inspector, "
+                      "stages, graph, operators, tensor, loops, menu, preview, llvm, asm, machine, measure, inspector, "
                       "problems, memory, run, script, "
                       "edit, start, diff, "
                       "history, statistics"};
@@ -127,6 +129,9 @@ Result<session::SnapshotPtr> picture_for(const ModelArguments& a, const std::str
         const session::FunctionPtr function = views::shown_function(*session.snapshot(), shown);
         if (function) session.want_code(function->lowered.name);
     }
+    if (view == "measure")
+        if (const session::FunctionPtr function = views::shown_function(*session.snapshot(), shown))
+            session.want_measurements(function->lowered.name);
     if (view == "run" || overlay == "latency") session.run(a.seed);
     session.wait_idle();
     if (overlay == "error") session.check(a.seed);

@@ -279,6 +279,8 @@ void MainWindow::connect_compare_actions() {
         submit(views::ChooseOther{side - 1});
         (*actions_)[ActionId::LayoutPasses]->trigger();
     });
+    connect(workspace_, &Workspace::measurements_shown_changed, this,
+            [this](bool on) { submit(views::ShowMeasurements{on}); });
     connect(workspace_, &Workspace::history_shown_changed, this, [this](bool on) {
         submit(views::ShowHistory{on, {}});
     });

@@ -35,6 +35,11 @@ void MainWindow::connect_schedule_actions() {
     });
     a.on(ActionId::ResetSchedule, [edit] { edit({.what = What::Reset}); });
     a.on(ActionId::AttSyntax, [this] { submit(views::AttSyntax{!screen_->att_syntax}); });
+    a.on(ActionId::Measure, [this] {
+        workspace_->show_bottom_tab(Workspace::MeasureTab);
+        submit(views::MeasureFunction{});
+    });
+    a.on(ActionId::ShowMeasurements, [this] { workspace_->show_bottom_tab(Workspace::MeasureTab); });
     a.on(ActionId::ShowMachine, [this] { workspace_->show_bottom_tab(Workspace::MachineTab); });
 }
 
@@ -57,6 +62,9 @@ void MainWindow::update_schedule_actions(const views::Screen& screen) {
     a.enable(ActionId::NextStep, loops.shown < loops.reached, tr("the last step is shown"));
     a.enable(ActionId::PreviousStep, loops.shown > 0, tr("the loops as lowered are shown"));
     a.enable(ActionId::ResetSchedule, there && !loops.is_default, there ? tr("it is the default already") : none);
+    const views::MeasureViewData& measure = *screen.measure;
+    a.enable(ActionId::Measure, measure.can_measure && measure.running.empty(),
+             measure.running.empty() ? QString::fromStdString(measure.why_not) : tr("it is being measured"));
     a[ActionId::AttSyntax]->setChecked(screen.att_syntax);
 }
 

@@ -153,7 +153,17 @@ void SessionWorkbench::take_snapshot() {
             if (!already) session_->want_code(name);
         }
     }
+    want_measurements();
     request();
+}
+
+/// What was measured of the shown function, once for each and each number of threads.
+void SessionWorkbench::want_measurements() {
+    const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
+    if (!options_.measure || !function) return;
+    const std::string wanted =
+        to_string(function->lowered.workload) + " " + std::to_string(threads_of(snapshot_->recipe));
+    if (std::exchange(wanted_measurements_, wanted) != wanted) session_->want_measurements(function->lowered.name);
 }
 
 void SessionWorkbench::request() {
@@ -231,13 +241,14 @@ void SessionWorkbench::reset_options() {
     graph.toggled.clear();
     const bool editor = options_.editor;
     const bool diff = options_.diff.on, history = options_.history, sides = options_.sides.on;
-    const bool att_syntax = options_.att_syntax;
+    const bool att_syntax = options_.att_syntax, measure = options_.measure;
     stop_comparing();
     options_ = {};
     options_.graph = std::move(graph);
     options_.editor = editor, options_.att_syntax = att_syntax;
     options_.diff.on = diff, options_.history = history, options_.sides.on = sides;
-    wanted_code_.clear();
+    options_.measure = measure;
+    wanted_code_.clear(), wanted_measurements_.clear();
 }
 
 void SessionWorkbench::open_recipe(session::Recipe recipe) {
@@ -262,6 +273,14 @@ void SessionWorkbench::submit(const views::Command& command) {
             [this](const views::Undo&) { session_->undo(); },
             [this](const views::Redo&) { session_->redo(); },
             [this](const views::ClearProblems&) { session_->clear_problems(); },
+            [this](const views::MeasureFunction&) {
+                if (const session::FunctionPtr f = views::shown_function(*snapshot_, options_.function))
+                    session_->measure(f->lowered.name);
+            },
+            [this](const views::CancelMeasuring&) {
+                for (const session::JobStatus& job : session_->snapshot()->jobs)
+                    if (job.label.starts_with("measuring ")) session_->cancel(job.id);
+            },
             [this](const views::CheckSteps&) { session_->check_steps(snapshot_->recipe.seed); },
             [this](const views::Bisect&) { session_->bisect(snapshot_->recipe.seed); },
             [this](const views::GoToEdit& c) { session_->go_to(static_cast<std::size_t>(std::max(0, c.entry))); },
@@ -340,6 +359,10 @@ void SessionWorkbench::view_command(const views::Command& command) {
     } else if (std::holds_alternative<views::Select>(command)) {
         options_.history_value.clear(); // a newer selection is what the history is of
     }
+    if (const auto* c = std::get_if<views::ShowMeasurements>(&command)) {
+        options_.measure = c->on;
+        want_measurements();
+    }
     if (const auto* c = std::get_if<views::ShowEditor>(&command)) options_.editor = c->on;
     if (const auto* c = std::get_if<views::ChooseOverlay>(&command)) {
         options_.graph.overlay = c->overlay;
@@ -379,6 +402,7 @@ void SessionWorkbench::show_function(const std::string& name) {
     if (options_.selected_stage >= views::kTensorStages) options_.selected_stage = -1;
     wanted_code_ = name;
     session_->want_code(name);
+    want_measurements();
 }
 
 void SessionWorkbench::enable_pass(int stage, bool on) {

@@ -57,6 +57,7 @@ class SessionWorkbench : public Workbench {
 
     void take_snapshot();
     void request();
+    void want_measurements();
     void deliver(views::Screen screen);
     void deliver_graph(std::shared_ptr<const views::GraphViewData> graph);
     struct Details {
@@ -113,6 +114,7 @@ class SessionWorkbench : public Workbench {
     int chosen_ = -1;                          ///< of them, whose texts are compared
     std::vector<session::Session*> run_queue_; ///< to be run one after another, the next one last
     std::string wanted_code_;
+    std::string wanted_measurements_; ///< workload and threads
     std::shared_ptr<const session::RunResult> seen_run_;
     std::shared_ptr<const session::CompiledModel> warm_; ///< what has been run before
     std::string exporting_;                              ///< file being written; empty when none is

@@ -160,7 +160,7 @@ void Workspace::build_bottom() {
     script_ = new qt::TablePanel(tr("Script"), this);
     editor_ = new qt::EditPanel(this);
     for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History"), tr("Operators"),
-                               tr("Script"), tr("Text"), tr("Machine code")})
+                               tr("Script"), tr("Text"), tr("Machine code"), tr("Measure")})
         bottom_header_->add_tab(tab);
     auto* compared = new QSplitter(Qt::Horizontal, this);
     compared->setHandleWidth(1);
@@ -176,9 +176,10 @@ void Workspace::build_bottom() {
     machine->addWidget(machine_);
     machine->addWidget(ports_);
     machine->setSizes({960, 320});
+    measure_ = new qt::MeasurePanel(this);
     bottom_stack_ = new QStackedWidget(this);
     for (QWidget* page : std::initializer_list<QWidget*>{memory_, run_, problems_, compared, history_, operators_,
-                                                         script_, editor_, machine})
+                                                         script_, editor_, machine, measure_})
         bottom_stack_->addWidget(page);
     connect(script_, &QTableView::activated, this, [this](const QModelIndex& index) {
         const auto* sorted = qobject_cast<const QSortFilterProxyModel*>(script_->model());
@@ -189,6 +190,7 @@ void Workspace::build_bottom() {
         bottom_stack_->setCurrentIndex(tab);
         bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(tab)]);
         Q_EMIT history_shown_changed(tab == HistoryTab);
+        Q_EMIT measurements_shown_changed(tab == MeasureTab);
         Q_EMIT diff_shown_changed(diff_shown());
         if (edited != (tab == TextTab)) Q_EMIT editor_shown(tab == TextTab);
     });
@@ -228,6 +230,7 @@ void Workspace::set_sink(const views::CommandSink& sink) {
     sides_->set_sink(sink);
     loops_->set_sink(sink);
     history_->set_sink(sink);
+    measure_->set_sink(sink);
     editor_->set_sink(sink);
 }
 
@@ -254,6 +257,7 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
         machine_->set_table(std::shared_ptr<const views::Table>(next.machine, &next.machine->loops));
         ports_->set_table(std::shared_ptr<const views::Table>(next.machine, &next.machine->ports));
     }
+    measure_->set_data(next.measure);
     llvm_->set_data(next.llvm);
     assembly_->set_data(next.assembly);
     memory_->set_data(next.memory);
@@ -299,7 +303,8 @@ void Workspace::show_notes(const views::Screen& screen) {
                      tr("%n operators", nullptr, static_cast<int>(screen.graph->table.rows.size())),
                      tr("Ctrl+C copies a row's command line, Enter goes to it"),
                      QString(),
-                     text_of(screen.machine->summary)};
+                     text_of(screen.machine->summary),
+                     text_of(screen.measure->subject)};
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
 }
 
@@ -437,7 +442,7 @@ void Workspace::focus_pane(PaneId pane) {
     case PaneId::Bottom: break;
     }
     QWidget* const targets[] = {memory_->table(), run_->operators(), problems_,        figures_, history_,
-                                operators_,       script_,           editor_->field(), machine_};
+                                operators_,       script_,           editor_->field(), machine_, measure_->table()};
     targets[bottom_stack_->currentIndex()]->setFocus(Qt::ShortcutFocusReason);
 }
 

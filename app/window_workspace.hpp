@@ -10,6 +10,7 @@
 #include "views/qt/history_panel.hpp"
 #include "views/qt/inspector_panel.hpp"
 #include "views/qt/loop_panel.hpp"
+#include "views/qt/measure_panel.hpp"
 #include "views/qt/pane.hpp"
 #include "views/qt/run_panel.hpp"
 #include "views/qt/sides_panel.hpp"
@@ -66,7 +67,8 @@ class Workspace : public QMainWindow {
         OperatorsTab,
         ScriptTab,
         TextTab,
-        MachineTab
+        MachineTab,
+        MeasureTab
     };
     enum CodeTab { LlvmTab, AssemblyTab };
     void show_code_tab(int tab);
@@ -89,6 +91,7 @@ class Workspace : public QMainWindow {
     /// The loops of the machine code and what bounds each; beside it the ports of the hot one.
     [[nodiscard]] qt::TablePanel* machine() const { return machine_; }
     [[nodiscard]] qt::TablePanel* ports() const { return ports_; }
+    [[nodiscard]] qt::MeasurePanel* measure() const { return measure_; }
     [[nodiscard]] qt::TextView* tensor() const { return tensor_; }
     [[nodiscard]] qt::TextView* llvm() const { return llvm_; }
     [[nodiscard]] qt::TextView* assembly() const { return assembly_; }
@@ -115,6 +118,7 @@ class Workspace : public QMainWindow {
     void panes_changed();
     void diff_shown_changed(bool shown);
     void history_shown_changed(bool shown);
+    void measurements_shown_changed(bool shown);
     void sides_shown_changed(bool shown);
 
   protected:
@@ -139,6 +143,7 @@ class Workspace : public QMainWindow {
     qt::LoopPanel* loops_ = nullptr;
     QSplitter* schedule_ = nullptr; ///< loops beside the tensor program
     qt::TablePanel *machine_ = nullptr, *ports_ = nullptr;
+    qt::MeasurePanel* measure_ = nullptr;
     qt::TextView *tensor_ = nullptr, *llvm_ = nullptr, *assembly_ = nullptr;
     MemoryPanel* memory_ = nullptr;
     qt::RunPanel* run_ = nullptr;
@@ -158,7 +163,7 @@ class Workspace : public QMainWindow {
     std::array<QString, 2> code_notes_;
     QTimer code_wait_;         ///< runs while the code shown is that of the program before
     bool code_is_old_ = false; ///< for long enough that it is said
-    std::array<QString, 9> bottom_notes_;
+    std::array<QString, 10> bottom_notes_;
 };
 
 } // namespace orrery::app

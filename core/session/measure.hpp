@@ -1,35 +1,34 @@
 #pragma once
-// One tensor program compiled, run alone and timed, and what this machine's arithmetic can do at most.
+// Measuring the schedules of a recipe, and what is known of a workload's speed.
 
-#include "core/base/ndarray.hpp"
-#include "core/base/result.hpp"
-#include "core/target/backend.hpp"
-#include "core/tensor/node.hpp"
+#include "core/session/stages.hpp"
+#include "core/tuning/measurer.hpp"
 
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace orrery::session {
 
-/// A program as machine code with arguments of its own: inputs drawn from a seed, outputs zeroed.
-struct ProgramRun {
-    std::vector<double> milliseconds; ///< of each timed run, in order
-    std::vector<NDArray> results;     ///< outputs after the last run
-    double compile_ms = 0;
-    [[nodiscard]] double median_ms() const; ///< Pre: at least one run
-};
+struct Recipe;
 
-struct RunOptions {
+/// Everything that was measured of one workload, with the roofs of this machine.
+struct Measurements {
+    std::string function, workload;     ///< name; hash in hexadecimal
+    std::vector<tuning::Record> rows;   ///< newest first
+    std::optional<tuning::Peaks> peaks; ///< for `threads`; nullopt until something was measured
     int threads = 1;
-    double seconds = 1; ///< runs are repeated that long, after one to warm up
-    int least_runs = 5, most_runs = 200;
-    std::uint64_t seed = 1;
+    std::string machine; ///< this one
+    std::string target;  ///< as records name the recipe's
+    std::string problem; ///< why records are not kept; empty when they are
 };
-/// Errors: those of compiling; LimitExceeded when the arguments take more than 8 GiB. Thread: any.
-[[nodiscard]] Result<ProgramRun> run_program(const Backend& backend, const tensor::Program& program,
-                                             const Target& target, const RunOptions& options);
 
-/// The most fused multiply-adds of f32 a core does, in 10^9 operations a second, each counting two: measured with
-/// enough independent vector accumulators to hide their latency. Errors: those of compiling. Cost: about 0.3 s.
-[[nodiscard]] Result<double> peak_gflops(const Backend& backend, const Target& target);
+/// Threads of the recipe's runs.
+[[nodiscard]] int threads_of(const Recipe& recipe);
+/// The function's schedule as something to be measured. Errors: UnsupportedFeature for a region of another backend.
+[[nodiscard]] Result<tuning::Candidate> candidate_of(const Recipe& recipe, const ScheduledFunction& function);
+/// What is known of a function's workload. Reads the database.
+[[nodiscard]] Measurements known_measurements(tuning::Measurer& measurer, const Recipe& recipe,
+                                              const ScheduledFunction& function);
 
 } // namespace orrery::session

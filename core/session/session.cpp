@@ -71,8 +71,10 @@ struct Session::State {
     std::set<std::string> wanted;
     std::vector<std::unique_ptr<Job>> jobs;
     std::uint64_t next_job = 1;
-    bool steps_whole = false;     ///< the draft's steps are all of the recipe's, and none failed
-    std::uint64_t generation = 0; ///< of the recipe; results of older ones are dropped
+    bool steps_whole = false;                   ///< the draft's steps are all of the recipe's, and none failed
+    std::uint64_t generation = 0;               ///< of the recipe; results of older ones are dropped
+    std::unique_ptr<tuning::Measurer> measurer; ///< made when something is first measured
+    Hash measured;                              ///< the workload whose measurements were asked for last
     Clock::time_point last_progress;
 
     explicit State(std::shared_ptr<Compiler> c) : compiler(std::move(c)) {}
@@ -227,6 +229,7 @@ struct Session::State {
                 draft.lowered = nullptr;
                 draft.code.clear();
                 draft.after_pass = {};
+                draft.measurements = nullptr;
                 wanted.clear();
                 other_problems.clear();
             }
@@ -349,6 +352,46 @@ struct Session::State {
                    }));
         show(code);
         return {};
+    }
+
+    tuning::Measurer& measuring() {
+        const std::lock_guard lock(mutex);
+        // The compiler owns the backend, and lives as long as this does.
+        if (!measurer)
+            measurer =
+                std::make_unique<tuning::Measurer>(std::shared_ptr<const Backend>(compiler, &compiler->backend()));
+        return *measurer;
+    }
+
+    /// What is known of a function's workload, whatever recipe is in force by now: another schedule has the same.
+    void show_measurements(const Recipe& recipe, const ScheduledFunction& function) {
+        auto known = std::make_shared<const Measurements>(known_measurements(measuring(), recipe, function));
+        std::unique_lock lock(mutex);
+        if (measured != function.lowered.workload) return; // another one is looked at by now
+        draft.measurements = std::move(known);
+        publish(lock);
+    }
+
+    Result<void> measure(const Recipe& recipe, const ScheduledFunction& function, const Progress& progress) {
+        ORRERY_TRY(const tuning::Candidate candidate, candidate_of(recipe, function));
+        tuning::Measurer& measurer = measuring();
+        tuning::MeasureOptions options;
+        options.threads = threads_of(recipe);
+        ORRERY_TRY([[maybe_unused]] const tuning::Peaks roofs,
+                   measurer.peaks(recipe.target, options.threads, progress));
+        ORRERY_TRY([[maybe_unused]] const tuning::Record record, measurer.measure(candidate, options, progress));
+        show_measurements(recipe, function);
+        return {};
+    }
+
+    /// The function of that name as it is now, whose measurements are wanted; null when there is none.
+    FunctionPtr look_at(const std::string& name) {
+        const std::lock_guard lock(mutex);
+        const auto it =
+            std::ranges::find_if(draft.functions, [&](const FunctionPtr& f) { return f->lowered.name == name; });
+        if (it == draft.functions.end()) return nullptr;
+        measured = (*it)->lowered.workload;
+        return *it;
     }
 
     void apply(Edit edit, std::vector<Edit>& from, std::vector<Edit>& to) {
@@ -603,6 +646,25 @@ void Session::bisect(std::uint64_t seed) {
                       state->update(current, [&](Snapshot& next) {
                           next.bisection = std::make_shared<const Bisection>(std::move(found));
                       });
+                      return {};
+                  });
+}
+
+void Session::measure(const std::string& function) {
+    const FunctionPtr now = state_->look_at(function);
+    if (!now) return;
+    state_->start("measure", "measuring " + function,
+                  [state = state_.get(), recipe = state_->draft_recipe(), now](const Progress& progress) {
+                      return state->measure(recipe, *now, progress);
+                  });
+}
+
+void Session::want_measurements(const std::string& function) {
+    const FunctionPtr now = state_->look_at(function);
+    if (!now) return;
+    state_->start("measurements", "reading measurements of " + function,
+                  [state = state_.get(), recipe = state_->draft_recipe(), now](const Progress&) -> Result<void> {
+                      state->show_measurements(recipe, *now);
                       return {};
                   });
 }

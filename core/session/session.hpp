@@ -50,6 +50,11 @@ class Session {
     /// Runs the program after each step of a function's trace, quietly: the next edit ends it. Verdicts appear in
     /// `Snapshot::schedule_check`, a wrong step in `Snapshot::problems`. Programs that were checked are not run again.
     void check_schedule(const std::string& function);
+    /// Measures the shown schedule of a function alone, in a process of its own, and keeps the record; what is known of
+    /// its workload is then in `Snapshot::measurements`.
+    void measure(const std::string& function);
+    /// Asks for what is known of a function's workload without measuring.
+    void want_measurements(const std::string& function);
     /// Looks for the first pass that breaks the numbers or fails.
     void bisect(std::uint64_t seed = 0);
     /// Stops a job, or all when 0.

@@ -3,6 +3,7 @@
 
 #include "core/session/check_schedule.hpp"
 #include "core/session/check_steps.hpp"
+#include "core/session/measure.hpp"
 #include "core/session/recipe.hpp"
 #include "core/session/stages.hpp"
 
@@ -60,6 +61,7 @@ struct Snapshot {
     /// Of one function, as far as it is done. It may be of an earlier edit: what it says of a program holds wherever
     /// that program stands in a trace.
     std::shared_ptr<const ScheduleCheck> schedule_check;
+    std::shared_ptr<const Measurements> measurements; ///< of the workload asked for last
     std::shared_ptr<const History> history = std::make_shared<History>();
     std::vector<Diagnostic> problems;
     std::vector<JobStatus> jobs;

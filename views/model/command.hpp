@@ -159,13 +159,23 @@ struct AttSyntax {
     bool on = true;
 };
 
+/// Measures the shown function's schedule alone.
+struct MeasureFunction {};
+/// Stops a measurement that is under way, nothing else.
+struct CancelMeasuring {};
+/// Whether what was measured of the shown function is wanted.
+struct ShowMeasurements {
+    bool on = true;
+};
+
 using Command =
     std::variant<OpenFile, OpenSample, CloseModel, Reload, SelectStage, SelectFunction, Select, ToggleGroup,
                  OpenAllGroups, GroupRepeats, ShowConstants, ShowHeat, EnablePass, InsertPass, RemovePass, MovePass,
                  SetPassOption, SetLevel, ApplyText, ShowEditor, CheckSteps, Bisect, GoToEdit, ChooseOverlay,
                  ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode, SaveRecipe, CancelJobs, Undo,
                  Redo, ClearProblems, ShowDiff, PinLeft, SwapSides, CompareWith, StopComparing, ShowSides, ChooseOther,
-                 CloseOther, ShowHistory, ExportDiff, EditTrace, ShowMenu, PreviewStep, AttSyntax>;
+                 CloseOther, ShowHistory, ExportDiff, EditTrace, ShowMenu, PreviewStep, AttSyntax, MeasureFunction,
+                 CancelMeasuring, ShowMeasurements>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

@@ -6,6 +6,7 @@
 #include "views/model/history_view.hpp"
 #include "views/model/loop_view.hpp"
 #include "views/model/machine_view.hpp"
+#include "views/model/measure_view.hpp"
 #include "views/model/memory_view.hpp"
 #include "views/model/panels.hpp"
 #include "views/model/script_view.hpp"
@@ -33,6 +34,7 @@ struct Screen {
     std::shared_ptr<const MenuViewData> menu = std::make_shared<MenuViewData>();
     std::shared_ptr<const PreviewViewData> preview = std::make_shared<PreviewViewData>();
     std::shared_ptr<const MachineViewData> machine = std::make_shared<MachineViewData>();
+    std::shared_ptr<const MeasureViewData> measure = std::make_shared<MeasureViewData>();
     std::shared_ptr<const InspectorViewData> inspector = std::make_shared<InspectorViewData>();
     std::shared_ptr<const MemoryViewData> memory = std::make_shared<MemoryViewData>();
     std::shared_ptr<const RunViewData> run = std::make_shared<RunViewData>();

@@ -75,6 +75,16 @@ void add_branches(Key& key, const session::Snapshot& snapshot, const session::Sc
         for (const auto& [name, trace] : *branches) add_text(key, name);
 }
 
+Key measure_key(const session::Snapshot& s, const session::FunctionPtr& function) {
+    Key key{address(function), address(s.measurements), s.has_model() ? 1u : 0u, function ? 0u : address(s.compiled)};
+    for (const session::JobStatus& job : s.jobs)
+        if (job.label.starts_with("measuring ")) {
+            add_text(key, job.detail);
+            key.push_back(number(static_cast<std::int64_t>(job.fraction * 1000)));
+        }
+    return key;
+}
+
 bool compares_graphs(const DiffRequest& request) {
     return request.empty_reason.empty() && request.left && request.right && request.left->has_model() &&
            request.right->has_model() && request.left_point.level == session::Level::Graph &&
@@ -193,6 +203,7 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     add_text(tree, options.schedule.refusal);
     if (function) add_branches(tree, s, *function);
     screen.loops = part(loops_, std::move(tree), [&] { return build_loops(s, options); });
+    screen.measure = part(measure_, measure_key(s, function), [&] { return build_measure(s, options); });
     Key inspected{address(shown_step(s, options.graph_step)), address(compiled_), address(s.run)};
     add_origins(inspected, options.selection.origins);
     screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });

@@ -91,6 +91,7 @@ class ScreenBuilder {
     Part<TextViewData> tensor_, llvm_, assembly_;
     Part<LoopViewData> loops_;
     Part<MachineViewData> machine_;
+    Part<MeasureViewData> measure_;
     Part<MenuViewData> menu_;
     Part<PreviewViewData> preview_;
     session::SnapshotPtr choices_alive_;

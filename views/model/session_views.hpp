@@ -56,6 +56,7 @@ struct ViewOptions {
     DiffOptions diff;
     SideOptions sides;
     ScheduleOptions schedule;
+    bool measure = false;      ///< what was measured of the shown function is wanted
     bool history = false;      ///< the history of the selected value is shown
     std::string history_value; ///< its name at the shown step; empty: what fits the selection best
 };

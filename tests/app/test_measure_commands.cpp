@@ -1,0 +1,103 @@
+// `orrery measure` as a process: what it prints, what it keeps, what it says of broken kernels' machine and records.
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+
+namespace {
+
+struct Outcome {
+    int status = -1;
+    std::string text;
+};
+
+/// Records in a file of the test's own.
+struct Program {
+    std::filesystem::path folder;
+    Program() {
+        std::string name = (std::filesystem::temp_directory_path() / "orrery-test-XXXXXX").string();
+        folder = ::mkdtemp(name.data());
+    }
+    ~Program() { std::filesystem::remove_all(folder); }
+    [[nodiscard]] Outcome run(const std::string& arguments, const char* errors = "2>&1") const {
+        const char* program = std::getenv("ORRERY_BINARY");
+        if (!program) FAIL("ORRERY_BINARY names no program");
+        const std::string line = "env -u ORRERY_WORKER ORRERY_RECORDS='" + (folder / "records.db").string() + "' '" +
+                                 program + "' " + arguments + " " + errors;
+        Outcome out;
+        FILE* pipe = popen(line.c_str(), "r");
+        REQUIRE(pipe != nullptr);
+        char buffer[4096];
+        for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.text.append(buffer, got);
+        out.status = WEXITSTATUS(pclose(pipe));
+        return out;
+    }
+};
+
+constexpr const char* kMeasure = "measure mlp --threads 1 --seconds 0.05 ";
+
+} // namespace
+
+TEST_CASE("a kernel is measured, compared, kept, and listed", "[app][measure]") {
+    const Program program;
+    const Outcome none = program.run(std::string(kMeasure) + "--history");
+    CHECK(none.status == 0);
+    CHECK(none.text.find("has not been measured yet") != std::string::npos);
+    const Outcome first = program.run(kMeasure);
+    INFO(first.text);
+    REQUIRE(first.status == 0);
+    CHECK(first.text.find("GFLOP/s") != std::string::npos);
+    CHECK(first.text.find("% of the peak") != std::string::npos);
+    CHECK(first.text.find("agrees with the loops as written") != std::string::npos);
+    const Outcome second = program.run(std::string(kMeasure) + "--rule none --json", "");
+    REQUIRE(second.status == 0);
+    const auto json = nlohmann::json::parse(second.text);
+    CHECK(json["outcome"] == "ok");
+    CHECK(json["trace"] == "");
+    CHECK(json["runs"] >= 10);
+    CHECK(json["median_ms"] >= json["interval_ms"][0]);
+    CHECK(json["median_ms"] <= json["interval_ms"][1]);
+    CHECK(json["peaks"]["read"].size() >= 2);
+    CHECK(json["records_problem"] == "");
+    const Outcome kept = program.run(std::string(kMeasure) + "--history --json", "");
+    REQUIRE(kept.status == 0);
+    const auto rows = nlohmann::json::parse(kept.text)["measurements"];
+    REQUIRE(rows.size() == 2);
+    CHECK(rows[0]["trace"] == "");
+    CHECK(rows[1]["trace"] != "");
+    // The window's pane shows the same.
+    const Outcome pane = program.run("dump mlp --view measure --threads 1");
+    INFO(pane.text);
+    CHECK(pane.status == 0);
+    CHECK(pane.text.find("the loops as written") != std::string::npos);
+    CHECK(pane.text.find("FMA") != std::string::npos);
+}
+
+TEST_CASE("records that cannot be kept are told, the time all the same", "[app][measure]") {
+    const Program program;
+    std::filesystem::create_directory(program.folder / "records.db");
+    const Outcome out = program.run(std::string(kMeasure) + "--no-peaks");
+    INFO(out.text);
+    CHECK(out.status == 0);
+    CHECK(out.text.find(" ms, median of ") != std::string::npos);
+    CHECK(out.text.find("ORRERY_RECORDS") != std::string::npos);
+}
+
+TEST_CASE("what cannot be measured ends with status 1 and the reason", "[app][measure]") {
+    const Program program;
+    const Outcome unknown = program.run("measure mlp --function nothing");
+    CHECK(unknown.status == 1);
+    CHECK(unknown.text.starts_with("orrery: "));
+    CHECK(program.run("measure /no/such/model").status == 1);
+    CHECK(program.run("measure mlp --seconds 0").status == 1);
+    const Outcome foreign = program.run("measure mlp --target 'llvm -mtriple=riscv64-unknown-linux-gnu'");
+    CHECK(foreign.status == 1);
+    CHECK(foreign.text.find("riscv64") != std::string::npos);
+    CHECK(program.run("worker --socket /no/such/folder/socket < /dev/null").status == 1);
+}
