@@ -28,12 +28,12 @@ std::string duration(double ms) {
     return format(ms < 100 ? "%.3g ms" : "%.0f ms", ms);
 }
 
-std::string when(std::int64_t seconds) {
+std::string when(std::int64_t seconds, const char* pattern) {
     const std::time_t time = seconds;
     std::tm local{};
     ::localtime_r(&time, &local);
     char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%d %H:%M", &local);
+    std::strftime(text, sizeof text, pattern, &local);
     return text;
 }
 
@@ -65,20 +65,22 @@ TableRow row_of(const Subject& s, const Record& r) {
     TableRow row;
     const double speed = s.gflops(r), share = here && s.peak() > 0 ? speed / s.peak() : 0;
     const TableCell none{"–", 0, -1};
-    const std::string busy = r.busy_others > tuning::kBusyMachine ? " · machine busy" : "";
+    const std::string busy = r.busy_others > tuning::kBusyMachine ? " busy" : "";
     row.cells = {{(present ? "▸ " : "") + short_trace(r.trace), static_cast<double>(r.id), -1},
                  ok ? TableCell{duration(r.times.median_ms), r.times.median_ms, -1}
                     : TableCell{tuning::outcome_name(r.outcome), 1e300, -1},
-                 ok ? TableCell{format("%.1f %%", 100 * r.times.spread) + busy, r.times.spread, -1} : none,
+                 ok ? TableCell{format(r.times.spread < 0.1 ? "%.1f %%" : "%.0f %%", 100 * r.times.spread) + busy,
+                                r.times.spread, -1}
+                    : none,
                  ok && speed > 0 ? TableCell{format("%.1f", speed), speed, -1} : none,
                  ok && share > 0
                      ? TableCell{format("%.0f %%", 100 * share), share, static_cast<float>(std::min(1.0, share))}
                      : none,
                  {std::to_string(r.threads), static_cast<double>(r.threads), -1},
-                 {when(r.time), static_cast<double>(r.time), -1}};
+                 {when(r.time, "%d %b %H:%M"), static_cast<double>(r.time), -1}};
     row.tone = !here ? Tone::Dim : !ok ? Tone::Bad : present ? Tone::Good : Tone::Normal;
-    row.details = describe(r) + (here ? "" : "\n" + why_elsewhere(s, r)) + "\n" +
-                  (r.trace.empty() ? "the loops as written\n" : r.trace);
+    row.details = when(r.time, "%Y-%m-%d %H:%M") + ": " + describe(r) + (here ? "" : "\n" + why_elsewhere(s, r)) +
+                  "\n" + (r.trace.empty() ? "the loops as written\n" : r.trace);
     return row;
 }
 
@@ -102,7 +104,8 @@ Roofline roofline_of(const Subject& s, const std::vector<Record>& rows) {
         const std::string title = short_trace(r.trace);
         out.points.push_back({s.function.cost.flops / bytes, s.gflops(r), title,
                               title + "\n" + duration(r.times.median_ms) + " · " + format("%.1f GFLOP/s", s.gflops(r)) +
-                                  format(" · %.0f %% of the peak", 100 * s.gflops(r) / s.peak()) + "\n" + when(r.time),
+                                  format(" · %.0f %% of the peak", 100 * s.gflops(r) / s.peak()) + "\n" +
+                                  when(r.time, "%Y-%m-%d %H:%M"),
                               static_cast<int>(i), r.trace == s.present});
     }
     return out;
@@ -147,9 +150,9 @@ std::string short_trace(const std::string& trace) {
 
 MeasureViewData build_measure(const session::Snapshot& snapshot, const ViewOptions& options) {
     MeasureViewData data;
-    data.table.columns = {{"Trace", Align::Left, 0},    {"Median", Align::Right, 12}, {"Spread", Align::Right, 10},
-                          {"GFLOP/s", Align::Right, 9}, {"Of peak", Align::Right, 9}, {"Threads", Align::Right, 8},
-                          {"When", Align::Right, 17}};
+    data.table.columns = {{"Trace", Align::Left, 0},    {"Median", Align::Right, 9},  {"Spread", Align::Right, 9},
+                          {"GFLOP/s", Align::Right, 8}, {"Of peak", Align::Right, 7}, {"Threads", Align::Right, 7},
+                          {"When", Align::Right, 12}};
     const auto nothing = [&data](const std::string& why) {
         data.table.empty_reason = data.why_not = why;
         return data;

@@ -89,8 +89,8 @@ TEST_CASE("a busy machine is told beside the spread", "[views][measure]") {
     known->rows[0].busy_others = 1.4;
     s.measurements = known;
     const MeasureViewData data = build_measure(s, {});
-    CHECK(data.table.rows[0].cells[2].text.find("machine busy") != std::string::npos);
-    CHECK(data.table.rows[1].cells[2].text.find("machine busy") == std::string::npos);
+    CHECK(data.table.rows[0].cells[2].text.find("busy") != std::string::npos);
+    CHECK(data.table.rows[1].cells[2].text.find("busy") == std::string::npos);
 }
 
 TEST_CASE("without measurements the pane says what to do", "[views][measure]") {
