@@ -117,6 +117,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::ShowScript, "View", "Show the script of what was done", "Alt+L"},
     {ActionId::ShowMachine, "View", "Show what bounds the machine code", "Alt+M"},
     {ActionId::ShowMeasurements, "View", "Show what was measured, under the roofline", "Alt+R"},
+    {ActionId::ShowAccess, "View", "Show what loops touch of buffers and caches", "Alt+A"},
     {ActionId::ExpandStages, "View", "Show stages that changed nothing", "", false, true},
     {ActionId::DarkTheme, "View", "Dark theme", "Ctrl+Shift+D", false, true},
     {ActionId::ColourBlind, "View", "Colours for colour-blind eyes", "", false, true},

@@ -110,6 +110,7 @@ enum class ActionId {
     ShowScript,
     ShowMachine,
     ShowMeasurements,
+    ShowAccess,
     DarkTheme,
     ColourBlind,
     LargerCode,

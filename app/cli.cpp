@@ -158,13 +158,14 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     dump->add_option(
             "--view", a.dump.view,
             "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, "
-            "machine, loops, menu, preview, diff, history or statistics")
+            "machine, access, loops, menu, preview, diff, history or statistics")
         ->required();
     dump->add_option("--after", a.dump.after, "graph, operators, edit: after this pass");
     add_graph_view(*dump, a.dump.overlay, a.dump.group_by);
     dump->add_option("--format", a.dump.format, "text or json")->check(CLI::IsMember({"text", "json"}));
     dump->add_option("--function", a.dump.function, "function shown");
-    dump->add_option("--value", a.dump.value, "history: the value; menu: the place, as conv.oc; preview: the step");
+    dump->add_option("--value", a.dump.value,
+                     "history: the value; menu, access: the place, as conv.oc; preview: the step");
     dump->callback([&] { status = command_dump(a.dump); });
 
     auto* exported =

@@ -6,6 +6,7 @@
 #include "core/session/history.hpp"
 #include "core/session/session.hpp"
 #include "views/layout/engine.hpp"
+#include "views/model/access_view.hpp"
 #include "views/model/diff_build.hpp"
 #include "views/model/graph_export.hpp"
 #include "views/model/history_view.hpp"
@@ -86,6 +87,8 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     if (a.view == "tensor") return form(tensor, a.format);
     if (a.view == "llvm") return form(views::build_code(snapshot, options, views::CodeView::Llvm, tensor), a.format);
     if (a.view == "asm") return form(views::build_code(snapshot, options, views::CodeView::Assembly, tensor), a.format);
+    options.access = {a.view == "access", a.value, {}};
+    if (a.view == "access") return form(views::build_access(snapshot, options), a.format);
     options.schedule = {a.view == "menu" ? a.value : "", a.view == "preview" ? a.value : "", {}};
     if (a.view == "loops") return form(views::build_loops(snapshot, options), a.format);
     if (a.view == "menu") return form(views::build_menu(snapshot, options), a.format);
@@ -111,7 +114,8 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     return Diagnostic{Code::UnknownName,
                       "there is no view named " + a.view,
                       {},
-                      "stages, graph, operators, tensor, loops, menu, preview, llvm, asm, machine, measure, inspector, "
+                      "stages, graph, operators, tensor, loops, menu, preview, llvm, asm, machine, access, "
+                      "measure, inspector, "
                       "problems, memory, run, script, "
                       "edit, start, diff, "
                       "history, statistics"};

@@ -40,7 +40,9 @@ void MainWindow::connect_schedule_actions() {
         submit(views::MeasureFunction{});
     });
     a.on(ActionId::ShowMeasurements, [this] { workspace_->show_bottom_tab(Workspace::MeasureTab); });
+    connect(workspace_, &Workspace::access_wanted, this, [this](const views::ShowAccess& what) { submit(what); });
     a.on(ActionId::ShowMachine, [this] { workspace_->show_bottom_tab(Workspace::MachineTab); });
+    a.on(ActionId::ShowAccess, [this] { workspace_->show_bottom_tab(Workspace::AccessTab); });
 }
 
 /// The program some steps of the trace later, or earlier when `by` is negative.

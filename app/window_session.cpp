@@ -109,6 +109,11 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
             [this, choices = builder_.build_choices(request.snapshot, request.options)] { deliver_choices(choices); },
             Qt::QueuedConnection);
     });
+    access_ = std::make_unique<Worker>([this](const Request& request, const Progress&) {
+        QMetaObject::invokeMethod(
+            this, [this, access = builder_.build_access(request.snapshot, request.options)] { deliver_access(access); },
+            Qt::QueuedConnection);
+    });
     session_->set_listener([this](const session::SnapshotPtr&) {
         // However many snapshots arrive while the window is busy, it takes the last.
         if (!snapshot_pending_.exchange(true))
@@ -122,6 +127,7 @@ SessionWorkbench::~SessionWorkbench() {
     session_.reset(); // no snapshot arrives after this
     for (Other& other : others_) other.session->set_listener({});
     others_.clear();
+    access_.reset();
     choices_.reset();
     details_.reset();
     graphs_.reset();
@@ -154,6 +160,7 @@ void SessionWorkbench::take_snapshot() {
         }
     }
     want_measurements();
+    check_schedule();
     request();
 }
 
@@ -164,6 +171,14 @@ void SessionWorkbench::want_measurements() {
     const std::string wanted =
         to_string(function->lowered.workload) + " " + std::to_string(threads_of(snapshot_->recipe));
     if (std::exchange(wanted_measurements_, wanted) != wanted) session_->want_measurements(function->lowered.name);
+}
+
+/// A schedule of the user's own is checked by itself, once all that waits for its code has it.
+void SessionWorkbench::check_schedule() {
+    const session::FunctionPtr function = views::shown_function(*snapshot_, options_.function);
+    if (!snapshot_->compiled || !function || function->trace_is_default || function == checked_) return;
+    checked_ = function;
+    if (!function->trace.steps.empty()) session_->check_schedule(function->lowered.name);
 }
 
 void SessionWorkbench::request() {
@@ -188,10 +203,28 @@ void SessionWorkbench::request() {
 void SessionWorkbench::deliver(views::Screen screen) {
     screen.graph = screen_->graph, screen.diff = screen_->diff, screen.history = screen_->history;
     screen.sides = screen_->sides, screen.menu = screen_->menu, screen.preview = screen_->preview;
+    screen.access = screen_->access;
     for (const Other& other : others_)
         if (const auto jobs = other.session->snapshot()->jobs; screen.status.job.empty() && !jobs.empty())
             screen.status.job = "compared with: " + jobs.front().label;
     if (!exporting_.empty() && screen.status.job.empty()) screen.status.job = "writing " + exporting_;
+    screen_ = std::make_shared<const views::Screen>(std::move(screen));
+    Q_EMIT changed();
+    request_access();
+}
+
+/// Only after the program itself is on screen: nobody waits for a footprint.
+void SessionWorkbench::request_access() {
+    views::ScreenBuilder::Key key = views::ScreenBuilder::access_key(snapshot_, options_);
+    if (key == access_key_) return;
+    access_key_ = std::move(key);
+    access_->ask({snapshot_, options_}, false);
+}
+
+void SessionWorkbench::deliver_access(std::shared_ptr<const views::AccessViewData> access) {
+    if (access == screen_->access) return;
+    views::Screen screen = *screen_;
+    screen.access = std::move(access);
     screen_ = std::make_shared<const views::Screen>(std::move(screen));
     Q_EMIT changed();
 }
@@ -228,7 +261,8 @@ bool SessionWorkbench::idle() const {
     const bool others_seen =
         !other_pending_ && std::ranges::all_of(others_, [](const Other& o) { return o.seen == o.session->snapshot(); });
     return !working() && others_seen && run_queue_.empty() && !snapshot_pending_ && snapshot_ == session_->snapshot() &&
-           exporting_.empty() && screens_->idle() && graphs_->idle() && details_->idle() && choices_->idle();
+           exporting_.empty() && screens_->idle() && graphs_->idle() && details_->idle() && choices_->idle() &&
+           access_->idle();
 }
 
 bool SessionWorkbench::more_soon() const { return !graphs_->idle(); }
@@ -241,9 +275,10 @@ void SessionWorkbench::reset_options() {
     graph.toggled.clear();
     const bool editor = options_.editor;
     const bool diff = options_.diff.on, history = options_.history, sides = options_.sides.on;
-    const bool att_syntax = options_.att_syntax, measure = options_.measure;
+    const bool att_syntax = options_.att_syntax, measure = options_.measure, access = options_.access.on;
     stop_comparing();
     options_ = {};
+    options_.access.on = access;
     options_.graph = std::move(graph);
     options_.editor = editor, options_.att_syntax = att_syntax;
     options_.diff.on = diff, options_.history = history, options_.sides.on = sides;
@@ -341,6 +376,7 @@ void SessionWorkbench::view_command(const views::Command& command) {
     if (const auto* c = std::get_if<views::ShowConstants>(&command)) options_.graph.show_constants = c->on;
     if (const auto* c = std::get_if<views::ShowHeat>(&command)) options_.heat = c->on;
     if (const auto* c = std::get_if<views::AttSyntax>(&command)) options_.att_syntax = c->on;
+    if (const auto* c = std::get_if<views::ShowAccess>(&command)) options_.access = {c->on, c->place, c->buffer};
     if (const auto* c = std::get_if<views::PreviewStep>(&command)) options_.schedule.preview = c->step;
     if (const auto* c = std::get_if<views::ShowMenu>(&command)) options_.schedule = {c->place, {}, {}};
     if (const auto* c = std::get_if<views::ShowDiff>(&command)) options_.diff.on = c->on;

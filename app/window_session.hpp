@@ -56,6 +56,7 @@ class SessionWorkbench : public Workbench {
     };
 
     void take_snapshot();
+    void check_schedule();
     void request();
     void want_measurements();
     void deliver(views::Screen screen);
@@ -67,6 +68,8 @@ class SessionWorkbench : public Workbench {
         friend bool operator==(const Details&, const Details&) = default;
     };
     void deliver_details(const Details& details);
+    void request_access();
+    void deliver_access(std::shared_ptr<const views::AccessViewData> access);
     void deliver_choices(const views::ScreenBuilder::Choices& choices);
     void edit_trace(const session::TraceEdit& edit);
     void reset_options();
@@ -103,7 +106,7 @@ class SessionWorkbench : public Workbench {
     session::SnapshotPtr snapshot_;
     views::ViewOptions options_;
     std::shared_ptr<const views::Screen> screen_;
-    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_, choices_key_;
+    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_, choices_key_, access_key_;
     /// A recipe beside the open one.
     struct Other {
         std::unique_ptr<session::Session> session;
@@ -115,13 +118,14 @@ class SessionWorkbench : public Workbench {
     std::vector<session::Session*> run_queue_; ///< to be run one after another, the next one last
     std::string wanted_code_;
     std::string wanted_measurements_; ///< workload and threads
+    session::FunctionPtr checked_;    ///< whose steps were asked to be checked last
     std::shared_ptr<const session::RunResult> seen_run_;
     std::shared_ptr<const session::CompiledModel> warm_; ///< what has been run before
     std::string exporting_;                              ///< file being written; empty when none is
     std::atomic<bool> snapshot_pending_{false};
     std::map<session::FunctionPtr, int> code_tries_; ///< how often code was asked for to be compared
     std::atomic<bool> other_pending_{false};
-    std::unique_ptr<Worker> screens_, graphs_, details_, choices_;
+    std::unique_ptr<Worker> screens_, graphs_, details_, choices_, access_;
     std::jthread export_;
 };
 

@@ -160,7 +160,7 @@ void Workspace::build_bottom() {
     script_ = new qt::TablePanel(tr("Script"), this);
     editor_ = new qt::EditPanel(this);
     for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History"), tr("Operators"),
-                               tr("Script"), tr("Text"), tr("Machine code"), tr("Measure")})
+                               tr("Script"), tr("Text"), tr("Machine code"), tr("Measure"), tr("Access")})
         bottom_header_->add_tab(tab);
     auto* compared = new QSplitter(Qt::Horizontal, this);
     compared->setHandleWidth(1);
@@ -177,9 +177,14 @@ void Workspace::build_bottom() {
     machine->addWidget(ports_);
     machine->setSizes({960, 320});
     measure_ = new qt::MeasurePanel(this);
+    access_ = new qt::AccessPanel(this);
+    connect(access_, &qt::AccessPanel::wanted, this, &Workspace::access_wanted);
+    connect(access_, &qt::AccessPanel::place_requested, this,
+            [this](const std::string& place) { loops_->tree()->choose(loops_->tree()->row_named(place)); });
+    connect(loops_->tree(), &qt::LoopTree::place_changed, access_, &qt::AccessPanel::set_place);
     bottom_stack_ = new QStackedWidget(this);
     for (QWidget* page : std::initializer_list<QWidget*>{memory_, run_, problems_, compared, history_, operators_,
-                                                         script_, editor_, machine, measure_})
+                                                         script_, editor_, machine, measure_, access_})
         bottom_stack_->addWidget(page);
     connect(script_, &QTableView::activated, this, [this](const QModelIndex& index) {
         const auto* sorted = qobject_cast<const QSortFilterProxyModel*>(script_->model());
@@ -258,6 +263,7 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
         ports_->set_table(std::shared_ptr<const views::Table>(next.machine, &next.machine->ports));
     }
     measure_->set_data(next.measure);
+    access_->set_data(next.access);
     llvm_->set_data(next.llvm);
     assembly_->set_data(next.assembly);
     memory_->set_data(next.memory);
@@ -304,7 +310,8 @@ void Workspace::show_notes(const views::Screen& screen) {
                      tr("Ctrl+C copies a row's command line, Enter goes to it"),
                      QString(),
                      text_of(screen.machine->summary),
-                     text_of(screen.measure->subject)};
+                     text_of(screen.measure->subject),
+                     text_of(screen.access->summary)};
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
 }
 
@@ -441,8 +448,9 @@ void Workspace::focus_pane(PaneId pane) {
     case PaneId::Loops: return loops_->tree()->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Bottom: break;
     }
-    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_,        figures_, history_,
-                                operators_,       script_,           editor_->field(), machine_, measure_->table()};
+    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_,        figures_,
+                                history_,         operators_,        script_,          editor_->field(),
+                                machine_,         measure_->table(), access_->levels()};
     targets[bottom_stack_->currentIndex()]->setFocus(Qt::ShortcutFocusReason);
 }
 

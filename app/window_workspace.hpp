@@ -4,6 +4,7 @@
 #include "app/window_memory_panel.hpp"
 #include "app/window_settings.hpp"
 #include "views/model/screen.hpp"
+#include "views/qt/access_panel.hpp"
 #include "views/qt/diff_panel.hpp"
 #include "views/qt/edit_panel.hpp"
 #include "views/qt/graph_view.hpp"
@@ -68,7 +69,8 @@ class Workspace : public QMainWindow {
         ScriptTab,
         TextTab,
         MachineTab,
-        MeasureTab
+        MeasureTab,
+        AccessTab
     };
     enum CodeTab { LlvmTab, AssemblyTab };
     void show_code_tab(int tab);
@@ -92,6 +94,7 @@ class Workspace : public QMainWindow {
     [[nodiscard]] qt::TablePanel* machine() const { return machine_; }
     [[nodiscard]] qt::TablePanel* ports() const { return ports_; }
     [[nodiscard]] qt::MeasurePanel* measure() const { return measure_; }
+    [[nodiscard]] qt::AccessPanel* access() const { return access_; }
     [[nodiscard]] qt::TextView* tensor() const { return tensor_; }
     [[nodiscard]] qt::TextView* llvm() const { return llvm_; }
     [[nodiscard]] qt::TextView* assembly() const { return assembly_; }
@@ -115,6 +118,7 @@ class Workspace : public QMainWindow {
     void history_requested(int entry);
     /// The text of the shown step is to be seen, or no longer.
     void editor_shown(bool on);
+    void access_wanted(const orrery::views::ShowAccess& what);
     void panes_changed();
     void diff_shown_changed(bool shown);
     void history_shown_changed(bool shown);
@@ -144,6 +148,7 @@ class Workspace : public QMainWindow {
     QSplitter* schedule_ = nullptr; ///< loops beside the tensor program
     qt::TablePanel *machine_ = nullptr, *ports_ = nullptr;
     qt::MeasurePanel* measure_ = nullptr;
+    qt::AccessPanel* access_ = nullptr;
     qt::TextView *tensor_ = nullptr, *llvm_ = nullptr, *assembly_ = nullptr;
     MemoryPanel* memory_ = nullptr;
     qt::RunPanel* run_ = nullptr;
@@ -163,7 +168,7 @@ class Workspace : public QMainWindow {
     std::array<QString, 2> code_notes_;
     QTimer code_wait_;         ///< runs while the code shown is that of the program before
     bool code_is_old_ = false; ///< for long enough that it is said
-    std::array<QString, 10> bottom_notes_;
+    std::array<QString, 11> bottom_notes_;
 };
 
 } // namespace orrery::app

@@ -39,6 +39,7 @@ constexpr Case kCases[] = {
     {"edit", "dump mlp --view edit --after import"},
     {"problems", "dump lenet --view problems"},
     {"loops", "dump lenet -O 2 --view loops"},
+    {"access", "dump lenet -O 2 --view access --rule none --function conv2d_bias_add_tanh_1 --value conv2d.kh"},
     {"menu", "dump lenet -O 2 --view menu --rule none --value conv2d.ic"},
     {"preview", "dump lenet -O 2 --view preview --rule none --value 'split(conv2d.w, [-1, 5])'"},
     {"start", "dump lenet --view start"},

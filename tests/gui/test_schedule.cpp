@@ -1,5 +1,6 @@
 // The scheduler over a real session: loops are chosen, scheduled, dragged; the trace is edited; all is taken back.
 
+#include "core/schedule/intrinsics.hpp"
 #include "tests/gui/live_window.hpp"
 #include "views/qt/theme.hpp"
 
@@ -448,4 +449,78 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
     whole.print("edit to LLVM IR and assembly");
     undo.print("undo, all panes");
     redo.print("redo, all panes");
+}
+
+TEST_CASE("what loops touch: buffers, caches and a picture follow the chosen loop", "[gui][schedule][access]") {
+    Scheduler t;
+    CHECK(t.screen().access->buffers.rows.empty()); // nothing is computed for a pane nobody sees
+    t.trigger(ActionId::ShowAccess);
+    app::Workspace& panes = *t.window.workspace();
+    qt::AccessPanel& access = *panes.access();
+    CHECK(access.isVisible());
+    REQUIRE(access.buffers()->model()->rowCount() > 3);
+    CHECK(access.data().picture.rows > 0);
+    t.both_themes(QStringLiteral("access_default"));
+    t.unschedule();
+    // A loop chosen in the tree.
+    t.choose("conv2d.kh");
+    CHECK(access.data().place == "conv2d.kh");
+    CHECK(access.data().level_row == access.levels()->currentIndex().row());
+    CHECK(access.data().picture.note.find("one iteration of kh") == 0);
+    t.both_themes(QStringLiteral("access_window"));
+    // One chosen in the table of loops is the tree's, and the program's lines.
+    access.levels()->setCurrentIndex(access.levels()->model()->index(0, 0));
+    t.settle();
+    CHECK(access.data().place != "conv2d.kh");
+    CHECK(t.tree().current() == t.tree().row_named(access.data().place));
+    CHECK_FALSE(t.window.selection().tensor_lines.empty());
+    // Another buffer.
+    const std::string buffer = access.data().picture.buffer;
+    access.buffers()->setCurrentIndex(access.buffers()->model()->index(1, 0));
+    t.settle();
+    CHECK(access.data().picture.buffer != buffer);
+    CHECK(access.data().picture.buffer == access.data().buffer_names[1]);
+    t.both_themes(QStringLiteral("access_weights"));
+    // An edit: the place goes where it can.
+    t.submit(views::EditTrace{{.what = What::Insert, .text = "split(conv2d.kh, [-1, 5])"}});
+    CHECK(access.data().block == "conv2d");
+    // Hidden again, it is left as it is.
+    const auto last = t.screen().access;
+    t.trigger(ActionId::ShowMachine);
+    t.choose("conv2d.ic");
+    CHECK(t.screen().access->buffers.rows.empty());
+    CHECK(last->buffers.rows.size() > 3);
+}
+
+TEST_CASE("steps of a schedule are checked by themselves; a wrong instruction is marked with its element",
+          "[gui][schedule][check_schedule]") {
+    Scheduler t;
+    CHECK(t.screen().loops->checked.empty()); // the default is not an edit
+    t.submit(views::EditTrace{{.what = What::Insert, .text = "annotate(tanh, note, here)"}});
+    REQUIRE(t.screen().loops->trace.size() > 4);
+    CHECK(t.screen().loops->checked == "all steps keep the numbers");
+    for (const views::TraceRow& row : t.screen().loops->trace) CHECK(row.verdict == views::StepVerdict::Right);
+    CHECK(t.screen().problems->errors == 0);
+    t.both_themes(QStringLiteral("check_right"));
+    REQUIRE(schedule::declare_intrinsic(
+                "intrinsic window_fma_2\nfn fma(a: f32[2], b: f32[1]) -> (c: f32[2]) { for i in 2 {\n"
+                "block fma(vi = i in 2) { reads c[vi], a[vi], b[0] writes c[vi]\nc[vi] = c[vi] + a[vi] * b[0] } } }\n"
+                "c = llvm.fma.v2f32(c as f32x2, b splat f32 as f32x2, a as f32x2)\n")
+                .has_value());
+    t.submit(views::EditTrace{{.what = What::Rewrite,
+                               .text = "reorder([conv2d.ic, conv2d.kh, conv2d.kw, conv2d.w])\n"
+                                       "decompose_reduction(conv2d, conv2d.ic)\nsplit(conv2d.w, [-1, 2])\n"
+                                       "tensorize(conv2d.w_i, window_fma_2)\nparallel(tanh.c)\n"}});
+    const views::LoopViewData& loops = *t.screen().loops;
+    REQUIRE(loops.reached == 5);
+    CHECK(loops.trace[2].verdict == views::StepVerdict::Right);
+    CHECK(loops.trace[3].verdict == views::StepVerdict::Wrong);
+    CHECK(loops.trace[3].wrong.find("[0, 0, 0, 0] is ") != std::string::npos);
+    CHECK(t.screen().problems->errors == 1);
+    CHECK(t.screen().status.check_tone == views::Tone::Bad);
+    t.window.workspace()->show_bottom_tab(app::Workspace::ProblemsTab);
+    t.both_themes(QStringLiteral("check_wrong"));
+    t.trigger(ActionId::Undo);
+    CHECK(t.screen().problems->errors == 0);
+    CHECK(t.screen().loops->checked == "all steps keep the numbers");
 }

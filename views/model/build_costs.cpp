@@ -228,12 +228,27 @@ std::pair<std::string, Tone> steps_verdict(const session::Snapshot& snapshot) {
             Tone::Good};
 }
 
+/// What the steps of the schedule that was edited last do to the numbers.
+std::pair<std::string, Tone> schedule_verdict(const session::Snapshot& snapshot) {
+    const auto& check = snapshot.schedule_check;
+    if (!check || std::ranges::find(snapshot.functions, check->of) == snapshot.functions.end()) return {};
+    const std::string name = check->of->lowered.name;
+    if (check->first_wrong >= 0) return {name + ": " + session::problem_of(*check)->message, Tone::Bad};
+    const auto known = [](const auto& verdict) { return verdict.has_value(); };
+    if (check->steps.empty() || !std::ranges::all_of(check->steps, known)) return {};
+    const std::size_t steps = check->steps.size();
+    return {name + ": " + std::to_string(steps) + (steps == 1 ? " step keeps" : " steps keep") + " the numbers",
+            Tone::Good};
+}
+
 } // namespace
 
 StatusViewData build_status(const session::Snapshot& snapshot) {
     StatusViewData data;
     std::tie(data.check, data.check_tone) = agreement_of(snapshot);
     if (auto [text, tone] = steps_verdict(snapshot); !text.empty()) data.check = text, data.check_tone = tone;
+    if (auto [text, tone] = schedule_verdict(snapshot); !text.empty() && (tone == Tone::Bad || data.check.empty()))
+        data.check = text, data.check_tone = tone;
     if (snapshot.compiled && snapshot.rebuild_ms > 0)
         data.rebuilt = "built " + std::to_string(snapshot.rebuilt_functions) + " of " +
                        std::to_string(snapshot.functions.size()) + " kernels in " + ms_text(snapshot.rebuild_ms);
@@ -242,10 +257,15 @@ StatusViewData build_status(const session::Snapshot& snapshot) {
         data.speed = snapshot.title + " " + ms_text(snapshot.run->milliseconds) + " · " + std::to_string(threads) +
                      (threads == 1 ? " thread" : " threads");
     }
-    if (!snapshot.jobs.empty()) {
-        const session::JobStatus& job = snapshot.jobs.front();
+    std::vector<session::JobStatus> jobs = snapshot.jobs;
+    std::erase_if(jobs, [](const session::JobStatus& job) { return job.quiet; });
+    if (jobs.empty() && !snapshot.jobs.empty()) {
+        data.job = snapshot.jobs.front().label;
+        data.quiet = true;
+    } else if (!jobs.empty()) {
+        const session::JobStatus& job = jobs.front();
         data.job = job.label + (job.detail.empty() ? "" : ": " + job.detail);
-        if (snapshot.jobs.size() > 1) data.job = std::to_string(snapshot.jobs.size()) + " jobs · " + data.job;
+        if (jobs.size() > 1) data.job = std::to_string(jobs.size()) + " jobs · " + data.job;
         data.fraction = job.fraction;
         data.can_cancel = true;
     }

@@ -154,6 +154,11 @@ struct ShowMenu {
 struct PreviewStep {
     std::string step;
 };
+/// What the shown program's blocks touch is wanted, or no longer; see AccessOptions.
+struct ShowAccess {
+    bool on = true;
+    std::string place, buffer;
+};
 /// Assembly in AT&T's syntax, or in Intel's.
 struct AttSyntax {
     bool on = true;
@@ -175,7 +180,7 @@ using Command =
                  ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode, SaveRecipe, CancelJobs, Undo,
                  Redo, ClearProblems, ShowDiff, PinLeft, SwapSides, CompareWith, StopComparing, ShowSides, ChooseOther,
                  CloseOther, ShowHistory, ExportDiff, EditTrace, ShowMenu, PreviewStep, AttSyntax, MeasureFunction,
-                 CancelMeasuring, ShowMeasurements>;
+                 CancelMeasuring, ShowMeasurements, ShowAccess>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

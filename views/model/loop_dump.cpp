@@ -25,6 +25,8 @@ Json row_json(const LoopRow& row) {
 Json row_json(const TraceRow& row) {
     Json json{{"step", row.text}, {"applied", row.applied}};
     if (!row.error.empty()) json["error"] = row.error;
+    if (row.verdict != StepVerdict::Unknown) json["right"] = row.verdict == StepVerdict::Right;
+    if (!row.wrong.empty()) json["wrong"] = row.wrong;
     for (const TraceNumber& number : row.numbers) {
         if (number.knob.empty()) continue;
         json["knobs"].push_back({{"name", number.knob}, {"value", number.value}, {"candidates", number.candidates}});
@@ -60,6 +62,10 @@ std::string to_text(const LoopViewData& data) {
             text += "  refused: " + row.error;
         else if (!row.applied)
             text += "  not reached";
+        if (!row.wrong.empty())
+            text += "  wrong: " + row.wrong;
+        else if (row.verdict != StepVerdict::Unknown)
+            text += row.verdict == StepVerdict::Right ? "  right" : "  wrong";
         text += "\n";
     }
     for (const std::string& branch : data.branches) text += "branch " + branch + "\n";

@@ -188,6 +188,36 @@ std::vector<TraceNumber> numbers_of(const schedule::Trace& trace, std::size_t st
     return out;
 }
 
+/// What a check said of a program, wherever that stood in a trace; null when nothing.
+const session::ScheduleVerdict* verdict_of(const session::ScheduleCheck* check, const tensor::Program& program) {
+    if (check == nullptr) return nullptr;
+    const std::vector<tensor::Program>& programs = check->of->replay.programs;
+    for (std::size_t i = 0; i < check->steps.size() && i + 1 < programs.size(); ++i)
+        if (check->steps[i] && programs[i + 1] == program) return &*check->steps[i];
+    return nullptr;
+}
+
+void add_verdicts(LoopViewData& data, const session::ScheduledFunction& function, const session::ScheduleCheck* check) {
+    int right = 0, wrong = 0;
+    for (int i = 0; i < data.reached; ++i) {
+        TraceRow& row = data.trace[static_cast<std::size_t>(i)];
+        const auto* verdict = verdict_of(check, function.replay.programs[static_cast<std::size_t>(i) + 1]);
+        if (verdict == nullptr) continue;
+        row.verdict = verdict->right ? StepVerdict::Right : StepVerdict::Wrong;
+        (verdict->right ? right : wrong) += 1;
+        if (verdict->right || wrong > 1) continue;
+        row.wrong = verdict->wrong   ? to_string(*verdict->wrong)
+                    : verdict->error ? verdict->error->message
+                                     : std::string("its numbers differ");
+    }
+    if (wrong > 0)
+        data.checked = "a step changes the numbers";
+    else if (right == data.reached && right > 0)
+        data.checked = right == 1 ? "the step keeps the numbers" : "all steps keep the numbers";
+    else if (right > 0)
+        data.checked = std::to_string(right) + " of " + std::to_string(data.reached) + " steps checked, all right";
+}
+
 void add_trace(LoopViewData& data, const session::ScheduledFunction& function) {
     for (std::size_t i = 0; i < function.trace.steps.size(); ++i) {
         TraceRow row;
@@ -255,6 +285,7 @@ LoopViewData build_loops(const session::Snapshot& snapshot, const ViewOptions& o
     else if (data.rows.empty())
         data.empty_reason = "This kernel has no loops.";
     add_trace(data, *function);
+    add_verdicts(data, *function, snapshot.schedule_check.get());
     if (const auto* branches = session::branches_of(snapshot.recipe, function->lowered))
         for (const auto& [name, trace] : *branches) data.branches.push_back(name);
     return data;

@@ -49,10 +49,15 @@ struct TraceNumber {
     std::vector<std::int64_t> candidates;
 };
 
+/// Whether the program after a step gives the numbers of the program as lowered.
+enum class StepVerdict : std::uint8_t { Unknown, Right, Wrong };
+
 struct TraceRow {
     std::string text;
     bool applied = true; ///< false from the first step on that could not be applied
     std::string error;   ///< why, at that step
+    StepVerdict verdict = StepVerdict::Unknown;
+    std::string wrong; ///< of the first wrong step: "y[0, 3] is 4 instead of 6"
     std::vector<TraceNumber> numbers;
 };
 
@@ -65,6 +70,7 @@ struct LoopViewData {
     int reached = 0;        ///< steps that could be applied
     bool is_default = true; ///< no edit of the user's
     bool linked = true;     ///< its lines are those of generated code: the last program is shown
+    std::string checked;    ///< "all steps keep the numbers"; empty when none was checked
     std::string knobs;      ///< "2 knobs, 12 schedules"; empty when there are none
     std::vector<std::string> branches;
     std::string refusal; ///< why the last edit was not carried out; empty when it was

@@ -63,6 +63,7 @@ struct StatusViewData {
     std::string job;      ///< empty when nothing runs
     double fraction = -1; ///< of the job; negative when unknown
     bool can_cancel = false;
+    bool quiet = false; ///< what runs was not asked for: its name is enough
     friend bool operator==(const StatusViewData&, const StatusViewData&) = default;
 };
 

@@ -1,6 +1,7 @@
 #pragma once
 // Everything the window shows, as one immutable value.
 
+#include "views/model/access_view.hpp"
 #include "views/model/diff_view.hpp"
 #include "views/model/graph_view.hpp"
 #include "views/model/history_view.hpp"
@@ -33,6 +34,7 @@ struct Screen {
     std::shared_ptr<const LoopViewData> loops = std::make_shared<LoopViewData>();
     std::shared_ptr<const MenuViewData> menu = std::make_shared<MenuViewData>();
     std::shared_ptr<const PreviewViewData> preview = std::make_shared<PreviewViewData>();
+    std::shared_ptr<const AccessViewData> access = std::make_shared<AccessViewData>();
     std::shared_ptr<const MachineViewData> machine = std::make_shared<MachineViewData>();
     std::shared_ptr<const MeasureViewData> measure = std::make_shared<MeasureViewData>();
     std::shared_ptr<const InspectorViewData> inspector = std::make_shared<InspectorViewData>();

@@ -202,6 +202,7 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     Key tree = text;
     add_text(tree, options.schedule.refusal);
     if (function) add_branches(tree, s, *function);
+    tree.push_back(address(s.schedule_check));
     screen.loops = part(loops_, std::move(tree), [&] { return build_loops(s, options); });
     screen.measure = part(measure_, measure_key(s, function), [&] { return build_measure(s, options); });
     Key inspected{address(shown_step(s, options.graph_step)), address(compiled_), address(s.run)};
@@ -347,6 +348,26 @@ ScreenBuilder::Choices ScreenBuilder::build_choices(const session::SnapshotPtr& 
     out.menu = part(menu_, std::move(menu), [&] { return build_menu(*snapshot, options); });
     choices_alive_ = snapshot;
     return out;
+}
+
+Key ScreenBuilder::access_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    if (!options.access.on) return {};
+    const session::FunctionPtr function = shown_function(*snapshot, options.function);
+    // Without a function the pane says why there is none.
+    Key key{address(function), number(options.tensor_step), function ? 0u : address(snapshot->compiled),
+            snapshot->has_model() ? address(snapshot->steps.back()) : 0u};
+    add_text(key, options.access.place);
+    add_text(key, options.access.buffer);
+    return key;
+}
+
+std::shared_ptr<const AccessViewData> ScreenBuilder::build_access(const session::SnapshotPtr& snapshot,
+                                                                  const ViewOptions& options) {
+    const auto data = part(access_, access_key(snapshot, options), [&] {
+        return options.access.on ? views::build_access(*snapshot, options) : AccessViewData{};
+    });
+    access_alive_ = snapshot;
+    return data;
 }
 
 Key ScreenBuilder::sides_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {

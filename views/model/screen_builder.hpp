@@ -46,6 +46,11 @@ class ScreenBuilder {
     };
     [[nodiscard]] Choices build_choices(const session::SnapshotPtr& snapshot, const ViewOptions& options);
 
+    /// What the shown program touches, when that is wanted; the last one again when nothing it shows has changed.
+    /// Thread: from one thread at a time, any.
+    [[nodiscard]] std::shared_ptr<const AccessViewData> build_access(const session::SnapshotPtr& snapshot,
+                                                                     const ViewOptions& options);
+
     /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long
     /// as the snapshot they were taken from lives.
     using Key = std::vector<std::uint64_t>;
@@ -53,6 +58,7 @@ class ScreenBuilder {
     [[nodiscard]] static Key diff_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key choices_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    [[nodiscard]] static Key access_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key sides_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
 
   private:
@@ -95,6 +101,8 @@ class ScreenBuilder {
     Part<MenuViewData> menu_;
     Part<PreviewViewData> preview_;
     session::SnapshotPtr choices_alive_;
+    Part<AccessViewData> access_;
+    session::SnapshotPtr access_alive_;
     Part<InspectorViewData> inspector_;
     Part<MemoryViewData> memory_;
     Part<RunViewData> run_;

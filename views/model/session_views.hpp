@@ -34,6 +34,13 @@ struct ScheduleOptions {
     std::string refusal; ///< why the last edit was not carried out
 };
 
+/// What the Access pane looks at.
+struct AccessOptions {
+    bool on = false;    ///< the pane is shown
+    std::string place;  ///< a loop or a block, "conv.ic", "conv"; empty: what tells most
+    std::string buffer; ///< by name; empty: the first that is read
+};
+
 /// What stands side by side.
 struct SideOptions {
     bool on = false; ///< recipes are shown side by side
@@ -56,7 +63,8 @@ struct ViewOptions {
     DiffOptions diff;
     SideOptions sides;
     ScheduleOptions schedule;
-    bool measure = false;      ///< what was measured of the shown function is wanted
+    bool measure = false; ///< what was measured of the shown function is wanted
+    AccessOptions access;
     bool history = false;      ///< the history of the selected value is shown
     std::string history_value; ///< its name at the shown step; empty: what fits the selection best
 };

@@ -22,6 +22,7 @@ struct TableCell {
     std::string text;
     double sort_key = 0; ///< sorted by this, then by text
     float bar = -1;      ///< share in [0, 1] painted behind the text; negative for none
+    float bar_from = 0;  ///< where the bar begins, [0, 1]
 };
 
 struct TableRow {

@@ -92,6 +92,7 @@ void LoopPanel::set_data(std::shared_ptr<const views::LoopViewData> data) {
                         ? tr("Trace")
                         : tr("Trace · ") + steps + (data_->is_default ? tr(" · default") : tr(" · yours")) +
                               (data_->knobs.empty() ? QString() : tr(" · ") + text_of(data_->knobs)));
+    title_->setToolTip(text_of(data_->checked));
     {
         const QSignalBlocker quiet(slider_);
         slider_->setRange(0, data_->reached);

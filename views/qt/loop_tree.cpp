@@ -90,6 +90,8 @@ void LoopTree::choose(int row) {
 }
 
 void LoopTree::speak() {
+    const std::string place = current_ < 0 ? std::string() : data_->rows[static_cast<std::size_t>(current_)].place;
+    if (place != std::exchange(told_, place)) Q_EMIT place_changed(place);
     if (current_ < 0) return setAccessibleDescription(text_of(data_->note));
     const views::LoopRow& row = data_->rows[static_cast<std::size_t>(current_)];
     setAccessibleDescription(text_of(row.name + " " + row.extent + " " + row.facts));

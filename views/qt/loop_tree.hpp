@@ -33,6 +33,8 @@ class LoopTree : public QAbstractScrollArea {
 
   signals:
     void selection_requested(const orrery::views::Selection& selection);
+    /// Another loop or block is the chosen one; empty for none.
+    void place_changed(const std::string& place);
     void menu_requested(int row, const QString& typed);
     /// Dropping a loop on another asks for this step.
     void step_requested(const QString& step);
@@ -64,6 +66,7 @@ class LoopTree : public QAbstractScrollArea {
     std::shared_ptr<const views::LoopViewData> data_;
     int current_ = -1, hovered_ = -1;
     bool lined_ = false; ///< the window's selection names lines: the chosen row's are said again when they move
+    std::string told_;   ///< the place that was told last
     int pressed_ = -1;   ///< the row under the button that went down
     QPoint pressed_at_;
     int drop_ = -1; ///< the row a dragged loop is over; -1 while none is dragged

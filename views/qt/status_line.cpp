@@ -97,9 +97,9 @@ void StatusLine::render() {
 }
 
 void StatusLine::render_job() {
-    const bool running = !data_.job.empty();
     job_->setText(text_of(data_.job));
-    job_->setVisible(running);
+    job_->setVisible(!data_.job.empty());
+    const bool running = !data_.job.empty() && !data_.quiet;
     bar_->setVisible(running);
     cancel_->setVisible(running && data_.can_cancel);
     if (!running) return;

@@ -35,6 +35,7 @@ QVariant TableModel::data(const QModelIndex& index, int role) const {
         return index.column() == 0 || row.tone == views::Tone::Dim ? QVariant(theme().tone(row.tone)) : QVariant();
     case SortRole: return cell.sort_key != 0 ? QVariant(cell.sort_key) : QVariant(text_of(cell.text));
     case BarRole: return cell.bar;
+    case BarFromRole: return cell.bar_from;
     default: return {};
     }
 }

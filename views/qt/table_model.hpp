@@ -12,7 +12,7 @@ namespace orrery::qt {
 class TableModel : public QAbstractTableModel {
     Q_OBJECT
   public:
-    enum Role { SortRole = Qt::UserRole + 1, BarRole };
+    enum Role { SortRole = Qt::UserRole + 1, BarRole, BarFromRole };
     explicit TableModel(QObject* parent = nullptr);
     void set_table(std::shared_ptr<const views::Table> table);
     [[nodiscard]] const views::Table& table() const { return *table_; }

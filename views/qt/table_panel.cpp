@@ -26,7 +26,10 @@ class BarDelegate : public QStyledItemDelegate {
         const float bar = index.data(TableModel::BarRole).toFloat();
         if (bar > 0) {
             QRectF box = QRectF(option.rect).adjusted(4, 4, -4, -4);
-            box.setWidth(std::max(2.0, box.width() * static_cast<double>(std::min(1.f, bar))));
+            const float from = std::clamp(index.data(TableModel::BarFromRole).toFloat(), 0.f, 1.f);
+            const double whole = box.width();
+            box.setLeft(box.left() + whole * static_cast<double>(from));
+            box.setWidth(std::max(2.0, whole * static_cast<double>(std::min(1.f - from, bar))));
             painter->fillRect(box, theme().blue_fill);
             painter->fillRect(QRectF(box.x(), box.bottom() - 2, box.width(), 2), theme().blue);
         }

@@ -22,6 +22,26 @@ constexpr int kRow = 22, kErrorLine = 18, kNumber = 34;
 
 QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
+/// What stands under a step: why it cannot be applied, or its first wrong element.
+const std::string& below(const views::TraceRow& row) { return row.error.empty() ? row.wrong : row.error; }
+
+/// A small tick, or a cross: told by shape as well as by colour.
+void paint_verdict(QPainter& painter, const QRectF& box, bool right) {
+    const Theme& t = theme();
+    painter.setRenderHint(QPainter::Antialiasing, true);
+    painter.setPen(QPen(right ? t.good : t.error, 1.6, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
+    if (right) {
+        const QPointF points[] = {box.topLeft() + QPointF(0, box.height() * 0.55),
+                                  box.topLeft() + QPointF(box.width() * 0.38, box.height() * 0.92),
+                                  box.topLeft() + QPointF(box.width(), box.height() * 0.1)};
+        painter.drawPolyline(points, 3);
+    } else {
+        painter.drawLine(box.topLeft(), box.bottomRight());
+        painter.drawLine(box.topRight(), box.bottomLeft());
+    }
+    painter.setRenderHint(QPainter::Antialiasing, false);
+}
+
 } // namespace
 
 TraceList::TraceList(QWidget* parent) : QAbstractScrollArea(parent), data_(std::make_shared<views::LoopViewData>()) {
@@ -48,13 +68,14 @@ void TraceList::set_data(std::shared_ptr<const views::LoopViewData> data) {
     update_bar();
     if (!same || longer) choose(current_);
     viewport()->update();
-    setAccessibleDescription(data_->is_default ? tr("the default schedule") : tr("your own schedule"));
+    setAccessibleDescription((data_->is_default ? tr("the default schedule") : tr("your own schedule")) +
+                             (data_->checked.empty() ? QString() : QStringLiteral(", ") + text_of(data_->checked)));
 }
 
 int TraceList::top_of(int row) const {
     int y = 2 + row * kRow;
     for (int i = 1; i < row; ++i)
-        if (!data_->trace[static_cast<std::size_t>(i) - 1].error.empty()) y += kErrorLine;
+        if (!below(data_->trace[static_cast<std::size_t>(i) - 1]).empty()) y += kErrorLine;
     return y;
 }
 
@@ -224,6 +245,13 @@ void TraceList::paint_row(QPainter& painter, int index) {
         painter.drawRect(QRectF(0, rect.top() + 2, 3, kRow - 4));
     }
     int right = rect.right() - 8;
+    if (row != nullptr && !data_->checked.empty()) {
+        constexpr int kMark = 8;
+        if (row->verdict != views::StepVerdict::Unknown)
+            paint_verdict(painter, QRectF(right - kMark, rect.center().y() - kMark / 2.0 + 0.5, kMark, kMark),
+                          row->verdict == views::StepVerdict::Right);
+        right -= kMark + 8;
+    }
     if (row != nullptr) {
         QString knobs;
         for (const views::TraceNumber& number : row->numbers)
@@ -232,7 +260,7 @@ void TraceList::paint_row(QPainter& painter, int index) {
         painter.drawText(QRect(kNumber, rect.top(), right - kNumber, kRow), Qt::AlignRight | Qt::AlignVCenter, knobs);
         right -= painter.fontMetrics().horizontalAdvance(knobs) + (knobs.isEmpty() ? 0 : 8);
     }
-    const bool failed = row != nullptr && !row->error.empty();
+    const bool failed = row != nullptr && !below(*row).empty();
     painter.setFont(t.mono);
     painter.setPen(failed ? t.error : row == nullptr ? t.dim : applied ? t.text : t.quiet);
     const QString text = row == nullptr ? tr("as lowered") : text_of(row->text);
@@ -240,9 +268,9 @@ void TraceList::paint_row(QPainter& painter, int index) {
                      painter.fontMetrics().elidedText(text, Qt::ElideRight, right - kNumber));
     if (!failed) return;
     painter.setFont(t.ui_small);
-    const QRect below(kNumber, rect.bottom() + 1, rect.width() - kNumber - 8, kErrorLine);
-    painter.drawText(below, Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(text_of(row->error), Qt::ElideRight, below.width()));
+    const QRect under(kNumber, rect.bottom() + 1, rect.width() - kNumber - 8, kErrorLine);
+    painter.drawText(under, Qt::AlignLeft | Qt::AlignVCenter,
+                     painter.fontMetrics().elidedText(text_of(below(*row)), Qt::ElideRight, under.width()));
 }
 
 void TraceList::paintEvent(QPaintEvent*) {
@@ -285,8 +313,11 @@ bool TraceList::viewportEvent(QEvent* event) {
         const int row = row_at(help->pos().y());
         if (row < 1 || row >= rows()) return false;
         const views::TraceRow& step = data_->trace[static_cast<std::size_t>(row) - 1];
-        QToolTip::showText(help->globalPos(), text_of(step.text + (step.error.empty() ? "" : "\n" + step.error)),
-                           viewport());
+        const QString verdict = step.verdict == views::StepVerdict::Unknown ? QString()
+                                : step.verdict == views::StepVerdict::Right ? tr("\nkeeps the numbers")
+                                                                            : tr("\nthe numbers are wrong after it");
+        QToolTip::showText(help->globalPos(),
+                           text_of(step.text + (below(step).empty() ? "" : "\n" + below(step))) + verdict, viewport());
         return true;
     }
     return QAbstractScrollArea::viewportEvent(event);

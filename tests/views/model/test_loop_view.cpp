@@ -211,3 +211,39 @@ TEST_CASE("the trace: what is shown, what failed, which numbers are open", "[vie
     CHECK(to_text(data).find("refused: ") != std::string::npos);
     CHECK(to_json(data).find("\"error\"") != std::string::npos);
 }
+
+TEST_CASE("a check's verdicts stand at the steps whose programs they are of", "[views][schedule]") {
+    Opened t;
+    t.edit({.what = What::Rewrite, .text = "split(conv2d.w, [-1, 2])\nunroll(conv2d.w_i)\n"});
+    LoopViewData data = t.loops();
+    CHECK(data.trace[0].verdict == StepVerdict::Unknown);
+    CHECK(data.checked.empty());
+    t.session.check_schedule(t.options.function);
+    t.session.wait_idle();
+    data = t.loops();
+    CHECK(data.trace[0].verdict == StepVerdict::Right);
+    CHECK(data.trace[1].verdict == StepVerdict::Right);
+    CHECK(data.checked == "all steps keep the numbers");
+    CHECK(to_text(data).find("unroll(conv2d.w_i)  right") != std::string::npos);
+    CHECK(build_status(*t.session.snapshot()).check_tone == Tone::Good);
+    // Another last step: what was known of the first still holds.
+    t.edit({.what = What::Replace, .at = 1, .text = "unroll(conv2d.kw)"});
+    data = t.loops();
+    CHECK(data.trace[0].verdict == StepVerdict::Right);
+    CHECK(data.trace[1].verdict == StepVerdict::Unknown);
+    CHECK(data.checked == "1 of 2 steps checked, all right");
+    // A wrong verdict, as a check would bring it.
+    auto wrong = std::make_shared<session::Snapshot>(*t.session.snapshot());
+    auto check = std::make_shared<session::ScheduleCheck>();
+    check->of = shown_function(*wrong, t.options.function);
+    check->steps = {session::ScheduleVerdict{}, session::ScheduleVerdict{.right = false}};
+    check->steps[1]->wrong = session::WrongElement{"y", {0, 3}, 4, 6};
+    check->first_wrong = 1, check->finished = true;
+    wrong->schedule_check = check;
+    data = build_loops(*wrong, t.options);
+    CHECK(data.trace[1].verdict == StepVerdict::Wrong);
+    CHECK(data.trace[1].wrong == "y[0, 3] is 4 instead of 6");
+    CHECK(to_text(data).find("wrong: y[0, 3] is 4 instead of 6") != std::string::npos);
+    CHECK(build_status(*wrong).check_tone == Tone::Bad);
+    CHECK(build_status(*wrong).check.find("step 2") != std::string::npos);
+}
