@@ -163,6 +163,25 @@ std::vector<Buffer> ComputeBuilder::statement(const std::string& name, const std
     return outputs;
 }
 
+std::vector<Buffer> ComputeBuilder::splice(const Program& program, const std::vector<Buffer>& inputs) {
+    ORRERY_ASSERT(inputs.size() == program->input_count, program->name + ": a buffer an input");
+    BufferMap map;
+    std::vector<Buffer> outputs;
+    for (std::size_t i = 0; i < program->params.size(); ++i) {
+        const Buffer& param = program->params[i];
+        if (i < inputs.size()) {
+            map[param] = inputs[i];
+            continue;
+        }
+        outputs.push_back(make_ref<const BufferNode>(param->name, param->dtype, param->shape, param->scope));
+        map[param] = outputs.back();
+    }
+    const Stmt body = substitute_buffers(program->body, map);
+    stages_.push_back({outputs, origin_.empty() ? body : Stamper(origin_).rewrite(body)});
+    axis_names_.clear();
+    return outputs;
+}
+
 ComputeBuilder& ComputeBuilder::axes(std::vector<std::string> names) {
     axis_names_ = std::move(names);
     return *this;

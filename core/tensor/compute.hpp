@@ -38,6 +38,10 @@ class ComputeBuilder {
     /// given; it becomes one block without iterators, which schedules leave alone. Several outputs are allowed.
     std::vector<Buffer> statement(const std::string& name, const std::vector<Buffer>& outputs, const Stmt& body);
 
+    /// A whole program as a stage: `inputs` stand for its inputs, new buffers for its outputs, which are returned. Its
+    /// statements keep their origins. Pre: inputs of its types; one program once a builder.
+    std::vector<Buffer> splice(const Program& program, const std::vector<Buffer>& inputs);
+
     /// Name hints for the spatial iterators of the next stage ("n", "c", "h", "w"), used once. A stage without hints
     /// takes those of the latest stage of its shape: what follows a convolution is about n, c, h, w, too.
     ComputeBuilder& axes(std::vector<std::string> names);

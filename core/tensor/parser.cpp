@@ -1,12 +1,12 @@
-// Outline: Lexer (words, numbers, operators, one token ahead), Names (lexical scopes), Parser (programs, statements,
-// expressions). The first error ends parsing: it is kept in `error_`, and a null handle says that there is one.
+// Outline: Names (lexical scopes), Parser (programs, statements, expressions). The first error ends parsing: it is kept
+// in `error_`, and a null handle says that there is one.
 // Text is untrusted: recursion and the depth of the tree are bounded.
 
+#include "core/tensor/lexer.hpp"
 #include "core/tensor/notation.hpp"
 #include "core/tensor/text.hpp"
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
 #include <optional>
 
 namespace orrery::tensor {
@@ -21,80 +21,6 @@ constexpr int kMaxNesting = 500;
 constexpr int kMaxDepth = 2000;
 /// Units: elements. Source: the bytes of the widest type still fit 63 bits.
 constexpr std::int64_t kMaxElements = std::int64_t{1} << 59;
-
-enum class Kind : std::uint8_t { End, Word, Number, String, Symbol, Bad };
-
-struct Token {
-    Kind kind = Kind::End;
-    std::string_view text; ///< of a string: with its quotes
-    TextPosition at;
-};
-
-class Lexer {
-  public:
-    explicit Lexer(std::string_view text) : text_(text) {}
-
-    Token next() {
-        skip_blanks();
-        const TextPosition at{line_, static_cast<int>(pos_ - line_start_) + 1};
-        const std::size_t start = pos_;
-        const auto token = [&](Kind kind) { return Token{kind, text_.substr(start, pos_ - start), at}; };
-        if (pos_ == text_.size()) return token(Kind::End);
-        const char c = text_[pos_];
-        if (is_word_start(c)) {
-            while (is_word_char(peek(0))) ++pos_;
-            return token(Kind::Word);
-        }
-        if (is_digit(c)) return scan_number(), token(Kind::Number);
-        if (c == '"') return token(scan_string() ? Kind::String : Kind::Bad);
-        constexpr std::string_view kPairs[] = {"//", "&&", "||", "<<", ">>", "==", "!=", "<=", ">=", "->", "+:"};
-        for (std::string_view pair : kPairs)
-            if (text_.substr(pos_, 2) == pair) return pos_ += 2, token(Kind::Symbol);
-        ++pos_;
-        constexpr std::string_view kSingle = "+-*/%&|^<>=!~(){}[],:@";
-        return token(kSingle.find(c) == std::string_view::npos ? Kind::Bad : Kind::Symbol);
-    }
-
-  private:
-    [[nodiscard]] char peek(std::size_t ahead) const {
-        return pos_ + ahead < text_.size() ? text_[pos_ + ahead] : '\0';
-    }
-
-    void skip_blanks() {
-        for (;; ++pos_) {
-            const char c = peek(0);
-            if (c == '#')
-                while (pos_ < text_.size() && text_[pos_] != '\n') ++pos_;
-            if (peek(0) == '\n') {
-                ++line_;
-                line_start_ = pos_ + 1;
-            } else if (c != ' ' && c != '\t' && c != '\r') {
-                return;
-            }
-        }
-    }
-    void scan_number() {
-        while (is_digit(peek(0))) ++pos_;
-        if (peek(0) == '.' && is_digit(peek(1)))
-            for (++pos_; is_digit(peek(0));) ++pos_;
-        const std::size_t sign = peek(1) == '+' || peek(1) == '-' ? 2 : 1;
-        if (peek(0) == 'e' && is_digit(peek(sign)))
-            for (pos_ += sign; is_digit(peek(0));) ++pos_;
-        while (is_word_char(peek(0))) ++pos_;
-    }
-    bool scan_string() {
-        for (++pos_; pos_ < text_.size() && text_[pos_] != '\n'; ++pos_) {
-            if (text_[pos_] == '"') return ++pos_, true;
-            if (text_[pos_] == '\\') ++pos_;
-        }
-        pos_ = std::min(pos_, text_.size());
-        return false;
-    }
-
-    std::string_view text_;
-    std::size_t pos_ = 0, line_start_ = 0;
-    int line_ = 1;
-};
 
 /// What a name stands for here.
 struct Symbol {
@@ -129,7 +55,7 @@ class Parser {
     explicit Parser(std::string_view text) : lexer_(text) { advance(); }
 
     Program program();
-    [[nodiscard]] bool at_end() const { return token_.kind == Kind::End && !error_; }
+    [[nodiscard]] bool at_end() const { return token_.kind == TokenKind::End && !error_; }
     void expect_end() {
         if (!at_end()) fail("the end of the text");
     }
@@ -139,7 +65,7 @@ class Parser {
     // Tokens.
     void advance() { token_ = lexer_.next(); }
     [[nodiscard]] bool at(std::string_view text) const {
-        return (token_.kind == Kind::Symbol || token_.kind == Kind::Word) && token_.text == text;
+        return (token_.kind == TokenKind::Symbol || token_.kind == TokenKind::Word) && token_.text == text;
     }
     bool accept(std::string_view text) {
         if (!at(text)) return false;
@@ -150,12 +76,13 @@ class Parser {
 
     /// Keeps the first error: something else was expected here. Always false.
     bool fail(const std::string& expected) {
-        std::string found = token_.kind == Kind::End ? "the end" : "`" + std::string(token_.text.substr(0, 40)) + "`";
+        std::string found =
+            token_.kind == TokenKind::End ? "the end" : "`" + std::string(token_.text.substr(0, 40)) + "`";
         return error_at(token_.at, "expected " + expected + ", found " + found);
     }
     bool error_at(TextPosition at, std::string message) {
         if (!error_) error_ = Diagnostic{Code::BadText, std::move(message), {at}, {}};
-        token_ = {Kind::End, {}, token_.at};
+        token_ = {TokenKind::End, {}, token_.at};
         return false;
     }
     /// Guards every recursion.
@@ -215,7 +142,6 @@ class Parser {
     Expr make_binary(BinaryOp op, Expr a, Expr b, TextPosition at);
     Expr make_call(Intrinsic intrinsic, std::vector<Expr> args, TextPosition at);
     Expr number(bool negative);
-    Expr integer(std::string_view digits, DType dtype, bool negative);
     bool indices(const Buffer& buffer, std::vector<Expr>& out);
     bool deeper(int children, TextPosition at) {
         depth_ = children + 1;
@@ -231,14 +157,14 @@ class Parser {
 };
 
 std::optional<std::string_view> Parser::name() {
-    if (token_.kind != Kind::Word || is_reserved(token_.text)) return fail("a name"), std::nullopt;
+    if (token_.kind != TokenKind::Word || is_reserved(token_.text)) return fail("a name"), std::nullopt;
     const std::string_view text = token_.text;
     advance();
     return text;
 }
 
 std::optional<std::string> Parser::quoted() {
-    if (token_.kind != Kind::String) return fail("a text in quotes"), std::nullopt;
+    if (token_.kind != TokenKind::String) return fail("a text in quotes"), std::nullopt;
     const std::string_view body = token_.text.substr(1, token_.text.size() - 2);
     const auto hex = [](char c) { return is_digit(c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1; };
     std::string out;
@@ -263,13 +189,13 @@ std::optional<std::string> Parser::quoted() {
 }
 
 std::optional<std::string> Parser::quoted_or_name() {
-    if (token_.kind == Kind::String) return quoted();
+    if (token_.kind == TokenKind::String) return quoted();
     const auto word = name();
     return word ? std::optional<std::string>(*word) : std::nullopt;
 }
 
 std::optional<DType> Parser::dtype() {
-    const auto found = token_.kind == Kind::Word ? parse_dtype(token_.text) : std::nullopt;
+    const auto found = token_.kind == TokenKind::Word ? parse_dtype(token_.text) : std::nullopt;
     if (!found) return fail("an element type"), std::nullopt;
     advance();
     return found;
@@ -439,7 +365,7 @@ Stmt Parser::statement() {
     if (accept("if")) return conditional();
     if (accept("block")) return block();
     if (at("{")) return braced();
-    if (token_.kind != Kind::Word || is_reserved(token_.text)) return fail("a statement"), nullptr;
+    if (token_.kind != TokenKind::Word || is_reserved(token_.text)) return fail("a statement"), nullptr;
     return store();
 }
 
@@ -577,7 +503,7 @@ Expr Parser::binary(int least_precedence) {
     Expr left = unary();
     int depth = depth_;
     bool compared = false;
-    while (left != nullptr && token_.kind == Kind::Symbol) {
+    while (left != nullptr && token_.kind == TokenKind::Symbol) {
         const OperatorNotation* found = nullptr;
         for (const OperatorNotation& candidate : kOperators)
             if (candidate.precedence >= least_precedence && candidate.token == token_.text) found = &candidate;
@@ -604,8 +530,8 @@ Expr Parser::unary() {
     const TextPosition at = token_.at;
     Intrinsic prefix = Intrinsic::Neg;
     if (accept("-")) {
-        const bool non_finite = token_.kind == Kind::Word && non_finite_dtype(token_.text);
-        if (token_.kind == Kind::Number || non_finite) return number(true);
+        const bool non_finite = token_.kind == TokenKind::Word && non_finite_dtype(token_.text);
+        if (token_.kind == TokenKind::Number || non_finite) return number(true);
     } else if (accept("!")) {
         prefix = Intrinsic::Not;
     } else if (accept("~")) {
@@ -624,8 +550,8 @@ Expr Parser::primary() {
         Expr value = expression();
         return value != nullptr && expect(")") ? value : nullptr;
     }
-    if (token_.kind == Kind::Number) return number(false);
-    if (token_.kind == Kind::Word) return word();
+    if (token_.kind == TokenKind::Number) return number(false);
+    if (token_.kind == TokenKind::Word) return word();
     fail("a value");
     return nullptr;
 }
@@ -721,50 +647,10 @@ Expr Parser::number(bool negative) {
     const Token token = token_;
     advance();
     depth_ = 1;
-    const auto refuse = [&](const std::string& what) -> Expr {
-        error_at(token.at, "`" + std::string(token.text.substr(0, 40)) + "` " + what);
-        return nullptr;
-    };
-    if (const auto type = non_finite_dtype(token.text)) {
-        const double value = token.text.front() == 'n' ? std::nan("") : HUGE_VAL;
-        return FloatImm::make(*type, negative ? -value : value);
-    }
-    std::size_t end = token.text.find_first_not_of("0123456789.");
-    if (end != std::string_view::npos && token.text[end] == 'e') {
-        end = token.text.find_first_not_of("+-", end + 1);
-        end = end == std::string_view::npos ? end : token.text.find_first_not_of("0123456789", end);
-    }
-    const std::string_view digits = token.text.substr(0, end);
-    const std::string_view suffix = end == std::string_view::npos ? std::string_view() : token.text.substr(end);
-    const bool fractional = digits.find_first_of(".e") != std::string_view::npos;
-    const auto type = suffix.empty() ? std::optional(fractional ? DType::F32 : DType::I64) : parse_dtype(suffix);
-    if (!type || *type == DType::Bool || (fractional && !is_float(*type))) return refuse("has no such type");
-    if (!is_float(*type)) {
-        Expr value = integer(digits, *type, negative);
-        return value != nullptr ? value : refuse("does not fit its type");
-    }
-    const char* last = digits.data() + digits.size();
-    double value = 0;
-    float narrow = 0;
-    const auto read = *type == DType::F64 ? std::from_chars(digits.data(), last, value)
-                                          : std::from_chars(digits.data(), last, narrow);
-    if (*type != DType::F64) value = narrow;
-    if (read.ec != std::errc() || read.ptr != last) return refuse("is out of range");
-    Expr made = FloatImm::make(*type, negative ? -value : value);
-    return std::isfinite(as<FloatImm>(made)->value) ? made : refuse("is out of range");
-}
-
-/// Null when it does not fit.
-Expr Parser::integer(std::string_view digits, DType dtype, bool negative) {
-    std::uint64_t magnitude = 0;
-    const auto read = std::from_chars(digits.data(), digits.data() + digits.size(), magnitude);
-    if (read.ec != std::errc()) return nullptr;
-    const int bits = bit_width(dtype);
-    const bool is_signed = is_signed_int(dtype);
-    const std::uint64_t greatest = ~std::uint64_t{0} >> (64 - bits + (is_signed ? 1 : 0));
-    if (magnitude > greatest + (is_signed && negative ? 1 : 0)) return nullptr;
-    if (negative && !is_signed && magnitude != 0) return nullptr;
-    return IntImm::make(dtype, static_cast<std::int64_t>(negative ? 0 - magnitude : magnitude));
+    NumberText number = read_number(token.text, negative);
+    if (number.value == nullptr)
+        error_at(token.at, "`" + std::string(token.text.substr(0, 40)) + "` " + number.problem);
+    return std::move(number.value);
 }
 
 } // namespace
