@@ -21,4 +21,9 @@ struct Legality {
 /// milliseconds for a convolution.
 [[nodiscard]] Result<std::vector<Legality>> legal_primitives(const tensor::Program& program, const std::string& place);
 
+/// Whether loops that are parallel or vectors may be: no two iterations of one meet at an element one of them writes.
+/// For programs that no steps made. Errors: IllegalSchedule with the loop as its place; LimitExceeded when a loop holds
+/// too much to be compared.
+[[nodiscard]] Result<void> check_loop_kinds(const tensor::Program& program);
+
 } // namespace orrery::schedule

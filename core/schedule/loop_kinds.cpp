@@ -1,6 +1,7 @@
 // parallel, vectorize, unroll: what a loop is turned into, and when that is legal.
 
 #include "core/schedule/dependence.hpp"
+#include "core/schedule/legality.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/primitives.hpp"
 #include "core/tensor/build.hpp"
@@ -34,6 +35,53 @@ std::optional<Diagnostic> dependent(const LoopPlace& place, const Refusal& refus
     return refuse(conflict->text, "choose a loop whose iterations touch elements of their own");
 }
 
+/// Loads and stores of one loop that are compared, each with each. Source: our choice, far beyond a kernel's.
+constexpr std::size_t kMostTouches = 400;
+
+/// Looks at every loop that is parallel or a vector; keeps the first refusal.
+class KindChecker final : public Visitor {
+  public:
+    explicit KindChecker(const Program& program) : program_(program) {}
+    std::optional<Diagnostic> error;
+
+  protected:
+    template <class Node> void enter(const Node& node) {
+        if (error) return;
+        path_.push_back(handle(node));
+        Visitor::visit_node(node);
+        path_.pop_back();
+    }
+    void visit_node(const For& node) override {
+        if (node.loop == LoopKind::Parallel || node.loop == LoopKind::Vectorized) check(node);
+        enter(node);
+    }
+    void visit_node(const If& node) override { enter(node); }
+    void visit_node(const Let& node) override { enter(node); }
+    void visit_node(const Alloc& node) override { enter(node); }
+    void visit_node(const Seq& node) override { enter(node); }
+    void visit_node(const Block& node) override { enter(node); }
+
+  private:
+    void check(const For& node) {
+        if (error) return;
+        const bool vector = node.loop == LoopKind::Vectorized;
+        const Refusal refuse{vector ? "vectorized" : "parallel", program_, "loop " + node.var->name};
+        LoopPlace place;
+        place.block.path = path_;
+        place.block.path.push_back(handle(node));
+        place.at = path_.size();
+        if (touches_of(place.block.path.back()).size() > kMostTouches) {
+            error = refuse("it holds too much to be compared", "make it serial: for");
+            error->code = Code::LimitExceeded;
+        } else {
+            error = dependent(place, refuse);
+        }
+    }
+
+    const Program& program_;
+    std::vector<Stmt> path_;
+};
+
 Result<Rewritten> set_kind(const Program& program, const LoopPlace& place, LoopKind kind) {
     const For& loop = place.loop();
     const Stmt made = For::make(loop.var, loop.extent, kind, loop.body, loop.annotations);
@@ -41,6 +89,13 @@ Result<Rewritten> set_kind(const Program& program, const LoopPlace& place, LoopK
 }
 
 } // namespace
+
+Result<void> check_loop_kinds(const Program& program) {
+    KindChecker checker(program);
+    static_cast<Visitor&>(checker).visit(program->body);
+    if (checker.error) return *std::move(checker.error);
+    return {};
+}
 
 Result<Rewritten> parallel(const Program& program, const std::string& name) {
     ORRERY_TRY(const LoopPlace place, find_loop(program, name));

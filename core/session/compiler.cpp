@@ -11,6 +11,7 @@
 #include "core/session/dynamic_model.hpp"
 #include "core/session/kernel_cache.hpp"
 #include "core/session/schedule_edit.hpp"
+#include "core/session/scratch.hpp"
 #include "core/session/stage_cache.hpp"
 
 #include <algorithm>
@@ -133,7 +134,7 @@ struct Compiler::State {
 
     Result<Hash> import_key(const Recipe& recipe) const {
         Hasher hasher;
-        hasher.add("import").add(recipe.builtin).add(recipe.seed);
+        hasher.add("import").add(recipe.builtin).add(recipe.seed).add(recipe.scratch);
         if (!recipe.model.empty()) {
             ORRERY_TRY(const MappedFile file, map_file(recipe.model));
             hasher.add(hash_bytes(file.bytes.data(), file.bytes.size())).add(recipe.model.parent_path().string());
@@ -145,6 +146,7 @@ struct Compiler::State {
     Result<graph::Module> import(const Recipe& recipe, const Progress& progress) const {
         onnx::ImportOptions import_options;
         import_options.shapes = recipe.shapes;
+        if (!recipe.scratch.empty()) return scratch_module(recipe.scratch);
         if (!recipe.model.empty()) return onnx::import_file(recipe.model, import_options, progress);
         ORRERY_TRY(const std::string bytes, onnx::build_network(recipe.builtin, recipe.seed));
         return onnx::import_bytes(std::as_bytes(std::span(bytes)), {}, import_options, progress);

@@ -138,10 +138,11 @@ Result<void> parse_shapes(const Json& object, Recipe& recipe) {
 bool is_workload(std::string_view text) { return parse_hash(std::string(text)).has_value(); }
 
 std::string to_json(const Recipe& recipe) {
-    Json json{{"orrery_recipe", recipe.branches.empty() ? 1 : Recipe::kVersion}};
+    Json json{{"orrery_recipe", !recipe.scratch.empty() ? 3 : !recipe.branches.empty() ? 2 : 1}};
     if (!recipe.model.empty()) json["model"] = recipe.model.string();
     if (!recipe.builtin.empty()) json["builtin"] = recipe.builtin;
     if (!recipe.builtin.empty()) json["seed"] = recipe.seed;
+    if (!recipe.scratch.empty()) json["scratch"] = recipe.scratch;
     if (recipe.model_hash != Hash{}) json["model_hash"] = to_string(recipe.model_hash);
     if (!recipe.shapes.empty()) json["shapes"] = recipe.shapes;
     json["target"] = to_string(recipe.target);
@@ -176,6 +177,7 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
     recipe.model = model;
     reader.get("builtin", recipe.builtin);
     reader.get("seed", recipe.seed);
+    reader.get("scratch", recipe.scratch);
     reader.get("model_hash", hash);
     reader.get("target", target);
     reader.get("rule", rule);
@@ -202,7 +204,7 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
         recipe.model_hash = *parsed;
     }
     ORRERY_TRY(recipe.target, parse_target(target, host));
-    recipe.passes = transform::default_pipeline();
+    if (recipe.scratch.empty()) recipe.passes = transform::default_pipeline();
     if (passes) { ORRERY_TRY(recipe.passes, parse_passes(*passes)); }
     if (shapes) ORRERY_CHECK_OK(parse_shapes(*shapes, recipe));
     if (schedules) ORRERY_CHECK_OK(parse_schedules(*schedules, recipe));

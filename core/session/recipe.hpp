@@ -24,10 +24,11 @@ enum class ScheduleRule : std::uint8_t {
 
 /// All state a user can change. A session file is its JSON; undo and redo edit it; the command line runs it.
 struct Recipe {
-    static constexpr int kVersion = 2; ///< 2 brought branches; what has none is written as 1
+    static constexpr int kVersion = 3; ///< 2 brought branches, 3 scratchpads; without either it is written as 1
     std::filesystem::path model;       ///< empty before one is opened
     std::string builtin;               ///< name of a built-in network when `model` is empty
     std::uint64_t seed = 0;            ///< of the built-in network's weights
+    std::string scratch;               ///< tensor programs as text, in place of a model; empty for none
     Hash model_hash;                   ///< of the file's bytes; zero when unknown
     std::map<std::string, Shape> shapes;
     Target target;

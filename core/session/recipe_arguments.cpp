@@ -1,6 +1,7 @@
 #include "core/session/recipe_arguments.hpp"
 
 #include "core/base/file.hpp"
+#include "core/session/scratch.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -150,7 +151,9 @@ Result<void> apply(const RecipeArguments& a, Recipe& recipe) {
 }
 
 std::vector<std::string> words_of(const Recipe& recipe, const Recipe& fresh) {
-    std::vector<std::string> words{recipe.model.empty() ? recipe.builtin : recipe.model.string()};
+    std::vector<std::string> words{!recipe.scratch.empty() ? std::string(kScratchWord) + recipe.scratch
+                                   : recipe.model.empty()  ? recipe.builtin
+                                                           : recipe.model.string()};
     if (recipe.seed != 0) words.insert(words.end(), {"--seed", std::to_string(recipe.seed)});
     for (const auto& [name, shape] : recipe.shapes) {
         std::string text = name + "=";
@@ -158,7 +161,7 @@ std::vector<std::string> words_of(const Recipe& recipe, const Recipe& fresh) {
         words.insert(words.end(), {"--shape", text});
     }
     if (recipe.target != fresh.target) words.insert(words.end(), {"--target", to_string(recipe.target)});
-    add_passes(recipe.passes, words);
+    if (recipe.scratch.empty() || !recipe.passes.empty()) add_passes(recipe.passes, words);
     if (recipe.rule != fresh.rule)
         words.insert(words.end(), {"--rule", recipe.rule == ScheduleRule::None ? "none" : "default"});
     for (const auto& [workload, trace] : recipe.schedules)

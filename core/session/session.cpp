@@ -2,6 +2,7 @@
 
 #include "core/base/file.hpp"
 #include "core/session/dynamic_model.hpp"
+#include "core/session/scratch.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -211,7 +212,7 @@ struct Session::State {
             if (steps_whole) known = draft.steps;
             if (steps_whole && same_but_schedules(draft.recipe, recipe)) announce = Announce::WithResult;
             draft.recipe = recipe;
-            draft.title = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
+            draft.title = title_of(recipe);
             draft.run = nullptr;
             draft.check = nullptr;
             draft.step_checks = nullptr;
@@ -439,6 +440,10 @@ SnapshotPtr Session::snapshot() const {
 }
 
 void Session::open(const std::filesystem::path& path) {
+    if (is_scratch_file(path)) {
+        Result<Recipe> recipe = scratch_recipe(*state_->compiler, path);
+        return recipe ? open_recipe(*std::move(recipe)) : report(std::move(recipe.error()));
+    }
     // A recipe is JSON text; no model format this program reads starts with a brace.
     const Result<MappedFile> file = map_file(path);
     if (file && !file->bytes.empty() && static_cast<char>(file->bytes.front()) == '{') {
@@ -462,7 +467,7 @@ void Session::open_builtin(const std::string& network, std::uint64_t seed) {
 void Session::open_recipe(Recipe recipe) {
     state_->past.clear();
     state_->future.clear();
-    const std::string name = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
+    const std::string name = title_of(recipe);
     state_->restart(std::move(recipe), "opening " + name, false);
 }
 

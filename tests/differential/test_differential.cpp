@@ -155,6 +155,7 @@ namespace {
 /// Operators that no drawn program holds.
 const std::map<std::string, const char*> kWithoutRecipe{
     {"open", "a node of a model that waits for the importer"},
+    {"tensor_program", "its text is drawn by tests/core/tensor/test_expression_text.cpp"},
 };
 
 } // namespace
