@@ -29,7 +29,8 @@ void add_edits(CLI::App& command, session::RecipeArguments& a) {
 }
 
 void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
-    auto* model = command.add_option("model", a.model, "model file, recipe file, or built-in network");
+    auto* model = command.add_option(
+        "model", a.model, "model file, recipe file, tensor program (.te, .tir), built-in network, or gallery:NAME");
     if (required) model->required();
     command.add_option("--shape", a.shapes, "shape of an input, NAME=1,3,224,224 (repeatable)")->take_all();
     command.add_option("--target", a.target, "target, for example \"llvm -mcpu=znver3\"; the host when left out");
@@ -86,8 +87,8 @@ struct Arguments {
     WindowArguments window;
     VtaArguments vta;
     ScheduleArguments schedule;
-    std::string op, socket;
-    bool ops_json = false;
+    std::string op, socket, item;
+    bool ops_json = false, gallery_json = false;
 };
 
 void declare_models(CLI::App& app, Arguments& a, int& status) {
@@ -103,8 +104,8 @@ void declare_models(CLI::App& app, Arguments& a, int& status) {
 
     auto* show = app.add_subcommand("show", "prints a stage");
     add_model(*show, a.show);
-    show->add_option("--at", a.show.at, "graph, tensor, llvm or asm")
-        ->check(CLI::IsMember({"graph", "tensor", "llvm", "asm"}));
+    show->add_option("--at", a.show.at, "graph, expressions, tensor, llvm or asm")
+        ->check(CLI::IsMember({"graph", "expressions", "tensor", "llvm", "asm"}));
     show->add_option("--after", a.show.after, "the graph after this pass; \"import\" for before the first");
     show->add_option("--function", a.show.function, "only this function");
     show->callback([&] { status = command_show(a.show); });
@@ -153,6 +154,11 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     ops->add_flag("--json", a.ops_json, "report as JSON");
     ops->callback([&] { status = command_ops(a.op, a.ops_json); });
 
+    auto* gallery = app.add_subcommand("gallery", "lists the tensor programs that come with orrery, or prints one");
+    gallery->add_option("name", a.item, "print this one");
+    gallery->add_flag("--json", a.gallery_json, "report as JSON");
+    gallery->callback([&] { status = command_gallery(a.item, a.gallery_json); });
+
     auto* dump = app.add_subcommand("dump", "prints what a view shows, with no display");
     add_model(*dump, a.dump);
     dump->add_option(
@@ -184,8 +190,9 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
 
     auto* capture = app.add_subcommand("capture", "writes the window as a picture; needs a display");
     add_model(*capture, a.capture, false);
-    capture->add_option("--layout", a.capture.layout,
-                        "Explore, Passes, Schedule, Run, Start, or VTA, whose MODEL is a program of the accelerator");
+    capture->add_option(
+        "--layout", a.capture.layout,
+        "Explore, Passes, Schedule, Run, Scratch, Start, or VTA, whose MODEL is a program of the accelerator");
     capture->add_option("-o,--output", a.capture.output, "PNG file to write")->required();
     capture->add_option("--size", a.capture.size, "WIDTHxHEIGHT in pixels, for example 1600x1000");
     capture->add_option("--theme", a.capture.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));

@@ -19,7 +19,8 @@ enum ExitStatus : int { kDone = 0, kUserError = 1, kInternalError = 2 };
 
 /// What chooses a recipe, shared by most subcommands.
 struct ModelArguments {
-    std::string model;               ///< a model file, a recipe file, or a built-in network's name
+    /// A model, recipe or tensor program file, a built-in network's name, "gallery:NAME", or "scratch:TEXT".
+    std::string model;
     std::vector<std::string> shapes; ///< "name=1,3,224,224"
     std::string target;              ///< as parse_target reads it; empty for the host
     std::string recipe;              ///< a recipe file whose everything but the model is taken
@@ -119,6 +120,7 @@ int command_measure(const MeasureArguments& arguments);
 int command_worker(const std::string& socket);
 int command_compile(const CompileArguments& arguments);
 int command_conformance(const ConformanceArguments& arguments);
+int command_gallery(const std::string& name, bool json);
 int command_ops(const std::string& name, bool json);
 int command_export(const ExportArguments& arguments);
 int command_dump(const DumpArguments& arguments);

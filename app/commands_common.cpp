@@ -12,6 +12,8 @@
 #include "core/frontends/onnx/import.hpp"
 #include "core/frontends/onnx/networks.hpp"
 #include "core/session/schedule_edit.hpp"
+#include "core/session/scratch.hpp"
+#include "views/model/gallery.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -88,23 +90,40 @@ std::shared_ptr<session::Compiler> make_compiler(const ModelArguments& arguments
     return std::make_shared<session::Compiler>(make_llvm_backend(), options);
 }
 
-Result<session::Recipe> make_recipe(const ModelArguments& a, session::Compiler& compiler) {
+namespace {
+
+/// The recipe of a model as it is named, with nothing else in it.
+Result<session::Recipe> named_recipe(const ModelArguments& a, const session::Compiler& compiler) {
     session::Recipe recipe = compiler.new_recipe({});
     std::error_code ignored;
+    if (a.model.starts_with(views::kGalleryWord)) {
+        const std::string name = a.model.substr(views::kGalleryWord.size());
+        if (!views::find_in_gallery(name))
+            return Diagnostic{Code::UnknownName, "the gallery has no " + name, {}, "orrery gallery lists what it has"};
+    }
+    if (std::optional<std::string> text = views::scratch_text(a.model))
+        return session::scratch_recipe(compiler, *std::move(text));
     if (!std::filesystem::exists(a.model, ignored) && is_builtin(a.model)) {
         recipe.builtin = a.model;
         recipe.seed = a.seed;
-    } else {
-        ORRERY_TRY(const MappedFile file, map_file(a.model));
-        if (!file.bytes.empty() && static_cast<char>(file.bytes.front()) == '{') {
-            ORRERY_TRY(recipe, session::load_recipe(a.model, compiler.backend().host()));
-        } else {
-            recipe.model = std::filesystem::absolute(a.model);
-        }
+        return recipe;
     }
+    if (session::is_scratch_file(a.model)) return session::scratch_recipe(compiler, std::filesystem::path(a.model));
+    ORRERY_TRY(const MappedFile file, map_file(a.model));
+    if (!file.bytes.empty() && static_cast<char>(file.bytes.front()) == '{')
+        return session::load_recipe(a.model, compiler.backend().host());
+    recipe.model = std::filesystem::absolute(a.model);
+    return recipe;
+}
+
+} // namespace
+
+Result<session::Recipe> make_recipe(const ModelArguments& a, session::Compiler& compiler) {
+    ORRERY_TRY(session::Recipe recipe, named_recipe(a, compiler));
     if (!a.recipe.empty()) {
         ORRERY_TRY(session::Recipe given, session::load_recipe(a.recipe, compiler.backend().host()));
         given.model = recipe.model, given.builtin = recipe.builtin, given.seed = recipe.seed;
+        given.scratch = recipe.scratch;
         recipe = std::move(given);
     }
     for (const std::string& text : a.shapes) {

@@ -3,6 +3,7 @@
 #include "app/cli.hpp"
 #include "core/base/file.hpp"
 #include "core/session/history.hpp"
+#include "core/session/scratch.hpp"
 #include "views/layout/engine.hpp"
 #include "views/model/diff_build.hpp"
 #include "views/model/diff_html.hpp"
@@ -154,7 +155,7 @@ int finish(const Result<std::string>& text, const std::string& output, bool json
 Result<std::shared_ptr<session::Snapshot>> snapshot_of(const session::Recipe& recipe, session::Compiler& compiler) {
     auto snapshot = std::make_shared<session::Snapshot>();
     snapshot->recipe = recipe;
-    snapshot->title = recipe.model.empty() ? recipe.builtin : recipe.model.filename().string();
+    snapshot->title = session::title_of(recipe);
     ORRERY_TRY(snapshot->steps, compiler.graph_steps(recipe, {}));
     if (snapshot->steps.back()->error) {
         snapshot->problems.push_back(*snapshot->steps.back()->error);

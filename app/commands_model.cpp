@@ -11,6 +11,8 @@
 #include "core/runtime/module_file.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/session/export_code.hpp"
+#include "core/tensor/expression_text.hpp"
+#include "views/model/gallery.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -54,6 +56,12 @@ Result<std::string> show(const ShowArguments& a) {
         if (!text.empty()) text += "\n";
         if (a.at == "tensor") {
             text += function->printed.text();
+            continue;
+        }
+        if (a.at == "expressions") {
+            // What is more than elements and sums stays a tensor program; a scratchpad reads both.
+            const std::string expressions = tensor::to_expressions(function->lowered.program);
+            text += expressions.empty() ? tensor::to_string(function->lowered.program) : expressions;
             continue;
         }
         ORRERY_TRY(const auto code, compiler->code(recipe, function));
@@ -184,6 +192,21 @@ int command_compile(const CompileArguments& a) {
         std::printf("%s\n", Json{{"file", a.output}}.dump(2).c_str());
     else
         std::printf("%s\n", a.output.c_str());
+    return kDone;
+}
+
+int command_gallery(const std::string& name, bool json) {
+    if (name.empty()) {
+        std::fputs((json ? views::gallery_json() : views::gallery_text()).c_str(), stdout);
+        return kDone;
+    }
+    const views::GalleryItem* item = views::find_in_gallery(name);
+    if (!item)
+        return fail({Code::UnknownName, "the gallery has no " + name, {}, "orrery gallery lists what it has"}, json);
+    if (json)
+        std::printf("%s\n", Json{{"name", item->name}, {"text", item->text}}.dump(2).c_str());
+    else
+        std::fputs(std::string(item->text).c_str(), stdout);
     return kDone;
 }
 

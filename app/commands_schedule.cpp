@@ -9,9 +9,12 @@
 #include "core/schedule/legality.hpp"
 #include "core/schedule/rules.hpp"
 #include "core/session/check_schedule.hpp"
+#include "core/session/scratch.hpp"
 #include "core/tensor/analysis.hpp"
+#include "core/tensor/expression_text.hpp"
 #include "core/tensor/text.hpp"
 #include "core/tuning/measurer.hpp"
+#include "views/model/gallery.hpp"
 
 #include <CLI/CLI.hpp>
 
@@ -41,6 +44,20 @@ Result<void> declare_all(const std::string& path) {
     return {};
 }
 
+/// The first program of a file or of a scratchpad's text. Errors: those of reading it.
+Result<tensor::Program> read_program(const std::string& name) {
+    std::optional<std::string> text = views::scratch_text(name);
+    const bool typed = text || session::is_scratch_file(name);
+    if (!text) { ORRERY_TRY(text, read_file(name, kMostText)); }
+    if (typed) {
+        ORRERY_TRY(const std::vector<tensor::TypedProgram> programs, tensor::parse_typed(*text));
+        return programs.front().program;
+    }
+    ORRERY_TRY(const tensor::Program program, tensor::parse_program(*text));
+    ORRERY_CHECK_OK(tensor::verify(program));
+    return program;
+}
+
 /// The program before and after its schedule.
 struct Scheduled {
     tensor::Program before, after;
@@ -50,10 +67,8 @@ struct Scheduled {
 
 Result<Scheduled> schedule_it(const ScheduleArguments& a, const Target& target) {
     if (!a.intrinsics.empty()) ORRERY_CHECK_OK(declare_all(a.intrinsics));
-    ORRERY_TRY(const std::string text, read_file(a.program, kMostText));
     Scheduled out;
-    ORRERY_TRY(out.before, tensor::parse_program(text));
-    ORRERY_CHECK_OK(tensor::verify(out.before));
+    ORRERY_TRY(out.before, read_program(a.program));
     if (a.trace == "default") {
         out.trace = schedule::default_trace(out.before, target);
     } else if (!a.trace.empty()) {

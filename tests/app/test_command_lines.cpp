@@ -93,6 +93,41 @@ TEST_CASE("wrong passes end with status 1 and what would be right", "[app][cli]"
     }
 }
 
+TEST_CASE("tensor programs stand where models do", "[app][cli]") {
+    const Output list = run_in_shell("orrery gallery");
+    CHECK(list.status == 0);
+    CHECK(list.text.find("prefix_sum") != std::string::npos);
+    const Output text = run_in_shell("orrery gallery softmax");
+    std::ofstream("orrery_test_typed.te") << text.text;
+    for (const char* model :
+         {"gallery:softmax", "orrery_test_typed.te", "'scratch:input x: f32[8] y[i: 8] = exp(x[i])'"})
+        for (const char* verb : {"show", "show --at tensor", "show --at asm", "run", "check", "bench --runs 2",
+                                 "dump --view loops", "dump --view edit", "provenance", "schedule --show tensor"}) {
+            const Output out = run_in_shell("orrery " + std::string(verb) + " " + model);
+            INFO(verb << " " << model << "\n" << out.text);
+            CHECK(out.status == 0);
+        }
+    // A kernel of a network, taken into a scratchpad.
+    const Output kernel = run_in_shell("orrery show mlp --at expressions --function matmul_bias_add_relu");
+    INFO(kernel.text);
+    REQUIRE(kernel.status == 0);
+    CHECK(kernel.text.starts_with("kernel matmul_bias_add_relu\n"));
+    std::ofstream("orrery_test_kernel.te") << kernel.text;
+    CHECK(run_in_shell("orrery check orrery_test_kernel.te").status == 0);
+    // What the window copies for a scratchpad.
+    Recipe recipe = compiler().new_recipe({});
+    recipe.passes.clear();
+    recipe.scratch = "# it's \"typed\"\nlet N = 8\ninput x: f32[N]\ny[i: N] = x[i] * 2\n";
+    require_same(recipe);
+    for (const char* line : {"orrery run gallery:nothing", "orrery run no_such.te",
+                             "orrery run 'scratch:y[i: 8] = x[i]'", "orrery gallery nothing"}) {
+        const Output out = run_in_shell(line);
+        INFO(line << "\n" << out.text);
+        CHECK(out.status == 1);
+        CHECK(out.text.starts_with("orrery: "));
+    }
+}
+
 TEST_CASE("a schedule is given by its function's name, as text or as a file", "[app][cli]") {
     std::ofstream("orrery_test_trace.txt") << "# by hand\nsplit(tanh.w, [-1, 5])\nvectorize(tanh.w_i)\n";
     const std::string show = "orrery show lenet -O 2 --at tensor --function conv2d_bias_add_tanh_1 ";

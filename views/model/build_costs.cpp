@@ -1,5 +1,7 @@
 #include "views/model/session_views.hpp"
 
+#include "core/session/scratch.hpp"
+#include "views/model/gallery.hpp"
 #include "views/model/resource.hpp"
 
 #include <nlohmann/json.hpp>
@@ -279,6 +281,10 @@ StartViewData build_start() {
     for (const auto& entry : list)
         data.samples.push_back({entry.value("name", ""), entry.value("title", ""), entry.value("description", ""),
                                 entry.value("figures", ""), entry.value("family", "")});
+    for (const GalleryItem& item : gallery())
+        data.gallery.push_back({std::string(kGalleryWord) + item.name, item.title, item.description,
+                                item.expressions ? "expression" : "tensor IR", "tensor programs"});
+    data.new_scratchpad = std::string(session::kScratchWord) + new_scratchpad();
     return data;
 }
 

@@ -102,17 +102,25 @@ std::string to_json(const ProblemsViewData& data) {
 std::string to_text(const StartViewData& data) {
     std::string out;
     for (const StartSample& s : data.samples) out += s.name + "  " + s.title + "  " + s.figures + "\n";
+    for (const StartSample& s : data.gallery) out += s.name + "  " + s.title + "  " + s.figures + "\n";
     for (const StartRecent& r : data.recents) out += r.path + "\n";
     return out;
 }
 
 std::string to_json(const StartViewData& data) {
-    Json samples = Json::array(), recents = Json::array();
-    for (const StartSample& s : data.samples)
-        samples.push_back(
-            Json{{"name", s.name}, {"title", s.title}, {"description", s.description}, {"figures", s.figures}});
+    const auto list = [](const std::vector<StartSample>& from) {
+        Json out = Json::array();
+        for (const StartSample& s : from)
+            out.push_back(
+                Json{{"name", s.name}, {"title", s.title}, {"description", s.description}, {"figures", s.figures}});
+        return out;
+    };
+    Json samples = list(data.samples), gallery = list(data.gallery), recents = Json::array();
     for (const StartRecent& r : data.recents) recents.push_back(Json{{"path", r.path}, {"exists", r.exists}});
-    return dump(Json{{"view", "start"}, {"samples", std::move(samples)}, {"recents", std::move(recents)}});
+    return dump(Json{{"view", "start"},
+                     {"samples", std::move(samples)},
+                     {"gallery", std::move(gallery)},
+                     {"recents", std::move(recents)}});
 }
 
 } // namespace orrery::views

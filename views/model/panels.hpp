@@ -52,6 +52,8 @@ struct StartRecent {
 };
 struct StartViewData {
     std::vector<StartSample> samples;
+    std::vector<StartSample> gallery; ///< tensor programs; their names begin with "gallery:"
+    std::string new_scratchpad;       ///< what opens an empty one, as OpenSample takes it
     std::vector<StartRecent> recents;
 };
 
