@@ -10,6 +10,7 @@ namespace {
 
 constexpr ActionRow kRows[] = {
     {ActionId::Open, "File", "Open a model or recipe…", "Ctrl+O"},
+    {ActionId::NewScratchpad, "File", "New scratchpad: type a tensor program", "Ctrl+N"},
     {ActionId::Reload, "File", "Reload the model from its file", "F5"},
     {ActionId::SaveRecipe, "File", "Save the recipe…", "Ctrl+S"},
     {ActionId::Export, "File", "Export code…", "Ctrl+E"},
@@ -54,6 +55,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::FocusCode, "Go", "To the code", "Alt+C"},
     {ActionId::FocusBottom, "Go", "To memory, run, problems", "Alt+B"},
     {ActionId::FocusInspector, "Go", "To the inspector", "Alt+I"},
+    {ActionId::FocusScratch, "Go", "To the scratchpad's text", "Alt+E"},
     {ActionId::CompareFile, "Compare", "Compare with a model or recipe…", "Ctrl+Shift+O"},
     {ActionId::CompareFrozen, "Compare", "Compare with this recipe as it is now", ""},
     {ActionId::CompareUnscheduled, "Compare", "Compare with this recipe without schedules", ""},
@@ -107,6 +109,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::LayoutSchedule, "View", "Layout: Schedule", "Alt+3"},
     {ActionId::LayoutRun, "View", "Layout: Run", "Alt+4"},
     {ActionId::LayoutCompare, "View", "Layout: Compare, recipes side by side", "Alt+5"},
+    {ActionId::LayoutScratch, "View", "Layout: Scratch, a typed program beside its code", "Alt+6"},
     {ActionId::LayoutVta, "View", "Layout: VTA, the accelerator's pipeline", "Alt+V", false, true},
     {ActionId::ResetLayout, "View", "Reset this layout", ""},
     {ActionId::ShowGraph, "View", "Show the graph", "", false, true},

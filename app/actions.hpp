@@ -15,6 +15,7 @@ namespace orrery::app {
 
 enum class ActionId {
     Open,
+    NewScratchpad,
     Reload,
     SaveRecipe,
     Export,
@@ -41,6 +42,7 @@ enum class ActionId {
     FocusCode,
     FocusBottom,
     FocusInspector,
+    FocusScratch,
     FocusStages,
     FilterStages,
     ChangedOnly,
@@ -100,6 +102,7 @@ enum class ActionId {
     LayoutSchedule,
     LayoutRun,
     LayoutCompare,
+    LayoutScratch,
     LayoutVta,
     ResetLayout,
     ShowGraph,

@@ -43,6 +43,7 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     connect_schedule_actions();
     connect_view_actions();
     connect_compare_actions();
+    connect_scratch_actions();
     pending_.setSingleShot(true);
     pending_.setTimerType(Qt::PreciseTimer);
     connect(&pending_, &QTimer::timeout, this, &MainWindow::show_screen);
@@ -97,6 +98,7 @@ void MainWindow::build() {
             workspace_->show_code_tab(stage->id == views::kCodeStages + 2 ? Workspace::AssemblyTab
                                                                           : Workspace::LlvmTab);
         if (std::holds_alternative<views::SelectStage>(command)) workspace_->hold_graphs();
+        opening_ = opening_ || std::holds_alternative<views::OpenSample>(command);
         submit(command);
     };
     strip_->set_sink(sink);
@@ -202,7 +204,8 @@ void MainWindow::connect_view_actions() {
                                           {ActionId::LayoutPasses, Arrangement::Passes},
                                           {ActionId::LayoutSchedule, Arrangement::Schedule},
                                           {ActionId::LayoutRun, Arrangement::Run},
-                                          {ActionId::LayoutCompare, Arrangement::Compare}})
+                                          {ActionId::LayoutCompare, Arrangement::Compare},
+                                          {ActionId::LayoutScratch, Arrangement::Scratch}})
         a.on(id, [this, arrangement = arrangement] {
             workspace_->keep_arrangement();
             workspace_->arrange(arrangement);
@@ -359,6 +362,7 @@ void MainWindow::show_screen() {
                              : next.has_model ? static_cast<QWidget*>(workspace_)
                                               : start_);
     if (before->has_model != next.has_model) next.has_model ? workspace_->graph()->setFocus() : start_->setFocus();
+    if (opening_ && other_model && next.has_model) fit_arrangement(next);
     if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm ||
         next.assembly != before->assembly || next.diff != before->diff || next.memory != before->memory ||
         next.run != before->run || next.sides != before->sides || next.loops != before->loops ||
@@ -367,7 +371,9 @@ void MainWindow::show_screen() {
     if (next.problems->errors > errors_seen_) {
         if (next.has_model) {
             // A mistake in text that is being edited is shown at its line.
-            if (workspace_->bottom_tab() != Workspace::TextTab) workspace_->show_bottom_tab(Workspace::ProblemsTab);
+            const bool at_line = workspace_->bottom_tab() == Workspace::TextTab ||
+                                 (next.edit->error_line > 0 && workspace_->arrangement() == Arrangement::Scratch);
+            if (!at_line) workspace_->show_bottom_tab(Workspace::ProblemsTab);
             status_->show_hint(tr("A problem was found: see Problems"));
         }
     }
@@ -443,6 +449,7 @@ void MainWindow::update_model_menu() {
     QMenu* menu = toolbar_->model_menu();
     menu->clear();
     menu->addAction((*actions_)[ActionId::Open]);
+    menu->addAction((*actions_)[ActionId::NewScratchpad]);
     const QStringList recents = settings_.recents();
     if (!recents.isEmpty()) menu->addSeparator();
     for (int i = 0; i < recents.size(); ++i) {
@@ -456,7 +463,8 @@ void MainWindow::update_model_menu() {
     QMenu* samples = menu->addMenu(tr("Built-in networks"));
     for (const views::StartSample& sample : screen_->start->samples)
         samples->addAction(text_of(sample.title), this,
-                           [this, name = sample.name] { submit(views::OpenSample{name}); });
+                           [this, name = sample.name] { opening_ = true, submit(views::OpenSample{name}); });
+    fill_gallery_menu(*menu->addMenu(tr("Tensor programs")));
     menu->addSeparator();
     QMenu* compare = menu->addMenu(tr("Compare with"));
     fill_compare_menu(*compare);
@@ -530,20 +538,24 @@ void MainWindow::open_path(const QString& path) {
         settings_.add_recent(absolute);
         update_start();
     }
+    opening_ = true;
     submit(views::OpenFile{absolute.toStdString()});
 }
 
 void MainWindow::open_dialog() {
-    const QString path = QFileDialog::getOpenFileName(this, tr("Open a model or recipe"), {},
-                                                      tr("Models and recipes (*.onnx *.json *.recipe);;All files (*)"));
+    const QString path = QFileDialog::getOpenFileName(
+        this, tr("Open a model or recipe"), {},
+        tr("Models, recipes, tensor programs (*.onnx *.json *.recipe *.te *.tir);;All files (*)"));
     if (!path.isEmpty()) open_path(path);
 }
 
 void MainWindow::save_dialog(bool recipe) {
-    const QString path = recipe ? QFileDialog::getSaveFileName(this, tr("Save the recipe"),
-                                                               QStringLiteral("session.json"), tr("Recipe (*.json)"))
-                                : QFileDialog::getSaveFileName(this, tr("Export code"), QStringLiteral("model.o"),
-                                                               tr("Object file (*.o);;Assembly (*.s);;LLVM IR (*.ll)"));
+    const QString kinds =
+        screen_->edit->live ? tr("Recipe (*.json);;Tensor program (*.te *.tir)") : tr("Recipe (*.json)");
+    const QString path =
+        recipe ? QFileDialog::getSaveFileName(this, tr("Save the recipe"), QStringLiteral("session.json"), kinds)
+               : QFileDialog::getSaveFileName(this, tr("Export code"), QStringLiteral("model.o"),
+                                              tr("Object file (*.o);;Assembly (*.s);;LLVM IR (*.ll)"));
     if (path.isEmpty()) return;
     if (recipe)
         submit(views::SaveRecipe{path.toStdString()});

@@ -81,6 +81,9 @@ class MainWindow : public QMainWindow {
     void update_pass_actions(const views::Screen& screen);
     void connect_view_actions();
     void connect_compare_actions();
+    void connect_scratch_actions();
+    void fit_arrangement(const views::Screen& screen);
+    void fill_gallery_menu(QMenu& menu);
     void compare_path(const QString& path);
     void show_comparison();
     void fill_compare_menu(QMenu& menu);
@@ -123,6 +126,7 @@ class MainWindow : public QMainWindow {
     QElapsedTimer last_drawn_; ///< since the end of the last update
     qint64 drawing_ms_ = 0;    ///< what it took
     int errors_seen_ = 0;
+    bool opening_ = false; ///< what was asked for here is arranged as it is when it comes
 };
 
 } // namespace orrery::app

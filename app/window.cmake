@@ -12,6 +12,7 @@ if(ORRERY_GUI)
     window_memory_panel.cpp
     window_passes.cpp
     window_schedule.cpp
+    window_scratch.cpp
     window_session.cpp
     window_settings.cpp
     window_toolbar.cpp

@@ -65,6 +65,7 @@ int show_window(const WindowStart& start) {
     Program program;
     SessionWorkbench workbench(start.compiler, layout_cache(start));
     MainWindow window(workbench, settings_of(start));
+    if (start.recipe && !start.recipe->scratch.empty()) window.workspace()->arrange(Arrangement::Scratch);
     if (start.recipe) workbench.open_recipe(*start.recipe);
     window.show();
     return QApplication::exec();

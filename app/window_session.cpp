@@ -4,8 +4,10 @@
 #include "core/session/export_code.hpp"
 #include "core/session/recipe_arguments.hpp"
 #include "core/session/schedule_edit.hpp"
+#include "core/session/scratch.hpp"
 #include "core/transform/passes.hpp"
 #include "views/model/diff_html.hpp"
+#include "views/model/gallery.hpp"
 #include "views/model/graph_export.hpp"
 
 #include <algorithm>
@@ -291,11 +293,18 @@ void SessionWorkbench::open_recipe(session::Recipe recipe) {
     session_->open_recipe(std::move(recipe));
 }
 
+void SessionWorkbench::open_sample(const std::string& name) {
+    if (std::optional<std::string> text = views::scratch_text(name))
+        return open_recipe(session::scratch_recipe(*compiler_, *std::move(text)));
+    reset_options();
+    session_->open_builtin(name);
+}
+
 void SessionWorkbench::submit(const views::Command& command) {
     std::visit(
         Cases{
             [this](const views::OpenFile& c) { reset_options(), session_->open(c.path); },
-            [this](const views::OpenSample& c) { reset_options(), session_->open_builtin(c.name); },
+            [this](const views::OpenSample& c) { open_sample(c.name); },
             [this](const views::CloseModel&) { reset_options(), session_->close(); },
             [this](const views::Reload&) { session_->open_recipe(snapshot_->recipe); },
             [this](const views::RunModel&) { run_all(); },
@@ -351,7 +360,10 @@ void SessionWorkbench::submit(const views::Command& command) {
             [this](const views::ChooseOther& c) { choose_other(c.index); },
             [this](const views::CloseOther& c) { close_other(c.index); },
             [this](const views::SaveRecipe& c) {
-                if (auto saved = session::save_recipe(snapshot_->recipe, c.path); !saved)
+                const session::Recipe& recipe = session_->recipe();
+                const bool text = !recipe.scratch.empty() && session::is_scratch_file(c.path);
+                auto saved = text ? write_file(c.path, recipe.scratch) : session::save_recipe(recipe, c.path);
+                if (!saved)
                     session_->report(saved.error());
                 else
                     Q_EMIT told(tr("Saved %1").arg(QString::fromStdString(c.path)));
@@ -491,6 +503,10 @@ void SessionWorkbench::compare_with(const views::CompareWith& command) {
             auto loaded = session::load_recipe(command.name, compiler_->backend().host());
             if (!loaded) return session_->report(loaded.error());
             recipe = *std::move(loaded);
+        } else if (session::is_scratch_file(command.name)) {
+            auto read = session::scratch_recipe(*compiler_, std::filesystem::path(command.name));
+            if (!read) return session_->report(read.error());
+            recipe = *std::move(read);
         } else {
             recipe.model = command.name;
         }
@@ -716,6 +732,10 @@ void SessionWorkbench::set_option(const views::SetPassOption& command) {
 }
 
 void SessionWorkbench::apply_text(const views::ApplyText& command) {
+    if (!session_->recipe().scratch.empty() && command.stage == 0)
+        return session_->edit("edit the text", [&](session::Recipe& recipe) {
+            recipe.scratch = command.text.empty() ? "\n" : command.text; // empty would be no scratchpad
+        });
     const auto& passes = session_->recipe().passes;
     const auto own = static_cast<std::size_t>(std::max(0, command.stage - 1));
     if (command.stage > 0 && own < passes.size() && passes[own].name == "HandEdit") {

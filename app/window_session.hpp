@@ -73,6 +73,7 @@ class SessionWorkbench : public Workbench {
     void deliver_choices(const views::ScreenBuilder::Choices& choices);
     void edit_trace(const session::TraceEdit& edit);
     void reset_options();
+    void open_sample(const std::string& name);
     void select_stage(int id);
     void show_function(const std::string& name);
     void enable_pass(int stage, bool on);

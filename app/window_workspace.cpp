@@ -42,6 +42,7 @@ QString arrangement_name(Arrangement arrangement) {
     case Arrangement::Schedule: return QStringLiteral("Schedule");
     case Arrangement::Run: return QStringLiteral("Run");
     case Arrangement::Compare: return QStringLiteral("Compare");
+    case Arrangement::Scratch: return QStringLiteral("Scratch");
     }
     return {};
 }
@@ -110,6 +111,11 @@ void Workspace::build_texts() {
     schedule_ = new QSplitter(Qt::Horizontal, this);
     schedule_->setHandleWidth(1);
     schedule_->setChildrenCollapsible(false);
+    scratch_ = new qt::EditPanel(this);
+    auto* scratch_header = new qt::PaneHeader(this);
+    scratch_header->set_title(tr("Scratchpad"));
+    scratch_pane_ = new qt::Pane(scratch_header, scratch_, this);
+    schedule_->addWidget(scratch_pane_);
     schedule_->addWidget(loops_);
     schedule_->addWidget(new qt::Pane(tensor_header_, tensor_, this));
     middle_->addWidget(schedule_);
@@ -212,6 +218,7 @@ void Workspace::connect_selection() {
                 [this, view](const views::Selection& selection) { Q_EMIT selection_requested(selection, view); });
     };
     from(graph_, &qt::GraphView::selection_requested);
+    from(scratch_, &qt::EditPanel::selection_requested);
     from(loops_, &qt::LoopPanel::selection_requested);
     from(machine_, &qt::TablePanel::selection_requested);
     from(tensor_, &qt::TextView::selection_requested);
@@ -237,6 +244,7 @@ void Workspace::set_sink(const views::CommandSink& sink) {
     history_->set_sink(sink);
     measure_->set_sink(sink);
     editor_->set_sink(sink);
+    scratch_->set_sink(sink);
 }
 
 int Workspace::bottom_tab() const { return bottom_header_->selected_tab(); }
@@ -254,6 +262,7 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
         script_->select_row(next.script->current);
     }
     editor_->set_data(next.edit);
+    scratch_->set_data(next.edit);
     loops_->set_data(next.loops);
     loops_->set_menu(next.menu);
     loops_->set_preview(next.preview);
@@ -325,6 +334,7 @@ void Workspace::show_selection(const views::Selection& selection, const QObject*
     if (source != graph_) graph_->set_selection(selection);
     for (qt::TextView* text : {tensor_, llvm_, assembly_}) text->set_selection(selection, text != source);
     if (source != loops_) loops_->set_selection(selection);
+    if (source != scratch_) scratch_->set_selection(selection);
     if (source != machine_) machine_->set_selection(selection);
     if (source != memory_) memory_->set_selection(selection);
     if (source != run_->operators()) run_->operators()->set_selection(selection);
@@ -354,12 +364,14 @@ void Workspace::arrange(Arrangement arrangement) {
         splitDockWidget(bottom_dock_, inspector_dock_, Qt::Horizontal);
     }
     const bool passes = arrangement == Arrangement::Passes, sides = arrangement == Arrangement::Compare;
-    graph_dock_->setVisible(!sides);
+    const bool scratch = arrangement == Arrangement::Scratch;
+    graph_dock_->setVisible(!sides && !scratch);
     middle_->setCurrentWidget(passes  ? static_cast<QWidget*>(diff_)
                               : sides ? static_cast<QWidget*>(sides_)
                                       : schedule_);
-    loops_->setVisible(arrangement == Arrangement::Schedule);
-    code_dock_->setVisible(arrangement == Arrangement::Schedule);
+    loops_->setVisible(arrangement == Arrangement::Schedule || scratch);
+    scratch_pane_->setVisible(scratch);
+    code_dock_->setVisible(arrangement == Arrangement::Schedule || scratch);
     bottom_dock_->setVisible(!explore && !sides);
     if (passes)
         show_bottom_tab(DiffTab);
@@ -367,13 +379,15 @@ void Workspace::arrange(Arrangement arrangement) {
         bottom_header_->select_tab(MemoryTab);
     Q_EMIT diff_shown_changed(diff_shown());
     Q_EMIT sides_shown_changed(sides);
-    inspector_dock_->setVisible(!passes && !sides);
+    inspector_dock_->setVisible(!passes && !sides && !scratch);
+    if (scratch) show_code_tab(AssemblyTab);
     centralWidget()->setVisible(true);
     const QByteArray kept = settings_.bytes(QStringLiteral("layout/") + arrangement_name(arrangement));
     shipped_sizes_ = kept.isEmpty() || !restoreState(kept, kStateVersion);
     if (!shipped_sizes_) return;
     default_sizes();
     if (arrangement == Arrangement::Run) show_bottom_tab(RunTab);
+    if (scratch) show_bottom_tab(MachineTab);
 }
 
 void Workspace::showEvent(QShowEvent* event) {
@@ -401,7 +415,7 @@ void Workspace::default_sizes() {
         break;
     case Arrangement::Schedule:
         resizeDocks({graph_dock_, code_dock_}, {w * 17 / 100, w * 31 / 100}, Qt::Horizontal);
-        schedule_->setSizes({w * 22 / 100, w * 30 / 100});
+        schedule_->setSizes({0, w * 22 / 100, w * 30 / 100});
         resizeDocks({bottom_dock_}, {h * 33 / 100}, Qt::Vertical);
         resizeDocks({bottom_dock_, inspector_dock_}, {w * 74 / 100, w * 26 / 100}, Qt::Horizontal);
         break;
@@ -409,6 +423,11 @@ void Workspace::default_sizes() {
         resizeDocks({graph_dock_}, {w * 55 / 100}, Qt::Horizontal);
         resizeDocks({bottom_dock_}, {h * 40 / 100}, Qt::Vertical);
         resizeDocks({bottom_dock_, inspector_dock_}, {w * 74 / 100, w * 26 / 100}, Qt::Horizontal);
+        break;
+    case Arrangement::Scratch:
+        resizeDocks({code_dock_}, {w * 29 / 100}, Qt::Horizontal);
+        schedule_->setSizes({w * 26 / 100, w * 19 / 100, w * 26 / 100});
+        resizeDocks({bottom_dock_}, {h * 26 / 100}, Qt::Vertical);
         break;
     case Arrangement::Compare: break;
     }

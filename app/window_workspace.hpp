@@ -31,8 +31,8 @@ class QStackedWidget;
 namespace orrery::app {
 
 /// Arrangements shipped with the program; each is kept as the user left it until it is reset.
-enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run, Compare };
-inline constexpr int kArrangements = 5;
+enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run, Compare, Scratch };
+inline constexpr int kArrangements = 6;
 [[nodiscard]] QString arrangement_name(Arrangement arrangement);
 /// By its name, any case; Schedule when unknown.
 [[nodiscard]] Arrangement arrangement_named(const QString& name);
@@ -104,6 +104,8 @@ class Workspace : public QMainWindow {
     [[nodiscard]] qt::TablePanel* operators() const { return operators_; }
     [[nodiscard]] qt::TablePanel* script() const { return script_; }
     [[nodiscard]] qt::EditPanel* editor() const { return editor_; }
+    /// The text of a scratchpad, beside what is made of it: in the Scratch arrangement.
+    [[nodiscard]] qt::EditPanel* scratch() const { return scratch_; }
     [[nodiscard]] int bottom_tab() const;
     [[nodiscard]] qt::InspectorPanel* inspector() const { return inspector_; }
     /// The text view that has the focus, else the tensor program.
@@ -145,7 +147,7 @@ class Workspace : public QMainWindow {
     bool shipped_sizes_ = true; ///< the user has not changed this arrangement yet
     qt::GraphView* graph_ = nullptr;
     qt::LoopPanel* loops_ = nullptr;
-    QSplitter* schedule_ = nullptr; ///< loops beside the tensor program
+    QSplitter* schedule_ = nullptr; ///< a scratchpad's text, loops, the tensor program
     qt::TablePanel *machine_ = nullptr, *ports_ = nullptr;
     qt::MeasurePanel* measure_ = nullptr;
     qt::AccessPanel* access_ = nullptr;
@@ -154,7 +156,8 @@ class Workspace : public QMainWindow {
     qt::RunPanel* run_ = nullptr;
     qt::TablePanel* problems_ = nullptr;
     qt::TablePanel *operators_ = nullptr, *script_ = nullptr;
-    qt::EditPanel* editor_ = nullptr;
+    qt::EditPanel *editor_ = nullptr, *scratch_ = nullptr;
+    qt::Pane* scratch_pane_ = nullptr;
     qt::InspectorPanel* inspector_ = nullptr;
     qt::DiffPanel* diff_ = nullptr;
     qt::SidesPanel* sides_ = nullptr;

@@ -5,6 +5,8 @@
 #include "views/model/json.hpp"
 #include "views/model/session_views.hpp"
 
+#include <cstdlib>
+
 namespace orrery::views {
 
 namespace {
@@ -41,7 +43,45 @@ ScriptViewData build_script(const session::Snapshot& snapshot) {
     return data;
 }
 
+namespace {
+
+/// Which definitions stand on which lines: a scratchpad's sources say so in their types.
+std::vector<EditLink> links_of(const session::Snapshot& snapshot) {
+    std::vector<EditLink> links;
+    if (!snapshot.has_model()) return links;
+    const std::vector<graph::Source>& sources = *snapshot.steps.front()->module.sources;
+    constexpr std::string_view kLine = "line ";
+    for (std::size_t i = 0; i < sources.size(); ++i) {
+        if (!sources[i].op_type.starts_with(kLine)) continue;
+        const int line = std::atoi(sources[i].op_type.c_str() + kLine.size());
+        links.push_back({line, OriginSet(static_cast<SourceId>(i))});
+    }
+    return links;
+}
+
+/// The text itself, broken or not; the panes beside it show the last one that was whole.
+EditViewData edit_scratch(const session::Snapshot& snapshot) {
+    EditViewData data;
+    data.stage = 0;
+    data.title = "tensor program";
+    data.text = snapshot.recipe.scratch;
+    data.live = true;
+    const auto& entries = snapshot.history->entries;
+    data.opened = entries.empty() ? data.text : entries.front().recipe.scratch;
+    data.links = links_of(snapshot);
+    for (const Diagnostic& problem : snapshot.problems)
+        for (const Location& place : problem.locations)
+            if (const auto* at = std::get_if<TextPosition>(&place); at && data.error_line == 0) {
+                data.error_line = at->line, data.error_column = at->column;
+                data.error = problem.message + (problem.hint.empty() ? "" : "; " + problem.hint);
+            }
+    return data;
+}
+
+} // namespace
+
 EditViewData build_edit(const session::Snapshot& snapshot, const ViewOptions& options) {
+    if (!snapshot.recipe.scratch.empty() && options.graph_step <= 0) return edit_scratch(snapshot);
     EditViewData data;
     const auto step = shown_step(snapshot, options.graph_step);
     if (!step) return data;
@@ -63,6 +103,12 @@ EditViewData build_edit(const session::Snapshot& snapshot, const ViewOptions& op
     }
     if (data.text.empty()) data.text = graph::to_string(step->module);
     return data;
+}
+
+void tint_links(EditViewData& edit, const TextViewData& tensor) {
+    for (EditLink& link : edit.links)
+        for (const LineLink& line : tensor.links) // the last block: what was taken out of a definition stands before it
+            if (line.tint >= 0 && line.origins == link.origins) link.tint = line.tint;
 }
 
 std::string to_text(const ScriptViewData& data) {
@@ -95,6 +141,7 @@ std::string to_json(const EditViewData& data) {
                      {"title", data.title},
                      {"text", data.text},
                      {"is_edit", data.is_edit},
+                     {"live", data.live},
                      {"error_line", data.error_line},
                      {"error", data.error}});
 }

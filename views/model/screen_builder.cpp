@@ -91,10 +91,14 @@ bool compares_graphs(const DiffRequest& request) {
            request.right_point.level == session::Level::Graph;
 }
 
-Key problems_key(const session::Snapshot& s) {
-    Key key;
+void add_problems(Key& key, const session::Snapshot& s) {
     for (const Diagnostic& d : s.problems) add_text(key, to_string(d));
     key.push_back(number(static_cast<std::int64_t>(s.problems.size())));
+}
+
+Key problems_key(const session::Snapshot& s) {
+    Key key;
+    add_problems(key, s);
     return key;
 }
 
@@ -164,7 +168,7 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     Screen screen;
     screen.start = start_;
     // While a model is read its panes stand already, each with a sentence.
-    screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty());
+    screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty()) || !s.recipe.scratch.empty();
     const session::FunctionPtr function = shown_function(s, options.function);
     const std::uint64_t code = code_address(s, function);
     // Without a function the text says why there is none.
@@ -217,8 +221,13 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.script = part(script_, {address(s.history), s.has_model() ? 1u : 0u}, [&] { return build_script(s); });
     Key edited{options.editor ? 1u : 0u, address(shown_step(s, options.graph_step)), address(s.history),
                number(options.graph_step)};
-    screen.edit =
-        part(edit_, std::move(edited), [&] { return options.editor ? build_edit(s, options) : EditViewData{}; });
+    const bool scratch = !s.recipe.scratch.empty();
+    if (scratch) add_text(edited, s.recipe.scratch), add_problems(edited, s), edited.push_back(address(screen.tensor));
+    screen.edit = part(edit_, std::move(edited), [&] {
+        EditViewData edit = options.editor || scratch ? build_edit(s, options) : EditViewData{};
+        tint_links(edit, *screen.tensor);
+        return edit;
+    });
     screen.status = build_status(s);
     screen.shown_step = options.graph_step < 0 ? static_cast<int>(s.steps.size()) - 1 : options.graph_step;
     screen.selection = options.selection;

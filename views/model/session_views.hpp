@@ -114,6 +114,8 @@ enum class CodeView : std::uint8_t { Llvm, Assembly };
 [[nodiscard]] RunViewData build_run(const session::Snapshot& snapshot);
 [[nodiscard]] ScriptViewData build_script(const session::Snapshot& snapshot);
 [[nodiscard]] EditViewData build_edit(const session::Snapshot& snapshot, const ViewOptions& options);
+/// Gives each line that defines something the tint of the block it became.
+void tint_links(EditViewData& edit, const TextViewData& tensor);
 [[nodiscard]] StatusViewData build_status(const session::Snapshot& snapshot);
 /// The built-in networks of `resources/samples.json`; recent files are the window's own.
 [[nodiscard]] StartViewData build_start();

@@ -1,10 +1,11 @@
 #pragma once
-// The graph's text, to be edited by hand and gone on from.
+// Text to be edited: the graph's, to be gone on from, or a scratchpad's, which is applied as it is typed.
 
 #include "views/model/command.hpp"
 #include "views/model/script_view.hpp"
 
 #include <QPlainTextEdit>
+#include <QTimer>
 #include <QWidget>
 
 #include <memory>
@@ -14,6 +15,28 @@ class QPushButton;
 
 namespace orrery::qt {
 
+/// Where the text is typed, with the numbers of its lines. Behind the line of a mistake stands what is wrong with it.
+class EditField : public QPlainTextEdit {
+    Q_OBJECT
+  public:
+    explicit EditField(QWidget* parent = nullptr);
+    /// `line` from 1; 0 for none.
+    void set_note(int line, const QString& text);
+    [[nodiscard]] const QString& note() const { return note_; }
+
+  protected:
+    void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
+    bool eventFilter(QObject* watched, QEvent* event) override;
+
+  private:
+    void make_room();
+    void paint_numbers();
+    QWidget* numbers_ = nullptr;
+    int line_ = 0;
+    QString note_;
+};
+
 class EditPanel : public QWidget {
     Q_OBJECT
   public:
@@ -21,7 +44,11 @@ class EditPanel : public QWidget {
     void set_sink(views::CommandSink sink) { sink_ = std::move(sink); }
     /// Text that was typed and not applied stays; the other is replaced.
     void set_data(std::shared_ptr<const views::EditViewData> data);
-    [[nodiscard]] QPlainTextEdit* field() const { return field_; }
+    [[nodiscard]] EditField* field() const { return field_; }
+    /// Lights up the lines that define what is selected.
+    void set_selection(const views::Selection& selection);
+    /// Whether typed text waits for a pause.
+    [[nodiscard]] bool waiting() const { return pause_.isActive(); }
     [[nodiscard]] bool dirty() const { return dirty_; }
     void set_font_pixels(int pixels);
 
@@ -31,6 +58,9 @@ class EditPanel : public QWidget {
     /// The step's own text again.
     void revert();
 
+  signals:
+    void selection_requested(const orrery::views::Selection& selection);
+
   protected:
     bool eventFilter(QObject* watched, QEvent* event) override;
     void changeEvent(QEvent* event) override;
@@ -38,11 +68,16 @@ class EditPanel : public QWidget {
   private:
     void show_text();
     void show_state();
-    void mark_error();
+    void replace_text(const QString& text);
+    void mark_lines();
+    void go_to_error();
+    void select_line();
 
     std::shared_ptr<const views::EditViewData> data_;
     views::CommandSink sink_;
-    QPlainTextEdit* field_ = nullptr;
+    EditField* field_ = nullptr;
+    QTimer pause_; ///< since the last key
+    views::Selection selection_;
     QLabel *title_ = nullptr, *error_ = nullptr;
     QPushButton *apply_ = nullptr, *revert_ = nullptr;
     bool dirty_ = false, quiet_ = false;

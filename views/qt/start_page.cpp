@@ -94,6 +94,12 @@ void StartPage::add_open_row(QVBoxLayout* column, QWidget* body) {
     open->setAccessibleName(tr("Open a model"));
     connect(open, &QPushButton::clicked, this, &StartPage::open_requested);
     row->addWidget(open);
+    auto* scratch = new QPushButton(tr("New scratchpad"), body);
+    scratch->setAccessibleName(tr("New scratchpad"));
+    scratch->setToolTip(tr("Type a tensor program and see its loops and its code, without a model (Ctrl+N)"));
+    connect(scratch, &QPushButton::clicked, this, &StartPage::scratchpad_requested);
+    row->addSpacing(8);
+    row->addWidget(scratch);
     auto* hint = new QLabel(tr("Ctrl+O, or drop a file anywhere in this window"), body);
     hint->setObjectName(QStringLiteral("dim"));
     row->addSpacing(8);
@@ -122,6 +128,7 @@ void StartPage::rebuild() {
     columns_ = std::clamp((viewport()->width() - 2 * kPageMargin + kGap) / (kCardWidth + kGap), 1, 4);
     samples_.clear();
     recents_.clear();
+    gallery_.clear();
     auto* page = new QWidget;
     auto* outer = new QHBoxLayout(page);
     outer->setContentsMargins(kPageMargin, 32, kPageMargin, 32);
@@ -136,10 +143,10 @@ void StartPage::rebuild() {
     large.setPixelSize(24);
     title->setFont(large);
     column->addWidget(title);
-    auto* text = new QLabel(
-        tr("Open an ONNX model or take a built-in network. Every step from the graph to the instructions stands on "
-           "screen, linked to its neighbours."),
-        body);
+    auto* text = new QLabel(tr("Open an ONNX model, take a built-in network, or type a tensor program. Every step from "
+                               "the graph to the instructions stands on "
+                               "screen, linked to its neighbours."),
+                            body);
     text->setObjectName(QStringLiteral("dim"));
     text->setWordWrap(true);
     column->addWidget(text);
@@ -179,17 +186,22 @@ void StartPage::add_cards(QGridLayout* cells, QWidget* body) {
         place(card);
         recents_.push_back(card);
     }
-    std::string family;
-    for (const views::StartSample& sample : data_->samples) {
-        if (sample.family != family) begin(tr("Built in · %1").arg(text_of(sample.family)));
-        family = sample.family;
-        auto* card = new StartCard(text_of(sample.title), text_of(sample.description), text_of(sample.figures), body);
-        connect(card, &StartCard::clicked, this, [this, name = sample.name] {
-            if (sink_) sink_(views::OpenSample{name});
-        });
-        place(card);
-        samples_.push_back(card);
-    }
+    const auto add_samples = [&](const std::vector<views::StartSample>& from, std::vector<StartCard*>& cards) {
+        std::string family;
+        for (const views::StartSample& sample : from) {
+            if (sample.family != family) begin(tr("Built in · %1").arg(text_of(sample.family)));
+            family = sample.family;
+            auto* card =
+                new StartCard(text_of(sample.title), text_of(sample.description), text_of(sample.figures), body);
+            connect(card, &StartCard::clicked, this, [this, name = sample.name] {
+                if (sink_) sink_(views::OpenSample{name});
+            });
+            place(card);
+            cards.push_back(card);
+        }
+    };
+    add_samples(data_->samples, samples_);
+    add_samples(data_->gallery, gallery_);
 }
 
 void StartPage::set_drop_hint(bool on) {

@@ -42,9 +42,11 @@ class StartPage : public QScrollArea {
     void set_drop_hint(bool on);
     [[nodiscard]] const std::vector<StartCard*>& samples() const { return samples_; }
     [[nodiscard]] const std::vector<StartCard*>& recents() const { return recents_; }
+    [[nodiscard]] const std::vector<StartCard*>& gallery() const { return gallery_; }
 
   signals:
     void open_requested();
+    void scratchpad_requested();
 
   protected:
     void paintEvent(QPaintEvent* event) override;
@@ -58,7 +60,7 @@ class StartPage : public QScrollArea {
     std::shared_ptr<const views::StartViewData> data_;
     std::shared_ptr<const views::ProblemsViewData> problems_;
     views::CommandSink sink_;
-    std::vector<StartCard*> samples_, recents_;
+    std::vector<StartCard*> samples_, recents_, gallery_;
     int columns_ = 0;
     bool drop_ = false;
 };
