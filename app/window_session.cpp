@@ -733,9 +733,9 @@ void SessionWorkbench::set_option(const views::SetPassOption& command) {
 
 void SessionWorkbench::apply_text(const views::ApplyText& command) {
     if (!session_->recipe().scratch.empty() && command.stage == 0)
-        return session_->edit("edit the text", [&](session::Recipe& recipe) {
+        return void(session_->edit("edit the text", [&](session::Recipe& recipe) {
             recipe.scratch = command.text.empty() ? "\n" : command.text; // empty would be no scratchpad
-        });
+        }));
     const auto& passes = session_->recipe().passes;
     const auto own = static_cast<std::size_t>(std::max(0, command.stage - 1));
     if (command.stage > 0 && own < passes.size() && passes[own].name == "HandEdit") {

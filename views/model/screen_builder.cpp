@@ -163,19 +163,10 @@ Key ScreenBuilder::history_key(const session::SnapshotPtr& snapshot, const ViewO
     return key;
 }
 
-Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
-    const session::Snapshot& s = *snapshot;
-    Screen screen;
-    screen.start = start_;
-    // While a model is read its panes stand already, each with a sentence.
-    screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty()) || !s.recipe.scratch.empty();
+/// What is made of the shown function's code. Pre: the tensor program's text is there.
+void ScreenBuilder::build_code_parts(Screen& screen, const session::Snapshot& s, const ViewOptions& options) {
     const session::FunctionPtr function = shown_function(s, options.function);
     const std::uint64_t code = code_address(s, function);
-    // Without a function the text says why there is none.
-    const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u,
-                   function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
-    screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
-    follow_compiled(s);
     // The last code stays until the new one is there: it is gone before anybody has read that it is being generated.
     const auto made = function ? s.code.find(function->lowered.name) : s.code.end();
     const bool cost_pending = made != s.code.end() && made->second->cost_pending; // and AT&T's syntax
@@ -203,6 +194,21 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
                              : part(machine_, {address(function), code, function ? 0 : address(s.compiled)},
                                     [&] { return build_machine(s, options); });
     }
+}
+
+Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    const session::Snapshot& s = *snapshot;
+    Screen screen;
+    screen.start = start_;
+    // While a model is read its panes stand already, each with a sentence.
+    screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty()) || !s.recipe.scratch.empty();
+    const session::FunctionPtr function = shown_function(s, options.function);
+    // Without a function the text says why there is none.
+    const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u,
+                   function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
+    screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
+    follow_compiled(s);
+    build_code_parts(screen, s, options);
     Key tree = text;
     add_text(tree, options.schedule.refusal);
     if (function) add_branches(tree, s, *function);

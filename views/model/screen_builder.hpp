@@ -67,6 +67,7 @@ class ScreenBuilder {
         std::shared_ptr<const T> data;
     };
     template <class T, class Build> std::shared_ptr<const T> part(Part<T>& kept, Key key, Build&& build);
+    void build_code_parts(Screen& screen, const session::Snapshot& snapshot, const ViewOptions& options);
     void follow_compiled(const session::Snapshot& snapshot);
 
     /// A graph that was drawn before; its snapshots keep the addresses in its key alive.
