@@ -35,7 +35,8 @@ if(ORRERY_SANITIZE)
 endif()
 
 # orrery_precompiled(hot OPTIONS -O2 HEADERS <string> LINKS Qt6::Widgets): headers parsed once for each way of compiling, since
-# GCC takes a precompiled header only under the flags it was made with. Nothing of the project is in them: no edit rebuilds all.
+# GCC takes a precompiled header only under the flags it was made with. Nothing of the project is in those that whole folders
+# use: no edit rebuilds all. Those of orrery_files_over hold what each of the listed files includes anyway.
 function(orrery_precompiled name)
   if(NOT ORRERY_PCH)
     return()
@@ -46,6 +47,18 @@ function(orrery_precompiled name)
   target_link_libraries(orrery_precompiled_${name} PRIVATE orrery_flags ${ARG_LINKS})
   target_compile_options(orrery_precompiled_${name} PRIVATE ${ARG_OPTIONS})
   target_precompile_headers(orrery_precompiled_${name} PRIVATE ${ARG_HEADERS})
+endfunction()
+
+# orrery_files_over(snapshot MADE_IN core/session a.cpp b.cpp): those files of a target go over another precompiled header than the rest of it.
+# MADE_IN is the folder whose CMakeLists.txt makes that header.
+function(orrery_files_over name)
+  if(NOT ORRERY_PCH OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    return()
+  endif()
+  cmake_parse_arguments(ARG "" "MADE_IN" "" ${ARGN})
+  set(header ${PROJECT_BINARY_DIR}/${ARG_MADE_IN}/CMakeFiles/orrery_precompiled_${name}.dir/cmake_pch.hxx)
+  set_source_files_properties(${ARG_UNPARSED_ARGUMENTS} PROPERTIES SKIP_PRECOMPILE_HEADERS ON
+    COMPILE_OPTIONS "-Winvalid-pch;-include;${header}" OBJECT_DEPENDS ${header}.gch)
 endfunction()
 
 # orrery_compiled(target hot -O2): that target is compiled with those options over that precompiled header.
