@@ -217,13 +217,22 @@ struct Compiler::State {
         last_schedules[function->lowered.program.get()] = function;
     }
 
-    Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered,
-                                          const Progress& progress) {
+    static Hash schedule_key(const Recipe& recipe, const lower::LoweredFunction& lowered) {
         const auto own = recipe.schedules.find(to_string(lowered.workload));
         Hasher extra;
         extra.add(recipe.target.hash()).add(static_cast<int>(recipe.rule));
         if (own != recipe.schedules.end()) extra.add(own->second.hash());
-        const Hash key = key_of("schedule", lowered.program.get(), extra.finish());
+        return key_of("schedule", lowered.program.get(), extra.finish());
+    }
+
+    FunctionPtr schedule_if_ready(const Recipe& recipe, const lower::LoweredFunction& lowered) {
+        return cache.ready<ScheduledFunction>(schedule_key(recipe, lowered));
+    }
+
+    Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered,
+                                          const Progress& progress) {
+        const auto own = recipe.schedules.find(to_string(lowered.workload));
+        const Hash key = schedule_key(recipe, lowered);
         return cache.get<ScheduledFunction>(key, progress, [&]() -> Result<StageCache::Made<ScheduledFunction>> {
             const Timer timer;
             auto made = std::make_shared<ScheduledFunction>();
@@ -389,8 +398,15 @@ Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const grap
     const Timer timer;
     const std::size_t count = lowered->model.functions.size();
     out.functions.resize(count);
+    // After an edit all but one are there already: no thread is started for those.
+    std::vector<std::size_t> missing;
+    for (std::size_t i = 0; i < count; ++i) {
+        out.functions[i] = state_->schedule_if_ready(recipe, lowered->model.functions[i]);
+        if (!out.functions[i]) missing.push_back(i);
+    }
     std::vector<std::optional<Diagnostic>> errors(count);
-    parallel_for(count, state_->options.workers, [&](std::size_t i) {
+    parallel_for(missing.size(), state_->options.workers, [&](std::size_t at) {
+        const std::size_t i = missing[at];
         Result<FunctionPtr> scheduled = state_->schedule_function(recipe, lowered->model.functions[i], progress);
         if (scheduled)
             out.functions[i] = *std::move(scheduled);

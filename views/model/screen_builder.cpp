@@ -135,6 +135,20 @@ template <class T, class Build> std::shared_ptr<const T> ScreenBuilder::part(Par
     return kept.data;
 }
 
+template <class T, class Build> std::shared_ptr<const T>
+ScreenBuilder::recent(RecentParts<T>& kept, Key key, const session::SnapshotPtr& snapshot, Build&& build) {
+    constexpr std::size_t kKept = 8;
+    auto& entries = kept.entries;
+    const auto known = std::ranges::find_if(entries, [&](const auto& entry) { return entry.part.key == key; });
+    if (known != entries.end()) {
+        entries.splice(entries.begin(), entries, known);
+        return kept.last();
+    }
+    entries.push_front({{std::move(key), std::make_shared<const T>(build())}, snapshot});
+    if (entries.size() > kKept) entries.pop_back();
+    return kept.last();
+}
+
 /// What is drawn of a compiled model stays while an edit is compiled: it is seldom another, and soon there.
 void ScreenBuilder::follow_compiled(const session::Snapshot& s) {
     const bool under_way = !s.compiled && !s.jobs.empty() && s.has_model() && last_ && last_->title == s.title;
@@ -164,35 +178,38 @@ Key ScreenBuilder::history_key(const session::SnapshotPtr& snapshot, const ViewO
 }
 
 /// What is made of the shown function's code. Pre: the tensor program's text is there.
-void ScreenBuilder::build_code_parts(Screen& screen, const session::Snapshot& s, const ViewOptions& options) {
+void ScreenBuilder::build_code_parts(Screen& screen, const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    const session::Snapshot& s = *snapshot;
     const session::FunctionPtr function = shown_function(s, options.function);
     const std::uint64_t code = code_address(s, function);
     // The last code stays until the new one is there: it is gone before anybody has read that it is being generated.
     const auto made = function ? s.code.find(function->lowered.name) : s.code.end();
     const bool cost_pending = made != s.code.end() && made->second->cost_pending; // and AT&T's syntax
     screen.code_pending = function && (code == 0 || (cost_pending && options.att_syntax)) && !s.jobs.empty() &&
-                          llvm_.data && assembly_.data && machine_.data &&
-                          assembly_.data->subject == function->lowered.name && assembly_.data->line_count() > 0;
+                          llvm_.last() && assembly_.last() && machine_.last() &&
+                          assembly_.last()->subject == function->lowered.name && assembly_.last()->line_count() > 0;
     const Key code_key{address(function),
                        code,
                        options.raw_ir ? 1u : 0u,
                        address(screen.tensor),
+                       number(options.tensor_step),
                        number(options.backend_pass),
                        address(s.after_pass.listing),
                        options.att_syntax ? 1u : 0u};
     if (screen.code_pending) {
         screen.stages = stages_.data; // it lists the passes that made the code
-        screen.llvm = llvm_.data, screen.assembly = assembly_.data, screen.machine = machine_.data;
+        screen.llvm = llvm_.last(), screen.assembly = assembly_.last(), screen.machine = machine_.last();
     } else {
         screen.stages =
             part(stages_, stages_key(s, options, address(compiled_)), [&] { return build_stages(s, options); });
-        screen.llvm = part(llvm_, code_key, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
-        screen.assembly =
-            part(assembly_, code_key, [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
-        screen.machine = cost_pending && machine_.data
-                             ? machine_.data
-                             : part(machine_, {address(function), code, function ? 0 : address(s.compiled)},
-                                    [&] { return build_machine(s, options); });
+        screen.llvm =
+            recent(llvm_, code_key, snapshot, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
+        screen.assembly = recent(assembly_, code_key, snapshot,
+                                 [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
+        screen.machine = cost_pending && machine_.last()
+                             ? machine_.last()
+                             : recent(machine_, {address(function), code, function ? 0 : address(s.compiled)}, snapshot,
+                                      [&] { return build_machine(s, options); });
     }
 }
 
@@ -206,14 +223,14 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     // Without a function the text says why there is none.
     const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u,
                    function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
-    screen.tensor = part(tensor_, text, [&] { return build_tensor(s, options); });
+    screen.tensor = recent(tensor_, text, snapshot, [&] { return build_tensor(s, options); });
     follow_compiled(s);
-    build_code_parts(screen, s, options);
+    build_code_parts(screen, snapshot, options);
     Key tree = text;
     add_text(tree, options.schedule.refusal);
     if (function) add_branches(tree, s, *function);
     tree.push_back(address(s.schedule_check));
-    screen.loops = part(loops_, std::move(tree), [&] { return build_loops(s, options); });
+    screen.loops = recent(loops_, std::move(tree), snapshot, [&] { return build_loops(s, options); });
     screen.measure = part(measure_, measure_key(s, function), [&] { return build_measure(s, options); });
     Key inspected{address(shown_step(s, options.graph_step)), address(compiled_), address(s.run)};
     add_origins(inspected, options.selection.origins);

@@ -67,7 +67,20 @@ class ScreenBuilder {
         std::shared_ptr<const T> data;
     };
     template <class T, class Build> std::shared_ptr<const T> part(Part<T>& kept, Key key, Build&& build);
-    void build_code_parts(Screen& screen, const session::Snapshot& snapshot, const ViewOptions& options);
+    /// A part that is gone back to: undone, redone, another step, another kernel. Each keeps what its key points to.
+    template <class T> struct RecentParts {
+        struct Entry {
+            Part<T> part;
+            session::SnapshotPtr alive;
+        };
+        std::list<Entry> entries; ///< most recent first
+        [[nodiscard]] std::shared_ptr<const T> last() const {
+            return entries.empty() ? nullptr : entries.front().part.data;
+        }
+    };
+    template <class T, class Build>
+    std::shared_ptr<const T> recent(RecentParts<T>& kept, Key key, const session::SnapshotPtr& snapshot, Build&& build);
+    void build_code_parts(Screen& screen, const session::SnapshotPtr& snapshot, const ViewOptions& options);
     void follow_compiled(const session::Snapshot& snapshot);
 
     /// A graph that was drawn before; its snapshots keep the addresses in its key alive.
@@ -95,9 +108,9 @@ class ScreenBuilder {
     /// The compiled model that is drawn: the last one while an edit of the same model is compiled.
     std::shared_ptr<const session::CompiledModel> compiled_;
     Part<StagesViewData> stages_;
-    Part<TextViewData> tensor_, llvm_, assembly_;
-    Part<LoopViewData> loops_;
-    Part<MachineViewData> machine_;
+    RecentParts<TextViewData> tensor_, llvm_, assembly_;
+    RecentParts<LoopViewData> loops_;
+    RecentParts<MachineViewData> machine_;
     Part<MeasureViewData> measure_;
     Part<MenuViewData> menu_;
     Part<PreviewViewData> preview_;
