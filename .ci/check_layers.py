@@ -27,7 +27,7 @@ LAYERS = {
     "core/ops": ["core/graph", "core/tensor"],
     "core/target": ["core/graph", "core/tensor", "core/runtime"],  # code generators produce the runtime's ABI
     "core/graph": ["core/base", "core/pass"],
-    "core/tensor": ["core/base", "core/pass"],
+    "core/tensor": ["core/base", "core/pass", "core/runtime"],  # extern calls name functions of the runtime
     "core/pass": ["core/base"],
     "core/runtime": [],
     "core/base": [],

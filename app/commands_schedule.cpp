@@ -8,6 +8,7 @@
 #include "core/schedule/knobs.hpp"
 #include "core/schedule/legality.hpp"
 #include "core/schedule/rules.hpp"
+#include "core/schedule/virtual_threads.hpp"
 #include "core/session/check_schedule.hpp"
 #include "core/session/scratch.hpp"
 #include "core/tensor/analysis.hpp"
@@ -96,6 +97,7 @@ std::string menu_text(const std::vector<schedule::Legality>& menu) {
 Result<std::string> shown(const ScheduleArguments& a, const Scheduled& s, const Backend& backend,
                           const Target& target) {
     if (a.show == "tensor") return tensor::to_string(s.after);
+    if (a.show == "lowered") return tensor::to_string(schedule::interleave_virtual_threads(s.after).program);
     if (a.show == "trace") return to_string(s.trace);
     if (a.show == "menu") {
         ORRERY_TRY(const std::vector<schedule::Legality> menu, schedule::legal_primitives(s.after, a.at));
@@ -176,8 +178,10 @@ void declare_schedule(CLI::App& app, ScheduleArguments& a, int& status) {
     command->add_option("--trace", a.trace, "trace to apply; default for the target's rules; none when left out");
     command->add_option("--target", a.target, "target, for example \"llvm -mcpu=znver4\"; the host when left out");
     command->add_option("--intrinsics", a.intrinsics, "declarations of intrinsics, separated by lines of ---");
-    command->add_option("--show", a.show, "tensor, trace, llvm, asm, menu or nothing")
-        ->check(CLI::IsMember({"tensor", "trace", "llvm", "asm", "menu", "nothing"}));
+    command
+        ->add_option("--show", a.show,
+                     "tensor, lowered (virtual threads interleaved), trace, llvm, asm, menu or nothing")
+        ->check(CLI::IsMember({"tensor", "lowered", "trace", "llvm", "asm", "menu", "nothing"}));
     command->add_option("--at", a.at, "menu: the block, or block.loop, whose primitives are listed");
     command->add_option("--sample", a.sample, "seed that decides the trace's knobs");
     command->add_option("--threads", a.threads, "threads of a measured run")->check(CLI::Range(1, 1024));

@@ -13,9 +13,10 @@ struct DebugLines::State {
     llvm::DIFile* file = nullptr;
     llvm::DISubroutineType* type = nullptr;
     tensor::PrintedProgram printed;
+    From from;
 
-    State(llvm::Module& module, const tensor::Program& program)
-        : builder(module), printed(tensor::print_program(program)) {
+    State(llvm::Module& module, const tensor::Program& program, From made_from)
+        : builder(module), printed(tensor::print_program(program)), from(std::move(made_from)) {
         file = builder.createFile(program->name + ".tir", ".");
         builder.createCompileUnit(llvm::dwarf::DW_LANG_C, file, "orrery", true, "", 0, "",
                                   llvm::DICompileUnit::DebugEmissionKind::LineTablesOnly);
@@ -26,8 +27,8 @@ struct DebugLines::State {
     }
 };
 
-DebugLines::DebugLines(llvm::Module& module, const tensor::Program& program)
-    : state_(std::make_unique<State>(module, program)) {}
+DebugLines::DebugLines(llvm::Module& module, const tensor::Program& program, From from)
+    : state_(std::make_unique<State>(module, program, std::move(from))) {}
 
 DebugLines::~DebugLines() = default;
 
@@ -42,7 +43,8 @@ llvm::DISubprogram* DebugLines::add_function(llvm::Function& function) {
 void DebugLines::set(llvm::IRBuilderBase& builder, llvm::DISubprogram* scope, const tensor::Node* node) const {
     unsigned line = 1;
     if (node) {
-        const auto found = state_->printed.line_of.find(node);
+        const auto shown = state_->from.find(node);
+        const auto found = state_->printed.line_of.find(shown == state_->from.end() ? node : shown->second);
         if (found == state_->printed.line_of.end()) return;
         line = static_cast<unsigned>(found->second);
     }

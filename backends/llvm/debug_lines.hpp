@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 
 namespace llvm {
 class DISubprogram;
@@ -18,7 +19,9 @@ namespace orrery::codegen {
 /// For one program in a module; call finish() when all its functions are written.
 class DebugLines {
   public:
-    DebugLines(llvm::Module& module, const tensor::Program& program);
+    using From = std::unordered_map<const tensor::Node*, const tensor::Node*>;
+    /// The program as it is shown; `from` leads statements made of it for code generation back to its own.
+    DebugLines(llvm::Module& module, const tensor::Program& program, From from);
     ~DebugLines();
     DebugLines(const DebugLines&) = delete;
     DebugLines& operator=(const DebugLines&) = delete;

@@ -55,6 +55,7 @@ Value* Emitter::value(const Expr& expr) {
     case NodeKind::Select: return emit_select(*as<Select>(expr));
     case NodeKind::Load: return load(*as<Load>(expr));
     case NodeKind::Store:
+    case NodeKind::ExternCall:
     case NodeKind::For:
     case NodeKind::If:
     case NodeKind::Let:

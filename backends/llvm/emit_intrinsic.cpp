@@ -3,6 +3,7 @@
 #include "backends/llvm/emitter.hpp"
 
 #include "core/schedule/intrinsics.hpp"
+#include "core/tensor/build.hpp"
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Intrinsics.h>
@@ -45,6 +46,24 @@ llvm::Function* declared(llvm::Module& module, const std::string& name, llvm::Fu
     return llvm::Intrinsic::getDeclaration(&module, id, overloads);
 }
 
+/// The call with the buffers of the block in place of the description's parameters.
+Stmt placed(const schedule::TensorIntrinsic& intrinsic, const schedule::IntrinsicMatch& match) {
+    const ExternCall& call = *as<ExternCall>(intrinsic.implementation->body);
+    std::vector<ExternCall::Operand> operands = call.operands;
+    for (ExternCall::Operand& operand : operands) {
+        if (operand.number != nullptr) continue;
+        const schedule::IntrinsicMatch::Place& place = match.params.at(operand.region.buffer->name);
+        Region box{place.buffer, place.corner, std::vector<Expr>(place.corner.size(), imm(1))};
+        const std::size_t lead = place.corner.size() - operand.region.min.size();
+        for (std::size_t d = lead; d < box.min.size(); ++d) {
+            box.min[d] = box.min[d] + operand.region.min[d - lead];
+            box.extent[d] = operand.region.extent[d - lead];
+        }
+        operand.region = std::move(box);
+    }
+    return ExternCall::make(call.symbol, std::move(operands));
+}
+
 } // namespace
 
 bool Emitter::emit_intrinsic(const Block& block) {
@@ -52,9 +71,13 @@ bool Emitter::emit_intrinsic(const Block& block) {
     if (note == block.fields.annotations.end() || lanes_.count != 0 || !machine_.intrinsics.contains(note->second))
         return false;
     const auto intrinsic = schedule::find_intrinsic(note->second);
-    if (!intrinsic || intrinsic->llvm_name.empty()) return false;
+    if (!intrinsic || (intrinsic->llvm_name.empty() && !intrinsic->implementation)) return false;
     const Result<schedule::IntrinsicMatch> match = schedule::match_intrinsic(block, *intrinsic);
     if (!match) return false; // it was scheduled further: what it says is compiled as it stands
+    if (intrinsic->implementation) {
+        emit_extern(*as<ExternCall>(placed(*intrinsic, *match)));
+        return true;
+    }
     llvm::LLVMContext& context = b_.getContext();
     std::vector<llvm::Type*> types;
     llvm::Type* result = nullptr;

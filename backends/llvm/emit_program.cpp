@@ -4,6 +4,7 @@
 #include "backends/llvm/debug_lines.hpp"
 #include "backends/llvm/kernel_name.hpp"
 #include "backends/llvm/register_pressure.hpp"
+#include "core/schedule/intrinsics.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <llvm/IR/DebugInfoMetadata.h>
@@ -47,6 +48,14 @@ class FreeNames : public Visitor {
         use(store.buffer);
         stored.insert(store.buffer.get());
         Visitor::visit_node(store);
+    }
+    void visit_node(const ExternCall& call) override {
+        for (const ExternCall::Operand& operand : call.operands) {
+            if (operand.number != nullptr) continue;
+            use(operand.region.buffer);
+            if (operand.writes()) stored.insert(operand.region.buffer.get());
+        }
+        Visitor::visit_node(call);
     }
     void visit_node(const For& loop) override {
         bound_.insert(loop.var.get());
@@ -137,7 +146,7 @@ Emitter::Place Emitter::place_of(const Buffer& buffer, Value* pointer) const {
 void Emitter::describe_buffer_param(unsigned index, const Buffer& buffer, bool read_only) {
     llvm::Function* function = frame_.function;
     function->addParamAttr(index, llvm::Attribute::NoAlias);
-    function->addParamAttr(index, llvm::Attribute::NoCapture);
+    if (!gives_away_) function->addParamAttr(index, llvm::Attribute::NoCapture);
     function->addParamAttr(index, llvm::Attribute::getWithAlignment(b_.getContext(), llvm::Align(64)));
     if (read_only) function->addParamAttr(index, llvm::Attribute::ReadOnly);
     if (const std::uint64_t bytes = bytes_of(*buffer); bytes != 0) function->addDereferenceableParamAttr(index, bytes);
@@ -159,6 +168,7 @@ int Emitter::twins_for(const Stmt& body) const {
 
 void Emitter::emit(const Program& program, const WorkspacePlan& workspace) {
     plan_ = &workspace;
+    gives_away_ = !schedule::externs_of(program).empty();
     symbol_ = kernel_symbol(program->name);
     const auto slots = single_slots(workspace);
     frame_ = Frame();

@@ -85,6 +85,7 @@ void Emitter::emit(const Stmt& stmt) {
 void Emitter::emit_kind(const Stmt& stmt) {
     switch (stmt->kind) {
     case NodeKind::Store: return emit_store(*as<Store>(stmt));
+    case NodeKind::ExternCall: return emit_extern(*as<ExternCall>(stmt));
     case NodeKind::For: return emit_for(*as<For>(stmt));
     case NodeKind::If: return emit_if(*as<If>(stmt));
     case NodeKind::Let: return emit_let(*as<Let>(stmt));

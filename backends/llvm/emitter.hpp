@@ -121,6 +121,7 @@ class Emitter {
     void emit_init(const tensor::Block& block);
     /// emit_intrinsic.cpp. False when the block stands for none that can be emitted here.
     bool emit_intrinsic(const tensor::Block& block);
+    void emit_extern(const tensor::ExternCall& call);
     /// `then_emit` where `condition` (i1, or one a lane) holds, `else_emit` where not.
     template <class Then, class Else> void emit_where(llvm::Value* condition, Then&& then_emit, Else&& else_emit);
     void emit_for(const tensor::For& loop);
@@ -199,6 +200,7 @@ class Emitter {
     Arithmetic arithmetic_;
     const WorkspacePlan* plan_ = nullptr;
     std::string symbol_;
+    bool gives_away_ = false; ///< addresses of buffers to extern functions
     Frame frame_;
     Lanes lanes_;
     std::deque<Atom> atoms_;

@@ -2,6 +2,7 @@
 
 #include "backends/llvm/kernel_name.hpp"
 #include "backends/llvm/machine.hpp"
+#include "core/runtime/externs.hpp"
 
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/Target/TargetMachine.h>
@@ -17,7 +18,7 @@ Diagnostic failure(llvm::Error error) {
     return {Code::ProcessFailed, "kernels cannot be loaded: " + llvm::toString(std::move(error)), {}, ""};
 }
 
-/// What kernels may call: C's math functions, and memory functions that LLVM may make of loops.
+/// What kernels may call: C's math functions, memory functions that LLVM may make of loops, and extern functions.
 llvm::orc::SymbolMap allowed_symbols(llvm::orc::LLJIT& jit) {
     llvm::orc::SymbolMap map;
     const auto add = [&](const char* name, auto* function) {
@@ -68,6 +69,8 @@ llvm::orc::SymbolMap allowed_symbols(llvm::orc::LLJIT& jit) {
     add("memcpy", static_cast<void* (*)(void*, const void*, std::size_t)>(std::memcpy));
     add("memmove", static_cast<void* (*)(void*, const void*, std::size_t)>(std::memmove));
     add("memset", static_cast<void* (*)(void*, int, std::size_t)>(std::memset));
+    for (const std::string& symbol : runtime::extern_symbols())
+        add(extern_symbol(symbol).c_str(), runtime::find_extern(symbol)->function);
     return map;
 }
 

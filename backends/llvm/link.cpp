@@ -3,10 +3,12 @@
 #include "backends/llvm/machine.hpp"
 #include "backends/llvm/pipeline.hpp"
 #include "core/base/file.hpp"
+#include "core/runtime/externs.hpp"
 
 #include <llvm/IR/Constants.h>
 #include <llvm/IR/LLVMContext.h>
 #include <llvm/IR/Module.h>
+#include <llvm/Object/ObjectFile.h>
 #include <llvm/Support/Program.h>
 #include <llvm/Target/TargetMachine.h>
 
@@ -60,6 +62,27 @@ std::string math_library() {
     return name.find("libm.so") == std::string::npos ? std::string() : name;
 }
 
+/// The extern function that the object calls, when it calls one: those exist in this process only.
+std::string extern_called_by(const KernelObject& object) {
+    const llvm::MemoryBufferRef memory(object.object, object.symbol);
+    llvm::Expected<std::unique_ptr<llvm::object::ObjectFile>> file = llvm::object::ObjectFile::createObjectFile(memory);
+    if (!file) return llvm::consumeError(file.takeError()), std::string(); // the linker says what is wrong with it
+    for (const llvm::object::SymbolRef& symbol : (*file)->symbols()) {
+        llvm::Expected<std::uint32_t> flags = symbol.getFlags();
+        llvm::Expected<llvm::StringRef> name = symbol.getName();
+        const bool undefined = flags && (*flags & llvm::object::SymbolRef::SF_Undefined) != 0;
+        if (!flags) llvm::consumeError(flags.takeError());
+        if (!name) {
+            llvm::consumeError(name.takeError());
+        } else if (undefined) {
+            const std::string text = name->str();
+            for (const std::string& known : runtime::extern_symbols())
+                if (codegen::extern_symbol(known) == text) return known;
+        }
+    }
+    return {};
+}
+
 Result<void> run_linker(const std::vector<std::string>& inputs, const fs::path& output, const fs::path& folder) {
     llvm::ErrorOr<std::string> linker = llvm::sys::findProgramByName("ld.lld-19");
     if (!linker) linker = llvm::sys::findProgramByName("ld.lld");
@@ -85,6 +108,14 @@ Result<void> run_linker(const std::vector<std::string>& inputs, const fs::path& 
 
 Result<void> link_module(std::span<const KernelObject> objects, std::span<const std::byte> blob, const Target& target,
                          const fs::path& path) {
+    for (const KernelObject& object : objects)
+        if (const std::string called = extern_called_by(object); !called.empty())
+            return Diagnostic{Code::UnsupportedFeature,
+                              object.symbol + " calls the extern function " + called +
+                                  ", which no module file can hold",
+                              {ProgramPlace{object.symbol, {}}},
+                              "write an object file (.o) and link it with the function, or take the call out of the "
+                              "schedule"};
     const TemporaryFolder folder;
     if (folder.path.empty())
         return Diagnostic{Code::FileUnwritable, "there is no folder for temporary files", {}, "set TMPDIR"};

@@ -8,6 +8,7 @@
 #include "backends/llvm/machine.hpp"
 #include "backends/llvm/pass_trace.hpp"
 #include "backends/llvm/pipeline.hpp"
+#include "core/schedule/virtual_threads.hpp"
 
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/LLVMContext.h>
@@ -44,13 +45,14 @@ Result<std::unique_ptr<Unit>> start(const std::string& name, const Target& targe
 Result<void> write(Unit& unit, const tensor::Program& program, const Target& target, const BuildOptions& options,
                    Lines lines) {
     ORRERY_CHECK_OK(codegen::find_unsupported(program));
-    const codegen::WorkspacePlan plan = codegen::plan_workspace(program);
+    const schedule::Interleaved made = schedule::interleave_virtual_threads(program);
+    const codegen::WorkspacePlan plan = codegen::plan_workspace(made.program);
     std::optional<codegen::DebugLines> debug;
-    if (lines == Lines::With) debug.emplace(*unit.module, program);
+    if (lines == Lines::With) debug.emplace(*unit.module, program, made.from);
     llvm::IRBuilder<> builder(unit.context);
     codegen::Emitter emitter(*unit.module, builder, codegen::describe(*unit.machine, target), options,
                              debug ? &*debug : nullptr);
-    emitter.emit(program, plan);
+    emitter.emit(made.program, plan);
     if (debug) debug->finish();
     unit.workspace_bytes = plan.bytes;
     return {};

@@ -81,7 +81,7 @@ std::set<std::string> intrinsics_of(const llvm::MCSubtargetInfo& info, const llv
     std::set<std::string> out;
     for (const std::string& name : schedule::intrinsic_names()) {
         const auto intrinsic = schedule::find_intrinsic(name);
-        if (!intrinsic || intrinsic->llvm_name.empty()) continue;
+        if (!intrinsic || (intrinsic->llvm_name.empty() && !intrinsic->implementation)) continue;
         const std::size_t colon = intrinsic->needs.find(':');
         const std::string machine = intrinsic->needs.substr(0, colon);
         const bool here = intrinsic->needs.empty() || (machine == "x86" && triple.isX86()) ||

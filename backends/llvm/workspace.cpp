@@ -1,5 +1,6 @@
 #include "backends/llvm/workspace.hpp"
 
+#include "core/tensor/externs.hpp"
 #include "core/tensor/visitor.hpp"
 
 namespace orrery::codegen {
@@ -138,7 +139,7 @@ Result<void> find_unsupported(const Program& program) {
         error.locations.push_back(ProgramPlace{program->name, ""});
         return error;
     }
-    return {};
+    return tensor::check_externs(program);
 }
 
 } // namespace orrery::codegen

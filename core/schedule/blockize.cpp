@@ -70,11 +70,13 @@ Result<Rewritten> blockize(const Program& program, const std::string& loop_name)
             return refuse("something other than loops around one block is inside", "choose an inner loop");
         inside[loop->var] = {0, *extent - 1};
     }
-    if (inside_block(place.block)) return refuse("a block is around it already");
+    if (inside_block(place.block)) return refuse("a block is around it already", "choose a loop around that block");
     if (block.fields.predicate)
         return refuse("block " + block.fields.name + " has a predicate", "split into factors that divide the extent");
     const std::string name = block.fields.name + "_o";
-    if (has_block(program, name)) return refuse("there is a block " + name + " already");
+    if (has_block(program, name))
+        return refuse("there is a block " + name + " already",
+                      "blockize each block once, or choose a loop of block " + name);
     ORRERY_TRY(const std::vector<Tiling> tilings, tilings_of(block, inside, refuse));
 
     Block::Fields outer, inner = block.fields;

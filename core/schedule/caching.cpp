@@ -27,22 +27,6 @@ bool writes(const Stmt& stmt, const Buffer& buffer) {
     return std::ranges::find(written, buffer) != written.end();
 }
 
-/// Replaces loads of a buffer by loads of another at given indices.
-class LoadSwapper final : public Rewriter {
-  public:
-    LoadSwapper(const Buffer& before, Expr after) : before_(before), after_(std::move(after)) {}
-
-  protected:
-    using Rewriter::rewrite_node;
-    Expr rewrite_node(const Load& node) override {
-        return node.buffer == before_ ? after_ : Rewriter::rewrite_node(node);
-    }
-
-  private:
-    const Buffer& before_;
-    Expr after_;
-};
-
 /// The one buffer of that name that the block reads.
 Result<Buffer> read_buffer(const Block& block, const std::string& name, const Refusal& refuse) {
     std::string names;
@@ -59,14 +43,17 @@ Result<Rewritten> cache_write(const Program& program, const std::string& name, S
     ORRERY_TRY(const BlockPlace place, find_block(program, name));
     const Refusal refuse{"cache_write", program, "block " + name};
     ORRERY_TRY(const ElementBlock element, element_block(*place.block, refuse));
-    if (has_block(program, name + "_write")) return refuse("there is a block " + name + "_write already");
+    if (has_block(program, name + "_write"))
+        return refuse("there is a block " + name + "_write already",
+                      "its result is copied already: cache_write that block, or undo it");
     if (inside_block(place)) return refuse("a block is around it", "cache before blockize");
     for (const BlockPlace& writer : writers_of(program, element.buffer))
         if (writer.block != place.block)
             return refuse("block " + writer.block->fields.name + " writes " + element.buffer->name + ", too",
                           "cache before decomposing its reduction");
     if (builds_on_before(*place.block, element))
-        return refuse("it builds on what " + element.buffer->name + " holds before");
+        return refuse("it builds on what " + element.buffer->name + " holds before",
+                      "cache before decomposing its reduction, or choose a block that writes without reading");
     const Stmt nest = nest_of(place);
     const std::size_t at = index_of(place, nest);
     const Bounds outside = bounds_outside(place.path, at);
@@ -95,7 +82,7 @@ Result<Rewritten> cache_read(const Program& program, const std::string& name, co
         return refuse("it writes " + buffer->name + " as well", "cache_write copies what a block writes");
     const Bounds outside = bounds_outside(place.path, index_of(place, nest));
     const std::vector<Need> needs = needs_of(buffer, nest, outside, Uses::Reads);
-    if (needs.empty()) return refuse("it reads nothing of " + buffer->name);
+    if (needs.empty()) return refuse("it reads nothing of " + buffer->name, "choose a buffer that its body loads from");
     const Buffer local = tile_buffer(buffer, buffer->name + "_" + scope_name(scope), needs, scope);
     const std::string made = fresh_block(program, buffer->name + "_read");
     const Stmt copy = copy_nest({made, buffer, local, needs, true}, *place.block, outside);
@@ -110,23 +97,29 @@ Result<Rewritten> reindex(const Program& program, const std::string& name, const
     ORRERY_TRY(const Buffer buffer, read_buffer(*place.block, buffer_name, refuse));
     if (inside_block(place)) return refuse("a block is around it", "reindex before blockize");
     const Stmt nest = nest_of(place);
-    if (writes(nest, buffer)) return refuse("it writes " + buffer->name + " as well");
+    if (writes(nest, buffer))
+        return refuse("it writes " + buffer->name + " as well",
+                      "choose a buffer that is only read there, or cache_write the block");
+    if (given_to_extern(nest, buffer))
+        return refuse("an extern call is given a box of " + buffer->name, "cache_read copies boxes");
     std::optional<std::vector<Expr>> indices;
     Bounds bounds;
     for (const BlockIter& iter : place.block->fields.iters) {
         const auto extent = as_int(iter.extent);
-        if (!extent) return refuse("iterator " + iter.var->name + " has no constant extent");
+        if (!extent) return refuse("iterator " + iter.var->name + " has no constant extent", "give the size a value");
         bounds[iter.var] = {0, *extent - 1};
     }
     for (const Touch& touch : touches_of(place.block->fields.body)) {
         if (touch.buffer != buffer) continue;
-        if (!touch.loops.empty()) return refuse("it reads " + buffer->name + " in loops of its own");
+        if (!touch.loops.empty())
+            return refuse("it reads " + buffer->name + " in loops of its own",
+                          "cache_read copies what loops inside a block read");
         const auto same = [](const Expr& a, const Expr& b) { return structural_equal(a, b); };
         if (indices && !std::ranges::equal(*indices, touch.indices, same))
             return refuse("it reads " + buffer->name + " at several places", "cache_read copies them all");
         indices = touch.indices;
     }
-    if (!indices) return refuse("it reads nothing of " + buffer->name);
+    if (!indices) return refuse("it reads nothing of " + buffer->name, "choose a buffer that its body loads from");
     const std::vector<std::int64_t> shape = buffer->static_shape();
     for (std::size_t d = 0; d < shape.size(); ++d) {
         const std::optional<Interval> range = interval_of((*indices)[d], bounds);
@@ -153,7 +146,8 @@ Result<Rewritten> reindex(const Program& program, const std::string& name, const
         own.push_back(iter.var);
     }
     constexpr std::int64_t kMostElements = std::int64_t{1} << 31; // our choice: a copy of memory's size is a mistake
-    if (element_count(extents) > kMostElements) return refuse("the copy would have more than 2^31 elements");
+    if (element_count(extents) > kMostElements)
+        return refuse("the copy would have more than 2^31 elements", "cache_read copies only the box that is read");
     const Buffer copy = make_buffer(buffer->name + "_reindexed", buffer->dtype, extents);
     std::vector<Expr> from;
     for (const Expr& index : *indices) from.push_back(substitute(index, map));
@@ -162,9 +156,9 @@ Result<Rewritten> reindex(const Program& program, const std::string& name, const
     for (std::size_t d = loops.size(); d-- > 0;) made = For::make(loops[d], imm(extents[d]), LoopKind::Serial, made);
 
     Block::Fields user = place.block->fields;
-    LoadSwapper swapper(buffer, Load::make(copy, own));
-    user.body = swapper.rewrite(user.body);
-    if (user.init) user.init = swapper.rewrite(user.init);
+    const Expr here = Load::make(copy, own);
+    user.body = replace_loads(user.body, buffer, here);
+    if (user.init) user.init = replace_loads(user.init, buffer, here);
     const Stmt changed = replace_stmt(nest, place.path.back(), rebuild_block(*place.block, std::move(user)));
     return Rewritten{replace_allocating(program, place.path, nest, Seq::make({made, changed}), {copy}), {}};
 }

@@ -23,6 +23,9 @@ void Args::wrong(const std::string& what) {
                         info ? "it is written " + info->signature : std::string()};
 }
 
+Candidates this_block(const MenuPlace& menu) { return menu.on_loop() ? Candidates{} : Candidates{{menu.block}}; }
+Candidates this_loop(const MenuPlace& menu) { return menu.on_loop() ? Candidates{{menu.loop}} : Candidates{}; }
+
 std::string Args::name(std::size_t i) { return get<std::string>(i, "a name"); }
 std::int64_t Args::integer(std::size_t i) { return get<std::int64_t>(i, "a number"); }
 Ints Args::ints(std::size_t i) { return get<Ints>(i, "a list of numbers"); }

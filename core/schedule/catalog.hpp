@@ -47,11 +47,16 @@ struct MenuPlace {
     [[nodiscard]] std::string loop_named(const tensor::For& other) const { return block + "." + other.var->name; }
 };
 
+/// Operands worth trying, the likeliest first; none when the primitive does not concern the place.
+using Candidates = std::vector<std::vector<Arg>>;
+/// The block, where a menu opens on one; the loop, where it opens on one.
+[[nodiscard]] Candidates this_block(const MenuPlace& menu);
+[[nodiscard]] Candidates this_loop(const MenuPlace& menu);
+
 struct CatalogRow {
     PrimitiveInfo info;
     Result<Rewritten> (*apply)(const tensor::Program&, Args&);
-    /// Operands worth trying, the likeliest first; none when the primitive does not concern the place.
-    std::vector<std::vector<Arg>> (*suggest)(const MenuPlace&);
+    Candidates (*suggest)(const MenuPlace&);
 };
 
 /// What is known of a primitive: its name, its operands, then its meaning, preconditions, and an example before and

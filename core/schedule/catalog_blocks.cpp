@@ -19,8 +19,6 @@ using tensor::Program;
 
 namespace {
 
-using Candidates = std::vector<std::vector<Arg>>;
-
 /// On a block: its loops from the outermost of the reduction inwards. On a loop: that one.
 Candidates decompose_candidates(const MenuPlace& menu) {
     if (menu.on_loop()) return {{menu.block, menu.loop}};
@@ -42,22 +40,12 @@ Result<Rewritten> apply_decompose(const Program& program, Args& args) {
     return decompose_reduction(program, block, loop);
 }
 
-Candidates this_block(const MenuPlace& menu) {
-    if (menu.on_loop()) return {};
-    return {{menu.block}};
-}
-
 Candidates pad_einsum_candidates(const MenuPlace& menu) {
     if (menu.on_loop()) return {};
     Candidates out;
     for (const std::int64_t multiple : {16, 8, 4})
         out.push_back({menu.block, Ints(menu.place.block->fields.iters.size(), multiple)});
     return out;
-}
-
-Candidates this_loop(const MenuPlace& menu) {
-    if (!menu.on_loop()) return {};
-    return {{menu.loop}};
 }
 
 /// Tiles of the last two dimensions, and the first one inside.

@@ -17,14 +17,7 @@ using tensor::Program;
 
 namespace {
 
-using Candidates = std::vector<std::vector<Arg>>;
-
 /// The loop of the menu, or nothing when it is about a block.
-Candidates this_loop(const MenuPlace& menu) {
-    if (!menu.on_loop()) return {};
-    return {{menu.loop}};
-}
-
 Candidates split_candidates(const MenuPlace& menu) {
     if (!menu.on_loop()) return {};
     const auto extent = as_int(static_cast<const For&>(*menu.place.path[menu.at]).extent).value_or(1);
@@ -101,7 +94,8 @@ Result<Rewritten> apply_split(const Program& program, Args& args) {
     const std::string tail = args.has(2) ? args.name(2) : "predicate";
     ORRERY_OPERANDS(2, 3);
     if (tail != "predicate" && tail != "pad")
-        return Diagnostic{Code::BadArgument, "split: its tail is predicate or pad, not " + tail, {}, {}};
+        return Diagnostic{
+            Code::BadArgument, "split: its tail is predicate or pad, not " + tail, {}, "leave it out, or write pad"};
     return split(program, loop, factors, tail == "pad" ? Tail::Padding : Tail::Predicate);
 }
 
@@ -170,22 +164,27 @@ std::vector<CatalogRow> kind_rows() {
               "as for parallel; and the loop is the innermost one, of a constant extent of at most 256.",
               "for i in 16 { block b(...) }", "vectorize(b.i)\nvectorized i in 16 { block b(...) }"),
          on_one_loop<vectorize>, this_loop},
-        {info("bind",
-              {kLoop,
-               {"axis",
-                ArgKind::Choice,
-                {"blockIdx.x", "blockIdx.y", "blockIdx.z", "threadIdx.x", "threadIdx.y", "threadIdx.z"}}},
-              "Binds a serial loop to an axis of an accelerator's threads. Backends without such threads run it "
-              "serially.",
-              "as for parallel; and no other loop of the nest is bound to that axis.", "for i in 64 { block b(...) }",
-              "bind(b.i, threadIdx.x)\nfor i in 64 @thread=\"threadIdx.x\" { block b(...) }"),
+        {info(
+             "bind",
+             {kLoop,
+              {"axis",
+               ArgKind::Choice,
+               {"blockIdx.x", "blockIdx.y", "blockIdx.z", "threadIdx.x", "threadIdx.y", "threadIdx.z"}}},
+             "Binds a serial loop to an axis of an accelerator's threads. The interpreter and the code generators for "
+             "processors run it serially.",
+             "as for parallel; no other loop of the nest is bound to that axis; loops bound to blockIdx are outside of "
+             "those bound to threadIdx; a block has at most 1024 threads, 64 along z, and 65535 blocks stand along y "
+             "and z.",
+             "for i in 64 { block b(...) }",
+             "bind(b.i, threadIdx.x)\nfor i in 64 @thread=\"threadIdx.x\" { block b(...) }"),
          apply_bind, bind_candidates},
         {info("virtual_thread", {kLoop},
-              "Marks a serial loop whose iterations a backend may interleave to hide latency, as VTA's does with its "
-              "two "
-              "contexts. Others run it serially.",
-              "as for parallel.", "for i in 2 { block b(...) }",
-              "virtual_thread(b.i)\nfor i in 2 @thread=\"vthread\" { block b(...) }"),
+              "Marks a serial loop whose iterations run side by side, so that what one waits for another computes. "
+              "Generated code has it inside of the loops it is written around, unrolled around each block, and a copy "
+              "of every buffer allocated in it for each iteration; the interpreter runs one after another.",
+              "as for parallel; at most 64 iterations.", "for i in 2 { for k in 8 { block b(...) } }",
+              "virtual_thread(b.i)\nfor i in 2 @thread=\"vthread\" { for k in 8 { block b(...) } }\n"
+              "generated as\nfor k in 8 { unrolled i in 2 { block b(...) } }"),
          on_one_loop<virtual_thread>, this_loop},
         {info("annotate",
               {{"block or block.loop", ArgKind::Block}, {"key", ArgKind::Text}, {"value", ArgKind::Text, {}, true}},

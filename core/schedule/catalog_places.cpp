@@ -20,13 +20,6 @@ using tensor::Scope;
 
 namespace {
 
-using Candidates = std::vector<std::vector<Arg>>;
-
-Candidates this_block(const MenuPlace& menu) {
-    if (menu.on_loop()) return {};
-    return {{menu.block}};
-}
-
 Candidates with_scopes(const MenuPlace& menu) {
     if (menu.on_loop()) return {};
     return {{menu.block, std::string("stack")},

@@ -15,7 +15,7 @@ Result<Rewritten> is_an_operand(const Program& program, Args&) {
                       {ProgramPlace{program->name, ""}},
                       "write it where the number or the loop stands"};
 }
-std::vector<std::vector<Arg>> nowhere(const MenuPlace&) { return {}; }
+Candidates nowhere(const MenuPlace&) { return {}; }
 
 /// A sample is documented like a primitive.
 template <class... Texts> CatalogRow sample_row(std::string name, std::vector<ArgInfo> args, const Texts&... texts) {

@@ -40,6 +40,13 @@ class TouchCollector final : public Visitor {
         update_ = nullptr;
         update_load_ = nullptr;
     }
+    void visit_node(const ExternCall& node) override {
+        Visitor::visit_node(node);
+        for (const ExternCall::Operand& operand : node.operands) {
+            if (operand.reads()) record(operand.region, false);
+            if (operand.writes()) record(operand.region, true);
+        }
+    }
     void visit_node(const Binary& node) override {
         visit(node.a);
         if (node.op == BinaryOp::And)
@@ -147,6 +154,20 @@ class TouchCollector final : public Visitor {
         for (const Expr& index : indices) touch.indices.push_back(substitute(index, map_));
         touches.push_back(std::move(touch));
     }
+    void record(const Region& box, bool is_write) {
+        const std::size_t before = touches.size();
+        record(box.buffer, box.min, is_write, nullptr);
+        if (touches.size() == before) return;
+        Touch& touch = touches.back();
+        for (std::size_t d = 0; d < box.min.size(); ++d) {
+            if (as_int(box.extent[d]) == 1) continue;
+            const VarRef var = Var::make("at" + std::to_string(d));
+            const Expr extent = substitute(box.extent[d], map_);
+            touch.indices[d] = touch.indices[d] + Expr(var);
+            touch.within.push_back({var, extent});
+            if (!as_int(extent)) touch.conditions.push_back(lt(var, extent));
+        }
+    }
 
     VarMap map_;
     std::vector<const For*> loops_;
@@ -208,6 +229,11 @@ TouchPair::TouchPair(const Touch& first, const Touch& second, const Bounds& outs
         for (const For* loop : touches_[side]->loops) {
             const auto extent = as_int(loop->extent);
             columns_[side][loop->var.get()] = set_.add_var(0, extent ? *extent - 1 : kUnbounded);
+        }
+    for (const Side side : {First, Second})
+        for (const Touch::Within& within : touches_[side]->within) {
+            const auto extent = as_int(within.extent);
+            columns_[side][within.var.get()] = set_.add_var(0, extent ? *extent - 1 : kUnbounded);
         }
     for (const Side side : {First, Second}) {
         for (const For* loop : touches_[side]->loops)

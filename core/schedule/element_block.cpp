@@ -25,6 +25,21 @@ class AllocDropper final : public Rewriter {
     const Buffer& buffer_;
 };
 
+class LoadReplacer final : public Rewriter {
+  public:
+    LoadReplacer(const Buffer& buffer, const Expr& value) : buffer_(buffer), value_(value) {}
+
+  protected:
+    using Rewriter::rewrite_node;
+    Expr rewrite_node(const Load& node) override {
+        return node.buffer == buffer_ ? value_ : Rewriter::rewrite_node(node);
+    }
+
+  private:
+    const Buffer& buffer_;
+    const Expr& value_;
+};
+
 class LoopSearch final : public Visitor {
   public:
     explicit LoopSearch(const VarRef& var) : var_(var) {}
@@ -63,6 +78,10 @@ std::optional<Update> update_of(const Block& block) {
     return std::nullopt;
 }
 
+Stmt replace_loads(const Stmt& in, const Buffer& buffer, const Expr& value) {
+    return LoadReplacer(buffer, value).rewrite(in);
+}
+
 bool uses_loop(const Stmt& stmt, const VarRef& loop) {
     LoopSearch search(loop);
     search.visit(stmt);
@@ -71,7 +90,10 @@ bool uses_loop(const Stmt& stmt, const VarRef& loop) {
 
 Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
     const Store* store = as<Store>(block.fields.body);
-    if (!store) return refuse("it does more than store one element");
+    if (!store)
+        return refuse("it does more than store one element",
+                      "choose a block whose body is one store; a block around others is moved before blockize, and an "
+                      "extern call stays where it is");
     ElementBlock out{store->buffer, {}, store->value, block.fields.init != nullptr};
     std::size_t spatial = 0;
     for (const BlockIter& iter : block.fields.iters)
@@ -85,7 +107,8 @@ Result<ElementBlock> element_block(const Block& block, const Refusal& refuse) {
             if (var && iter.var.get() == var && iter.kind == IterKind::Spatial) out.iters.push_back(iter.var);
     }
     if (out.iters.size() != store->indices.size() || spatial != out.iters.size())
-        return refuse("it does not store at its own iterators, one a dimension");
+        return refuse("it does not store at its own iterators, one a dimension",
+                      "choose a block that stores at its spatial iterators, each once");
     return out;
 }
 

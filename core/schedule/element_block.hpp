@@ -32,6 +32,9 @@ struct Update {
 /// The name of the loop an iterator is bound to, or was lowered for: iterators are named v and the loop's name.
 [[nodiscard]] std::string loop_name(const tensor::BlockIter& iter);
 
+/// Loads of a buffer replaced by a value, whatever their indices.
+[[nodiscard]] tensor::Stmt replace_loads(const tensor::Stmt& in, const tensor::Buffer& buffer,
+                                         const tensor::Expr& value);
 /// Whether a loop of that variable is in the statement.
 [[nodiscard]] bool uses_loop(const tensor::Stmt& stmt, const tensor::VarRef& loop);
 /// The outermost statement that holds this block and no other.

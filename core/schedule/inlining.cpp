@@ -55,17 +55,26 @@ std::optional<Diagnostic> refuse_inline(const Program& program, const BlockPlace
     if (element.reduces) return refuse("it is a reduction", "inline its consumers into each other instead");
     if (place.block->fields.predicate) return refuse("it has a predicate", "inline before splitting");
     if (inside_block(place)) return refuse("a block is around it", "inline before blockize");
-    if (is_param(program, buffer)) return refuse("its buffer " + buffer->name + " is a result of the program");
-    if (builds_on_before(*place.block, element)) return refuse("it builds on what " + buffer->name + " holds before");
-    if (bare_use(program, buffer)) return refuse("a statement outside any block uses " + buffer->name);
+    if (is_param(program, buffer))
+        return refuse("its buffer " + buffer->name + " is a result of the program",
+                      "cache_write it first, and inline the copy's source");
+    if (builds_on_before(*place.block, element))
+        return refuse("it builds on what " + buffer->name + " holds before",
+                      "choose a block that writes without reading its own buffer");
+    if (bare_use(program, buffer))
+        return refuse("a statement outside any block uses " + buffer->name, "put that statement into a block");
+    if (given_to_extern(program->body, buffer))
+        return refuse("an extern call is given " + buffer->name, "compute_at moves it to the call");
     for (const BlockPlace& writer : writers_of(program, buffer))
         if (writer.block != place.block)
-            return refuse("block " + writer.block->fields.name + " writes " + buffer->name + ", too");
+            return refuse("block " + writer.block->fields.name + " writes " + buffer->name + ", too",
+                          "inline before decomposing its reduction or padding");
     for (const BlockPlace& reader : readers_of(program, buffer)) {
         if (order_of(program, reader.block) < order_of(program, place.block))
-            return refuse("block " + reader.block->fields.name + " reads " + buffer->name + " before it is computed");
+            return refuse("block " + reader.block->fields.name + " reads " + buffer->name + " before it is computed",
+                          "choose a block that runs before all its readers");
         if (const std::string why = changed_between(program, place, buffer, reader.path); !why.empty())
-            return refuse(why);
+            return refuse(why, "choose a block whose inputs stay as they are until its readers have run");
     }
     return std::nullopt;
 }
@@ -90,22 +99,6 @@ Result<Rewritten> compute_inline(const Program& program, const std::string& name
 
 namespace {
 
-/// Replaces loads of a buffer by an expression.
-class ValuePutter final : public Rewriter {
-  public:
-    ValuePutter(const Buffer& buffer, Expr value) : buffer_(buffer), value_(std::move(value)) {}
-
-  protected:
-    using Rewriter::rewrite_node;
-    Expr rewrite_node(const Load& node) override {
-        return node.buffer == buffer_ ? value_ : Rewriter::rewrite_node(node);
-    }
-
-  private:
-    const Buffer& buffer_;
-    Expr value_;
-};
-
 /// The statements around a block's nest.
 std::vector<Stmt> around_nest(const BlockPlace& place) {
     const Stmt nest = nest_of(place);
@@ -117,14 +110,18 @@ Result<BlockPlace> only_producer(const Program& program, const BlockPlace& place
                                  const Refusal& refuse) {
     std::optional<BlockPlace> found;
     for (const Buffer& buffer : buffers_read(place.block->fields.body)) {
-        if (buffer == element.buffer) return refuse("it builds on what " + buffer->name + " holds before");
+        if (buffer == element.buffer)
+            return refuse("it builds on what " + buffer->name + " holds before",
+                          "choose a block that writes without reading its own buffer");
         for (BlockPlace& writer : writers_of(program, buffer)) {
-            if (is_param(program, buffer)) return refuse("it reads " + buffer->name + ", a result of the program");
+            if (is_param(program, buffer))
+                return refuse("it reads " + buffer->name + ", a result of the program",
+                              "cache_write the block that computes it first");
             if (found) return refuse("it reads what several blocks compute", "inline the others into it first");
             found = std::move(writer);
         }
     }
-    if (!found) return refuse("it reads nothing a block computes");
+    if (!found) return refuse("it reads nothing a block computes", "choose a block that reads another block's result");
     return *std::move(found);
 }
 
@@ -133,26 +130,32 @@ std::optional<Diagnostic> refuse_reverse_inline(const Program& program, const Bl
                                                 const ElementBlock& made) {
     const Refusal refuse{"reverse_compute_inline", program, "block " + place.block->fields.name};
     const std::string by = "block " + producer.block->fields.name + ", which computes " + made.buffer->name + ", ";
-    if (element.reduces) return refuse("it is a reduction", "inline what it reads into it with compute_inline");
     if (place.block->fields.predicate != nullptr || producer.block->fields.predicate != nullptr)
         return refuse("it or " + by + "has a predicate", "inline before splitting");
     if (inside_block(place) || inside_block(producer)) return refuse("a block is around it", "inline before blockize");
     if (made.reduces)
         return refuse(by + "is a reduction: its sum is not complete before the last step",
                       "move it into the reduction's loops with reverse_compute_at");
-    if (builds_on_before(*producer.block, made)) return refuse(by + "builds on what is there before");
-    if (around_nest(place) != around_nest(producer)) return refuse("it does not stand beside " + by + "in the program");
+    if (builds_on_before(*producer.block, made))
+        return refuse(by + "builds on what is there before",
+                      "choose a producer that writes without reading its own buffer");
+    if (around_nest(place) != around_nest(producer))
+        return refuse("it does not stand beside " + by + "in the program",
+                      "inline before compute_at moves either of them");
     if (readers_of(program, made.buffer).size() != 1 || bare_use(program, made.buffer) ||
         bare_use(program, element.buffer))
-        return refuse(made.buffer->name + " is read elsewhere, too");
+        return refuse(made.buffer->name + " is read elsewhere, too",
+                      "inline the producer into all its readers with compute_inline");
     const std::size_t from = order_of(program, producer.block), to = order_of(program, place.block);
-    if (from > to) return refuse(by + "runs after it");
+    if (from > to) return refuse(by + "runs after it", "choose a block whose producer runs before it");
     for (const auto& users : {writers_of(program, element.buffer), readers_of(program, element.buffer)})
         for (const BlockPlace& user : users)
             if (user.block != place.block && order_of(program, user.block) < to)
-                return refuse("block " + user.block->fields.name + " uses " + element.buffer->name + " before it");
+                return refuse("block " + user.block->fields.name + " uses " + element.buffer->name + " before it",
+                              "choose a block that is the first to use its buffer");
     if (writers_of(program, element.buffer).size() != 1)
-        return refuse(element.buffer->name + " is written elsewhere, too");
+        return refuse(element.buffer->name + " is written elsewhere, too",
+                      "inline before decomposing its reduction or padding");
     return std::nullopt;
 }
 
@@ -162,6 +165,7 @@ Result<Rewritten> reverse_compute_inline(const Program& program, const std::stri
     ORRERY_TRY(const BlockPlace place, find_block(program, name));
     const Refusal refuse{"reverse_compute_inline", program, "block " + name};
     ORRERY_TRY(const ElementBlock element, element_block(*place.block, refuse));
+    if (element.reduces) return refuse("it is a reduction", "inline what it reads into it with compute_inline");
     ORRERY_TRY(const BlockPlace producer, only_producer(program, place, element, refuse));
     ORRERY_TRY(const ElementBlock made, element_block(*producer.block, refuse));
     if (auto refused = refuse_reverse_inline(program, place, element, producer, made)) return *std::move(refused);
@@ -188,7 +192,7 @@ Result<Rewritten> reverse_compute_inline(const Program& program, const std::stri
     }
     Block::Fields fields = producer.block->fields;
     const Stmt store = substitute(place.block->fields.body, map);
-    fields.body = ValuePutter(made.buffer, made.value).rewrite(store);
+    fields.body = replace_loads(store, made.buffer, made.value);
     const Stmt block = rebuild_block(*producer.block, std::move(fields));
     Stmt out = replace_stmt(program->body, producer.path.back(),
                             with_origin(block, unite(block->origin, place.block->origin)));

@@ -5,6 +5,7 @@
 #include "core/schedule/locate.hpp"
 #include "core/tensor/affine.hpp"
 #include "core/tensor/build.hpp"
+#include "core/tensor/externs.hpp"
 #include "core/tensor/text.hpp"
 #include "core/tensor/visitor.hpp"
 
@@ -21,11 +22,12 @@ using namespace tensor; // every name here is a node of tensor IR
 namespace {
 
 Diagnostic bad_text(const std::string& what, int line) {
-    return {Code::BadText,
-            what,
-            {TextPosition{line, 1}},
-            "a declaration is intrinsic NAME [needs FEATURE], fn ... { }, "
-            "and maybe RESULT = llvm.NAME(PARAM as TYPE, ...)"};
+    return {
+        Code::BadText,
+        what,
+        {TextPosition{line, 1}},
+        "a declaration is intrinsic NAME [needs FEATURE], fn ... { }, "
+        "and maybe RESULT = llvm.NAME(PARAM as TYPE, ...) or call_extern(\"SYMBOL\", access_ptr(PARAM, \"rw\"), ...)"};
 }
 
 std::vector<std::string> words_of(std::string_view text) {
@@ -83,6 +85,15 @@ std::int64_t bits_of(std::string_view type) {
         if (code != std::errc{} || end != digits.data() + digits.size() || count < 1 || count > 1 << 16) return 0;
     }
     return std::int64_t{8} * byte_size(*dtype) * count;
+}
+
+/// call_extern("SYMBOL", access_ptr(c, "rw"), ...) over the description's parameters.
+Result<Program> read_extern(const std::string& description, std::string_view line) {
+    const std::size_t brace = description.find('{');
+    ORRERY_TRY(Program made, parse_program(description.substr(0, brace) + "{ " + std::string(line) + " }"));
+    ORRERY_CHECK_OK(verify(made));
+    ORRERY_CHECK_OK(check_externs(made));
+    return made;
 }
 
 /// Loops with constant extents around one block with no predicate and no init.
@@ -175,6 +186,7 @@ Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
     std::string body;
     int line = 0, depth = 0;
     bool in_body = false, done_body = false;
+    std::string call;
     constexpr std::size_t kMostText = 1 << 16;
     if (text.size() > kMostText) return bad_text("the declaration is too long", 1);
     while (!text.empty()) {
@@ -201,7 +213,11 @@ Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
             for (const char c : one) depth += c == '{' ? 1 : c == '}' ? -1 : 0;
             in_body = true;
             done_body = depth == 0 && body.find('{') != std::string::npos;
-        } else if (!out.llvm_name.empty() || !read_implementation(rest, out)) {
+        } else if (!out.llvm_name.empty() || !call.empty()) {
+            return bad_text("there are two implementations", line);
+        } else if (rest.starts_with("call_extern")) {
+            call = rest;
+        } else if (!read_implementation(rest, out)) {
             return bad_text("an implementation like c = llvm.NAME(c as i32x16, a splat i32 as i32x16) is expected",
                             line);
         }
@@ -222,6 +238,9 @@ Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
     }
     if (!out.llvm_name.empty() && !param_of(out.description, out.result))
         return bad_text("the description has no parameter " + out.result, line);
+    if (call.empty()) return out;
+    ORRERY_TRY(out.implementation, read_extern(body, call));
+    if (!as<ExternCall>(out.implementation->body)) return bad_text("one call_extern is expected", line);
     return out;
 }
 
@@ -269,6 +288,33 @@ Hash intrinsics_hash(const Program& program) {
     for (const std::string& name : finder.names)
         if (const auto intrinsic = find_intrinsic(name)) hasher.add(name).add(intrinsic->text);
     return hasher.finish();
+}
+
+namespace {
+
+class ExternCollector final : public StmtVisitor {
+  public:
+    std::vector<std::string> symbols;
+
+  protected:
+    using StmtVisitor::visit_node;
+    void visit_node(const ExternCall& node) override {
+        if (std::ranges::find(symbols, node.symbol) == symbols.end()) symbols.push_back(node.symbol);
+    }
+    void visit_node(const Block& node) override {
+        if (const auto note = node.fields.annotations.find("tensorize"); note != node.fields.annotations.end())
+            if (const auto intrinsic = find_intrinsic(note->second); intrinsic && intrinsic->implementation)
+                visit(intrinsic->implementation->body);
+        StmtVisitor::visit_node(node);
+    }
+};
+
+} // namespace
+
+std::vector<std::string> externs_of(const Program& program) {
+    ExternCollector collector;
+    collector.visit(program->body);
+    return std::move(collector.symbols);
 }
 
 // ------------------------------------------------------------------------------------ matching

@@ -31,15 +31,19 @@ struct TensorIntrinsic {
     std::string llvm_name;       ///< "llvm.x86.avx512.vpdpbusd.512"; empty when LLVM emits the description
     std::vector<IntrinsicOperand> operands;
     std::string result; ///< the parameter that takes the value
-    std::string text;   ///< as declared
+    /// Instead of an LLVM intrinsic: the description's parameters around one extern call, which every backend can make.
+    tensor::Program implementation;
+    std::string text; ///< as declared
 };
 
 /// Reads one declaration:
 ///   intrinsic NAME [needs FEATURE]
 ///   fn description(...) -> (...) { ... }
 ///   [c = llvm.NAME(c as i32x16, a splat i32 as i32x16, b as i32x16)]
-/// Lines that start with # before the description document it. An operand is its whole parameter, so that what the
-/// instruction reads and writes is what the description does. Errors: BadText.
+///   [call_extern("SYMBOL", access_ptr(c, "rw"), access_ptr(a, "r"), access_ptr(b, "r"))]
+/// One of the last two, or neither. Lines that start with # before the description document it. An operand is its whole
+/// parameter, so that what the instruction reads and writes is what the description does. Errors: BadText; those of
+/// tensor::check_externs.
 [[nodiscard]] Result<TensorIntrinsic> parse_intrinsic(std::string_view text);
 /// Makes an intrinsic known to this process, in place of one of the same name. Errors: as parse. Thread: any.
 [[nodiscard]] Result<void> declare_intrinsic(std::string_view text);
@@ -51,6 +55,8 @@ struct TensorIntrinsic {
 /// Of the declarations that a program's blocks stand for, as they are known now: two programs of one structure are
 /// compiled to different code when it differs. Zero when there are none. Thread: any.
 [[nodiscard]] Hash intrinsics_hash(const tensor::Program& program);
+/// The extern functions that the program calls, by itself or through intrinsics its blocks stand for, each once.
+[[nodiscard]] std::vector<std::string> externs_of(const tensor::Program& program);
 
 /// Where each parameter of a description lies in a block made by blockize: the element at the corner.
 struct IntrinsicMatch {

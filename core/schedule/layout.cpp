@@ -4,6 +4,7 @@
 #include "core/schedule/locate.hpp"
 #include "core/schedule/motion.hpp"
 #include "core/schedule/primitives.hpp"
+#include "core/schedule/relocate.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/text.hpp"
 #include "core/tensor/visitor.hpp"
@@ -24,7 +25,9 @@ bool is_param(const Program& program, const Buffer& buffer) {
 /// The one buffer the block writes, which must be no parameter.
 Result<Buffer> own_buffer(const Program& program, const BlockPlace& place, const Refusal& refuse) {
     const std::vector<Buffer> written = buffers_written(place.block->fields.body);
-    if (written.size() != 1) return refuse("it writes " + std::to_string(written.size()) + " buffers");
+    if (written.size() != 1)
+        return refuse("it writes " + std::to_string(written.size()) + " buffers",
+                      "choose a block that writes one buffer");
     if (is_param(program, written.front()))
         return refuse(written.front()->name + " is a parameter, whose layout is its caller's", "cache_write it first");
     return written.front();
@@ -126,25 +129,15 @@ std::string collision(const IndexMap& map, const std::vector<std::int64_t>& shap
     return {};
 }
 
-/// Loads and stores of one buffer at mapped indices of another.
-class Relayout final : public Rewriter {
+/// Loads and stores of one buffer at mapped indices of another. No extern call is given it.
+class Relayout final : public Relocator {
   public:
-    Relayout(const Buffer& before, const Buffer& after, const IndexMap& map)
-        : before_(before), after_(after), map_(map) {}
+    Relayout(const Buffer& before, const Buffer& after, const IndexMap& map) : Relocator(before, after), map_(map) {}
 
   protected:
-    using Rewriter::rewrite_node;
-    Expr rewrite_node(const Load& node) override {
-        const Expr load = Rewriter::rewrite_node(node);
-        return node.buffer == before_ ? Load::make(after_, mapped(as<Load>(load)->indices)) : load;
-    }
-    Stmt rewrite_node(const Store& node) override {
-        const Stmt stmt = Rewriter::rewrite_node(node);
-        const Store* store = as<Store>(stmt);
-        return node.buffer == before_ ? Store::make(after_, mapped(store->indices), store->value, stmt->origin) : stmt;
-    }
+    using Relocator::rewrite_node;
     Stmt rewrite_node(const Alloc& node) override {
-        if (node.buffer != before_) return Rewriter::rewrite_node(node);
+        if (node.buffer != before_) return Relocator::rewrite_node(node);
         return Alloc::make(after_, rewrite(node.body));
     }
     Stmt rewrite_node(const Block& node) override {
@@ -159,16 +152,15 @@ class Relayout final : public Rewriter {
         return rebuild_block(node, std::move(fields));
     }
 
-  private:
-    std::vector<Expr> mapped(const std::vector<Expr>& indices) const {
+    std::vector<Expr> relocated(std::vector<Expr> indices) const override {
         VarMap at;
         for (std::size_t d = 0; d < indices.size(); ++d) at[map_.from[d]] = indices[d];
         std::vector<Expr> out;
         for (const Expr& expr : map_.to) out.push_back(simplify(substitute(expr, at), bounds_));
         return out;
     }
-    const Buffer& before_;
-    const Buffer& after_;
+
+  private:
     const IndexMap& map_;
     Bounds bounds_;
 };
@@ -179,6 +171,9 @@ Result<Rewritten> transform_layout(const Program& program, const std::string& na
     ORRERY_TRY(const BlockPlace place, find_block(program, name));
     const Refusal refuse{"transform_layout", program, "block " + name};
     ORRERY_TRY(const Buffer before, own_buffer(program, place, refuse));
+    if (given_to_extern(program->body, before))
+        return refuse("an extern call is given " + before->name + ", whose layout it knows",
+                      "cache_read it before the call, and transform the copy's source");
     const std::vector<std::int64_t> shape = before->static_shape();
     ORRERY_TRY(const IndexMap map, parse_map(text, shape));
     Bounds bounds;
@@ -192,7 +187,8 @@ Result<Rewritten> transform_layout(const Program& program, const std::string& na
         after_shape.push_back(range->max + 1);
         if (__builtin_mul_overflow(elements, range->max + 1, &elements) ||
             elements > 64 * std::max<std::int64_t>(before->static_size(), 1))
-            return refuse("the buffer would grow more than 64 times");
+            return refuse("the buffer would grow more than 64 times",
+                          "write a map that leaves fewer holes: n // 4, n % 4 instead of n, n % 4");
     }
     if (const std::string why = collision(map, shape); !why.empty())
         return refuse(why, "every element needs a place of its own");
@@ -213,7 +209,8 @@ Result<Rewritten> storage_align(const Program& program, const std::string& name,
     constexpr std::int64_t kMostFactor = 4096; // our choice: a page
     if (factor < 1 || factor > kMostFactor || offset < 0 || offset >= factor)
         return refuse("factor " + std::to_string(factor) + " with offset " + std::to_string(offset) +
-                      " is not 0 <= offset < factor <= 4096");
+                          " is not 0 <= offset < factor <= 4096",
+                      "choose a factor from 1 to 4096 and an offset below it");
     // Rows of dimension dim + 1 grow until the stride of `dim` is right.
     std::int64_t inner = 1;
     for (std::size_t d = static_cast<std::size_t>(dim) + 2; d < shape.size(); ++d) inner *= shape[d];

@@ -94,12 +94,35 @@ class BufferCollector final : public Visitor {
         Visitor::visit_node(node);
     }
 
+    void visit_node(const ExternCall& node) override {
+        for (const ExternCall::Operand& operand : node.operands) {
+            if (operand.reads()) add(read, operand.region.buffer);
+            if (operand.writes()) add(written, operand.region.buffer);
+        }
+        Visitor::visit_node(node);
+    }
+
   public:
     /// Declared regions are not accesses.
     void visit_node(const Block& node) override {
         if (node.fields.init) visit(node.fields.init);
         visit(node.fields.body);
     }
+};
+
+class GivenFinder final : public StmtVisitor {
+  public:
+    explicit GivenFinder(const Buffer& buffer) : buffer_(buffer) {}
+    bool found = false;
+
+  protected:
+    using StmtVisitor::visit_node;
+    void visit_node(const ExternCall& node) override {
+        for (const ExternCall::Operand& operand : node.operands) found |= operand.region.buffer == buffer_;
+    }
+
+  private:
+    const Buffer& buffer_;
 };
 
 class VarFinder final : public Visitor {
@@ -115,6 +138,12 @@ class VarFinder final : public Visitor {
 };
 
 } // namespace
+
+bool given_to_extern(const Stmt& stmt, const Buffer& buffer) {
+    GivenFinder finder(buffer);
+    finder.visit(stmt);
+    return finder.found;
+}
 
 std::vector<const For*> BlockPlace::loops() const {
     std::vector<const For*> out;
@@ -146,7 +175,7 @@ Result<LoopPlace> find_loop(const Program& program, const std::string& name) {
         return Diagnostic{Code::BadArgument,
                           "a loop is named block.loop, not \"" + name + "\"",
                           {ProgramPlace{program->name, name}},
-                          {}};
+                          "write \"" + name + ".LOOP\""};
     ORRERY_TRY(BlockPlace place, find_block(program, name.substr(0, dot)));
     const std::string wanted = name.substr(dot + 1);
     std::string names;

@@ -64,12 +64,15 @@ struct LoopPlace {
 [[nodiscard]] std::vector<tensor::Buffer> buffers_read(const tensor::Stmt& stmt);
 [[nodiscard]] std::vector<tensor::Buffer> buffers_written(const tensor::Stmt& stmt);
 
-/// An IllegalSchedule diagnostic.
+/// Whether an extern call below is given a part of the buffer: its layout and its elements are that function's.
+[[nodiscard]] bool given_to_extern(const tensor::Stmt& stmt, const tensor::Buffer& buffer);
+
+/// An IllegalSchedule diagnostic: why it is not legal, and what would make it so.
 struct Refusal {
     const char* primitive;
     const tensor::Program& program;
     std::string place; ///< "loop conv.oc", "block pad"
-    [[nodiscard]] Diagnostic operator()(const std::string& reason, const std::string& remedy = {}) const;
+    [[nodiscard]] Diagnostic operator()(const std::string& reason, const std::string& remedy) const;
 };
 
 } // namespace orrery::schedule

@@ -100,7 +100,8 @@ Result<void> check_loop_kinds(const Program& program) {
 Result<Rewritten> parallel(const Program& program, const std::string& name) {
     ORRERY_TRY(const LoopPlace place, find_loop(program, name));
     const Refusal refuse{"parallel", program, "loop " + name};
-    if (!as_int(place.loop().extent)) return refuse("its extent is not a constant");
+    if (!as_int(place.loop().extent))
+        return refuse("its extent is not a constant", "give the size a value, or choose a loop of constant extent");
     if (auto why = dependent(place, refuse)) return *std::move(why);
     return set_kind(program, place, LoopKind::Parallel);
 }
@@ -120,10 +121,10 @@ Result<Rewritten> vectorize(const Program& program, const std::string& name) {
 
 Result<Rewritten> unroll(const Program& program, const std::string& name) {
     ORRERY_TRY(const LoopPlace place, find_loop(program, name));
+    const Refusal refuse{"unroll", program, "loop " + name};
     const auto extent = as_int(place.loop().extent);
     if (!extent || *extent > kMostUnrolled)
-        return Refusal{"unroll", program, "loop " + name}(
-            "its extent is not a constant of at most " + std::to_string(kMostUnrolled), "split it first");
+        return refuse("its extent is not a constant of at most " + std::to_string(kMostUnrolled), "split it first");
     return set_kind(program, place, LoopKind::Unrolled);
 }
 

@@ -74,9 +74,11 @@ Result<std::int64_t> complete(std::vector<std::int64_t>& factors, std::int64_t e
         }
         if (factors[i] < 1 || factors[i] > std::max<std::int64_t>(extent, 1))
             return refuse("factor " + std::to_string(factors[i]) + " is not between 1 and the extent " +
-                          std::to_string(extent));
+                              std::to_string(extent),
+                          "choose factors from 1 to " + std::to_string(extent));
         product *= factors[i];
-        if (product > kMostIterations) return refuse("the factors multiply to more than 2^40");
+        if (product > kMostIterations)
+            return refuse("the factors multiply to more than 2^40", "choose smaller factors, or -1 for one of them");
     }
     if (open >= 0) {
         factors[static_cast<std::size_t>(open)] = std::max<std::int64_t>(1, (extent + product - 1) / product);
@@ -98,9 +100,11 @@ Result<Rewritten> split(const Program& program, const std::string& name, std::ve
     ORRERY_TRY(const LoopPlace place, find_loop(program, name));
     const Refusal refuse{"split", program, "loop " + name};
     const For& loop = place.loop();
-    if (factors.size() < 2) return refuse("it takes at least two factors");
+    if (factors.size() < 2)
+        return refuse("it takes at least two factors", "give one more; -1 is what the others leave");
     const auto extent = as_int(loop.extent);
-    if (!extent) return refuse("its extent is not a constant");
+    if (!extent)
+        return refuse("its extent is not a constant", "give the size a value, or choose a loop of constant extent");
     ORRERY_TRY(const std::int64_t product, complete(factors, *extent, refuse));
     if (product != *extent && tail == Tail::Padding) {
         ORRERY_TRY(const Program padded, pad_loop(program, place, product, refuse));
@@ -128,8 +132,10 @@ Result<Rewritten> split(const Program& program, const std::string& name, std::ve
 
 Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& names) {
     if (names.size() < 2)
-        return Diagnostic{
-            Code::BadArgument, "fuse takes at least two loops", {ProgramPlace{program->name, "fuse"}}, {}};
+        return Diagnostic{Code::BadArgument,
+                          "fuse takes at least two loops",
+                          {ProgramPlace{program->name, "fuse"}},
+                          "name them as [block.loop, block.loop]"};
     ORRERY_TRY(const LoopPlace first, find_loop(program, names.front()));
     const Refusal refuse{"fuse", program, "loop " + names.front()};
     std::vector<const For*> loops{&first.loop()};
@@ -147,9 +153,11 @@ Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& n
     std::string fused_name;
     for (const For* loop : loops) {
         const auto own = as_int(loop->extent);
-        if (!own) return refuse("loop " + loop->var->name + " has no constant extent");
+        if (!own)
+            return refuse("loop " + loop->var->name + " has no constant extent",
+                          "give the size a value, or choose loops of constant extent");
         if (__builtin_mul_overflow(extent, *own, &extent) || extent > kMostIterations)
-            return refuse("the loop would have more than 2^40 iterations");
+            return refuse("the loop would have more than 2^40 iterations", "fuse fewer loops");
         fused_name += (fused_name.empty() ? "" : "_") + loop->var->name;
     }
     const VarRef fused = Var::make(fused_name);
@@ -172,8 +180,10 @@ Result<Rewritten> fuse(const Program& program, const std::vector<std::string>& n
 
 Result<Rewritten> reorder(const Program& program, const std::vector<std::string>& names) {
     if (names.size() < 2)
-        return Diagnostic{
-            Code::BadArgument, "reorder takes at least two loops", {ProgramPlace{program->name, "reorder"}}, {}};
+        return Diagnostic{Code::BadArgument,
+                          "reorder takes at least two loops",
+                          {ProgramPlace{program->name, "reorder"}},
+                          "name them as [block.loop, block.loop]"};
     std::vector<LoopPlace> wanted;
     for (const std::string& name : names) {
         ORRERY_TRY(LoopPlace place, find_loop(program, name));
@@ -186,7 +196,8 @@ Result<Rewritten> reorder(const Program& program, const std::vector<std::string>
     for (const LoopPlace& place : wanted) {
         if (place.block.block != block.block)
             return refuse("the loops are named by different blocks", "name all loops by one block");
-        if (std::ranges::find(positions, place.at) != positions.end()) return refuse("a loop is named twice");
+        if (std::ranges::find(positions, place.at) != positions.end())
+            return refuse("a loop is named twice", "name each loop once");
         positions.push_back(place.at);
     }
     for (std::size_t at = low.at; at < high.at; ++at)
@@ -203,7 +214,8 @@ Result<Rewritten> reorder(const Program& program, const std::vector<std::string>
     for (const For* loop : before)
         for (const For* other : before)
             if (loop != other && (uses_var(loop->extent, other->var)))
-                return refuse("the extent of loop " + loop->var->name + " depends on loop " + other->var->name);
+                return refuse("the extent of loop " + loop->var->name + " depends on loop " + other->var->name,
+                              "keep " + other->var->name + " around " + loop->var->name);
     if (const auto conflict = reversed_dependence({block, low.at}, before, chain))
         return refuse("it would reverse a dependence of block " + conflict->block + ": " + conflict->text,
                       "keep the loop that carries it outside");

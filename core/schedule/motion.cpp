@@ -28,6 +28,10 @@ class BareUse final : public Visitor {
         found |= node.buffer == buffer_;
         Visitor::visit_node(node);
     }
+    void visit_node(const ExternCall& node) override {
+        for (const ExternCall::Operand& operand : node.operands) found |= operand.region.buffer == buffer_;
+        Visitor::visit_node(node);
+    }
     void visit_node(const Block&) override {}
 
   private:

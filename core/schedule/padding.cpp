@@ -92,7 +92,7 @@ Result<Program> pad_loop(const Program& program, const LoopPlace& place, std::in
             return refuse("it is not one iterator's own loop", "pad before it is split or fused");
         padded = &iter;
     }
-    if (!padded) return refuse("no iterator of its block is bound to it");
+    if (!padded) return refuse("no iterator of its block is bound to it", "split with a predicate instead");
     const Expr condition = lt(padded->var, padded->extent);
     padded->extent = imm(extent);
     bounds[padded->var] = {0, extent - 1};
@@ -211,14 +211,17 @@ Result<Rewritten> decompose_padding(const Program& program, const std::string& n
     ORRERY_TRY(const BlockPlace place, find_block(program, name));
     const Refusal refuse{"decompose_padding", program, "block " + name};
     ORRERY_TRY(const ElementBlock element, element_block(*place.block, refuse));
-    if (element.reduces) return refuse("it is a reduction");
+    if (element.reduces) return refuse("it is a reduction", "choose a block that copies with a condition");
     if (inside_block(place)) return refuse("a block is around it", "decompose before blockize");
-    if (has_block(program, name + "_fill")) return refuse("there is a block " + name + "_fill already");
+    if (has_block(program, name + "_fill"))
+        return refuse("there is a block " + name + "_fill already", "its padding is apart already");
     const Select* choice = as<Select>(element.value);
     if (!choice || (!is_constant(choice->else_value) && !is_constant(choice->then_value)))
         return refuse("its value is not a choice between a constant and something else",
                       "a padding is written select(inside, x[...], 0)");
-    if (builds_on_before(*place.block, element)) return refuse("it builds on what its buffer holds before");
+    if (builds_on_before(*place.block, element))
+        return refuse("it builds on what its buffer holds before",
+                      "choose a block that writes without reading its own buffer");
     const bool flip = !is_constant(choice->else_value);
     const Expr constant = flip ? choice->then_value : choice->else_value;
     const Expr inside = flip ? !choice->condition : choice->condition;
@@ -312,7 +315,8 @@ Result<std::vector<Operand>> operands_of(const Block& block, const Refusal& refu
         if (known == out.end())
             out.push_back({touch.buffer, *iters});
         else if (known->iters != *iters)
-            return refuse("it uses " + touch.buffer->name + " at two places");
+            return refuse("it uses " + touch.buffer->name + " at two places",
+                          "cache_read or reindex one of the two uses");
     }
     return out;
 }
@@ -370,11 +374,13 @@ Result<std::map<VarRef, std::int64_t>> padded_extents(const Block& block, const 
         const BlockIter& iter = block.fields.iters[i];
         const std::int64_t extent = extent_of(iter.extent), multiple = multiples[i];
         if (multiple < 1 || multiple > (std::int64_t{1} << 20))
-            return refuse("multiple " + std::to_string(multiple) + " is not from 1 to 2^20");
+            return refuse("multiple " + std::to_string(multiple) + " is not from 1 to 2^20",
+                          "choose a multiple from 1 to 2^20; 1 leaves an iterator as it is");
         out[iter.var] = (extent + multiple - 1) / multiple * multiple;
         if (!as<Var>(iter.binding)) return refuse("iterator " + iter.var->name + " is not a loop's own", "pad first");
         if (out[iter.var] != extent && iter.kind == IterKind::Reduce && !vanishes(update->value, iter.var))
-            return refuse("what is summed over " + iter.var->name + " is no product of values that all depend on it");
+            return refuse("what is summed over " + iter.var->name + " is no product of values that all depend on it",
+                          "give that iterator the multiple 1");
     }
     return out;
 }
@@ -391,17 +397,25 @@ Result<Rewritten> pad_einsum(const Program& program, const std::string& name,
     ORRERY_TRY(const auto extents, padded_extents(block, multiples, refuse));
     ORRERY_TRY(const std::vector<Operand> operands, operands_of(block, refuse));
     if (writers_of(program, element.buffer).size() != 1)
-        return refuse(element.buffer->name + " is written elsewhere, too");
+        return refuse(element.buffer->name + " is written elsewhere, too", "pad before decomposing its reduction");
     const Stmt nest = nest_of(place);
     std::map<VarRef, std::int64_t> loops;
     for (const BlockIter& iter : block.fields.iters) {
         const VarRef loop(as<Var>(iter.binding));
         if (!uses_loop(nest, loop) || loops.contains(loop))
-            return refuse("iterator " + iter.var->name + " has no loop of its own in its nest");
+            return refuse("iterator " + iter.var->name + " has no loop of its own in its nest",
+                          "pad before its loops are split or fused");
         loops[loop] = extents.at(iter.var);
     }
 
     std::vector<Stmt> before, after;
+    std::vector<std::string> names; ///< of the blocks made: operands may be called alike
+    const auto fresh = [&](const std::string& wanted) {
+        std::string free = fresh_block(program, wanted);
+        for (int n = 1; std::ranges::find(names, free) != names.end(); ++n)
+            free = fresh_block(program, wanted + "_" + std::to_string(n));
+        return names.emplace_back(free);
+    };
     std::vector<Buffer> made;
     BufferMap padded;
     for (const Operand& operand : operands) {
@@ -417,21 +431,20 @@ Result<Rewritten> pad_einsum(const Program& program, const std::string& name,
         made.push_back(copy);
         padded[operand.buffer] = copy;
         if (operand.buffer == element.buffer) {
-            after.push_back(element_nest(fresh_block(program, name + "_unpad"), own, block, [&](const auto& at) {
+            after.push_back(element_nest(fresh(name + "_unpad"), own, block, [&](const auto& at) {
                 return Store::make(operand.buffer, at, Load::make(copy, at), block.origin);
             }));
             continue;
         }
-        before.push_back(
-            element_nest(fresh_block(program, operand.buffer->name + "_pad"), shape, block, [&](const auto& at) {
-                Expr guard = boolean(true);
-                for (std::size_t d = 0; d < at.size(); ++d)
-                    if (shape[d] != own[d]) guard = guard && lt(at[d], imm(own[d]));
-                const Expr value = select(guard, Load::make(operand.buffer, at), constant_int(copy->dtype, 0));
-                return Store::make(copy, at, value, block.origin);
-            }));
+        before.push_back(element_nest(fresh(operand.buffer->name + "_pad"), shape, block, [&](const auto& at) {
+            Expr guard = boolean(true);
+            for (std::size_t d = 0; d < at.size(); ++d)
+                if (shape[d] != own[d]) guard = guard && lt(at[d], imm(own[d]));
+            const Expr value = select(guard, Load::make(operand.buffer, at), constant_int(copy->dtype, 0));
+            return Store::make(copy, at, value, block.origin);
+        }));
     }
-    if (made.empty()) return refuse("every extent is a multiple already");
+    if (made.empty()) return refuse("every extent is a multiple already", "choose a multiple that some extent is not");
     Block::Fields fields = block.fields;
     for (BlockIter& iter : fields.iters) iter.extent = imm(extents.at(iter.var));
     fields.body = substitute_buffers(fields.body, padded);

@@ -4,6 +4,7 @@
 #include "core/schedule/locate.hpp"
 #include "core/schedule/motion.hpp"
 #include "core/schedule/primitives.hpp"
+#include "core/schedule/relocate.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
@@ -20,63 +21,18 @@ bool runs_at_once(const For& loop) {
     return loop.loop == LoopKind::Parallel || loop.loop == LoopKind::Vectorized || loop.annotations.contains("thread");
 }
 
-/// Loads and stores of a buffer in one of the two halves of another; blocks get the half as an iterator.
-class HalfUser final : public Rewriter {
-  public:
-    HalfUser(const Buffer& before, const Buffer& after, Expr half)
-        : before_(before), after_(after), half_(std::move(half)) {}
-
-  protected:
-    using Rewriter::rewrite_node;
-    Stmt rewrite_node(const Block& node) override {
-        const Stmt all = node.fields.init ? Seq::make({node.fields.init, node.fields.body}) : node.fields.body;
-        const std::vector<Buffer> read = buffers_read(all), written = buffers_written(all);
-        if (std::ranges::find(read, before_) == read.end() && std::ranges::find(written, before_) == written.end())
-            return handle(node);
-        Block::Fields fields = node.fields;
-        const Expr outside = slot_;
-        if (outside == nullptr) {
-            const VarRef slot = Var::make(before_->name + "_half");
-            fields.iters.push_back({slot, imm(2), IterKind::Spatial, half_});
-            slot_ = slot;
-        }
-        fields.body = rewrite(fields.body);
-        if (fields.init) fields.init = rewrite(fields.init);
-        slot_ = outside;
-        return rebuild_block(node, std::move(fields));
-    }
-    Expr rewrite_node(const Load& node) override {
-        const Expr load = Rewriter::rewrite_node(node);
-        return node.buffer == before_ ? Load::make(after_, in_half(as<Load>(load)->indices)) : load;
-    }
-    Stmt rewrite_node(const Store& node) override {
-        const Stmt stmt = Rewriter::rewrite_node(node);
-        const Store* store = as<Store>(stmt);
-        return node.buffer == before_ ? Store::make(after_, in_half(store->indices), store->value, stmt->origin) : stmt;
-    }
-    Stmt rewrite_node(const Alloc& node) override {
-        return node.buffer == before_ ? rewrite(node.body) : Rewriter::rewrite_node(node);
-    }
-
-  private:
-    std::vector<Expr> in_half(std::vector<Expr> indices) const {
-        indices.insert(indices.begin(), slot_);
-        return indices;
-    }
-    const Buffer& before_;
-    const Buffer& after_;
-    Expr half_, slot_;
-};
-
 } // namespace
 
 Result<Rewritten> double_buffer(const Program& program, const std::string& name) {
     ORRERY_TRY(const BlockPlace place, find_block(program, name));
     const Refusal refuse{"double_buffer", program, "block " + name};
     const std::vector<Buffer> written = buffers_written(place.block->fields.body);
-    if (written.size() != 1) return refuse("it writes " + std::to_string(written.size()) + " buffers");
+    if (written.size() != 1)
+        return refuse("it writes " + std::to_string(written.size()) + " buffers",
+                      "choose a block that writes one buffer");
     const Buffer& before = written.front();
-    if (bare_use(program, before)) return refuse("a statement outside any block uses " + before->name);
+    if (bare_use(program, before))
+        return refuse("a statement outside any block uses " + before->name, "put that statement into a block");
     std::ptrdiff_t loop_at = -1;
     bool found = false;
     for (std::size_t i = 0; i < place.path.size() && !found; ++i) {
@@ -99,7 +55,7 @@ Result<Rewritten> double_buffer(const Program& program, const std::string& name)
     std::vector<std::int64_t> shape = before->static_shape();
     shape.insert(shape.begin(), 2);
     const Buffer after = make_buffer(before->name, before->dtype, shape, before->scope);
-    const Stmt body = HalfUser(before, after, floor_mod(loop.var, imm(2))).rewrite(loop.body);
+    const Stmt body = CopyUser(before, after, floor_mod(loop.var, imm(2)), 2).rewrite(loop.body);
     const Stmt made = Alloc::make(after, For::make(loop.var, loop.extent, loop.loop, body, loop.annotations));
     return Rewritten{replace_stmt(program, outer, made), {}};
 }
@@ -213,8 +169,11 @@ Result<Rewritten> software_pipeline(const Program& program, const std::string& l
     const Refusal refuse{"software_pipeline", program, "loop " + loop_name};
     const For& loop = place.loop();
     const auto extent = as_int(loop.extent);
-    if (!extent) return refuse("its extent is not a constant");
-    if (runs_at_once(loop) || loop.loop != LoopKind::Serial) return refuse("it is not a serial loop");
+    if (!extent)
+        return refuse("its extent is not a constant", "give the size a value, or choose a loop of constant extent");
+    if (runs_at_once(loop) || loop.loop != LoopKind::Serial)
+        return refuse("it is not a serial loop",
+                      "choose a loop that is neither parallel, vectorized, unrolled nor bound");
     if (inside_block(place.block)) return refuse("a block is around it", "pipeline before blockize");
     if (as<Alloc>(loop.body))
         return refuse("buffer " + as<Alloc>(loop.body)->buffer->name + " exists in one iteration only",
@@ -230,10 +189,12 @@ Result<Rewritten> software_pipeline(const Program& program, const std::string& l
     constexpr std::int64_t kMostStages = 8; // our choice: each stage is written out twice
     const std::int64_t last = *std::ranges::max_element(stages);
     if (*std::ranges::min_element(stages) != 0 || last > kMostStages || last < 1)
-        return refuse("stages go from 0 to at most " + std::to_string(kMostStages) + ", and are not all 0");
+        return refuse("stages go from 0 to at most " + std::to_string(kMostStages) + ", and are not all 0",
+                      "give the first part 0 and a later one at most " + std::to_string(kMostStages));
     if (*extent <= last)
         return refuse("it has " + std::to_string(*extent) + " iterations, too few for " + std::to_string(last + 1) +
-                      " stages");
+                          " stages",
+                      "use fewer stages, or choose a longer loop");
     if (const auto why = broken_order(place, seq->stmts, stages))
         return refuse(*why, "give that part a later stage, or double_buffer the buffer between them");
 

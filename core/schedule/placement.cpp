@@ -24,6 +24,15 @@ bool contains(const std::vector<Buffer>& buffers, const Buffer& buffer) {
 }
 bool contains(const std::vector<Stmt>& path, const Stmt& stmt) { return std::ranges::find(path, stmt) != path.end(); }
 
+/// The loops around a block that are not around its destination: they are gone, because.
+auto left_behind(const BlockPlace& place, const LoopPlace& target, const std::string& because) {
+    decltype(Rewritten::forward) out;
+    for (const Stmt& around : place.path)
+        if (const For* gone = as<For>(around); gone && !contains(target.block.path, around))
+            out.push_back({gone->var, {}, because});
+    return out;
+}
+
 /// New loops around a block: one a need wider than one element, with a guard where the box reaches past what the
 /// iterator may be.
 struct BoxLoops {
@@ -82,21 +91,26 @@ std::optional<Diagnostic> refuse_compute_at(const Program& program, const BlockP
         return refuse("a block is around it or around loop " + loop_name, "move it before blockize");
     const Stmt nest = nest_of(place);
     const Stmt& target_loop = target.block.path[target.at];
-    if (contains(target.block.path, nest)) return refuse("loop " + loop_name + " is its own");
+    if (contains(target.block.path, nest))
+        return refuse("loop " + loop_name + " is its own", "choose a loop of a block beside it");
     const Stmt rest = replace_stmt(replace_stmt(program->body, nest, nullptr), target_loop, nullptr);
     if (contains(buffers_read(rest), buffer))
         return refuse(buffer->name + " is read outside of loop " + loop_name, "choose a loop around all its readers");
     const Stmt others = replace_stmt(program->body, nest, nullptr);
     if (contains(buffers_written(others), buffer))
         return refuse(buffer->name + " is written elsewhere, too", "move it before decomposing its reduction");
-    if (builds_on_before(*place.block, element)) return refuse("it builds on what " + buffer->name + " holds before");
+    if (builds_on_before(*place.block, element))
+        return refuse("it builds on what " + buffer->name + " holds before",
+                      "move it before decomposing its reduction");
     if (!contains(buffers_read(target_loop), buffer))
         return refuse("loop " + loop_name + " reads nothing of " + buffer->name, "choose a loop of a block that does");
     const std::vector<BlockPlace> readers = readers_of(program, buffer);
     for (const BlockPlace& reader : readers)
         if (order_of(program, reader.block) < order_of(program, place.block))
-            return refuse("block " + reader.block->fields.name + " reads " + buffer->name + " before it is computed");
-    if (bare_use(program, buffer)) return refuse("a statement outside any block uses " + buffer->name);
+            return refuse("block " + reader.block->fields.name + " reads " + buffer->name + " before it is computed",
+                          "choose a block that runs before all its readers");
+    if (bare_use(program, buffer))
+        return refuse("a statement outside any block uses " + buffer->name, "put that statement into a block");
     if (const std::string why = changed_between(program, place, buffer, target.block.path); !why.empty())
         return refuse(why, "choose a loop inside of that one");
     return std::nullopt;
@@ -125,9 +139,7 @@ Result<Rewritten> compute_at(const Program& program, const std::string& name, co
     const Stmt new_loop = For::make(loop.var, loop.extent, loop.loop, body, loop.annotations);
     Stmt out = replace_stmt(replace_stmt(program->body, target_loop, new_loop), nest, nullptr);
     Rewritten result{with_body(program, drop_buffer(out, element.buffer)), {}};
-    for (std::size_t i = 0; i < place.path.size(); ++i)
-        if (const For* gone = as<For>(place.path[i]); gone && !contains(target.block.path, place.path[i]))
-            result.forward.push_back({gone->var, {}, "block " + name + " moved to " + loop_name});
+    result.forward = left_behind(place, target, "block " + name + " moved to " + loop_name);
     return result;
 }
 
@@ -152,7 +164,8 @@ Result<Follower> follower_of(const Block& block, const std::vector<Buffer>& prod
     for (const Touch& touch : touches_of(block.fields.body)) {
         if (touch.is_write || !contains(produced, touch.buffer)) continue;
         if (out.produced && out.produced != touch.buffer)
-            return refuse("it reads both " + out.produced->name + " and " + touch.buffer->name + " of that loop");
+            return refuse("it reads both " + out.produced->name + " and " + touch.buffer->name + " of that loop",
+                          "choose a loop that computes one of them, or move a producer to it with compute_at");
         std::vector<VarRef> at;
         for (const Expr& index : touch.indices) {
             const auto iter =
@@ -162,7 +175,9 @@ Result<Follower> follower_of(const Block& block, const std::vector<Buffer>& prod
                               "move the producer to it with compute_at instead");
             at.push_back(*iter);
         }
-        if (out.produced && at != out.at) return refuse("it reads " + touch.buffer->name + " in two ways");
+        if (out.produced && at != out.at)
+            return refuse("it reads " + touch.buffer->name + " in two ways",
+                          "move the producer to it with compute_at instead");
         out.produced = touch.buffer;
         out.at = std::move(at);
     }
@@ -185,9 +200,11 @@ Result<std::vector<Need>> completed_box(const Program& program, const LoopPlace&
     std::vector<Need> needs = needs_of(buffer, loop.loop().body, outside, Uses::Writes);
     for (const BlockPlace& writer : writers_of(program, buffer)) {
         if (!contains(writer.path, loop.block.path[loop.at]))
-            return refuse("block " + writer.block->fields.name + " writes " + buffer->name + " outside of the loop");
+            return refuse("block " + writer.block->fields.name + " writes " + buffer->name + " outside of the loop",
+                          "choose a loop around all its writers");
         if (!writes_box(writer, loop.at + 1, buffer, needs))
-            return refuse("what one iteration computes of " + buffer->name + " is no whole box");
+            return refuse("what one iteration computes of " + buffer->name + " is no whole box",
+                          "choose a loop further out, or split into factors that divide");
     }
     return needs;
 }
@@ -211,7 +228,8 @@ std::optional<Diagnostic> refuse_follow(const Program& program, const BlockPlace
         const bool uses_result =
             contains(written, follower.element.buffer) || contains(buffers_read(all), follower.element.buffer);
         if (uses_result && order < own)
-            return refuse("block " + other->fields.name + " uses " + follower.element.buffer->name + " before it");
+            return refuse("block " + other->fields.name + " uses " + follower.element.buffer->name + " before it",
+                          "choose a block that is the first to use its buffer");
         for (const Buffer& needed : buffers_read(place.block->fields.body)) {
             if (needed == follower.produced || !contains(written, needed)) continue;
             const std::vector<Stmt> path = find_block(program, other->fields.name)->path;
@@ -221,7 +239,8 @@ std::optional<Diagnostic> refuse_follow(const Program& program, const BlockPlace
             });
             if (order >= first || again)
                 return refuse("block " + other->fields.name + " writes " + needed->name +
-                              ", which it reads, and has not done so before that loop");
+                                  ", which it reads, and has not done so before that loop",
+                              "move that block to the loop first, or choose a loop behind it");
         }
     }
     return std::nullopt;
@@ -238,13 +257,15 @@ Result<Rewritten> reverse_compute_at(const Program& program, const std::string& 
         return refuse("a block is around it or around loop " + loop_name, "move it before blockize");
     const Stmt nest = nest_of(place);
     const Stmt& target_loop = target.block.path[target.at];
-    if (contains(target.block.path, nest)) return refuse("loop " + loop_name + " is its own");
-    if (contains(place.path, target_loop)) return refuse("it is inside loop " + loop_name + " already");
+    if (contains(target.block.path, nest))
+        return refuse("loop " + loop_name + " is its own", "choose a loop of a block beside it");
+    if (contains(place.path, target_loop))
+        return refuse("it is inside loop " + loop_name + " already", "choose a loop of a block it reads from");
     if (order_of(program, place.block) < order_of(program, target.block.block))
         return refuse("it runs before loop " + loop_name, "use compute_at");
     ORRERY_TRY(const Follower follower, follower_of(*place.block, buffers_written(target_loop), refuse));
     if (bare_use(program, follower.produced) || bare_use(program, follower.element.buffer))
-        return refuse("a statement outside any block uses its buffers");
+        return refuse("a statement outside any block uses its buffers", "put that statement into a block");
     if (auto refused = refuse_follow(program, place, follower, target)) return *std::move(refused);
     ORRERY_TRY(const std::vector<Need> needs, completed_box(program, target, follower.produced, refuse));
 
@@ -263,9 +284,7 @@ Result<Rewritten> reverse_compute_at(const Program& program, const std::string& 
     const Stmt new_loop = For::make(loop.var, loop.extent, loop.loop, Seq::make({loop.body, made}), loop.annotations);
     const Stmt out = replace_stmt(replace_stmt(program->body, nest, nullptr), target_loop, new_loop);
     Rewritten result{with_body(program, out), {}};
-    for (std::size_t i = 0; i < place.path.size(); ++i)
-        if (const For* gone = as<For>(place.path[i]); gone && !contains(target.block.path, place.path[i]))
-            result.forward.push_back({gone->var, {}, "block " + name + " moved to " + loop_name});
+    result.forward = left_behind(place, target, "block " + name + " moved to " + loop_name);
     return result;
 }
 
@@ -273,7 +292,9 @@ Result<Rewritten> set_scope(const Program& program, const std::string& name, Sco
     ORRERY_TRY(const BlockPlace place, find_block(program, name));
     const Refusal refuse{"set_scope", program, "block " + name};
     const std::vector<Buffer> written = buffers_written(place.block->fields.body);
-    if (written.size() != 1) return refuse("it writes " + std::to_string(written.size()) + " buffers");
+    if (written.size() != 1)
+        return refuse("it writes " + std::to_string(written.size()) + " buffers",
+                      "choose a block that writes one buffer");
     const Buffer& before = written.front();
     if (std::ranges::find(program->params, before) != program->params.end())
         return refuse(before->name + " is a parameter", "cache_write it first");

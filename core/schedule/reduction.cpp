@@ -28,7 +28,7 @@ std::optional<Diagnostic> refuse_decompose(const LoopPlace& place, const Refusal
             return refuse("its buffer " + alloc->buffer->name + " exists inside the loop only",
                           "choose a loop inside of the allocation");
         if (as<If>(between) || as<Let>(between) || as<Block>(between))
-            return refuse("something other than a loop stands between the loop and it");
+            return refuse("something other than a loop stands between the loop and it", "choose a loop further in");
     }
     for (const Block* other : blocks_of(place.block.path[place.at])) {
         if (other == &block) break; // what runs after it in an iteration sees the same as before
@@ -36,7 +36,8 @@ std::optional<Diagnostic> refuse_decompose(const LoopPlace& place, const Refusal
             const std::vector<Buffer> read = buffers_read(other->fields.body),
                                       written = buffers_written(other->fields.body);
             if (std::ranges::find(read, buffer) != read.end() || std::ranges::find(written, buffer) != written.end())
-                return refuse("block " + other->fields.name + " uses " + buffer->name + " before it in that loop");
+                return refuse("block " + other->fields.name + " uses " + buffer->name + " before it in that loop",
+                              "choose a loop further in, which that block is outside of");
         }
     }
     if (const auto late = late_init(place))
@@ -53,11 +54,13 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
     const Block& block = *place.block.block;
     if (block.fields.name != name)
         return refuse("loop " + loop_name + " is named by another block", "name it by block " + name);
-    if (!block.fields.init) return refuse("it has no initial value to separate");
+    if (!block.fields.init)
+        return refuse("it has no initial value to separate", "choose a reduction that sets its initial value itself");
 
     Block::Fields init;
     init.name = name + "_init";
-    if (has_block(program, init.name)) return refuse("there is a block " + init.name + " already");
+    if (has_block(program, init.name))
+        return refuse("there is a block " + init.name + " already", "its initial value is apart already");
     if (auto refused = refuse_decompose(place, refuse)) return *std::move(refused);
     VarMap iter_map, loop_map;
     std::vector<std::pair<const For*, VarRef>> loops;
@@ -71,10 +74,13 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
             return refuse("reduction loop " + loop->var->name + " is outside of " + loop_name,
                           "choose the outermost reduction loop");
         if (i < place.at) continue;
-        if (reduces && spatial) return refuse("loop " + loop->var->name + " mixes spatial and reduction iterators");
+        if (reduces && spatial)
+            return refuse("loop " + loop->var->name + " mixes spatial and reduction iterators",
+                          "fuse loops of one kind only");
         if (!spatial) {
             if (block.fields.predicate && uses_var(block.fields.predicate, loop->var))
-                return refuse("its predicate depends on reduction loop " + loop->var->name);
+                return refuse("its predicate depends on reduction loop " + loop->var->name,
+                              "split reduction loops into factors that divide, or with the tail pad");
             continue;
         }
         loops.emplace_back(loop, Var::make(loop->var->name));

@@ -5,6 +5,7 @@
 #include "core/schedule/locate.hpp"
 #include "core/schedule/motion.hpp"
 #include "core/schedule/primitives.hpp"
+#include "core/schedule/relocate.hpp"
 #include "core/tensor/affine.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/compute.hpp"
@@ -78,9 +79,10 @@ std::optional<Diagnostic> refuse_rfactor(const Program& program, const LoopPlace
     if (!block.fields.init)
         return refuse("block " + block.fields.name + " has no initial value of its own",
                       "rfactor before decompose_reduction");
-    if (!as_int(loop.extent)) return refuse("its extent is not a constant");
+    if (!as_int(loop.extent))
+        return refuse("its extent is not a constant", "give the size a value, or choose a loop of constant extent");
     if (has_block(program, block.fields.name + "_rf"))
-        return refuse("there is a block " + block.fields.name + "_rf already");
+        return refuse("there is a block " + block.fields.name + "_rf already", "it is summed up in two steps already");
     bool reduces = false;
     for (const BlockIter& iter : block.fields.iters) {
         if (!uses_var(iter.binding, loop.var)) continue;
@@ -93,18 +95,24 @@ std::optional<Diagnostic> refuse_rfactor(const Program& program, const LoopPlace
     if (!reduces) return refuse("no reduction iterator depends on it", "choose a reduction loop");
     for (const BlockPlace& writer : writers_of(program, element.buffer))
         if (writer.block != &block)
-            return refuse("block " + writer.block->fields.name + " writes " + element.buffer->name + ", too");
-    if (bare_use(program, element.buffer)) return refuse("a statement outside any block uses its buffer");
+            return refuse("block " + writer.block->fields.name + " writes " + element.buffer->name + ", too",
+                          "rfactor before decomposing its reduction");
+    if (bare_use(program, element.buffer))
+        return refuse("a statement outside any block uses its buffer", "put that statement into a block");
     const Stmt nest = nest_of(place.block);
     const auto at = std::ranges::find(place.block.path, nest);
     for (auto stmt = place.block.path.begin(); stmt != at; ++stmt)
         if (as<For>(*stmt))
             return refuse("other blocks share its outer loops", "rfactor before moving blocks together");
     const Store* init = as<Store>(block.fields.init);
-    if (!init || !buffers_read(block.fields.init).empty()) return refuse("its initial value is read from memory");
+    if (!init || !buffers_read(block.fields.init).empty())
+        return refuse("its initial value is read from memory",
+                      "choose a reduction whose initial value is a constant or computed");
     // Every execution must add something of its own, and the initial value must be set once, first.
     if (const auto late = late_init({place.block, static_cast<std::size_t>(at - place.block.path.begin())}))
-        return refuse("its initial value is set again after something was added: " + late->text);
+        return refuse(
+            "its initial value is set again after something was added: " + late->text,
+            "reorder its reduction loops inside of the spatial ones, and split them into factors that divide");
     if (!starts_everywhere(block, place, bounds_outside(place.block.path, place.block.path.size())))
         return refuse("its predicate leaves some iterations without a first step", "choose factors without a tail");
     return std::nullopt;
@@ -139,30 +147,18 @@ Block::Fields partial_fields(const Block& block, const VarRef& loop, std::int64_
 }
 
 /// x[s] becomes partial[loop, s].
-class Lifter final : public Rewriter {
+class Lifter final : public Relocator {
   public:
     Lifter(const Buffer& before, const Buffer& after, Expr first)
-        : before_(before), after_(after), first_(std::move(first)) {}
+        : Relocator(before, after), first_(std::move(first)) {}
 
   protected:
-    using Rewriter::rewrite_node;
-    Expr rewrite_node(const Load& node) override {
-        const Expr load = Rewriter::rewrite_node(node);
-        return node.buffer == before_ ? Load::make(after_, lifted(as<Load>(load)->indices)) : load;
-    }
-    Stmt rewrite_node(const Store& node) override {
-        const Stmt stmt = Rewriter::rewrite_node(node);
-        const Store* store = as<Store>(stmt);
-        return node.buffer == before_ ? Store::make(after_, lifted(store->indices), store->value, stmt->origin) : stmt;
-    }
-
-  private:
-    std::vector<Expr> lifted(std::vector<Expr> indices) const {
+    std::vector<Expr> relocated(std::vector<Expr> indices) const override {
         indices.insert(indices.begin(), first_);
         return indices;
     }
-    const Buffer& before_;
-    const Buffer& after_;
+
+  private:
     Expr first_;
 };
 

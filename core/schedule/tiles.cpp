@@ -60,8 +60,14 @@ std::vector<std::optional<Need>> ranges_of(const Touch& touch, const Bounds& out
     Bounds inner, all = outside;
     for (const For* loop : touch.loops)
         if (const auto extent = as_int(loop->extent)) inner[loop->var] = all[loop->var] = {0, *extent - 1};
+    bool known = true;
+    for (const Touch::Within& within : touch.within) {
+        const auto extent = as_int(within.extent);
+        known = known && extent.has_value();
+        if (extent) inner[within.var] = all[within.var] = {0, *extent - 1};
+    }
     std::vector<std::optional<Need>> out;
-    for (const Expr& index : touch.indices) out.push_back(range_of(simplify(index, all), inner));
+    for (const Expr& index : touch.indices) out.push_back(known ? range_of(simplify(index, all), inner) : std::nullopt);
     return out;
 }
 
@@ -139,7 +145,7 @@ bool writes_box(const BlockPlace& writer, std::size_t from, const Buffer& buffer
     std::optional<std::vector<Expr>> indices;
     for (const Touch& touch : touches_of(writer.block->fields.body)) {
         if (touch.buffer != buffer || !touch.is_write) continue;
-        if (indices || !touch.conditions.empty() || !touch.loops.empty()) return false;
+        if (indices || !touch.conditions.empty() || !touch.loops.empty() || !touch.within.empty()) return false;
         indices.emplace();
         for (const Expr& index : touch.indices) indices->push_back(simplify(substitute(index, bindings), all));
     }
@@ -172,7 +178,7 @@ Stmt TileUser::use(const Block& block, Block::Fields fields) {
             continue;
         }
         // The iterator counts from the least corner, so that it is never negative.
-        const VarRef corner = Var::make(tile_->name + "_at" + std::to_string(d));
+        const VarRef corner = Var::make(after_->name + "_at" + std::to_string(d));
         fields.iters.push_back({corner, imm(need.high - need.low + 1), IterKind::Spatial, need.min - need.low});
         corners_.push_back(Expr(corner) + need.low);
     }
@@ -184,11 +190,7 @@ Stmt TileUser::use(const Block& block, Block::Fields fields) {
 }
 
 Stmt TileUser::rewrite_node(const Block& node) {
-    const Stmt all = node.fields.init ? Seq::make({node.fields.init, node.fields.body}) : node.fields.body;
-    const std::vector<Buffer> read = buffers_read(all), written = buffers_written(all);
-    const bool used =
-        std::ranges::find(read, whole_) != read.end() || std::ranges::find(written, whole_) != written.end();
-    if (!used) return handle(node);
+    if (!concerns(node)) return handle(node);
     if (depth_ == 0) return use(node, node.fields);
     Block::Fields fields = node.fields; // inside a block that has the corners already
     fields.body = rewrite(fields.body);
@@ -196,21 +198,9 @@ Stmt TileUser::rewrite_node(const Block& node) {
     return rebuild_block(node, std::move(fields));
 }
 
-Expr TileUser::rewrite_node(const Load& node) {
-    const Expr load = Rewriter::rewrite_node(node);
-    return node.buffer == whole_ ? Load::make(tile_, relative(as<Load>(load)->indices)) : load;
-}
-
-Stmt TileUser::rewrite_node(const Store& node) {
-    const Stmt stmt = Rewriter::rewrite_node(node);
-    const Store* store = as<Store>(stmt);
-    return node.buffer == whole_ ? Store::make(tile_, relative(store->indices), store->value, stmt->origin) : stmt;
-}
-
-std::vector<Expr> TileUser::relative(const std::vector<Expr>& indices) const {
-    std::vector<Expr> out;
-    for (std::size_t d = 0; d < indices.size(); ++d) out.push_back(simplify(indices[d] - corners_[d]));
-    return out;
+std::vector<Expr> TileUser::relocated(std::vector<Expr> indices) const {
+    for (std::size_t d = 0; d < indices.size(); ++d) indices[d] = simplify(indices[d] - corners_[d]);
+    return indices;
 }
 
 // ------------------------------------------------------------------------------------ copy_nest

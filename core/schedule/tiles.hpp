@@ -3,6 +3,7 @@
 // its place.
 
 #include "core/schedule/locate.hpp"
+#include "core/schedule/relocate.hpp"
 #include "core/tensor/node.hpp"
 #include "core/tensor/visitor.hpp"
 
@@ -33,23 +34,19 @@ enum class Uses : std::uint8_t { Reads, Writes };
 
 /// Makes blocks use the tile instead of the whole buffer: indices become relative to the tile's corner, which each
 /// block gets as an iterator of its own, so that it stays blind to the loops around it.
-class TileUser final : public tensor::Rewriter {
+class TileUser final : public Relocator {
   public:
     TileUser(const tensor::Buffer& whole, const tensor::Buffer& tile, const std::vector<Need>& needs)
-        : whole_(whole), tile_(tile), needs_(needs) {}
+        : Relocator(whole, tile), needs_(needs) {}
     /// The block with its corner iterators added.
     tensor::Stmt use(const tensor::Block& block, tensor::Block::Fields fields);
 
   protected:
-    using Rewriter::rewrite_node;
+    using Relocator::rewrite_node;
     tensor::Stmt rewrite_node(const tensor::Block& node) override;
-    tensor::Expr rewrite_node(const tensor::Load& node) override;
-    tensor::Stmt rewrite_node(const tensor::Store& node) override;
+    [[nodiscard]] std::vector<tensor::Expr> relocated(std::vector<tensor::Expr> indices) const override;
 
   private:
-    [[nodiscard]] std::vector<tensor::Expr> relative(const std::vector<tensor::Expr>& indices) const;
-    const tensor::Buffer& whole_;
-    const tensor::Buffer& tile_;
     const std::vector<Need>& needs_;
     std::vector<tensor::Expr> corners_;
     int depth_ = 0;

@@ -278,7 +278,10 @@ class LineParser {
     }
 
     Diagnostic error(const std::string& what) const {
-        return {Code::BadText, what, {TextPosition{line_, static_cast<int>(at_) + 1}}, {}};
+        return {Code::BadText,
+                what,
+                {TextPosition{line_, static_cast<int>(at_) + 1}},
+                "a line is one step: split(block.loop, [-1, 8])"};
     }
     std::string_view text_;
     int line_;
@@ -335,10 +338,12 @@ Result<Rewritten> apply_step(const Program& program, const TraceStep& step) {
         Args args(step);
         return row.apply(program, args);
     }
+    std::string names;
+    for (const PrimitiveInfo& info : primitives()) names += (names.empty() ? "" : ", ") + info.name;
     return Diagnostic{Code::UnknownName,
                       "there is no primitive named " + step.primitive,
                       {ProgramPlace{program->name, to_string(step)}},
-                      {}};
+                      "there are " + names};
 }
 
 Result<Replay> replay(const Program& program, const Trace& trace) {

@@ -64,6 +64,13 @@ class AccessFinder final : public Visitor {
         record(true, node.buffer, node.indices);
         Visitor::visit_node(node);
     }
+    void visit_node(const ExternCall& node) override {
+        for (const ExternCall::Operand& operand : node.operands) {
+            if (operand.reads()) record(false, operand.region);
+            if (operand.writes()) record(true, operand.region);
+        }
+        Visitor::visit_node(node);
+    }
     void visit_node(const Binary& node) override {
         visit(node.a);
         guarded(node.op == BinaryOp::And || node.op == BinaryOp::Or, [&] { visit(node.b); });
@@ -122,6 +129,28 @@ class AccessFinder final : public Visitor {
             std::optional<Span> span = span_of(indices[d]);
             box.certain &= span.has_value();
             if (!span) span = whole(buffer, d);
+            box.region.min.push_back(std::move(span->min));
+            box.region.extent.push_back(std::move(span->extent));
+        }
+        found.push_back(std::move(box));
+    }
+
+    /// A box: each range is spread over the loops inside, then over its own extent.
+    void record(bool is_write, const Region& region) {
+        if (local_.contains(region.buffer.get())) return;
+        AccessBox box{{region.buffer, {}, {}}, is_write, guards_ == 0};
+        for (std::size_t d = 0; d < region.min.size(); ++d) {
+            std::optional<Span> span = span_of(region.min[d]);
+            const Expr extent = substitute(region.extent[d], stands_for_);
+            const auto known = as_int(extent);
+            if (span && known)
+                span->extent = imm(*as_int(span->extent) + *known - 1);
+            else if (span && as_int(span->extent) == 1 && !depends(extent))
+                span->extent = extent;
+            else
+                span.reset();
+            box.certain &= span.has_value();
+            if (!span) span = whole(region.buffer, d);
             box.region.min.push_back(std::move(span->min));
             box.region.extent.push_back(std::move(span->extent));
         }

@@ -7,7 +7,7 @@
 
 namespace orrery::tensor {
 
-/// One load or store and the box it covers over the loops inside the statement.
+/// One load or store, or what an extern call is given, and the box it covers over the loops inside the statement.
 struct AccessBox {
     Region region;
     bool is_write = false;

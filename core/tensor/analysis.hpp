@@ -50,8 +50,8 @@ struct Cost {
 [[nodiscard]] Cost cost_of(const Program& program);
 
 /// The reference: runs the program as its text says, one iteration after another. `args` are the parameters in
-/// order, outputs preallocated; they are overwritten. Errors: BadShape, BadType for arguments that do not fit;
-/// Cancelled. Thread: any; parallel loops run serially.
+/// order, outputs preallocated; they are overwritten. Errors: BadShape, BadType for arguments that do not fit; those of
+/// check_externs; Cancelled. Thread: any; parallel loops run serially.
 [[nodiscard]] Result<void> interpret(const Program& program, std::span<NDArray> args, const Progress& progress = {});
 
 } // namespace orrery::tensor

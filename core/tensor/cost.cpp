@@ -1,4 +1,5 @@
 #include "core/tensor/analysis.hpp"
+#include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <algorithm>
@@ -58,6 +59,19 @@ class CostCounter final : public Visitor {
         counted_.clear();
         touch(written_, node.buffer, node.indices);
         Visitor::visit_node(node);
+    }
+    /// Which operations it does is not known.
+    void visit_node(const ExternCall& node) override {
+        counted_.clear();
+        for (const ExternCall::Operand& operand : node.operands) {
+            std::vector<Expr> last;
+            for (std::size_t d = 0; d < operand.region.min.size(); ++d)
+                last.push_back(operand.region.min[d] + operand.region.extent[d] - 1);
+            for (const std::vector<Expr>* corner : {&operand.region.min, &std::as_const(last)}) {
+                if (operand.reads()) touch(read_, operand.region.buffer, *corner);
+                if (operand.writes()) touch(written_, operand.region.buffer, *corner);
+            }
+        }
     }
     void visit_node(const For& node) override {
         const std::optional<Interval> extent = interval_of(node.extent, bounds_);

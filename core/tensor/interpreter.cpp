@@ -3,6 +3,7 @@
 
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
+#include "core/tensor/externs.hpp"
 #include "core/tensor/interpreter_plan.hpp"
 
 #include <array>
@@ -126,6 +127,35 @@ class Machine {
         const int marker = is_float(buffer.dtype) ? 0xff : bit_width(buffer.dtype) < 8 ? 1 : 0xa5;
         std::memset(buffers_[index], marker, static_cast<std::size_t>(bytes));
         return patient(bytes / 64) && run(*alloc.body);
+    }
+
+    bool step(const ExternControl& call) {
+        std::vector<orrery_view> views;
+        std::vector<std::vector<std::int64_t>> kept;
+        kept.reserve(2 * call.boxes.size()); // views point into it
+        for (const ExternControl::Box& box : call.boxes) {
+            const PlannedBuffer& buffer = plan_.buffers[static_cast<std::size_t>(box.buffer)];
+            std::vector<std::int64_t> extents, strides(buffer.shape.size(), 1);
+            std::int64_t offset = 0;
+            for (std::size_t d = buffer.shape.size(); d-- > 1;) strides[d - 1] = strides[d] * buffer.shape[d];
+            for (std::size_t d = 0; d < buffer.shape.size(); ++d) {
+                const std::int64_t min = value_of(box.min[d]), extent = value_of(box.extent[d]);
+                if (min < 0 || extent < 0 || min > buffer.shape[d] || extent > buffer.shape[d] - min)
+                    fail_internal("an extern function's box is within its buffer", buffer.name);
+                offset += min * strides[d];
+                extents.push_back(extent);
+            }
+            const auto lead = static_cast<std::ptrdiff_t>(extents.size() - box.rank);
+            kept.emplace_back(extents.begin() + lead, extents.end());
+            kept.emplace_back(strides.begin() + lead, strides.end());
+            views.push_back({static_cast<std::byte*>(buffers_[static_cast<std::size_t>(box.buffer)]) +
+                                 offset * byte_size(buffer.dtype),
+                             kept[kept.size() - 2].data(), kept.back().data(), static_cast<std::int64_t>(box.rank)});
+        }
+        std::vector<std::int64_t> numbers;
+        for (const ScalarCode& number : call.numbers) numbers.push_back(value_of(number));
+        call.function->function(views.data(), numbers.data());
+        return patient(1);
     }
 
     bool step(const Leaf& leaf) {
@@ -466,6 +496,7 @@ Result<void> interpret(const Program& program, std::span<NDArray> args, const Pr
         ORRERY_CHECK_OK(check_argument(program, program->params[p], args[p], sizes));
         shapes.push_back(args[p].shape());
     }
+    ORRERY_CHECK_OK(check_externs(program));
     const Plan plan = plan_program(program, shapes);
     if (progress.cancelled() || !Machine(plan, args, progress).run(*plan.body))
         return Diagnostic{

@@ -143,6 +143,7 @@ class Planner {
     Control compile(const Stmt& stmt) {
         switch (stmt->kind) {
         case NodeKind::Store: return compile_single(*as<Store>(stmt));
+        case NodeKind::ExternCall: return compile_extern(*as<ExternCall>(stmt));
         case NodeKind::For: return compile_for(*as<For>(stmt));
         case NodeKind::If: {
             const If& node = *as<If>(stmt);
@@ -166,6 +167,23 @@ class Planner {
         }
         default: fail_internal("every kind of statement is compiled");
         }
+    }
+
+    Control compile_extern(const ExternCall& node) {
+        ExternControl control{runtime::find_extern(node.symbol), {}, {}};
+        ORRERY_ASSERT(control.function != nullptr, node.symbol + " is a function known here");
+        for (const ExternCall::Operand& operand : node.operands) {
+            if (operand.number != nullptr) {
+                control.numbers.push_back(scalar(operand.number));
+                continue;
+            }
+            ExternControl::Box box{state_.buffer_index(operand.region.buffer), {}, {}, 0};
+            box.rank = control.function->boxes[control.boxes.size()].extents.size();
+            for (const Expr& min : operand.region.min) box.min.push_back(scalar(min));
+            for (const Expr& extent : operand.region.extent) box.extent.push_back(scalar(extent));
+            control.boxes.push_back(std::move(box));
+        }
+        return make_control(std::move(control));
     }
 
     template <class Then, class Else> Control branch(const Expr& condition, Then then_body, Else else_body) {

@@ -11,6 +11,7 @@
 // Anything else runs with a strip of one iteration. Lanes that a condition turns off load nothing.
 
 #include "core/base/result.hpp"
+#include "core/runtime/externs.hpp"
 #include "core/tensor/interpreter_kernels.hpp"
 
 #include <algorithm>
@@ -184,9 +185,21 @@ struct AllocControl {
     Control body;
 };
 
+/// Calls a function over boxes of buffers, whose last `rank` dimensions it sees.
+struct ExternControl {
+    struct Box {
+        int buffer;
+        std::vector<ScalarCode> min, extent;
+        std::size_t rank;
+    };
+    const runtime::ExternFunction* function;
+    std::vector<Box> boxes;
+    std::vector<ScalarCode> numbers;
+};
+
 struct ControlNode {
     std::variant<LoopControl, SequenceControl, BranchControl, ZeroControl, BindControl, SpreadControl, AllocControl,
-                 Leaf>
+                 ExternControl, Leaf>
         node;
 };
 
@@ -210,7 +223,7 @@ struct Plan {
     Control body;
 };
 
-/// Pre: `shapes` are the parameters' shapes and fit the program (see interpret).
+/// Pre: `shapes` are the parameters' shapes and fit the program (see interpret); check_externs(program).
 /// Broken invariant when a variable or buffer is not in scope.
 [[nodiscard]] Plan plan_program(const Program& program, std::span<const std::vector<std::int64_t>> shapes);
 

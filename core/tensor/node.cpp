@@ -112,6 +112,24 @@ Stmt Store::make(Buffer buffer, std::vector<Expr> indices, Expr value, OriginSet
     return own(node);
 }
 
+Stmt ExternCall::make(std::string symbol, std::vector<Operand> operands, OriginSet origin) {
+    for (const Operand& operand : operands) {
+        if (operand.number != nullptr) {
+            ORRERY_ASSERT(is_index(operand.number), symbol + ": a number is i64");
+            continue;
+        }
+        const Region& region = operand.region;
+        ORRERY_ASSERT(region.buffer && region.min.size() == region.buffer->rank() &&
+                          region.extent.size() == region.min.size(),
+                      symbol + ": a box has one range a dimension");
+        for (std::size_t d = 0; d < region.min.size(); ++d)
+            ORRERY_ASSERT(is_index(region.min[d]) && is_index(region.extent[d]), symbol + ": a range is i64");
+    }
+    auto* node = new ExternCall(std::move(symbol), std::move(operands));
+    node->origin = std::move(origin);
+    return own(node);
+}
+
 Stmt For::make(VarRef var, Expr extent, LoopKind loop, Stmt body, Annotations annotations) {
     ORRERY_ASSERT(var && body && is_index(var) && is_index(extent),
                   "a loop has an i64 variable, an i64 extent, a body");
@@ -189,6 +207,7 @@ Stmt with_origin(const Stmt& stmt, const OriginSet& origin) {
     };
     switch (stmt->kind) {
     case NodeKind::Store: return marked(*as<Store>(stmt));
+    case NodeKind::ExternCall: return marked(*as<ExternCall>(stmt));
     case NodeKind::For: return marked(*as<For>(stmt));
     case NodeKind::If: return marked(*as<If>(stmt));
     case NodeKind::Let: return marked(*as<Let>(stmt));

@@ -48,10 +48,13 @@ inline constexpr std::array<std::string_view, 30> kIntrinsics{
 inline constexpr std::array<std::string_view, 4> kLoops{"for", "parallel", "vectorized", "unrolled"};
 inline constexpr std::array<std::string_view, 3> kScopes{"global", "stack", "registers"};
 
+/// In the order of AccessMode.
+inline constexpr std::array<std::string_view, 3> kAccessModes{"r", "w", "rw"};
+
 /// Words that name no variable and no buffer.
-inline constexpr std::array<std::string_view, 19> kKeywords{
-    "fn",   "for", "parallel", "vectorized", "unrolled", "in",    "block",  "where", "reads", "writes",
-    "init", "if",  "else",     "let",        "alloc",    "scope", "reduce", "true",  "false"};
+inline constexpr std::array<std::string_view, 21> kKeywords{
+    "fn", "for",  "parallel", "vectorized", "unrolled", "in",     "block", "where", "reads",       "writes",    "init",
+    "if", "else", "let",      "alloc",      "scope",    "reduce", "true",  "false", "call_extern", "access_ptr"};
 
 /// "nan", "inff64": the dtype of a word for a non-finite number.
 [[nodiscard]] inline std::optional<DType> non_finite_dtype(std::string_view word) {

@@ -127,7 +127,10 @@ class Parser {
     Stmt conditional();
     Stmt block();
     bool block_iters(std::vector<BlockIter>& out);
+    bool region(Region& out, bool or_all = false);
     bool regions(std::vector<Region>& out);
+    Stmt extern_call();
+    bool access_pointer(ExternCall::Operand& out);
     Stmt store();
 
     // Expressions; `depth_` is the depth of the tree last returned.
@@ -364,6 +367,7 @@ Stmt Parser::statement() {
         if (accept(kLoops[i])) return loop(static_cast<LoopKind>(i));
     if (accept("if")) return conditional();
     if (accept("block")) return block();
+    if (accept("call_extern")) return extern_call();
     if (at("{")) return braced();
     if (token_.kind != TokenKind::Word || is_reserved(token_.text)) return fail("a statement"), nullptr;
     return store();
@@ -419,21 +423,31 @@ bool Parser::block_iters(std::vector<BlockIter>& out) {
     return expect(")");
 }
 
+bool Parser::region(Region& out, bool or_all) {
+    const TextPosition start = token_.at;
+    out.buffer = buffer_use();
+    if (out.buffer != nullptr && or_all && !at("[")) {
+        out.min.assign(out.buffer->rank(), IntImm::make(DType::I64, 0));
+        out.extent = out.buffer->shape;
+        return true;
+    }
+    if (out.buffer == nullptr || !expect("[")) return false;
+    if (!at("]")) do {
+            out.min.push_back(expression(DType::I64, "the start of a region"));
+            if (out.min.back() == nullptr) return false;
+            out.extent.push_back(accept("+:") ? expression(DType::I64, "the extent of a region")
+                                              : IntImm::make(DType::I64, 1));
+            if (out.extent.back() == nullptr) return false;
+        } while (accept(","));
+    if (!expect("]")) return false;
+    return out.min.size() == out.buffer->rank() || error_at(start, "a region has one range per dimension");
+}
+
 bool Parser::regions(std::vector<Region>& out) {
     do {
-        const TextPosition at = token_.at;
-        Region region{buffer_use(), {}, {}};
-        if (region.buffer == nullptr || !expect("[")) return false;
-        if (!this->at("]")) do {
-                region.min.push_back(expression(DType::I64, "the start of a region"));
-                if (region.min.back() == nullptr) return false;
-                region.extent.push_back(accept("+:") ? expression(DType::I64, "the extent of a region")
-                                                     : IntImm::make(DType::I64, 1));
-                if (region.extent.back() == nullptr) return false;
-            } while (accept(","));
-        if (!expect("]")) return false;
-        if (region.min.size() != region.buffer->rank()) return error_at(at, "a region has one range per dimension");
-        out.push_back(std::move(region));
+        Region next;
+        if (!region(next)) return false;
+        out.push_back(std::move(next));
     } while (accept(","));
     return true;
 }
@@ -463,6 +477,38 @@ Stmt Parser::block() {
     names_.restore(mark);
     if (fields.body == nullptr || !expect("}")) return nullptr;
     return Block::make(std::move(fields));
+}
+
+Stmt Parser::extern_call() {
+    if (!expect("(")) return nullptr;
+    const auto symbol = quoted();
+    if (!symbol) return nullptr;
+    std::vector<ExternCall::Operand> operands;
+    while (accept(",")) {
+        ExternCall::Operand operand;
+        if (accept("access_ptr")) {
+            if (!access_pointer(operand)) return nullptr;
+        } else {
+            operand.number = expression(DType::I64, "a number given to an extern function");
+            if (operand.number == nullptr) return nullptr;
+        }
+        operands.push_back(std::move(operand));
+    }
+    return expect(")") ? ExternCall::make(*symbol, std::move(operands)) : nullptr;
+}
+
+/// access_ptr(buffer[box], "rw"); without a box, all of the buffer.
+bool Parser::access_pointer(ExternCall::Operand& out) {
+    if (!expect("(") || !region(out.region, true) || !expect(",")) return false;
+    const TextPosition where = token_.at;
+    const auto mode = quoted();
+    if (!mode) return false;
+    for (std::size_t i = 0; i < kAccessModes.size(); ++i)
+        if (*mode == kAccessModes[i]) {
+            out.mode = static_cast<AccessMode>(i);
+            return expect(")");
+        }
+    return error_at(where, "an access is \"r\", \"w\" or \"rw\"");
 }
 
 Stmt Parser::store() {

@@ -243,6 +243,25 @@ class Printer final : public StrictVisitor<void, int> {
         store_text(node);
         end();
     }
+    void visit_node(const ExternCall& node, int depth) override {
+        begin(node, depth);
+        text_ += "call_extern(";
+        append_quoted(text_, node.symbol);
+        for (const ExternCall::Operand& operand : node.operands) {
+            text_ += ", ";
+            if (operand.number != nullptr) {
+                print(operand.number);
+                continue;
+            }
+            text_ += "access_ptr(";
+            print(operand.region);
+            text_ += ", \"";
+            text_ += kAccessModes[static_cast<std::size_t>(operand.mode)];
+            text_ += "\")";
+        }
+        text_ += ')';
+        end();
+    }
     void visit_node(const For& node, int depth) override {
         begin(node, depth);
         text_ += kLoops[static_cast<std::size_t>(node.loop)];

@@ -120,6 +120,21 @@ Stmt Rewriter::rewrite_node(const Store& node) {
     return Store::make(std::move(buffer), std::move(indices), std::move(value), node.origin);
 }
 
+Stmt Rewriter::rewrite_node(const ExternCall& node) {
+    bool changed = false;
+    std::vector<ExternCall::Operand> operands;
+    for (const ExternCall::Operand& operand : node.operands) {
+        if (operand.number == nullptr) {
+            operands.push_back({rewrite_region(operand.region, changed), operand.mode, nullptr});
+            continue;
+        }
+        operands.push_back({{}, operand.mode, rewrite(operand.number)});
+        changed |= operands.back().number != operand.number;
+    }
+    if (!changed) return handle(node);
+    return ExternCall::make(node.symbol, std::move(operands), node.origin);
+}
+
 Stmt Rewriter::rewrite_node(const For& node) {
     Expr extent = rewrite(node.extent);
     Stmt body = rewrite(node.body);

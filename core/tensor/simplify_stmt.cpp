@@ -51,6 +51,10 @@ class MentionFinder final : public Visitor {
         found |= node.buffer.get() == buffer_;
         Visitor::visit_node(node);
     }
+    void visit_node(const ExternCall& node) override {
+        for (const ExternCall::Operand& operand : node.operands) found |= operand.region.buffer.get() == buffer_;
+        Visitor::visit_node(node);
+    }
     void visit_node(const Block& node) override {
         for (const std::vector<Region>* regions : {&node.fields.reads, &node.fields.writes})
             for (const Region& region : *regions) found |= region.buffer.get() == buffer_;

@@ -20,6 +20,38 @@ class Store final : public StmtNode {
         : StmtNode(kKind), buffer(std::move(b)), indices(std::move(i)), value(std::move(v)) {}
 };
 
+/// What an extern function does with a buffer it is given.
+enum class AccessMode : std::uint8_t { Read, Write, ReadWrite };
+
+/// A box of a buffer in terms of what is bound around it: dimension d covers [min[d], min[d] + extent[d]).
+struct Region {
+    Buffer buffer;
+    std::vector<Expr> min, extent;
+};
+
+/// Calls a function written outside of the compiler, known by its symbol (core/runtime/externs.hpp). It touches the
+/// boxes it is given and nothing else; what it does inside of them is not known, so that two calls may touch the same
+/// element whenever their boxes meet.
+class ExternCall final : public StmtNode {
+  public:
+    static constexpr NodeKind kKind = NodeKind::ExternCall;
+    /// access_ptr(box, mode), or a number.
+    struct Operand {
+        Region region;
+        AccessMode mode = AccessMode::Read;
+        Expr number; ///< i64; null for a box
+        [[nodiscard]] bool reads() const { return number == nullptr && mode != AccessMode::Write; }
+        [[nodiscard]] bool writes() const { return number == nullptr && mode != AccessMode::Read; }
+    };
+    /// Pre: a box has one i64 range a dimension.
+    static Stmt make(std::string symbol, std::vector<Operand> operands, OriginSet origin = {});
+    const std::string symbol;
+    const std::vector<Operand> operands;
+
+  private:
+    ExternCall(std::string s, std::vector<Operand> o) : StmtNode(kKind), symbol(std::move(s)), operands(std::move(o)) {}
+};
+
 enum class LoopKind : std::uint8_t { Serial, Parallel, Vectorized, Unrolled };
 
 /// Free-form hints on loops and blocks, kept by every transformation ("pragma" -> "...").
@@ -89,12 +121,6 @@ struct BlockIter {
     Expr extent;
     IterKind kind = IterKind::Spatial;
     Expr binding;
-};
-
-/// A box of a buffer in terms of block iterators: dimension d covers [min[d], min[d] + extent[d]).
-struct Region {
-    Buffer buffer;
-    std::vector<Expr> min, extent;
 };
 
 /// The unit of scheduling: a computation on its iterators, blind to the loops around it.

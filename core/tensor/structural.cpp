@@ -86,6 +86,10 @@ class Equality final : public StrictVisitor<bool, const Node&> {
         const Store& b = *as<Store>(&other);
         return same_buffer(a.buffer, b.buffer) && same(a.indices, b.indices) && same(a.value, b.value);
     }
+    bool visit_node(const ExternCall& a, const Node& other) override {
+        const ExternCall& b = *as<ExternCall>(&other);
+        return a.symbol == b.symbol && same(a.operands, b.operands);
+    }
     bool visit_node(const For& a, const Node& other) override {
         const For& b = *as<For>(&other);
         if (a.loop != b.loop || a.annotations != b.annotations || !same(a.extent, b.extent)) return false;
@@ -131,6 +135,10 @@ class Equality final : public StrictVisitor<bool, const Node&> {
     }
     bool same(const Region& a, const Region& b) {
         return same_buffer(a.buffer, b.buffer) && same(a.min, b.min) && same(a.extent, b.extent);
+    }
+    bool same(const ExternCall::Operand& a, const ExternCall::Operand& b) {
+        if (a.number != nullptr || b.number != nullptr) return same_or_null(a.number, b.number);
+        return a.mode == b.mode && same(a.region, b.region);
     }
     template <class T> bool same_or_null(const T& a, const T& b) {
         if (a == nullptr || b == nullptr) return a == b;
@@ -199,6 +207,10 @@ class Words final : public StrictVisitor<void> {
         add_all(node.indices);
         add(node.value);
     }
+    void visit_node(const ExternCall& node) override {
+        add(node.symbol);
+        add_all(node.operands);
+    }
     void visit_node(const For& node) override {
         add(static_cast<std::uint64_t>(node.loop));
         add(node.annotations);
@@ -248,6 +260,12 @@ class Words final : public StrictVisitor<void> {
         add(region.buffer);
         add_all(region.min);
         add_all(region.extent);
+    }
+    void add(const ExternCall::Operand& operand) {
+        add_or_null(operand.number);
+        if (operand.number != nullptr) return;
+        add(static_cast<std::uint64_t>(operand.mode));
+        add(operand.region);
     }
     void add(const Buffer& buffer) {
         const auto found = numbers_.find(buffer.get());

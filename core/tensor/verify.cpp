@@ -167,6 +167,16 @@ class Verifier final : public StrictVisitor<void> {
         visit_all(node.indices);
         visit(node.value);
     }
+    void visit_node(const ExternCall& node) override {
+        for (const ExternCall::Operand& operand : node.operands) {
+            if (operand.number != nullptr) {
+                visit(operand.number);
+                continue;
+            }
+            check_region(operand.region, operand.writes());
+            if (!error_) check_box(operand.region);
+        }
+    }
     void visit_node(const For& node) override {
         visit(node.extent);
         const auto extent = as_int(node.extent);
@@ -297,6 +307,15 @@ class Verifier final : public StrictVisitor<void> {
             refuse(place_, "a region has one range per dimension");
         visit_all(region.min);
         visit_all(region.extent);
+    }
+    void check_box(const Region& region) {
+        for (std::size_t d = 0; d < region.min.size() && guards_ == 0; ++d) {
+            const auto first = as_int(region.min[d]), count = as_int(region.extent[d]);
+            const auto extent = as_int(region.buffer->shape[d]);
+            if ((first && *first < 0) || (count && *count < 0) ||
+                (first && count && extent && (*first > *extent || *count > *extent - *first)))
+                refuse("buffer " + region.buffer->name, "an extern function is given a box out of bounds");
+        }
     }
     void check_coverage(const Block::Fields& fields) {
         const Stmt all = fields.init == nullptr ? fields.body : Seq::make({fields.init, fields.body});

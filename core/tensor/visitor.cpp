@@ -54,6 +54,14 @@ void Visitor::visit_node(const Store& node) {
     visit(node.value);
 }
 
+void Visitor::visit_node(const ExternCall& node) {
+    for (const ExternCall::Operand& operand : node.operands) {
+        if (operand.number != nullptr) visit(operand.number);
+        for (const Expr& min : operand.region.min) visit(min);
+        for (const Expr& extent : operand.region.extent) visit(extent);
+    }
+}
+
 void Visitor::visit_node(const For& node) {
     visit(node.extent);
     visit(node.body);
@@ -92,6 +100,16 @@ void Visitor::visit_node(const Block& node) {
 
 void Visitor::visit_node(const Seq& node) {
     for (const Stmt& stmt : node.stmts) visit(stmt);
+}
+
+void StmtVisitor::visit_node(const If& node) {
+    visit(node.then_body);
+    if (node.else_body) visit(node.else_body);
+}
+
+void StmtVisitor::visit_node(const Block& node) {
+    if (node.fields.init) visit(node.fields.init);
+    visit(node.fields.body);
 }
 
 } // namespace orrery::tensor

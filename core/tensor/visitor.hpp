@@ -20,6 +20,19 @@ class Visitor {
     // clang-format on
 };
 
+/// Walks statements only. Expressions may share parts many times over, so that a walk through them takes long.
+class StmtVisitor : public Visitor {
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const Store&) override {}
+    void visit_node(const ExternCall&) override {}
+    void visit_node(const For& node) override { visit(node.body); }
+    void visit_node(const If& node) override;
+    void visit_node(const Let& node) override { visit(node.body); }
+    void visit_node(const Alloc& node) override { visit(node.body); }
+    void visit_node(const Block& node) override; ///< init, then body
+};
+
 /// One pure function a kind: a client that must handle a new node fails to compile until it does.
 template <class R, class... Args> class StrictVisitor {
   public:
@@ -61,7 +74,7 @@ class Rewriter {
 #define ORRERY_STMT(Name) virtual Stmt rewrite_node(const Name& node);
 #include "core/tensor/tensor_nodes.def"
     // clang-format on
-    /// Where buffers are mentioned (loads, stores, regions, allocations); returns `buffer` by default.
+    /// Where buffers are mentioned (loads, stores, regions, extern calls, allocations); returns `buffer` by default.
     virtual Buffer rewrite_buffer(const Buffer& buffer) { return buffer; }
     std::vector<Expr> rewrite_all(const std::vector<Expr>& exprs, bool& changed);
     Region rewrite_region(const Region& region, bool& changed);

@@ -156,6 +156,15 @@ inline const std::vector<std::string> kGalleryTexts = {
     R"(fn whole_sum(x: f32[5,7]) -> (y: f32[]) {
   for i in 5 { for j in 7 { block total(reduce vi = i in 5, reduce vj = j in 7) {
     init { y[] = 0.0 } y[] = y[] + x[vi, vj] } } } })",
+    R"(fn outside(a: f32[6,5], b: f32[5,8]) -> (y: f32[6,8]) {
+  alloc t: f32[6,5] scope global
+  alloc c: f32[6,8] scope global
+  for i in 6 { for k in 5 { block double(vi = i in 6, vk = k in 5) { t[vi, vk] = a[vi, vk] * 2.0 } } }
+  for i in 3 { for j in 2 { for k in 5 { block tile(vi = i in 3, vj = j in 2, reduce vk = k in 5) {
+    init { for p in 2 { for q in 4 { c[vi * 2 + p, vj * 4 + q] = 0.0 } } }
+    call_extern("orrery_gemm_f32", access_ptr(c[vi * 2 +: 2, vj * 4 +: 4], "rw"),
+                access_ptr(t[vi * 2 +: 2, vk], "r"), access_ptr(b[vk, vj * 4 +: 4], "r")) } } } }
+  for i in 6 { for j in 8 { block relu(vi = i in 6, vj = j in 8) { y[vi, vj] = max(c[vi, vj], 0.0) } } } })",
 };
 inline const std::vector<std::string>& gallery_texts() { return kGalleryTexts; }
 

@@ -105,6 +105,8 @@ TraceStep Walk::draw_suggested() {
     const std::string place = loops.empty() || below(3) == 0 ? block : loops[below(loops.size())];
     const Result<std::vector<Legality>> menu = legal_primitives(states_.back(), place);
     if (!menu || menu->empty()) return {"unroll", {place}};
+    for (const Legality& line : *menu)
+        if (!line.legal() && line.refusal.hint.empty()) FAIL("no remedy: " << to_string(line.refusal));
     for (int i = 0; i < 8; ++i) {
         const Legality& line = (*menu)[below(menu->size())];
         if (line.legal()) return line.steps[below(line.steps.size())];
@@ -211,6 +213,7 @@ WalkFailure Walk::run(int length, WalkCounts& counts) {
             const Code code = next.error().code;
             if (code != Code::IllegalSchedule && code != Code::UnknownName && code != Code::BadArgument)
                 return {"the refusal is " + to_string(next.error()), {{step}}};
+            if (next.error().hint.empty()) return {"no remedy: " + to_string(next.error()), {{step}}};
             continue;
         }
         ++counts.accepted[step.primitive];
