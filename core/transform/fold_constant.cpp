@@ -25,14 +25,19 @@ class Folder final : public graph::Rewriter {
         const auto* call = graph::as<graph::CallOp>(binding.value);
         if (!call || call->op.random || error_ || progress_.cancelled()) return keep(binding);
         const auto* type = graph::as_tensor(binding.var->type);
-        if (!type || !graph::is_static(*type) || graph::byte_size(binding.var->type) > max_bytes_) return keep(binding);
+        if (!type || !graph::is_static(*type)) return keep(binding);
 
         std::vector<NDArray> args;
+        std::size_t held = 0;
         for (const graph::Var& arg : call->args) {
             const NDArray* value = arg ? constant_of(arg) : nullptr;
             if (arg && !value) return keep(binding);
             args.push_back(value ? *value : NDArray{});
+            held += value ? value->bytes() : 0;
         }
+        // What is no larger than what it is made from takes that one's place.
+        const auto bytes = static_cast<std::size_t>(graph::byte_size(binding.var->type));
+        if (bytes > max_bytes_ && bytes > held) return keep(binding);
         Result<std::vector<NDArray>> folded = evaluate_(*call, args, binding.var->type, progress_);
         if (!folded) {
             error_ = folded.error();

@@ -97,13 +97,18 @@ class Converter final : public graph::Rewriter {
         return it == states_.end() || it->second.native.empty() ? var : it->second.native_var;
     }
 
+    /// Made once for all who want it: weights are shared.
     Var transform(const Binding& binding, const Var& var, const std::string& from, const std::string& to) {
         if (from == to) return var;
+        Var& made = transformed_[{var, from + " " + to}];
+        if (made) return made;
         if (const NDArray* constant = constant_of(var))
-            return emit(binding,
-                        make_ref<const graph::Constant>(transformed(*constant, layout_of(from), layout_of(to))),
-                        var->name);
-        return emit(binding, make_call("layout_transform", {var}, {{"from", from}, {"to", to}}), var->name);
+            made =
+                emit(binding, make_ref<const graph::Constant>(transformed(*constant, layout_of(from), layout_of(to))),
+                     var->name);
+        else
+            made = emit(binding, make_call("layout_transform", {var}, {{"from", from}, {"to", to}}), var->name);
+        return made;
     }
 
     /// A value in a layout; made once for all who want it.
@@ -333,8 +338,9 @@ class Converter final : public graph::Rewriter {
 
     const ChooseLayouts& choose_;
     std::unordered_map<Var, State> states_;
-    std::map<std::pair<Var, std::string>, Var> made_;
-    std::string own_ = "NCHW"; ///< the layout users of the binding at hand know it in
+    std::map<std::pair<Var, std::string>, Var> made_;        ///< by the layout wanted
+    std::map<std::pair<Var, std::string>, Var> transformed_; ///< by "FROM TO"
+    std::string own_ = "NCHW";                               ///< the layout users of the binding at hand know it in
 };
 
 } // namespace

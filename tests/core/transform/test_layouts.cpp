@@ -66,6 +66,28 @@ fn main(x: f32[1,4,3,3]) {
                     {{"layout", "NCHW2c"}});
 }
 
+TEST_CASE("a weight that two convolutions share is packed once", "[transform][convert_layout]") {
+    require_becomes("ConvertLayout", R"(outputs ["y"];
+fn main(x: f32[1,2,3,3]) {
+  w: f32[2,2,1,1] = const [1, 2, 3, 4];
+  a = conv2d(x, w) {pads=[1, 1, 1, 1]};
+  y = conv2d(a, w);
+  return y;
+}
+)",
+                    R"(outputs ["y"];
+fn main(x: f32[1,2,3,3]) {
+  t = layout_transform(x) {from="NCHW", to="NCHW2c"};
+  v: f32[1,1,1,1,2,2] = const [1, 3, 2, 4];
+  c = layout_conv2d(t, v) {layout="NCHW2c", out_layout="NCHW2c", pads=[1, 1, 1, 1], weight_layout="OIHW2i2o"};
+  d = layout_conv2d(c, v) {layout="NCHW2c", out_layout="NCHW2c", weight_layout="OIHW2i2o"};
+  y = layout_transform(d) {from="NCHW2c", to="NCHW"};
+  return y;
+}
+)",
+                    {{"layout", "NCHW2c"}});
+}
+
 TEST_CASE("layouts are carried through what lies between convolutions", "[transform][convert_layout]") {
     const graph::Module module = module_of(network());
     for (const char* layout : {"NCHW2c", "NCHW4c", "NHWC"}) {

@@ -42,8 +42,19 @@ fn main(x: f32[2]) -> f32[2] {
     const auto* constant = graph::as<graph::Constant>(clean.main->bindings[0].value);
     REQUIRE(constant != nullptr);
     REQUIRE(constant->value.as_double(1) == 484); // (2 + 20)^2
-    // A result above the limit stays a call.
-    REQUIRE(count_calls(apply("FoldConstant", module, {{"max_bytes", "4"}}), "") == 3);
+    // A result above the limit stays a call, but for one that is no larger than what it is made from.
+    REQUIRE(count_calls(apply("FoldConstant", module, {{"max_bytes", "4"}}), "") == 1);
+    const graph::Module outer = module_of(R"(outputs ["y"];
+fn main(x: f32[3,3]) -> f32[3,3] {
+  a: f32[3,1] = const [1, 2, 3];
+  b: f32[1,3] = const [4, 5, 6];
+  s: f32[3,3] = add(a, b);
+  y: f32[3,3] = add(x, s);
+  return y;
+}
+)");
+    REQUIRE(count_calls(apply("FoldConstant", outer, {{"max_bytes", "4"}}), "") == 2);
+    REQUIRE(count_calls(apply("FoldConstant", outer, {{"max_bytes", "64"}}), "") == 1);
     REQUIRE(fold_constant(module, {{{"max_bytes", "many"}}, {}, nullptr}).error().code == Code::BadArgument);
 }
 
