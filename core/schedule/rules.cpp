@@ -2,9 +2,10 @@
 // 1. Inline: blocks that compute an element from few others disappear into their readers when that repeats no
 //    costly work.
 // 2. Tile: a reduction (convolution, matrix product, pooling) whose last dimension can be vectors is computed in a
-//    tile of registers, U rows of another dimension by V lanes of the last, inside the loops of the block that uses
-//    it (bias, activation, sum) or of a copy to its result. The reduction runs around the tile, so each element is
-//    summed in the order of the original.
+//    tile of registers, rows of one other dimension by groups of a second one by lanes of the last, inside the loops of
+//    the block that uses it (bias, activation, sum) or of a copy to its result. The reduction runs around the tile, so
+//    each element is summed in the order of the original. A matrix times a vector reads each element once: there the
+//    sums of a long piece stay in the cache instead, and rows of the matrix are read from end to end.
 // 3. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
 //    over its outer ones.
 
@@ -250,46 +251,134 @@ class Scheduler {
         return 1;
     }
 
-    struct TileShape {
-        std::size_t vector_dim = 0;
-        std::ptrdiff_t row_dim = -1;
-        std::int64_t lanes = 1, rows = 1;
+    /// A dimension of a tile and how much of it.
+    struct TilePart {
+        std::ptrdiff_t dim = -1; ///< of the result; -1 for none
+        std::int64_t size = 1;
     };
+    /// Rows share what is loaded along the lanes (a convolution's weights), groups what is loaded for a row (its
+    /// input).
+    struct TileShape {
+        TilePart outer_rows, rows, groups, lanes;
+        [[nodiscard]] const TilePart* part_of(std::size_t d) const {
+            for (const TilePart* part : {&outer_rows, &rows, &groups, &lanes})
+                if (part->dim == static_cast<std::ptrdiff_t>(d) && (part->size > 1 || part == &lanes)) return part;
+            return nullptr;
+        }
+    };
+
+    /// How one load of a reduction moves with the tile's dimensions.
+    struct TileLoad {
+        bool lane = false, row = false, group = false;
+    };
+    struct TileLoads {
+        std::vector<TileLoad> all;
+        std::int64_t vectors = 1;   ///< registers of a row of one group
+        std::int64_t steps = 1;     ///< of the reduction
+        std::int64_t row_bytes = 0; ///< of a vector load
+    };
+    /// Operations a cycle of one step of the reduction over a tile; 0 when it does not fit the registers.
+    /// Source of the machine: two multiply-adds, two loads and four cycles until a sum can be added to are common to
+    /// x86 since 2017 and to large Arm cores; what the second-level cache delivers was measured on Zen 3.
+    double tile_speed(const TileLoads& loads, std::int64_t rows, std::int64_t groups) const {
+        constexpr double kPipes = 2, kLatency = 4, kSecondLevelBytes = 24;
+        const std::int64_t sums = rows * groups * loads.vectors;
+        std::int64_t loaded = 0, kept = 1, streamed = 0;
+        for (const TileLoad& load : loads.all) {
+            const std::int64_t one = (load.lane ? loads.vectors : 1) * (load.group ? groups : 1);
+            loaded += one * (load.row ? rows : 1);
+            if (!load.row) kept += one;
+            if (!load.row && load.lane) streamed += one * loads.row_bytes;
+        }
+        if (sums + kept > target_.vector_registers) return 0;
+        // What all rows share is read again for each tile: from the first level when it stays there.
+        const bool near = streamed * loads.steps <= target_.l1_bytes / 2;
+        const double cycles = std::max({static_cast<double>(sums) / kPipes, static_cast<double>(loaded) / kPipes,
+                                        kLatency, near ? 0 : static_cast<double>(streamed) / kSecondLevelBytes});
+        return static_cast<double>(sums) / cycles;
+    }
+
+    /// The innermost dimension before `end` of more than one element that `fits`; -1 for none.
+    template <class Fits>
+    static std::ptrdiff_t innermost(const std::vector<std::int64_t>& shape, std::ptrdiff_t end, const Fits& fits) {
+        for (std::ptrdiff_t d = end; d-- > 0;)
+            if (shape[static_cast<std::size_t>(d)] > 1 && fits(static_cast<std::size_t>(d))) return d;
+        return -1;
+    }
 
     /// Which dimensions of a reduction make its tile; nullopt when its last one cannot be vectors.
     std::optional<TileShape> tile_shape(const Block& block, const ElementBlock& reduction) const {
         if (reduction.iters.empty()) return std::nullopt;
         TileShape tile;
-        tile.vector_dim = reduction.iters.size() - 1;
-        const VarRef& lane = reduction.iters[tile.vector_dim];
+        const auto last = static_cast<std::ptrdiff_t>(reduction.iters.size()) - 1;
+        tile.lanes.dim = last;
+        const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
+        const auto moves = [&](const Load* load, std::ptrdiff_t d) {
+            return d >= 0 && std::ranges::any_of(load->indices, [&](const Expr& e) {
+                       return uses_var(e, reduction.iters[static_cast<std::size_t>(d)]);
+                   });
+        };
         LoadCollector collector;
         collector.visit(reduction.value);
-        std::vector<const Load*> along;
+        std::vector<const Load*> along, others;
         for (const Load* load : collector.loads) {
             if (load->buffer == reduction.buffer) continue;
-            if (!vector_access(load->indices, lane)) return std::nullopt;
-            if (std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, lane); }))
-                along.push_back(load);
+            if (!vector_access(load->indices, reduction.iters.back())) return std::nullopt;
+            (moves(load, last) ? along : others).push_back(load);
         }
-        const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
-        if (along.empty() || shape[tile.vector_dim] < 2) return std::nullopt;
-        // Rows share what is loaded along the lanes: a dimension those loads do not use.
-        for (std::size_t d = tile.vector_dim; d-- > 0;) {
-            const bool shared = std::ranges::all_of(along, [&](const Load* load) {
-                return std::ranges::none_of(load->indices,
-                                            [&](const Expr& e) { return uses_var(e, reduction.iters[d]); });
-            });
-            if (shared && shape[d] > 1 && tile.row_dim < 0) tile.row_dim = static_cast<std::ptrdiff_t>(d);
-        }
-        const std::int64_t width = target_.lanes(byte_size(reduction.buffer->dtype));
-        const std::int64_t budget = std::max(4, target_.vector_registers - 6);
-        const std::int64_t rows_there = tile.row_dim < 0 ? 1 : shape[static_cast<std::size_t>(tile.row_dim)];
-        const std::int64_t most_vectors = rows_there >= 4 ? 2 : 4;
-        tile.lanes = choose_lanes(shape[tile.vector_dim], width, width * most_vectors);
-        const std::int64_t vectors = (tile.lanes + width - 1) / width;
-        tile.rows = choose_divisor(rows_there, std::max<std::int64_t>(1, budget / vectors));
-        (void)block;
+        if (along.empty() || shape.back() < 2) return std::nullopt;
+        const auto shared_by = [&](const std::vector<const Load*>& loads) {
+            return [&](std::size_t d) {
+                return std::ranges::none_of(
+                    loads, [&](const Load* load) { return moves(load, static_cast<std::ptrdiff_t>(d)); });
+            };
+        };
+        tile.rows.dim = innermost(shape, last, shared_by(along));
+        if (tile.rows.dim >= 0) tile.outer_rows.dim = innermost(shape, tile.rows.dim, shared_by(along));
+        // Where all loads are along the lanes (a depthwise convolution, a pooling) rows are sums to work on at once.
+        if (tile.rows.dim < 0 && others.empty() && last > 0 && shape[static_cast<std::size_t>(last) - 1] > 1)
+            tile.rows.dim = last - 1;
+        if (!others.empty()) tile.groups.dim = innermost(shape, last, shared_by(others));
+        TileLoads loads;
+        for (const BlockIter& iter : block.fields.iters)
+            if (iter.kind == IterKind::Reduce) loads.steps *= extent_of(iter.extent);
+        for (const std::vector<const Load*>* list : {&std::as_const(along), &std::as_const(others)})
+            for (const Load* load : *list)
+                loads.all.push_back({list == &along, moves(load, tile.rows.dim) || moves(load, tile.outer_rows.dim),
+                                     moves(load, tile.groups.dim)});
+        choose_tile(tile, loads, shape, byte_size(reduction.buffer->dtype));
         return tile;
+    }
+
+    /// The fastest tile; among equals the one with fewer groups, then with rows of one dimension, then with more rows.
+    void choose_tile(TileShape& tile, TileLoads& loads, const std::vector<std::int64_t>& shape,
+                     std::int64_t bytes) const {
+        constexpr std::int64_t kMostGroups = 8, kMostOuterRows = 4;
+        constexpr double kWorthMore = 1.05; // our choice: what is further apart is read and written more slowly
+        const auto divisors = [&](const TilePart& part, std::int64_t most) {
+            const std::int64_t extent = part.dim < 0 ? 1 : shape[static_cast<std::size_t>(part.dim)];
+            std::vector<std::int64_t> out;
+            for (std::int64_t n = 1; n <= std::min(extent, most); ++n)
+                if (extent % n == 0) out.push_back(n);
+            return out;
+        };
+        const std::vector<std::int64_t> rows_there = divisors(tile.rows, target_.vector_registers);
+        const std::int64_t width = target_.lanes(static_cast<int>(bytes));
+        tile.lanes.size = choose_lanes(shape.back(), width, width * (rows_there.back() >= 4 ? 2 : 4));
+        loads.vectors = (tile.lanes.size + width - 1) / width;
+        loads.row_bytes = width * bytes;
+        double best = 0;
+        for (const std::int64_t groups : divisors(tile.groups, kMostGroups))
+            for (const std::int64_t outer : divisors(tile.outer_rows, kMostOuterRows))
+                for (const std::int64_t rows : rows_there) {
+                    const double speed = tile_speed(loads, outer * rows, groups);
+                    const bool alike = groups == tile.groups.size && outer == tile.outer_rows.size;
+                    if (speed == 0 || (alike ? speed < best : speed <= best * kWorthMore)) continue;
+                    best = speed;
+                    tile.outer_rows.size = outer;
+                    tile.rows.size = rows;
+                    tile.groups.size = groups;
+                }
     }
 
     /// The block that uses a reduction's result element by element, in a nest of its own; empty when there is none.
@@ -309,35 +398,44 @@ class Scheduler {
         return readers.front()->fields.name;
     }
 
+    /// The block in whose loops a reduction is computed, made when there is none; empty when none can be.
+    std::string user_of(const std::string& name, const ElementBlock& reduction) {
+        const Block* block = find(name);
+        std::string user = is_param(reduction.buffer) ? std::string() : epilogue_of(*block, reduction);
+        if (!user.empty()) return user;
+        return step("cache_write", {name, std::string("stack")}) ? name + "_write" : std::string();
+    }
+
     void tile(const std::string& name) {
         const Block* block = find(name);
         const std::optional<ElementBlock> reduction = element(*block);
         if (!reduction) return;
         const std::optional<TileShape> shape = tile_shape(*block, *reduction);
-        if (!shape || shape->lanes < 2) return;
-        std::string user = is_param(reduction->buffer) ? std::string() : epilogue_of(*block, *reduction);
-        if (user.empty()) {
-            if (!step("cache_write", {name, std::string("stack")})) return;
-            user = name + "_write";
-        }
+        if (!shape || shape->lanes.size < 2) return;
+        if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape); piece > 0)
+            return stream(name, *reduction, piece);
+        const std::string user = user_of(name, *reduction);
+        if (user.empty()) return;
         const std::vector<std::string> loops = loop_names(user);
         if (loops.size() != reduction->iters.size()) return;
 
-        // The user's loops: outer ones, the parts of the split dimensions, then rows and lanes.
+        // The user's loops: outer ones, the parts of the split dimensions, then rows, groups and lanes.
         const auto at = [&user](const std::string& loop) { return user + "." + loop; };
-        std::vector<std::string> outer, inner;
+        std::vector<std::string> outer, rows, groups, lanes;
         for (std::size_t d = 0; d < loops.size(); ++d) {
-            const bool row = static_cast<std::ptrdiff_t>(d) == shape->row_dim && shape->rows > 1;
-            const bool lane = d == shape->vector_dim;
-            if (!row && !lane) {
+            const TilePart* part = shape->part_of(d);
+            if (!part) {
                 outer.push_back(at(loops[d]));
                 continue;
             }
-            const std::int64_t size = row ? shape->rows : shape->lanes;
-            if (!step("split", {at(loops[d]), std::vector<std::int64_t>{-1, size}})) return;
+            if (!step("split", {at(loops[d]), std::vector<std::int64_t>{-1, part->size}})) return;
             outer.push_back(at(loops[d] + "_o"));
-            inner.push_back(at(loops[d] + "_i"));
+            auto& list = part == &shape->lanes ? lanes : part == &shape->groups ? groups : rows;
+            list.push_back(at(loops[d] + "_i"));
         }
+        std::vector<std::string> inner = rows;
+        inner.insert(inner.end(), groups.begin(), groups.end());
+        inner.insert(inner.end(), lanes.begin(), lanes.end());
         std::vector<std::string> order = outer;
         order.insert(order.end(), inner.begin(), inner.end());
         if (order.size() > 1) step("reorder", {order});
@@ -347,6 +445,84 @@ class Scheduler {
         finish_tile(name, *shape);
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         spread_outer(user, outer.size(), work_of(name));
+    }
+
+    /// How much of the last dimension a reduction whose rows are used once (a matrix times a vector) sums up at a time;
+    /// 0 when it is none, or small. Each row of the matrix is then read from one end to the other, as memory likes it,
+    /// and the sums stay in the first-level cache.
+    std::int64_t streamed_piece(const Block& block, const ElementBlock& reduction, const TileShape& shape) const {
+        LoadCollector collector;
+        collector.visit(reduction.value);
+        const Load* matrix = nullptr;
+        for (const Load* load : collector.loads) {
+            if (load->buffer == reduction.buffer) continue;
+            const bool lane =
+                std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, reduction.iters.back()); });
+            if (lane && matrix) return 0;
+            if (lane) matrix = load;
+        }
+        if (!matrix || shape.rows.dim >= 0 || coefficient(matrix->indices.back(), reduction.iters.back()) != 1)
+            return 0;
+        std::int64_t elements = reduction.buffer->static_shape().back();
+        bool reduces = false;
+        for (const BlockIter& iter : block.fields.iters) {
+            if (iter.kind != IterKind::Reduce) continue;
+            if (std::ranges::none_of(matrix->indices, [&](const Expr& e) { return uses_var(e, iter.var); })) return 0;
+            if (uses_var(matrix->indices.back(), iter.var)) return 0;
+            reduces = true;
+            elements *= extent_of(iter.extent);
+        }
+        const std::int64_t bytes = byte_size(reduction.buffer->dtype);
+        if (!reduces || elements * bytes <= target_.l1_bytes) return 0;
+        const std::int64_t extent = reduction.buffer->static_shape().back();
+        const bool shared = target_.cores > 1 && static_cast<double>(elements) >= kParallelWork;
+        const std::int64_t most = std::min(target_.l1_bytes / 4 / bytes, shared ? extent / target_.cores : extent);
+        const std::int64_t width = target_.lanes(static_cast<int>(bytes));
+        const std::int64_t whole = extent % width == 0 ? width * choose_divisor(extent / width, most / width) : 0;
+        const std::int64_t piece = whole > 0 ? whole : choose_divisor(extent, most);
+        return piece >= width * 4 ? piece : 0;
+    }
+
+    void stream(const std::string& name, const ElementBlock& reduction, std::int64_t piece) {
+        constexpr std::int64_t kRows = 4; // our choice: of the matrix, read side by side for one visit of the sums
+        const std::string user = user_of(name, reduction);
+        const std::vector<std::string> loops = loop_names(user);
+        if (user.empty() || loops.size() != reduction.iters.size()) return;
+        const std::string last = user + "." + loops.back();
+        if (!step("split", {last, std::vector<std::int64_t>{-1, piece}})) return;
+        if (!step("compute_at", {name, last + "_o"})) return;
+        done_.insert({name, user, name + "_init"});
+        std::vector<std::string> order;
+        const Block* block = find(name);
+        const Result<BlockPlace> place = find_block(program_, name);
+        std::int64_t steps = 1;
+        for (const For* loop : place->loops())
+            for (const BlockIter& iter : block->fields.iters)
+                if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get()) {
+                    order.push_back(name + "." + loop->var->name);
+                    steps = extent_of(loop->extent);
+                }
+        const std::vector<std::string> all = loop_names(name);
+        const std::string lane = name + "." + all[all.size() - order.size() - 1];
+        const std::int64_t rows = choose_divisor(steps, kRows);
+        const std::int64_t width = target_.lanes(byte_size(reduction.buffer->dtype));
+        const std::int64_t lanes = choose_lanes(piece, width, width * 2);
+        std::string row;
+        if (rows > 1 && step("split", {order.back(), std::vector<std::int64_t>{-1, rows}})) {
+            row = order.back() + "_i";
+            order.back() += "_o";
+        }
+        if (!step("split", {lane, std::vector<std::int64_t>{-1, lanes}})) return;
+        order.push_back(lane + "_o");
+        if (!row.empty()) order.push_back(row);
+        order.push_back(lane + "_i");
+        step("reorder", {order});
+        if (step("decompose_reduction", {name, order.front()}))
+            step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
+        if (!row.empty()) step("unroll", {row});
+        step("vectorize", {lane + "_i"});
+        if (step("split", {last + "_i", std::vector<std::int64_t>{-1, lanes}})) step("vectorize", {last + "_i_i"});
+        spread_outer(user, loops.size(), work_of(name));
     }
 
     /// Inside a tile: the reduction around rows and lanes, the initial value apart.
@@ -359,10 +535,17 @@ class Scheduler {
                 if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get())
                     reduction.push_back(name + "." + loop->var->name);
             }
-        const std::size_t own = (shape.rows > 1 ? 1u : 0u) + 1u;
         const std::vector<std::string> all = loop_names(name);
+        std::vector<const TilePart*> parts; ///< in the order of the dimensions, as the block's loops are
+        for (std::size_t d = 0; d <= static_cast<std::size_t>(shape.lanes.dim); ++d)
+            if (const TilePart* part = shape.part_of(d)) parts.push_back(part);
+        const std::size_t own = parts.size();
         for (std::size_t i = all.size() - reduction.size() - own; i < all.size() - reduction.size(); ++i)
             spatial.push_back(name + "." + all[i]);
+        // What a row loads is used by all groups at once: those stand inside.
+        const auto group = std::ranges::find(parts, &shape.groups) - parts.begin();
+        if (group < std::ssize(spatial))
+            std::rotate(spatial.begin() + group, spatial.begin() + group + 1, spatial.end() - 1);
         std::vector<std::string> order = reduction;
         order.insert(order.end(), spatial.begin(), spatial.end());
         if (reduction.empty()) return;

@@ -170,3 +170,55 @@ TEST_CASE("default traces are legal, deterministic and keep the numbers", "[sche
     REQUIRE(conv.find("parallel(") != std::string::npos);
     REQUIRE(conv.find("vectorize(conv.w)") != std::string::npos);
 }
+
+namespace {
+
+/// A packed convolution of one place a window over `size` by `size` places.
+Program packed_conv(int blocks_in, int blocks_out, int size) {
+    const auto n = [](int value) { return std::to_string(value); };
+    const Result<Program> program = tensor::parse_program(
+        "fn packed(x: f32[" + n(blocks_in) + "," + n(size) + "," + n(size) + ",8], w: f32[" + n(blocks_out) + "," +
+        n(blocks_in) + ",8,8]) -> (y: f32[" + n(blocks_out) + "," + n(size) + "," + n(size) + ",8]) {\n" + "for c in " +
+        n(blocks_out) + " { for h in " + n(size) + " { for q in " + n(size) + " { for o in 8 { for k in " +
+        n(blocks_in) + " { for i in 8 {\nblock conv(vc = c in " + n(blocks_out) + ", vh = h in " + n(size) +
+        ", vq = q in " + n(size) + ", vo = o in 8, reduce vk = k in " + n(blocks_in) +
+        ", reduce vi = i in 8) {\nreads y[vc, vh, vq, vo], x[vk, vh, vq, vi], w[vc, vk, vi, vo] writes y[vc, vh, vq, "
+        "vo]\n"
+        "init { y[vc, vh, vq, vo] = 0.0 }\n"
+        "y[vc, vh, vq, vo] = y[vc, vh, vq, vo] + x[vk, vh, vq, vi] * w[vc, vk, vi, vo] } } } } } } } }");
+    if (!program) FAIL(to_string(program.error()));
+    return *program;
+}
+
+} // namespace
+
+TEST_CASE("tiles fill the registers without overflowing them", "[schedule][rules]") {
+    Target narrow = wide_target();
+    narrow.vector_bits = 256;
+    narrow.vector_registers = 16;
+    const auto trace_of = [&](const Program& program, const Target& target) {
+        const Trace trace = default_trace(program, target);
+        const Result<Replay> done = replay(program, trace);
+        if (!done) FAIL(to_string(done.error()));
+        CHECK(difference(program, done->result()) < 1e-5);
+        return to_string(trace);
+    };
+    // Eight sums in four rows of two groups: two weights and a place of the input beside them.
+    std::string trace = trace_of(packed_conv(2, 4, 8), narrow);
+    CHECK(trace.find("split(conv_write.q, [-1, 4])") != std::string::npos);
+    CHECK(trace.find("split(conv_write.c, [-1, 2])") != std::string::npos);
+    // Rows of two dimensions where one has too few divisors.
+    trace = trace_of(packed_conv(2, 4, 14), narrow);
+    CHECK(trace.find("split(conv_write.h, [-1, 2])") != std::string::npos);
+    CHECK(trace.find("split(conv_write.q, [-1, 2])") != std::string::npos);
+    CHECK(trace.find("split(conv_write.c, [-1, 2])") != std::string::npos);
+    // A prime number of places, all at once.
+    trace = trace_of(packed_conv(2, 4, 13), narrow);
+    CHECK(trace.find("split(conv_write.q, [-1, 13])") != std::string::npos);
+    // Weights that do not stay in the first-level cache are shared by as many rows as there are.
+    trace = trace_of(packed_conv(128, 4, 7), narrow);
+    CHECK(trace.find("split(conv_write.q, [-1, 7])") != std::string::npos);
+    CHECK(trace.find("split(conv_write.c") == std::string::npos);
+    // With 32 registers one group of rows is enough.
+    CHECK(trace_of(packed_conv(2, 4, 28), wide_target()).find("split(conv_write.c") == std::string::npos);
+}
