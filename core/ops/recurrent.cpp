@@ -231,20 +231,33 @@ class Recurrence {
 
     /// sums[g] = gates_x[d, t, b, g] + sum over k of h[d, b, k] * R[d, g, k], for g in [0, gates).
     [[nodiscard]] Stmt products(const Indices& at, const Expr& t, std::int64_t gates) const {
-        const Stmt start = loop(gates_, "g", [&](const Expr& g) {
+        const Stmt start = lanes(gates_, "g", [&](const Expr& g) {
             return Store::make(sums_, {g}, load(gates_x_, {at[0], t, at[1], g}));
         });
         return Seq::make({start, accumulate(at, 0, gates, h_, {at[0], at[1]})});
     }
-    /// sums[g] += sum over k of state[prefix, k] * R[d, g, k], for g in [first, first + count).
+    /// A loop whose iterations touch elements of their own: lanes of vectors.
+    template <class F> static Stmt lanes(std::int64_t extent, const std::string& name, const F& body) {
+        const VarRef var = Var::make(name);
+        return For::make(var, imm(extent), LoopKind::Vectorized, body(Expr(var)));
+    }
+    /// sums[g] += sum over k of state[prefix, k] * R[d, g, k], for g in [first, first + count). Several k at a time, so
+    /// that a sum is fetched once for all of them.
     [[nodiscard]] Stmt accumulate(const Indices& at, std::int64_t first, std::int64_t count, const Buffer& state,
                                   const Indices& prefix) const {
-        return loop(hidden_, "k", [&](const Expr& k) {
-            return loop(count, "g", [&](const Expr& index) {
+        const std::int64_t together = hidden_ % 4 == 0 ? 4 : 1;
+        return loop(hidden_ / together, "k", [&](const Expr& k) {
+            return lanes(count, "g", [&](const Expr& index) {
                 const Expr g = index + first;
-                Indices from = prefix;
-                from.push_back(k);
-                return Store::make(sums_, {g}, load(sums_, {g}) + load(state, from) * load(recurrent_, {at[0], k, g}));
+                Expr more;
+                for (std::int64_t i = 0; i < together; ++i) {
+                    const Expr row = together == 1 ? k : k * together + i;
+                    Indices from = prefix;
+                    from.push_back(row);
+                    const Expr product = load(state, from) * load(recurrent_, {at[0], row, g});
+                    more = more ? more + product : product;
+                }
+                return Store::make(sums_, {g}, load(sums_, {g}) + more);
             });
         });
     }
@@ -279,7 +292,7 @@ class Recurrence {
     }
 
     [[nodiscard]] Stmt rnn_step(std::int64_t d, const Indices& at, const Expr& t) const {
-        return Seq::make({products(at, t, gates_), loop(hidden_, "j", [&](const Expr& j) {
+        return Seq::make({products(at, t, gates_), lanes(hidden_, "j", [&](const Expr& j) {
                               return emit(at, t, j, activated(d, 0, clipped(gate(0, j))));
                           })});
     }
@@ -288,7 +301,7 @@ class Recurrence {
     [[nodiscard]] Stmt gru_step(std::int64_t d, const Indices& at, const Expr& t) const {
         const auto h = [&](const Expr& j) { return load(h_, {at[0], at[1], j}); };
         std::vector<Stmt> body{products(at, t, 2 * hidden_)};
-        body.push_back(loop(hidden_, "j", [&](const Expr& j) {
+        body.push_back(lanes(hidden_, "j", [&](const Expr& j) {
             return Seq::make({Store::make(sums_, {j}, activated(d, 0, clipped(gate(0, j)))),
                               Store::make(sums_, {j + hidden_}, activated(d, 0, clipped(gate(1, j)))),
                               Store::make(reset_, {j}, late_bias_ ? late_bias(d, j) : gate(1, j) * h(j))});
@@ -296,18 +309,18 @@ class Recurrence {
         if (late_bias_) {
             // reset = R h + bias first, then the reset gate's multiple of it joins the sum.
             body.push_back(loop(hidden_, "k", [&](const Expr& k) {
-                return loop(hidden_, "j", [&](const Expr& j) {
+                return lanes(hidden_, "j", [&](const Expr& j) {
                     return Store::make(reset_, {j},
                                        load(reset_, {j}) + h(k) * load(recurrent_, {at[0], k, j + 2 * hidden_}));
                 });
             }));
-            body.push_back(loop(hidden_, "j", [&](const Expr& j) {
+            body.push_back(lanes(hidden_, "j", [&](const Expr& j) {
                 return Store::make(sums_, {j + 2 * hidden_}, gate(2, j) + gate(1, j) * load(reset_, {j}));
             }));
         } else {
             body.push_back(accumulate(at, 2 * hidden_, hidden_, reset_, {}));
         }
-        body.push_back(loop(hidden_, "j", [&](const Expr& j) {
+        body.push_back(lanes(hidden_, "j", [&](const Expr& j) {
             const Expr z = gate(0, j);
             return emit(at, t, j, (one() - z) * activated(d, 1, clipped(gate(2, j))) + z * h(j));
         }));
@@ -325,7 +338,7 @@ class Recurrence {
         };
         const auto with = [](const Expr& sum, const Expr& more) { return more ? sum + more : sum; };
         return Seq::make(
-            {products(at, t, gates_), loop(hidden_, "j", [&](const Expr& j) {
+            {products(at, t, gates_), lanes(hidden_, "j", [&](const Expr& j) {
                  const Indices here{at[0], at[1], j};
                  const Expr cell = load(c_, here);
                  const VarRef i = Var::make("i", dtype_), f = Var::make("f", dtype_), c = Var::make("c", dtype_),
