@@ -162,10 +162,9 @@ class TouchCollector final : public Visitor {
         for (std::size_t d = 0; d < box.min.size(); ++d) {
             if (as_int(box.extent[d]) == 1) continue;
             const VarRef var = Var::make("at" + std::to_string(d));
-            const Expr extent = substitute(box.extent[d], map_);
             touch.indices[d] = touch.indices[d] + Expr(var);
-            touch.within.push_back({var, extent});
-            if (!as_int(extent)) touch.conditions.push_back(lt(var, extent));
+            touch.box_loops.push_back(For::make(var, substitute(box.extent[d], map_), LoopKind::Serial, Seq::make({})));
+            touch.loops.push_back(as<For>(touch.box_loops.back()));
         }
     }
 
@@ -229,11 +228,6 @@ TouchPair::TouchPair(const Touch& first, const Touch& second, const Bounds& outs
         for (const For* loop : touches_[side]->loops) {
             const auto extent = as_int(loop->extent);
             columns_[side][loop->var.get()] = set_.add_var(0, extent ? *extent - 1 : kUnbounded);
-        }
-    for (const Side side : {First, Second})
-        for (const Touch::Within& within : touches_[side]->within) {
-            const auto extent = as_int(within.extent);
-            columns_[side][within.var.get()] = set_.add_var(0, extent ? *extent - 1 : kUnbounded);
         }
     for (const Side side : {First, Second}) {
         for (const For* loop : touches_[side]->loops)

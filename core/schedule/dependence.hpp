@@ -25,13 +25,8 @@ struct Touch {
     const tensor::Store* update = nullptr; ///< the store `x[s] = x[s] + e` it belongs to (any commutative operator)
     bool in_init = false;
     int position = 0; ///< in the order of the text
-    /// What an extern call touches is any element of a box: a variable a dimension, from 0 to below its extent, that
-    /// `indices` uses.
-    struct Within {
-        tensor::VarRef var;
-        tensor::Expr extent;
-    };
-    std::vector<Within> within = {};
+    /// What an extern call touches is any element of a box: the last of `loops` run through it, and are kept here.
+    std::vector<tensor::Stmt> box_loops = {};
 };
 /// In the order of the text, without buffers allocated inside.
 [[nodiscard]] std::vector<Touch> touches_of(const tensor::Stmt& stmt);

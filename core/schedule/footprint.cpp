@@ -173,6 +173,7 @@ void split_conditions(const Expr& condition, const Slots& slots, Access& out) {
 
 struct BlockAccesses::State {
     Program keep;
+    std::vector<Touch> touches;    ///< which own the loops through boxes
     std::vector<const For*> chain; ///< around the block
     std::vector<Loop> loops;       ///< by slot; those of the chain come first
     Slots slots;
@@ -252,7 +253,8 @@ Result<BlockAccesses> BlockAccesses::of(const Program& program, const std::strin
     state->chain = place.loops();
     for (const For* loop : state->chain) ORRERY_CHECK_OK(state->add_loop(loop));
     const std::vector<const Block*> inside = blocks_of(place.path.back());
-    for (const Touch& touch : all_touches_of(program->body))
+    state->touches = all_touches_of(program->body);
+    for (const Touch& touch : state->touches)
         if (std::ranges::find(inside, touch.block) != inside.end()) ORRERY_CHECK_OK(state->add_touch(touch));
     return BlockAccesses(std::move(state));
 }
@@ -591,6 +593,13 @@ class Lives final : public Visitor {
     void visit_node(const Load& node) override {
         use(node.buffer, now_, false);
         Visitor::visit_node(node);
+    }
+    void visit_node(const ExternCall& node) override {
+        for (const ExternCall::Operand& operand : node.operands) {
+            if (operand.reads()) use(operand.region.buffer, &node, false);
+            if (operand.writes()) use(operand.region.buffer, &node, true);
+        }
+        from(node, [&] { Visitor::visit_node(node); });
     }
     void visit_node(const For& node) override {
         from(node, [&] { visit(node.extent); });

@@ -60,14 +60,14 @@ std::vector<std::optional<Need>> ranges_of(const Touch& touch, const Bounds& out
     Bounds inner, all = outside;
     for (const For* loop : touch.loops)
         if (const auto extent = as_int(loop->extent)) inner[loop->var] = all[loop->var] = {0, *extent - 1};
-    bool known = true;
-    for (const Touch::Within& within : touch.within) {
-        const auto extent = as_int(within.extent);
-        known = known && extent.has_value();
-        if (extent) inner[within.var] = all[within.var] = {0, *extent - 1};
-    }
+    // Nothing is known of an index that runs with a loop of unknown length.
+    const auto unknown = [&](const Expr& index) {
+        return std::ranges::any_of(
+            touch.loops, [&](const For* loop) { return !as_int(loop->extent) && uses_var(index, loop->var); });
+    };
     std::vector<std::optional<Need>> out;
-    for (const Expr& index : touch.indices) out.push_back(known ? range_of(simplify(index, all), inner) : std::nullopt);
+    for (const Expr& index : touch.indices)
+        out.push_back(unknown(index) ? std::nullopt : range_of(simplify(index, all), inner));
     return out;
 }
 
@@ -145,7 +145,7 @@ bool writes_box(const BlockPlace& writer, std::size_t from, const Buffer& buffer
     std::optional<std::vector<Expr>> indices;
     for (const Touch& touch : touches_of(writer.block->fields.body)) {
         if (touch.buffer != buffer || !touch.is_write) continue;
-        if (indices || !touch.conditions.empty() || !touch.loops.empty() || !touch.within.empty()) return false;
+        if (indices || !touch.conditions.empty() || !touch.loops.empty()) return false;
         indices.emplace();
         for (const Expr& index : touch.indices) indices->push_back(simplify(substitute(index, bindings), all));
     }

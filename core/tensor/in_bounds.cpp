@@ -66,6 +66,23 @@ class Prover final : public Visitor {
         if (work_ > static_cast<double>(kMaxTypedWork))
             refuse(Code::LimitExceeded, "this is done more than 10^12 times", "make the extents smaller");
     }
+    /// The function keeps to its boxes; those lie inside, as their first and their last element do.
+    void visit_node(const ExternCall& node) override {
+        Visitor::visit_node(node);
+        for (const ExternCall::Operand& operand : node.operands) {
+            std::vector<Expr> last;
+            for (std::size_t d = 0; d < operand.region.min.size(); ++d) {
+                const Ends count = ends_of(operand.region.extent[d]);
+                if (!count.least || *count.least < 1)
+                    return refuse(Code::BadShape, "a box given to " + node.symbol + " may be empty",
+                                  "give it an extent of at least 1");
+                last.push_back(operand.region.min[d] + operand.region.extent[d] - 1);
+            }
+            if (operand.number != nullptr) continue;
+            check_access(operand.region.buffer, operand.region.min);
+            check_access(operand.region.buffer, last);
+        }
+    }
     void visit_node(const For& node) override {
         const auto extent = as_int(node.extent);
         if (!extent) return refuse(Code::BadShape, "a loop's extent is no number", "write a number");

@@ -127,11 +127,24 @@ class Enumeration {
             for (const Expr& arg : n->args) loads(arg);
         }
     }
+    void box(const Region& region, std::size_t d, std::vector<Expr> at) {
+        if (d == region.min.size()) return note(region.buffer, at);
+        for (std::int64_t i = 0; i < value(region.extent[d]); ++i) {
+            std::vector<Expr> next = at;
+            next.push_back(region.min[d] + i);
+            box(region, d + 1, next);
+        }
+    }
     void run(const Stmt& s) {
         if (const auto* n = as<Store>(s)) {
             for (const Expr& index : n->indices) loads(index);
             loads(n->value);
             note(n->buffer, n->indices);
+        } else if (const auto* n = as<ExternCall>(s)) {
+            for (const ExternCall::Operand& operand : n->operands) {
+                if (operand.reads()) box(operand.region, 0, {});
+                if (operand.writes()) box(operand.region, 0, {});
+            }
         } else if (const auto* n = as<For>(s)) {
             loop(*n);
         } else if (const auto* n = as<If>(s)) {

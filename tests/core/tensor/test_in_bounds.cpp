@@ -54,6 +54,17 @@ TEST_CASE("accesses that ranges and conditions keep inside are proven", "[tensor
     check_proven("for i in 8 { y[i] = x[select(i < 4, i + 4, i - 4)] }");
 }
 
+TEST_CASE("boxes given to extern functions lie inside their buffers", "[tensor][bounds][extern]") {
+    check_proven(
+        "for i in 4 { call_extern(\"f\", access_ptr(y[i * 2 +: 2], \"w\"), access_ptr(x[0 +: i + 1], \"r\"), 3) }");
+    check_proven("call_extern(\"f\", access_ptr(y, \"rw\"))");
+    check_refused("for i in 5 { call_extern(\"f\", access_ptr(y[i * 2 +: 2], \"w\")) }");
+    check_refused("for i in 4 { call_extern(\"f\", access_ptr(x[i - 1 +: 2], \"r\")) }");
+    check_refused("for i in 4 { call_extern(\"f\", access_ptr(x[0 +: i], \"r\")) }");
+    check_refused("call_extern(\"f\", access_ptr(x[0 +: n[0]], \"r\"))");
+    check_refused("call_extern(\"f\", access_ptr(x[n[0]], \"r\"))");
+}
+
 TEST_CASE("accesses that may leave their buffers are refused", "[tensor][bounds]") {
     check_refused("for i in 9 { y[i] = 1.0 }");
     check_refused("for i in 8 { y[i] = x[i + 1] }");
