@@ -315,9 +315,9 @@ void add_use(TableRow& row, const Study* study, const Focus& focus, const tensor
 }
 
 void add_buffers(AccessViewData& data, const Shown& shown, const Study* study, const Focus& focus) {
-    data.buffers.columns = {{"Buffer", Align::Left, 9},         {"Scope", Align::Left, 8},
-                            {"Type", Align::Left, 16},          {"Size", Align::Right, 7, "bytes"},
-                            {"In use (lines)", Align::Left, 0}, {"Iteration", Align::Right, 8, "bytes"}};
+    data.buffers.columns = {{"Buffer", Align::Left, 8}, {"Scope", Align::Left, 7},
+                            {"Type", Align::Left, 12},  {"Size", Align::Right, 7, "bytes"},
+                            {"In use", Align::Left, 0}, {"Iteration", Align::Right, 8, "bytes"}};
     data.buffers.empty_reason = "This program has no buffers.";
     const auto lines = static_cast<float>(std::max<std::size_t>(1, shown.printed.lines.size()));
     for (const schedule::BufferLife& life : schedule::lifetimes(shown.program)) {
