@@ -406,7 +406,56 @@ class Scheduler {
         return step("cache_write", {name, std::string("stack")}) ? name + "_write" : std::string();
     }
 
+    /// A reduction that runs along the last dimension of what moves with its lanes (a product with a transposed matrix)
+    /// has no vectors: a copy in which the lanes are last, where enough of the work uses it again.
+    void pack(const std::string& name) {
+        constexpr double kWorthCopy = 8; // our choice: uses of an element for one that is copied
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = element(*block);
+        if (!reduction || reduction->iters.empty()) return;
+        const VarRef& lane = reduction->iters.back();
+        LoadCollector collector;
+        collector.visit(reduction->value);
+        for (const Load* load : collector.loads) {
+            if (load->buffer == reduction->buffer || vector_access(load->indices, lane)) continue;
+            std::string from, to, lane_axis;
+            double uses = 1;
+            std::size_t axes = 0, lane_at = 0;
+            for (const BlockIter& iter : block->fields.iters) {
+                const bool moves =
+                    std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
+                if (!moves) {
+                    uses *= static_cast<double>(extent_of(iter.extent));
+                    continue;
+                }
+                const std::string axis = "a" + std::to_string(axes);
+                from += (axes ? ", " : "") + axis;
+                if (iter.var.get() == lane.get()) {
+                    lane_axis = axis;
+                    lane_at = axes;
+                } else {
+                    to += axis + ", ";
+                }
+                ++axes;
+            }
+            if (lane_axis.empty() || uses < kWorthCopy) return;
+            const std::vector<std::string> before = block_names();
+            if (!step("reindex", {name, load->buffer->name})) return;
+            for (const std::string& made : block_names()) {
+                if (std::ranges::find(before, made) != before.end()) continue;
+                if (!step("transform_layout", {made, from + " -> " + to + lane_axis})) return;
+                std::vector<std::string> order;
+                for (const std::string& loop : loop_names(made)) order.push_back(made + "." + loop);
+                if (order.size() != axes) return;
+                std::rotate(order.begin() + static_cast<std::ptrdiff_t>(lane_at),
+                            order.begin() + static_cast<std::ptrdiff_t>(lane_at) + 1, order.end());
+                step("reorder", {order});
+            }
+            return pack(name);
+        }
+    }
     void tile(const std::string& name) {
+        pack(name);
         const Block* block = find(name);
         const std::optional<ElementBlock> reduction = element(*block);
         if (!reduction) return;
@@ -414,6 +463,14 @@ class Scheduler {
         if (!shape || shape->lanes.size < 2) return;
         if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape); piece > 0)
             return stream(name, *reduction, piece);
+        const Panel panel = panel_of(*block, *reduction, *shape);
+        std::string copy;
+        if (panel.buffer) {
+            const std::vector<std::string> before = block_names();
+            if (step("cache_read", {name, panel.buffer->name, std::string("global")}))
+                for (const std::string& made : block_names())
+                    if (std::ranges::find(before, made) == before.end()) copy = made;
+        }
         const std::string user = user_of(name, *reduction);
         if (user.empty()) return;
         const std::vector<std::string> loops = loop_names(user);
@@ -421,18 +478,21 @@ class Scheduler {
 
         // The user's loops: outer ones, the parts of the split dimensions, then rows, groups and lanes.
         const auto at = [&user](const std::string& loop) { return user + "." + loop; };
-        std::vector<std::string> outer, rows, groups, lanes;
+        std::vector<std::string> outer, after_panel, rows, groups, lanes;
         for (std::size_t d = 0; d < loops.size(); ++d) {
             const TilePart* part = shape->part_of(d);
+            auto& around = copy.empty() || panel.moves_with[d] ? outer : after_panel;
             if (!part) {
-                outer.push_back(at(loops[d]));
+                around.push_back(at(loops[d]));
                 continue;
             }
             if (!step("split", {at(loops[d]), std::vector<std::int64_t>{-1, part->size}})) return;
-            outer.push_back(at(loops[d] + "_o"));
+            around.push_back(at(loops[d] + "_o"));
             auto& list = part == &shape->lanes ? lanes : part == &shape->groups ? groups : rows;
             list.push_back(at(loops[d] + "_i"));
         }
+        const std::size_t panels = outer.size();
+        outer.insert(outer.end(), after_panel.begin(), after_panel.end());
         std::vector<std::string> inner = rows;
         inner.insert(inner.end(), groups.begin(), groups.end());
         inner.insert(inner.end(), lanes.begin(), lanes.end());
@@ -444,7 +504,47 @@ class Scheduler {
         step("set_scope", {name, std::string("registers")});
         finish_tile(name, *shape);
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
-        spread_outer(user, outer.size(), work_of(name));
+        const double work = work_of(name);
+        if (copy.empty()) return spread_outer(user, outer.size(), work);
+        if (step("compute_at", {copy, outer[panels - 1]})) {
+            done_.insert(copy);
+            step("vectorize", {copy + "." + loop_names(copy).back()});
+            spread_outer(user, panels, work);
+        }
+    }
+
+    /// What a product reads along its lanes, row after row of a wider matrix: those of one tile lie far apart, in few
+    /// sets of the caches. A copy in which they lie side by side serves all tiles beside it.
+    struct Panel {
+        Buffer buffer;                ///< null when no copy is worth it
+        std::vector<bool> moves_with; ///< the result's dimensions
+    };
+    Panel panel_of(const Block& block, const ElementBlock& reduction, const TileShape& shape) const {
+        constexpr std::int64_t kWorthCopy = 8; // our choice: uses of an element for one that is copied
+        const VarRef& lane = reduction.iters.back();
+        LoadCollector collector;
+        collector.visit(reduction.value);
+        const Load* found = nullptr;
+        for (const Load* load : collector.loads) {
+            if (load->buffer == reduction.buffer) continue;
+            const bool along = std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, lane); });
+            if (along && found) return {};
+            if (along) found = load;
+        }
+        if (!found || found->indices.back().get() != lane.get() || shape.rows.size < 2) return {};
+        if (found->buffer->static_shape().back() < 2 * shape.lanes.size) return {};
+        std::int64_t uses = 1, bytes = shape.lanes.size * byte_size(found->dtype);
+        Panel out{found->buffer, {}};
+        for (const BlockIter& iter : block.fields.iters) {
+            const bool moves =
+                std::ranges::any_of(found->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
+            if (iter.kind == IterKind::Spatial && !moves) uses *= extent_of(iter.extent);
+            if (iter.kind == IterKind::Reduce && moves) bytes *= extent_of(iter.extent);
+        }
+        for (const VarRef& iter : reduction.iters)
+            out.moves_with.push_back(
+                std::ranges::any_of(found->indices, [&](const Expr& e) { return uses_var(e, iter); }));
+        return uses >= kWorthCopy * shape.rows.size && bytes <= target_.l2_bytes / 2 ? out : Panel{};
     }
 
     /// How much of the last dimension a reduction whose rows are used once (a matrix times a vector) sums up at a time;
@@ -592,6 +692,8 @@ class Scheduler {
         std::size_t outer = loops.size();
         if (reduces(*block)) {
             outer = spatial_prefix(*block);
+        } else if (turn(name, *block)) {
+            outer = loops.size();
         } else {
             vectorize_last(name, *block);
             outer = loop_names(name).size() - 1;
@@ -618,6 +720,41 @@ class Scheduler {
         const Result<BlockPlace> place = find_block(program_, name);
         const std::vector<const For*> loops = place->loops();
         return !loops.empty() && blocks_of(loops.front()->body).size() == 1;
+    }
+    /// A block that reads along another dimension than it writes (a transpose): in squares of both, so that what is
+    /// fetched for one line of the result is still there for the next. False when it is none, or small.
+    bool turn(const std::string& name, const Block& block) {
+        constexpr std::int64_t kSide = 16; // our choice: a cache line of four-byte elements
+        const std::optional<ElementBlock> store = element(block);
+        const std::vector<std::string> loops = loop_names(name);
+        if (!store || store->iters.size() < 2 || loops.size() != store->iters.size()) return false;
+        const std::vector<std::int64_t> shape = store->buffer->static_shape();
+        if (store->buffer->static_size() * byte_size(store->buffer->dtype) <= target_.l1_bytes) return false;
+        LoadCollector collector;
+        collector.visit(store->value);
+        std::ptrdiff_t along = -1;
+        for (const Load* load : collector.loads)
+            if (!vector_access(load->indices, store->iters.back()))
+                for (std::size_t d = 0; d + 1 < store->iters.size(); ++d)
+                    if (coefficient(load->indices.back(), store->iters[d]) == 1) along = static_cast<std::ptrdiff_t>(d);
+        if (along < 0 || shape[static_cast<std::size_t>(along)] < kSide || shape.back() < kSide) return false;
+        std::vector<std::string> order, inner;
+        for (std::size_t d = 0; d < loops.size(); ++d) {
+            const std::string loop = name + "." + loops[d];
+            const bool side = static_cast<std::ptrdiff_t>(d) == along || d + 1 == loops.size();
+            const std::int64_t size = side ? choose_divisor(shape[d], kSide) : 1;
+            if (size == 1) {
+                order.push_back(loop);
+                continue;
+            }
+            if (!step("split", {loop, std::vector<std::int64_t>{-1, size}})) return false;
+            order.push_back(loop + "_o");
+            inner.push_back(loop + "_i");
+        }
+        order.insert(order.end(), inner.begin(), inner.end());
+        step("reorder", {order});
+        if (!inner.empty()) step("unroll", {inner.back()});
+        return true;
     }
     void vectorize_last(const std::string& name, const Block& block) {
         const std::optional<ElementBlock> store = element(block);

@@ -222,3 +222,50 @@ TEST_CASE("tiles fill the registers without overflowing them", "[schedule][rules
     // With 32 registers one group of rows is enough.
     CHECK(trace_of(packed_conv(2, 4, 28), wide_target()).find("split(conv_write.c") == std::string::npos);
 }
+
+TEST_CASE("what lies badly in memory is copied or walked in squares", "[schedule][rules]") {
+    Target narrow = wide_target();
+    narrow.vector_bits = 256;
+    narrow.vector_registers = 16;
+    const auto trace_of = [&](const char* text) {
+        const Result<Program> program = tensor::parse_program(text);
+        if (!program) FAIL(to_string(program.error()));
+        const Trace trace = default_trace(*program, narrow);
+        const Result<Replay> done = replay(*program, trace);
+        if (!done) FAIL(to_string(done.error()));
+        const Result<void> sound = tensor::verify(done->result());
+        if (!sound) FAIL(to_string(sound.error()));
+        CHECK(difference(*program, done->result()) < 1e-4);
+        return to_string(trace);
+    };
+    // Tiles of a product read panels of a matrix that is wider: each panel is copied once.
+    std::string trace = trace_of("fn wide(a: f32[64,32], b: f32[32,128]) -> (c: f32[64,128]) {\n"
+                                 "for m in 64 { for n in 128 { for k in 32 {\n"
+                                 "block mm(vm = m in 64, vn = n in 128, reduce vk = k in 32) {\n"
+                                 "reads c[vm, vn], a[vm, vk], b[vk, vn] writes c[vm, vn]\n"
+                                 "init { c[vm, vn] = 0.0 } c[vm, vn] = c[vm, vn] + a[vm, vk] * b[vk, vn] } } } } }");
+    CHECK(trace.find("cache_read(mm, b, global)") != std::string::npos);
+    CHECK(trace.find("compute_at(b_read, mm_write.n_o)") != std::string::npos);
+    CHECK(trace.find("parallel(mm_write.n_o)") != std::string::npos);
+    // A transposed matrix is turned first.
+    trace = trace_of("fn turned(a: f32[64,32], b: f32[128,32]) -> (c: f32[64,128]) {\n"
+                     "for m in 64 { for n in 128 { for k in 32 {\n"
+                     "block mm(vm = m in 64, vn = n in 128, reduce vk = k in 32) {\n"
+                     "reads c[vm, vn], a[vm, vk], b[vn, vk] writes c[vm, vn]\n"
+                     "init { c[vm, vn] = 0.0 } c[vm, vn] = c[vm, vn] + a[vm, vk] * b[vn, vk] } } } } }");
+    CHECK(trace.find("reindex(mm, b)") != std::string::npos);
+    CHECK(trace.find("set_scope(mm, registers)") != std::string::npos);
+    // A matrix times a vector reads rows from end to end.
+    trace = trace_of("fn vector(a: f32[1,128], b: f32[128,512]) -> (c: f32[1,512]) {\n"
+                     "for m in 1 { for n in 512 { for k in 128 {\n"
+                     "block mv(vm = m in 1, vn = n in 512, reduce vk = k in 128) {\n"
+                     "reads c[vm, vn], a[vm, vk], b[vk, vn] writes c[vm, vn]\n"
+                     "init { c[vm, vn] = 0.0 } c[vm, vn] = c[vm, vn] + a[vm, vk] * b[vk, vn] } } } } }");
+    CHECK(trace.find("split(mv_write.n, [-1, 256])") != std::string::npos);
+    CHECK(trace.find("unroll(mv.k_i)") != std::string::npos);
+    // A transpose.
+    trace = trace_of("fn turn(a: f32[128,96]) -> (c: f32[96,128]) { for i in 96 { for j in 128 {\n"
+                     "block t(vi = i in 96, vj = j in 128) { reads a[vj, vi] writes c[vi, vj]\n"
+                     "c[vi, vj] = a[vj, vi] } } } }");
+    CHECK(trace.find("reorder([t.i_o, t.j_o, t.i_i, t.j_i])") != std::string::npos);
+}
