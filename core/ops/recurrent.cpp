@@ -186,17 +186,18 @@ class Recurrence {
     [[nodiscard]] Expr zero() const { return constant(dtype_, 0); }
     [[nodiscard]] Expr one() const { return constant(dtype_, 1); }
 
-    /// `gates_x`[d, t, b, g]: what the input and the biases contribute; `recurrent`[d, k, g]: R transposed, so that the
-    /// innermost loop of a step runs along memory.
+    /// `gates_x`[d, t, b, g]: what the input and the biases contribute; `recurrent`[d, k, g]: R transposed, as W is, so
+    /// that the innermost loops run along memory.
     void input_stages() {
-        const Buffer &x = request_.in(kX), &w = request_.in(kW), &r = request_.in(kR);
+        const Buffer& x = request_.in(kX);
+        const Buffer weights = transposed("_weights", request_.in(kW), input_);
         const Shape shape{directions_, time_, batch_, gates_};
         const Names axes{"d", "t", "b", "g"};
         const std::string name(request_.name);
         gates_x_ = reduce_stage(request_.builder, {name + "_input", dtype_, shape, axes},
                                 {.combiner = Combiner::Sum, .extents = {input_}, .names = {"k"}},
                                 [&](const Indices& i, const Indices& k) {
-                                    return load(x, {i[1], i[2], k[0]}) * load(w, {i[0], i[3], k[0]});
+                                    return load(x, {i[1], i[2], k[0]}) * load(weights, {i[0], k[0], i[3]});
                                 });
         if (request_.has(kBias)) {
             const Buffer product = gates_x_;
@@ -206,11 +207,16 @@ class Recurrence {
                 return load(product, i) + load(request_.in(kBias), {i[0], i[3]}) + added;
             });
         }
-        recurrent_ = compute_stage(request_.builder,
-                                   {name + "_recurrent", dtype_, {directions_, hidden_, gates_}, {"d", "k", "g"}},
-                                   [&](const Indices& i) {
-                                       return load(r, {i[0], i[2], i[1]});
-                                   });
+        recurrent_ = transposed("_recurrent", request_.in(kR), hidden_);
+    }
+    /// [d, k, g] of weights [d, g, k].
+    [[nodiscard]] Buffer transposed(const char* suffix, const Buffer& weights, std::int64_t inputs) {
+        return compute_stage(
+            request_.builder,
+            {std::string(request_.name) + suffix, dtype_, {directions_, inputs, gates_}, {"d", "k", "g"}},
+            [&](const Indices& i) {
+                return load(weights, {i[0], i[2], i[1]});
+            });
     }
 
     [[nodiscard]] Stmt initial(const Buffer& state, std::size_t operand) const {

@@ -188,8 +188,28 @@ class Scheduler {
             // In a reduction the work is repeated for every output that reads the element.
             if (!cheap || cost.loads > 2 || cost.divisions > 0) return false;
             if (cost.operations > 0 && repeats(*reader, *consumer, producer.buffer)) return false;
+            if (packs(producer, *consumer)) return false;
         }
         return !readers.empty();
+    }
+    /// True when a copy brings into a row what the reduction's lanes would otherwise have to gather.
+    static bool packs(const ElementBlock& producer, const ElementBlock& consumer) {
+        if (consumer.iters.empty()) return false;
+        const VarRef& lane = consumer.iters.back();
+        LoadCollector read, copied;
+        read.visit(consumer.value);
+        copied.visit(producer.value);
+        for (const Load* load : read.loads) {
+            if (load->buffer != producer.buffer || !vector_access(load->indices, lane)) continue;
+            VarMap at;
+            for (std::size_t d = 0; d < producer.iters.size(); ++d) at[producer.iters[d]] = load->indices[d];
+            for (const Load* from : copied.loads) {
+                std::vector<Expr> indices;
+                for (const Expr& index : from->indices) indices.push_back(substitute(index, at));
+                if (!vector_access(indices, lane)) return true;
+            }
+        }
+        return false;
     }
     static int times_read(const ElementBlock& consumer, const Buffer& buffer) {
         LoadCollector collector;
@@ -365,6 +385,11 @@ class Scheduler {
         const std::vector<std::int64_t> rows_there = divisors(tile.rows, target_.vector_registers);
         const std::int64_t width = target_.lanes(static_cast<int>(bytes));
         tile.lanes.size = choose_lanes(shape.back(), width, width * (rows_there.back() >= 4 ? 2 : 4));
+        // Lanes that do not divide their dimension need masks. Where a tile would share nothing, a whole row in the
+        // first-level cache does without them, but for its end.
+        const bool shares = !std::ranges::all_of(loads.all, &TileLoad::lane);
+        if (shape.back() % tile.lanes.size != 0 && !shares && shape.back() * bytes <= target_.l1_bytes / 4)
+            return void(tile.lanes.size = shape.back());
         loads.vectors = (tile.lanes.size + width - 1) / width;
         loads.row_bytes = width * bytes;
         double best = 0;
