@@ -526,7 +526,9 @@ class Scheduler {
         if (order.size() > 1) step("reorder", {order});
         if (!step("compute_at", {name, outer.back()})) return;
         done_.insert({name, user, name + "_init"});
-        step("set_scope", {name, std::string("registers")});
+        const std::int64_t width = target_.lanes(byte_size(reduction->buffer->dtype));
+        const bool in_registers = shape->lanes.size <= width * target_.vector_registers;
+        step("set_scope", {name, std::string(in_registers ? "registers" : "stack")});
         finish_tile(name, *shape);
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         const double work = work_of(name);
@@ -793,7 +795,7 @@ class Scheduler {
         const std::int64_t lanes = choose_lanes(extent, width, width * 4);
         if (lanes < 2) return;
         const std::string last = name + "." + loop_names(name).back();
-        if (lanes == extent) {
+        if (extent % lanes != 0 || lanes == extent) { // whole vectors and an end, rather than masks throughout
             step("vectorize", {last});
         } else if (step("split", {last, std::vector<std::int64_t>{-1, lanes}})) {
             step("vectorize", {last + "_i"});

@@ -269,3 +269,42 @@ TEST_CASE("what lies badly in memory is copied or walked in squares", "[schedule
                      "c[vi, vj] = a[vj, vi] } } } }");
     CHECK(trace.find("reorder([t.i_o, t.j_o, t.i_i, t.j_i])") != std::string::npos);
 }
+
+TEST_CASE("rows that vectors do not divide have an end of their own, not masks", "[schedule][rules]") {
+    const Result<Program> window = tensor::parse_program(R"(
+fn window(x: f32[8,109]) -> (y: f32[4,109]) {
+for c in 4 { for w in 109 { for k in 5 {
+block sums(vc = c in 4, vw = w in 109, reduce vk = k in 5) {
+reads y[vc, vw], x[vc + vk, vw] writes y[vc, vw]
+init { y[vc, vw] = 0.0 }
+y[vc, vw] = y[vc, vw] + x[vc + vk, vw] * x[vc + vk, vw] } } } } })");
+    if (!window) FAIL(to_string(window.error()));
+    const Result<Replay> done = replay(*window, default_trace(*window, wide_target()));
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*window, done->result()) < 1e-5);
+    const std::string text = tensor::to_string(done->result());
+    CHECK(text.find("vectorized") != std::string::npos);
+    CHECK(text.find("where") == std::string::npos);
+}
+
+TEST_CASE("a copy that turns a matrix for a reduction's lanes is kept", "[schedule][rules]") {
+    const Result<Program> product = tensor::parse_program(R"(
+fn product(x: f32[8,16], w: f32[32,16]) -> (y: f32[8,32]) {
+alloc t: f32[16,32] scope global
+for a in 16 { for b in 32 {
+block turn(va = a in 16, vb = b in 32) {
+reads w[vb, va] writes t[va, vb]
+t[va, vb] = w[vb, va] } } }
+for i in 8 { for j in 32 { for k in 16 {
+block dot(vi = i in 8, vj = j in 32, reduce vk = k in 16) {
+reads y[vi, vj], x[vi, vk], t[vk, vj] writes y[vi, vj]
+init { y[vi, vj] = 0.0 }
+y[vi, vj] = y[vi, vj] + x[vi, vk] * t[vk, vj] } } } } })");
+    if (!product) FAIL(to_string(product.error()));
+    const Trace trace = default_trace(*product, wide_target());
+    CHECK(to_string(trace).find("compute_inline") == std::string::npos);
+    CHECK(to_string(trace).find("vectorize(dot.") != std::string::npos);
+    const Result<Replay> done = replay(*product, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*product, done->result()) < 1e-5);
+}
