@@ -203,8 +203,10 @@ bool has_block(const Program& program, const std::string& name) {
 }
 
 std::string fresh_block(const Program& program, const std::string& name) {
-    std::string out = name;
-    for (int suffix = 1; has_block(program, out); ++suffix) out = name + "_" + std::to_string(suffix);
+    std::string base = name;
+    std::ranges::replace(base, '.', '_'); // a model's names have dots, where block.loop has the only one
+    std::string out = base;
+    for (int suffix = 1; has_block(program, out); ++suffix) out = base + "_" + std::to_string(suffix);
     return out;
 }
 

@@ -36,7 +36,8 @@ struct LoopPlace {
 [[nodiscard]] std::vector<const tensor::Block*> blocks_of(const tensor::Stmt& stmt);
 
 [[nodiscard]] bool has_block(const tensor::Program& program, const std::string& name);
-/// The name, or the first of name_1, name_2, ... that no block has.
+/// The name with its dots made underscores (a loop is "block.loop"), or the first of name_1, name_2, ... that no
+/// block has.
 [[nodiscard]] std::string fresh_block(const tensor::Program& program, const std::string& name);
 /// "global", "stack", "registers".
 [[nodiscard]] std::string scope_name(tensor::Scope scope);

@@ -308,3 +308,16 @@ y[vi, vj] = y[vi, vj] + x[vi, vk] * t[vk, vj] } } } } })");
     if (!done) FAIL(to_string(done.error()));
     CHECK(difference(*product, done->result()) < 1e-5);
 }
+
+TEST_CASE("a copy of a buffer whose name has dots can be scheduled", "[schedule][cache_read][rules]") {
+    using namespace tensor;
+    const Buffer x = make_buffer("x", DType::F32, {4, 8}), weight = make_buffer("fc.1.weight", DType::F32, {8, 16});
+    ComputeBuilder builder;
+    const Buffer y =
+        builder.axes({"m", "n"})
+            .reduce("dense", DType::F32, {4, 16}, {Combiner::Sum, {8}, {"k"}}, [&](const auto& i, const auto& k) {
+                return load(x, {i[0], k[0]}) * load(weight, {k[0], i[1]});
+            });
+    const Program product = builder.program("dense", {x, weight}, {y});
+    apply(product, "cache_read(dense, fc.1.weight, stack)\nvectorize(fc_1_weight_read.i1)");
+}
