@@ -11,6 +11,7 @@
 
 #include "core/schedule/rules.hpp"
 
+#include "core/schedule/accesses.hpp"
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/tensor/affine.hpp"
@@ -31,74 +32,6 @@ namespace {
 /// microseconds, in which one core does about this much.
 constexpr double kParallelWork = 32768;
 constexpr std::int64_t kMostOuterLoops = 1 << 20;
-
-/// Counts what an expression costs to repeat.
-class ExprCost final : public Visitor {
-  public:
-    int loads = 0, operations = 0, selects = 0, transcendental = 0, divisions = 0;
-
-  protected:
-    void visit_node(const Load& node) override {
-        ++loads;
-        Visitor::visit_node(node);
-    }
-    void visit_node(const Select& node) override {
-        ++selects;
-        Visitor::visit_node(node);
-    }
-    void visit_node(const Binary& node) override {
-        if (is_float(node.a->dtype)) ++operations;
-        if (node.op == BinaryOp::FloorDiv || node.op == BinaryOp::FloorMod) ++divisions;
-        Visitor::visit_node(node);
-    }
-    void visit_node(const Call& node) override {
-        ++operations;
-        if (node.intrinsic >= Intrinsic::Exp && node.intrinsic <= Intrinsic::Erf) ++transcendental;
-        if (node.intrinsic == Intrinsic::Pow || node.intrinsic == Intrinsic::Fmod) ++transcendental;
-        Visitor::visit_node(node);
-    }
-};
-
-ExprCost cost_of_expr(const Expr& expr) {
-    ExprCost cost;
-    cost.visit(expr);
-    return cost;
-}
-
-/// Loads of a block's value, with the coefficient of an iterator in each dimension.
-class LoadCollector final : public Visitor {
-  public:
-    std::vector<const Load*> loads;
-
-  protected:
-    void visit_node(const Load& node) override {
-        loads.push_back(&node);
-        Visitor::visit_node(node);
-    }
-};
-
-/// Coefficient of `var` in an index; nullopt when it stands in something that is no sum.
-std::optional<std::int64_t> coefficient(const Expr& index, const VarRef& var) {
-    std::int64_t found = 0;
-    for (const Affine::Term& term : affine_of(index).terms) {
-        if (term.term.get() == var.get())
-            found = term.coefficient;
-        else if (uses_var(term.term, var))
-            return std::nullopt;
-    }
-    return found;
-}
-
-/// True when a load along `var` touches the same element or elements at a small constant distance.
-bool vector_access(const std::vector<Expr>& indices, const VarRef& var) {
-    constexpr std::int64_t kFarthest = 4;
-    for (std::size_t d = 0; d < indices.size(); ++d) {
-        const auto c = coefficient(indices[d], var);
-        if (!c) return false;
-        if (d + 1 < indices.size() ? *c != 0 : std::abs(*c) > kFarthest) return false;
-    }
-    return true;
-}
 
 const Refusal kNoRefusal(const Program& program) { return {"rule", program, ""}; }
 
@@ -789,7 +722,7 @@ class Scheduler {
         LoadCollector collector;
         collector.visit(store->value);
         for (const Load* load : collector.loads)
-            if (!vector_access(load->indices, store->iters.back())) return;
+            if (!vector_access(load->indices, store->iters.back())) return unroll_last(name);
         const std::int64_t width = target_.lanes(byte_size(store->buffer->dtype));
         const std::int64_t extent = loop_extents(name).back();
         const std::int64_t lanes = choose_lanes(extent, width, width * 4);
@@ -800,6 +733,14 @@ class Scheduler {
         } else if (step("split", {last, std::vector<std::int64_t>{-1, lanes}})) {
             step("vectorize", {last + "_i"});
         }
+    }
+
+    /// Where lanes would gather, a few copies of the body instead: the divisions of their indices that do not depend on
+    /// the loop around them are then done outside of it.
+    void unroll_last(const std::string& name) {
+        constexpr std::int64_t kMostCopies = 16; // our choice: a block of channels
+        const std::int64_t extent = loop_extents(name).back();
+        if (extent > 1 && extent <= kMostCopies) step("unroll", {name + "." + loop_names(name).back()});
     }
 
     Program program_;

@@ -321,3 +321,18 @@ TEST_CASE("a copy of a buffer whose name has dots can be scheduled", "[schedule]
     const Program product = builder.program("dense", {x, weight}, {y});
     apply(product, "cache_read(dense, fc.1.weight, stack)\nvectorize(fc_1_weight_read.i1)");
 }
+
+TEST_CASE("a few elements that lanes would gather are written out", "[schedule][rules]") {
+    const Result<Program> shuffle = tensor::parse_program(R"(
+fn shuffle(x: f32[7,20,4]) -> (y: f32[4,20,7]) {
+for a in 4 { for b in 20 { for c in 7 {
+block move(va = a in 4, vb = b in 20, vc = c in 7) {
+reads x[(va * 7 + vc) // 4, vb, vc % 4] writes y[va, vb, vc]
+y[va, vb, vc] = x[(va * 7 + vc) // 4, vb, vc % 4] } } } } })");
+    if (!shuffle) FAIL(to_string(shuffle.error()));
+    const Trace trace = default_trace(*shuffle, wide_target());
+    CHECK(to_string(trace).find("unroll(move.c)") != std::string::npos);
+    const Result<Replay> done = replay(*shuffle, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*shuffle, done->result()) == 0);
+}

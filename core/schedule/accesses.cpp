@@ -1,0 +1,65 @@
+#include "core/schedule/accesses.hpp"
+
+#include "core/schedule/locate.hpp"
+#include "core/tensor/affine.hpp"
+#include "core/tensor/build.hpp"
+
+#include <cmath>
+
+namespace orrery::schedule {
+
+using namespace tensor; // every name here is a node of tensor IR
+
+void ExprCost::visit_node(const Load& node) {
+    ++loads;
+    Visitor::visit_node(node);
+}
+void ExprCost::visit_node(const Select& node) {
+    ++selects;
+    Visitor::visit_node(node);
+}
+void ExprCost::visit_node(const Binary& node) {
+    if (is_float(node.a->dtype)) ++operations;
+    if (node.op == BinaryOp::FloorDiv || node.op == BinaryOp::FloorMod) ++divisions;
+    Visitor::visit_node(node);
+}
+void ExprCost::visit_node(const Call& node) {
+    ++operations;
+    if (node.intrinsic >= Intrinsic::Exp && node.intrinsic <= Intrinsic::Erf) ++transcendental;
+    if (node.intrinsic == Intrinsic::Pow || node.intrinsic == Intrinsic::Fmod) ++transcendental;
+    Visitor::visit_node(node);
+}
+
+ExprCost cost_of_expr(const Expr& expr) {
+    ExprCost cost;
+    cost.visit(expr);
+    return cost;
+}
+
+void LoadCollector::visit_node(const Load& node) {
+    loads.push_back(&node);
+    Visitor::visit_node(node);
+}
+
+std::optional<std::int64_t> coefficient(const Expr& index, const VarRef& var) {
+    std::int64_t found = 0;
+    for (const Affine::Term& term : affine_of(index).terms) {
+        if (term.term.get() == var.get())
+            found = term.coefficient;
+        else if (uses_var(term.term, var))
+            return std::nullopt;
+    }
+    return found;
+}
+
+bool vector_access(const std::vector<Expr>& indices, const VarRef& var) {
+    constexpr std::int64_t kFarthest = 4;
+    for (std::size_t d = 0; d < indices.size(); ++d) {
+        const auto c = coefficient(indices[d], var);
+        if (!c) return false;
+        if (d + 1 < indices.size() ? *c != 0 : std::abs(*c) > kFarthest) return false;
+    }
+    return true;
+}
+
+} // namespace orrery::schedule
