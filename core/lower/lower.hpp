@@ -73,7 +73,8 @@ struct LoweredRegion {
 
 /// Places every arena value and workspace. `workspace_bytes` has one entry a function. Values that do not live at
 /// the same step may share memory; offsets are 64-byte aligned. Planned offsets are kept when there is one for every
-/// value and they fit; otherwise all are placed anew (core/base/arena.hpp). The same input gives the same plan.
+/// value, they fit, and none lies beyond what all values side by side take; otherwise all are placed anew
+/// (core/base/arena.hpp). The same input gives the same plan.
 [[nodiscard]] runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size_t>& workspace_bytes);
 
 } // namespace orrery::lower

@@ -9,15 +9,18 @@ namespace {
 
 bool in_arena(const runtime::Value& value) { return value.storage == runtime::Storage::Arena && value.last_step >= 0; }
 
-/// The graph's own plan is kept where it holds: it says a place for every value, and no two that meet share one.
+/// The graph's own plan is kept where it holds: it says a place for every value, no two that meet share one, and none
+/// lies beyond what all of them side by side take. The plan may be typed by hand: it is not believed before.
 void keep_planned(const LoweredModel& model, const runtime::Plan& plan, std::vector<Tenant>& tenants) {
+    std::size_t most = 0;
+    for (const Tenant& tenant : tenants) most += tenant.bytes;
     std::size_t next = 0;
     for (std::size_t id = 0; id < plan.values.size(); ++id) {
         if (!in_arena(plan.values[id])) continue;
         const std::int64_t offset = model.values[id].planned_offset;
         Tenant& tenant = tenants[next++];
-        tenant.placed = offset >= 0 && offset % static_cast<std::int64_t>(kArenaAlignment) == 0;
-        if (tenant.placed) tenant.offset = static_cast<std::size_t>(offset);
+        tenant.offset = static_cast<std::size_t>(std::max<std::int64_t>(0, offset));
+        tenant.placed = offset >= 0 && tenant.offset % kArenaAlignment == 0 && tenant.offset <= most - tenant.bytes;
     }
     const bool holds = std::ranges::all_of(tenants, &Tenant::placed) && places_are_apart(tenants);
     if (!holds)

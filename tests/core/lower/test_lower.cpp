@@ -3,6 +3,7 @@
 #include "core/tensor/analysis.hpp"
 #include "tests/core/transform/graphs.hpp"
 
+#include <limits>
 #include <set>
 
 using namespace orrery;
@@ -149,12 +150,15 @@ TEST_CASE("a graph's own plan of memory is kept, and a stale one made anew", "[l
     CHECK(wide.arena_bytes > own.arena_bytes);
     const std::vector<std::size_t> places = offsets(wide);
     CHECK(std::set<std::size_t>(places.begin(), places.end()).size() == places.size());
-    // Planning again changes nothing; places of another program are not believed.
+    // Planning again changes nothing; places of another program are not believed, nor such as no plan needs.
     CHECK(apply("PlanMemory", shared).main == shared.main);
     graph::Module stale = fused;
     const graph::Function& main = fused.main;
-    for (const graph::Ints& wrong :
-         {graph::Ints{0, 0, 0, 0, 0, 0, 0, 0}, graph::Ints{}, graph::Ints{-64, 1, 64}, graph::Ints{1 << 30}}) {
+    graph::Ints far = apart.main->attrs.ints(graph::kMemoryAttr), beyond = far;
+    far[0] = std::int64_t{1} << 40;
+    beyond[0] = std::numeric_limits<std::int64_t>::max() / 64 * 64;
+    for (const graph::Ints& wrong : {graph::Ints{0, 0, 0, 0, 0, 0, 0, 0}, graph::Ints{}, graph::Ints{-64, 1, 64},
+                                     graph::Ints{1 << 30}, far, beyond}) {
         stale.main = graph::make_function(main->name, main->params, main->bindings, main->result,
                                           main->attrs.with(graph::kMemoryAttr, wrong));
         CHECK(offsets(planned(stale)) == offsets(own));
