@@ -405,9 +405,11 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
         if (row.row == views::LoopRowKind::Loop)
             for (const int factor : {2, 3, 4, 5, 6, 7, 8, 12, 16})
                 edits.push_back("split(" + row.place + ", [-1, " + std::to_string(factor) + "])");
+    // A figure is of an edit made at rest: what the last one still draws is over. No check hangs on it.
+    constexpr int kPauseMs = 20;
     Times whole, tensor_only, undo, redo;
     for (const std::string& step : edits) {
-        QTest::qWait(20); // nobody is faster
+        QTest::qWait(kPauseMs);
         QElapsedTimer clock;
         const std::shared_ptr<const views::TextViewData> before = t.screen().tensor;
         clock.start();
@@ -427,7 +429,7 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
         QApplication::processEvents();
         whole.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
         t.settle();
-        QTest::qWait(20);
+        QTest::qWait(kPauseMs);
         clock.start();
         t.workbench.submit(views::Undo{});
         REQUIRE(spin_until([&] { return shown(base); }));
@@ -435,7 +437,7 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
         undo.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
         CHECK(*t.screen().tensor->text == old_tensor);
         t.settle();
-        QTest::qWait(20);
+        QTest::qWait(kPauseMs);
         clock.start();
         t.workbench.submit(views::Redo{});
         REQUIRE(spin_until([&] { return shown(base + 1); }));
