@@ -2,6 +2,7 @@
 
 #include "app/cli.hpp"
 #include "app/io_npy.hpp"
+#include "core/base/elapsed.hpp"
 #include "core/base/file.hpp"
 #include "core/base/text_pool.hpp"
 
@@ -21,10 +22,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
-
-double milliseconds_since(Clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 struct Statistics {
     double least = INFINITY, greatest = -INFINITY, mean = 0;

@@ -21,11 +21,11 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-void print(const std::string& text) {
+void print_line(const std::string& text) {
     std::printf("%s", text.c_str());
     if (!text.empty() && text.back() != '\n') std::printf("\n");
 }
-void print(const Json& json) { print(json.dump(2, ' ', false, Json::error_handler_t::replace)); }
+void print_line(const Json& json) { print_line(json.dump(2, ' ', false, Json::error_handler_t::replace)); }
 
 struct Range {
     std::uint64_t begin = 0, end = vta::kNever;
@@ -115,12 +115,13 @@ int command_vta_info(const VtaInfoArguments& a) {
         report["PEAK_GOPS"] = config->peak_gops();
         report["BANDWIDTH_GBYTES"] = config->bandwidth_gbytes();
         report["RIDGE_OPS_PER_BYTE"] = config->ridge_ops_per_byte();
-        print(report);
+        print_line(report);
         return kDone;
     }
     std::string presets;
     for (const std::string_view name : vta::preset_names()) presets += " " + std::string(name);
-    print(config->name + "\n" + views::to_text(views::vta_config_table(*config)) + "\nIt is legal. Presets:" + presets);
+    print_line(config->name + "\n" + views::to_text(views::vta_config_table(*config)) +
+               "\nIt is legal. Presets:" + presets);
     return kDone;
 }
 
@@ -132,12 +133,13 @@ int command_vta_asm(const VtaListingArguments& a) {
         if (!written) return fail({Code::FileUnwritable, written.error().message, {FileOffset{a.output}}, {}}, a.json);
     }
     if (a.json)
-        print(Json{{"instructions", program->instructions.size()},
-                   {"dram_bytes", program->dram.size()},
-                   {"output", a.output}});
+        print_line(Json{{"instructions", program->instructions.size()},
+                        {"dram_bytes", program->dram.size()},
+                        {"output", a.output}});
     else
-        print(views::grouped(program->instructions.size()) + " instructions, " + views::grouped(program->dram.size()) +
-              " bytes of DRAM" + (a.output.empty() ? "" : ", written to " + a.output));
+        print_line(views::grouped(program->instructions.size()) + " instructions, " +
+                   views::grouped(program->dram.size()) + " bytes of DRAM" +
+                   (a.output.empty() ? "" : ", written to " + a.output));
     return kDone;
 }
 
@@ -147,7 +149,7 @@ int command_vta_disasm(const VtaListingArguments& a) {
     const vta::Result<vta::Program> program = views::build_vta_program(*request);
     if (!program) return fail(to_diagnostic(program.error()), a.json);
     const std::string text = vta::disassemble(*program, {.data = !a.no_data});
-    if (a.output.empty()) return print(text), kDone;
+    if (a.output.empty()) return print_line(text), kDone;
     const Result<void> written = write_file(a.output, text);
     return written ? kDone : fail(written.error(), a.json);
 }
@@ -167,10 +169,10 @@ int command_vta_run(const VtaRunArguments& a) {
         Json report = Json::parse(views::to_json(statistics));
         report["title"] = (*run)->title;
         report["findings"] = findings_json(findings);
-        print(report);
+        print_line(report);
     } else {
-        print((*run)->title + "\n" + views::to_text(statistics) + "\nFINDINGS\n" + views::to_text(findings));
-        if (!a.trace.empty()) print("\ntrace written to " + a.trace + ": open it at ui.perfetto.dev");
+        print_line((*run)->title + "\n" + views::to_text(statistics) + "\nFINDINGS\n" + views::to_text(findings));
+        if (!a.trace.empty()) print_line("\ntrace written to " + a.trace + ": open it at ui.perfetto.dev");
     }
     return verdict(**run, findings);
 }
@@ -201,9 +203,9 @@ int command_vta_step(const VtaStepArguments& a) {
     if (!breakpoints.empty()) (void)stepper.run_to_break(breakpoints, 1);
     const views::VtaStepView view = stepper.view(*tile);
     if (a.json)
-        print(views::to_json(view));
+        print_line(views::to_json(view));
     else
-        print((*run)->title + "\n" + trail + views::to_text(view));
+        print_line((*run)->title + "\n" + trail + views::to_text(view));
     return kDone;
 }
 
@@ -217,7 +219,7 @@ int command_vta_example(const VtaExampleArguments& a) {
                 std::printf("%-14s %-42s %s\n", std::string(example.name).c_str(), std::string(example.title).c_str(),
                             std::string(example.help).c_str());
         }
-        if (a.json) print(list);
+        if (a.json) print_line(list);
         return kDone;
     }
     if (!a.output.empty() && a.names.size() > 1)
@@ -240,9 +242,9 @@ int command_vta_example(const VtaExampleArguments& a) {
         if (a.json)
             list.push_back(Json::parse(views::to_json(s)));
         else
-            print((*run)->title + "\n  " + s.headline + "\n  " + s.sentence);
+            print_line((*run)->title + "\n  " + s.headline + "\n  " + s.sentence);
     }
-    if (a.json) print(list);
+    if (a.json) print_line(list);
     return kDone;
 }
 
@@ -253,7 +255,7 @@ int command_vta_dump(const VtaDumpArguments& a) {
     if (!run) return fail(run.error(), a.json);
     const Result<std::string> text = view_text(a, *run, *range);
     if (!text) return fail(text.error(), a.json);
-    print(*text);
+    print_line(*text);
     return kDone;
 }
 

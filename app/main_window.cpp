@@ -2,6 +2,7 @@
 
 #include "app/vta_page.hpp"
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QCloseEvent>
@@ -17,14 +18,15 @@
 // Outline: building; actions; screens; selection; opening and saving; palette.
 
 namespace orrery::app {
+
+using qt::text_of;
+
 namespace {
 
 constexpr qint64 kFrameMs = 15; // frames never wait longer for each other: WINDOW.md asks for 60 a second
 constexpr int kStripMs = 25;
 constexpr int kGatherMs = 2; // what was asked for together is shown together: the strip and the graph of a step
 constexpr std::size_t kMaxTrail = 200;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 } // namespace
 

@@ -1,15 +1,13 @@
 #include "app/vta_job.hpp"
 
 #include "core/base/check.hpp"
+#include "views/qt/words.hpp"
 
 #include <algorithm>
 
 namespace orrery::app {
-namespace {
 
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-
-} // namespace
+using qt::text_of;
 
 VtaJob::VtaJob(QObject* parent) : QObject(parent) {
     for (Worker& worker : workers_)

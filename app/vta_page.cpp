@@ -4,6 +4,7 @@
 
 #include "app/vta_program.hpp"
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QEvent>
 #include <QFileDialog>
@@ -17,13 +18,14 @@
 #include <set>
 
 namespace orrery::app {
+
+using qt::text_of;
+
 namespace {
 
 constexpr std::size_t kMostHistory = 200;
 constexpr int kBusyMs = 300;     ///< what takes longer says what it does
 constexpr int kProgressMs = 100; ///< and how far it is, so often
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 QToolButton* bar_button(const QString& text, const QString& help, QWidget* parent) {
     auto* button = new QToolButton(parent);

@@ -1,6 +1,7 @@
 #include "app/vta_panels.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QEvent>
 #include <QHBoxLayout>
@@ -15,9 +16,10 @@
 #include <algorithm>
 
 namespace orrery::app {
-namespace {
 
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
+using qt::text_of;
+
+namespace {
 
 /// A command given inside a canvas's frame, carried out after it.
 template <class Panel> views::VtaSink queued(Panel* panel) {

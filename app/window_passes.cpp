@@ -2,6 +2,7 @@
 
 #include "app/main_window.hpp"
 #include "views/qt/graph_picture.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QClipboard>
@@ -11,9 +12,10 @@
 #include <array>
 
 namespace orrery::app {
-namespace {
 
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
+using qt::text_of;
+
+namespace {
 
 constexpr std::array kOverlays = {ActionId::OverlayLatency, ActionId::OverlayFlops, ActionId::OverlayBytes,
                                   ActionId::OverlayIntensity, ActionId::OverlayError};

@@ -1,15 +1,13 @@
 // The main window's part in scratchpads: opening them, arranging the panes for them.
 
 #include "app/main_window.hpp"
+#include "views/qt/words.hpp"
 
 #include <QMenu>
 
 namespace orrery::app {
-namespace {
 
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-
-} // namespace
+using qt::text_of;
 
 void MainWindow::connect_scratch_actions() {
     Actions& a = *actions_;

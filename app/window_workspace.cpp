@@ -1,6 +1,7 @@
 #include "app/window_workspace.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QDockWidget>
@@ -11,6 +12,9 @@
 #include <QToolButton>
 
 namespace orrery::app {
+
+using qt::text_of;
+
 namespace {
 
 constexpr int kUnsaidMs = 300;   // UX.md: a longer wait shows what it does
@@ -19,8 +23,6 @@ constexpr int kStateVersion = 5; // of saved dock states; another version falls 
 QDockWidget* dock_of(PaneId pane, const std::array<QDockWidget*, 6>& docks) {
     return docks[static_cast<std::size_t>(pane)];
 }
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 QString overlay_label(views::Overlay overlay) {
     switch (overlay) {

@@ -5,11 +5,7 @@
 #include <algorithm>
 
 namespace orrery::vta {
-namespace {
-
-std::size_t at(Module module) { return static_cast<std::size_t>(module); }
-
-} // namespace
+namespace {} // namespace
 
 void AccessChecker::Finding::add(std::uint64_t address, std::uint32_t stamp) {
     if (count == 0) {

@@ -24,8 +24,6 @@ MemoryId memory_of(BufferKind kind) {
     throw InternalError("unknown buffer kind");
 }
 
-std::size_t at(Module module) { return static_cast<std::size_t>(module); }
-
 bool towards_next(Module from, Module to) { return static_cast<int>(to) > static_cast<int>(from); }
 
 std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) { return (value + unit - 1) / unit * unit; }

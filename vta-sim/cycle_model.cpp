@@ -15,8 +15,6 @@
 namespace orrery::vta {
 namespace {
 
-std::size_t at(Module module) { return static_cast<std::size_t>(module); }
-std::size_t at(TokenQueue queue) { return static_cast<std::size_t>(queue); }
 std::uint64_t wide(int value) { return static_cast<std::uint64_t>(value); }
 
 constexpr std::size_t kNoQueue = kTokenQueues;

@@ -5,9 +5,6 @@
 namespace orrery::vta {
 namespace {
 
-std::size_t at(Module module) { return static_cast<std::size_t>(module); }
-std::size_t at(TokenQueue queue) { return static_cast<std::size_t>(queue); }
-
 /// Calls `use(queue)` for each queue the set flags of an instruction name.
 template <class Use> void for_pops(Module module, const Instruction& in, Use&& use) {
     if (in.pop_prev) {

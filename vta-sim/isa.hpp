@@ -23,6 +23,10 @@ inline constexpr int kExecModules = 3;
 enum class TokenQueue : std::uint8_t { LoadToCompute = 0, ComputeToLoad = 1, ComputeToStore = 2, StoreToCompute = 3 };
 inline constexpr int kTokenQueues = 4;
 
+/// Its place in a table of engines, or of queues.
+constexpr std::size_t at(Module module) { return static_cast<std::size_t>(module); }
+constexpr std::size_t at(TokenQueue queue) { return static_cast<std::size_t>(queue); }
+
 /// One instruction, decoded. Fields that its kind does not use are zero, so equality is equality of encodings.
 struct Instruction {
     Opcode opcode = Opcode::Finish;

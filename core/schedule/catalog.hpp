@@ -37,6 +37,9 @@ class Args {
     std::optional<Diagnostic> error_;
 };
 
+/// The operands that most primitives begin with.
+inline const ArgInfo kBlock{"block", ArgKind::Block}, kLoop{"block.loop", ArgKind::Loop};
+
 /// Where a menu opens: a block, and one of its loops when `loop` is not empty.
 struct MenuPlace {
     const tensor::Program& program;

@@ -154,8 +154,6 @@ Result<Rewritten> apply_pad_einsum(const Program& program, Args& args) {
     return pad_einsum(program, block, multiples);
 }
 
-const ArgInfo kBlock{"block", ArgKind::Block}, kLoop{"block.loop", ArgKind::Loop};
-
 std::vector<CatalogRow> reduction_rows() {
     return {
         {info("decompose_reduction", {kBlock, kLoop},

@@ -112,8 +112,6 @@ Result<Rewritten> with_key(const Program& program, Args& args) {
     return primitive(program, place, key, value);
 }
 
-const ArgInfo kLoop{"block.loop", ArgKind::Loop};
-
 std::vector<CatalogRow> shape_rows() {
     return {
         {info(

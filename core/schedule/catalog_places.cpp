@@ -102,8 +102,7 @@ Result<Rewritten> apply_cache_read(const Program& program, Args& args) {
     return cache_read(program, block, buffer, scope);
 }
 
-const ArgInfo kBlock{"block", ArgKind::Block}, kLoop{"block.loop", ArgKind::Loop}, kBuffer{"buffer", ArgKind::Buffer},
-    kScope{"scope", ArgKind::Scope, {"stack", "registers", "global"}};
+const ArgInfo kBuffer{"buffer", ArgKind::Buffer}, kScope{"scope", ArgKind::Scope, {"stack", "registers", "global"}};
 
 std::vector<CatalogRow> inline_rows() {
     return {

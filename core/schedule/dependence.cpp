@@ -12,14 +12,14 @@ namespace orrery::schedule {
 
 using namespace tensor; // every name here is a node of tensor IR
 
-namespace {
-
-constexpr std::int64_t kUnbounded = IntegerSet::kUnbounded;
-
 bool commutes(BinaryOp op) {
     return op == BinaryOp::Add || op == BinaryOp::Mul || op == BinaryOp::Min || op == BinaryOp::Max ||
            op == BinaryOp::And || op == BinaryOp::Or;
 }
+
+namespace {
+
+constexpr std::int64_t kUnbounded = IntegerSet::kUnbounded;
 
 class TouchCollector final : public Visitor {
   public:

@@ -14,6 +14,9 @@
 
 namespace orrery::schedule {
 
+/// Whether its operands may be taken in any order, sums of many in any grouping (but for rounding).
+[[nodiscard]] bool commutes(tensor::BinaryOp op);
+
 /// A load or store in terms of the loops around it, and when it is made.
 struct Touch {
     tensor::Buffer buffer;

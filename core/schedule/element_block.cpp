@@ -1,5 +1,6 @@
 #include "core/schedule/element_block.hpp"
 
+#include "core/schedule/dependence.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <algorithm>
@@ -55,11 +56,6 @@ class LoopSearch final : public Visitor {
   private:
     const VarRef& var_;
 };
-
-bool commutes(BinaryOp op) {
-    return op == BinaryOp::Add || op == BinaryOp::Mul || op == BinaryOp::Min || op == BinaryOp::Max ||
-           op == BinaryOp::And || op == BinaryOp::Or;
-}
 
 } // namespace
 

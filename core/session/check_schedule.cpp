@@ -1,5 +1,6 @@
 #include "core/session/check_schedule.hpp"
 
+#include "core/base/elapsed.hpp"
 #include "core/runtime/thread_pool.hpp"
 #include "core/schedule/intrinsics.hpp"
 #include "core/tensor/build.hpp"
@@ -16,12 +17,6 @@
 namespace orrery::session {
 
 namespace {
-
-using tensor::Program;
-
-double milliseconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
 
 // ----------------------------------------------------------------------------------------- arguments
 
@@ -67,7 +62,7 @@ class Survey final : public tensor::Visitor {
 
 /// Inputs drawn from the seed; what is used as an index is 0 or 1. Outputs hold a value that is no likely result, so
 /// that one that is not written is seen.
-Result<std::vector<NDArray>> drawn_arguments(const Program& program, const Survey& survey, std::uint64_t seed) {
+Result<std::vector<NDArray>> drawn_arguments(const tensor::Program& program, const Survey& survey, std::uint64_t seed) {
     constexpr std::int64_t kMostBytes = std::int64_t{2} << 30;
     constexpr int kUnwritten = 77;
     std::mt19937_64 random(seed);
@@ -103,7 +98,7 @@ std::vector<NDArray> copies(const std::vector<NDArray>& arrays) {
 // ------------------------------------------------------------------------------------------- running
 
 /// Runs the code once, on this thread.
-Result<std::vector<NDArray>> run(const Program& program, const ScheduleChecker::Machine& machine,
+Result<std::vector<NDArray>> run(const tensor::Program& program, const ScheduleChecker::Machine& machine,
                                  std::vector<NDArray> args) {
     ORRERY_TRY(const std::shared_ptr<const KernelObject> object, machine.compile(program));
     const KernelObject objects[] = {*object};
@@ -141,7 +136,7 @@ std::optional<WrongElement> first_off(const NDArray& actual, const NDArray& expe
     return std::nullopt;
 }
 
-ScheduleVerdict compared(const Program& program, const std::vector<NDArray>& results,
+ScheduleVerdict compared(const tensor::Program& program, const std::vector<NDArray>& results,
                          const std::vector<NDArray>& expected, double tolerance) {
     ScheduleVerdict verdict;
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -192,7 +187,7 @@ std::optional<Diagnostic> problem_of(const ScheduleCheck& check) {
 // --------------------------------------------------------------------------------------- the checker
 
 Result<std::shared_ptr<const ScheduleChecker::Reference>>
-ScheduleChecker::reference(const Program& program, const Machine& machine, const ScheduleCheckOptions& options,
+ScheduleChecker::reference(const tensor::Program& program, const Machine& machine, const ScheduleCheckOptions& options,
                            const Progress& progress) {
     Hasher hasher;
     hasher.add(tensor::structural_hash(program)).add(machine.how).add(options.seed);
@@ -258,7 +253,7 @@ std::vector<std::size_t> in_order(std::size_t count) {
 
 } // namespace
 
-Result<const ScheduleVerdict*> ScheduleChecker::verdict(const Program& lowered, const Program& program,
+Result<const ScheduleVerdict*> ScheduleChecker::verdict(const tensor::Program& lowered, const tensor::Program& program,
                                                         const Machine& machine, const ScheduleCheckOptions& options,
                                                         const Progress& progress) {
     const auto start = std::chrono::steady_clock::now();
@@ -279,7 +274,7 @@ Result<const ScheduleVerdict*> ScheduleChecker::verdict(const Program& lowered, 
     return &verdicts_.insert_or_assign(key, std::move(made)).first->second;
 }
 
-Hash ScheduleChecker::key_of(const Program& lowered, const Program& program, const Machine& machine,
+Hash ScheduleChecker::key_of(const tensor::Program& lowered, const tensor::Program& program, const Machine& machine,
                              const ScheduleCheckOptions& options) {
     Hasher hasher;
     hasher.add(tensor::structural_hash(lowered)).add(tensor::structural_hash(program));
@@ -294,12 +289,12 @@ Result<ScheduleCheck> ScheduleChecker::check(const FunctionPtr& function, const 
     const auto start = std::chrono::steady_clock::now();
     ScheduleCheck out;
     out.of = function;
-    const std::vector<Program>& programs = function->replay.programs;
+    const std::vector<tensor::Program>& programs = function->replay.programs;
     const std::size_t count = programs.size() - 1;
     out.steps.resize(count);
     out.left_alone = too_much(*function, options);
     for (const std::size_t step : in_order(out.left_alone ? 0 : count)) {
-        const Program& program = programs[step + 1];
+        const tensor::Program& program = programs[step + 1];
         const auto index = static_cast<std::ptrdiff_t>(step);
         if (out.first_wrong >= 0 && index > out.first_wrong) break;
         if (progress.cancelled()) return Diagnostic{Code::Cancelled, "cancelled", {}, {}};

@@ -1,5 +1,6 @@
 #include "core/session/check_steps.hpp"
 
+#include "core/base/elapsed.hpp"
 #include "core/graph/evaluate.hpp"
 #include "core/graph/functions.hpp"
 #include "core/ops/ops.hpp"
@@ -12,10 +13,6 @@ namespace orrery::session {
 namespace {
 
 using Outputs = std::vector<NDArray>;
-
-double milliseconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
-}
 
 /// One kernel an operator: what a module means, with nothing of the pipeline in it but lowering.
 Recipe plain_recipe(const Recipe& recipe, const graph::Module& module) {

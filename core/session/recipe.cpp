@@ -11,7 +11,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-Diagnostic bad(const std::string& key, const std::string& what) {
+Diagnostic bad_key(const std::string& key, const std::string& what) {
     return {Code::BadRecipe, "\"" + key + "\" " + what, {}, "see docs/architecture.md for the recipe format"};
 }
 
@@ -35,7 +35,7 @@ class Reader {
     const Json* array(const char* key) { return of_kind(key, Json::value_t::array, "is not a list"); }
     const Json* object(const char* key) { return of_kind(key, Json::value_t::object, "is not an object"); }
     void fail(const std::string& key, const std::string& what) {
-        if (!error_) error_ = bad(path_ + key, what);
+        if (!error_) error_ = bad_key(path_ + key, what);
     }
     std::optional<Diagnostic> error_;
 
@@ -68,7 +68,7 @@ Result<std::vector<transform::PassStep>> parse_passes(const Json& list) {
     std::vector<transform::PassStep> passes;
     for (std::size_t i = 0; i < list.size(); ++i) {
         const std::string path = "passes[" + std::to_string(i) + "].";
-        if (!list[i].is_object()) return bad("passes[" + std::to_string(i) + "]", "is not an object");
+        if (!list[i].is_object()) return bad_key("passes[" + std::to_string(i) + "]", "is not an object");
         Reader reader(list[i], path);
         transform::PassStep step;
         reader.get("name", step.name);
@@ -81,7 +81,7 @@ Result<std::vector<transform::PassStep>> parse_passes(const Json& list) {
                     step.options[key] = value.get<std::string>();
             }
         if (reader.error_) return *reader.error_;
-        if (!transform::find_pass(step.name)) return bad(path + "name", "names no pass: \"" + step.name + "\"");
+        if (!transform::find_pass(step.name)) return bad_key(path + "name", "names no pass: \"" + step.name + "\"");
         passes.push_back(std::move(step));
     }
     return passes;
@@ -100,8 +100,8 @@ std::optional<Hash> parse_hash(const std::string& text) {
 
 Result<void> parse_schedules(const Json& object, Recipe& recipe) {
     for (const auto& [key, value] : object.items()) {
-        if (!is_workload(key)) return bad("schedules." + key, "is not the hash of a workload");
-        if (!value.is_string()) return bad("schedules." + key, "is not a trace");
+        if (!is_workload(key)) return bad_key("schedules." + key, "is not the hash of a workload");
+        if (!value.is_string()) return bad_key("schedules." + key, "is not a trace");
         ORRERY_TRY(recipe.schedules[key], schedule::parse_trace(value.get<std::string>()));
     }
     return {};
@@ -110,10 +110,10 @@ Result<void> parse_schedules(const Json& object, Recipe& recipe) {
 Result<void> parse_branches(const Json& object, Recipe& recipe) {
     for (const auto& [workload, traces] : object.items()) {
         const std::string key = "branches." + workload;
-        if (!is_workload(workload)) return bad(key, "is not the hash of a workload");
-        if (!traces.is_object()) return bad(key, "is not an object");
+        if (!is_workload(workload)) return bad_key(key, "is not the hash of a workload");
+        if (!traces.is_object()) return bad_key(key, "is not an object");
         for (const auto& [name, trace] : traces.items()) {
-            if (!trace.is_string()) return bad(key + "." + name, "is not a trace");
+            if (!trace.is_string()) return bad_key(key + "." + name, "is not a trace");
             ORRERY_TRY(recipe.branches[workload][name], schedule::parse_trace(trace.get<std::string>()));
         }
     }
@@ -122,10 +122,10 @@ Result<void> parse_branches(const Json& object, Recipe& recipe) {
 
 Result<void> parse_shapes(const Json& object, Recipe& recipe) {
     for (const auto& [key, value] : object.items()) {
-        if (!value.is_array()) return bad("shapes." + key, "is not a list of integers");
+        if (!value.is_array()) return bad_key("shapes." + key, "is not a list of integers");
         Shape shape;
         for (const Json& dim : value) {
-            if (!dim.is_number_integer()) return bad("shapes." + key, "is not a list of integers");
+            if (!dim.is_number_integer()) return bad_key("shapes." + key, "is not a list of integers");
             shape.push_back(dim.get<std::int64_t>());
         }
         recipe.shapes[key] = std::move(shape);
@@ -169,10 +169,10 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
     int version = 0;
     std::string model, hash, target, rule = "default";
     reader.get("orrery_recipe", version);
-    if (!reader.error_ && version < 1) return bad("orrery_recipe", "is missing: this is no recipe");
+    if (!reader.error_ && version < 1) return bad_key("orrery_recipe", "is missing: this is no recipe");
     if (version > Recipe::kVersion)
-        return bad("orrery_recipe", "is " + std::to_string(version) + ", newer than the " +
-                                        std::to_string(Recipe::kVersion) + " this program reads");
+        return bad_key("orrery_recipe", "is " + std::to_string(version) + ", newer than the " +
+                                            std::to_string(Recipe::kVersion) + " this program reads");
     reader.get("model", model);
     recipe.model = model;
     reader.get("builtin", recipe.builtin);
@@ -192,15 +192,16 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
         options.get("contract", recipe.build.contract);
         options.get("bounds_checks", recipe.build.bounds_checks);
         if (options.error_) return *options.error_;
-        if (recipe.build.opt_level < 0 || recipe.build.opt_level > 3) return bad("build.opt_level", "is not 0 to 3");
+        if (recipe.build.opt_level < 0 || recipe.build.opt_level > 3)
+            return bad_key("build.opt_level", "is not 0 to 3");
     }
     if (reader.error_) return *reader.error_;
-    if (rule != "default" && rule != "none") return bad("rule", "is neither \"default\" nor \"none\"");
-    if (recipe.threads < 0) return bad("threads", "is negative");
+    if (rule != "default" && rule != "none") return bad_key("rule", "is neither \"default\" nor \"none\"");
+    if (recipe.threads < 0) return bad_key("threads", "is negative");
     recipe.rule = rule == "none" ? ScheduleRule::None : ScheduleRule::Default;
     if (!hash.empty()) {
         const std::optional<Hash> parsed = parse_hash(hash);
-        if (!parsed) return bad("model_hash", "is not a hash of 32 hexadecimal digits");
+        if (!parsed) return bad_key("model_hash", "is not a hash of 32 hexadecimal digits");
         recipe.model_hash = *parsed;
     }
     ORRERY_TRY(recipe.target, parse_target(target, host));

@@ -15,7 +15,9 @@ using transform::PassStep;
 constexpr int kDefaultLevel = 3; // of transform::default_pipeline
 constexpr std::uint64_t kMaxOptionBytes = 64u << 20;
 
-Diagnostic bad(const std::string& what, const std::string& hint) { return {Code::BadArgument, what, {}, hint}; }
+Diagnostic bad_argument(const std::string& what, const std::string& hint) {
+    return {Code::BadArgument, what, {}, hint};
+}
 
 std::string names_of(const std::vector<PassStep>& passes) {
     std::string names;
@@ -31,7 +33,8 @@ Result<std::size_t> find(const std::vector<PassStep>& passes, const std::string&
         const char* end = reference.data() + reference.size();
         const auto [stop, failed] = std::from_chars(reference.data() + mark + 1, end, wanted);
         if (failed != std::errc() || stop != end || wanted == 0)
-            return bad("\"" + reference + "\" is no pass", "write NAME, or NAME#2 for the second of that name");
+            return bad_argument("\"" + reference + "\" is no pass",
+                                "write NAME, or NAME#2 for the second of that name");
     }
     const std::string name = reference.substr(0, mark);
     for (std::size_t i = 0; i < passes.size(); ++i)
@@ -43,7 +46,8 @@ Result<std::size_t> find(const std::vector<PassStep>& passes, const std::string&
 Result<void> set_option(std::vector<PassStep>& passes, const std::string& text) {
     const std::size_t equals = text.find('='), dot = text.rfind('.', equals);
     if (equals == std::string::npos || dot == std::string::npos || dot == 0 || dot > equals)
-        return bad("\"" + text.substr(0, 60) + "\" is no option of a pass", "write it as --pass-option PASS.KEY=VALUE");
+        return bad_argument("\"" + text.substr(0, 60) + "\" is no option of a pass",
+                            "write it as --pass-option PASS.KEY=VALUE");
     ORRERY_TRY(const std::size_t at, find(passes, text.substr(0, dot)));
     const std::string key = text.substr(dot + 1, equals - dot - 1);
     const transform::GraphPass* pass = transform::find_pass(passes[at].name);
@@ -68,7 +72,7 @@ Result<void> set_option(std::vector<PassStep>& passes, const std::string& text) 
 Result<void> set_schedule(Recipe& recipe, const std::string& text) {
     const std::size_t equals = text.find('=');
     if (equals == std::string::npos || !is_workload(std::string_view(text).substr(0, equals)))
-        return bad("\"" + text.substr(0, 60) + "\" is no schedule", "write it as --schedule WORKLOAD=TRACE");
+        return bad_argument("\"" + text.substr(0, 60) + "\" is no schedule", "write it as --schedule WORKLOAD=TRACE");
     std::string trace = text.substr(equals + 1);
     if (trace.starts_with('@')) { ORRERY_TRY(trace, read_file(trace.substr(1), kMaxOptionBytes)); }
     ORRERY_TRY(recipe.schedules[text.substr(0, equals)], schedule::parse_trace(trace));
@@ -124,7 +128,8 @@ std::string pass_reference(const std::vector<PassStep>& passes, std::size_t inde
 }
 
 Result<void> apply(const RecipeArguments& a, Recipe& recipe) {
-    if (a.level > kDefaultLevel) return bad("there is no level " + std::to_string(a.level), "levels are 0 to 3");
+    if (a.level > kDefaultLevel)
+        return bad_argument("there is no level " + std::to_string(a.level), "levels are 0 to 3");
     std::vector<PassStep> passes = a.level >= 0 ? transform::default_pipeline(a.level) : recipe.passes;
     if (!a.passes.empty()) passes.clear();
     for (const std::string& name : a.passes) {

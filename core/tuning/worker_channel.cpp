@@ -12,7 +12,7 @@ namespace orrery::tuning {
 
 namespace {
 
-using Clock = std::chrono::system_clock;
+using WallClock = std::chrono::system_clock;
 
 constexpr auto kLook = std::chrono::milliseconds(20);
 /// Results that are sent back. Source: a protocol buffer holds less than 2 GiB.
@@ -162,7 +162,7 @@ struct Channel::State {
     CallError finish(grpc::ClientContext& context, const grpc::Status& status, const KeepWaiting& keep_waiting) {
         void* tag = nullptr;
         bool ok = false, given_up = false;
-        while (queue.AsyncNext(&tag, &ok, Clock::now() + kLook) == grpc::CompletionQueue::TIMEOUT) {
+        while (queue.AsyncNext(&tag, &ok, WallClock::now() + kLook) == grpc::CompletionQueue::TIMEOUT) {
             if (given_up || keep_waiting()) continue;
             given_up = true;
             context.TryCancel();
@@ -235,7 +235,7 @@ Result<void> serve(const Backend& backend, const std::filesystem::path& socket, 
                           "give a path of at most 100 characters in a folder that can be written"};
     wait();
     // A call under way may never end: the process ends instead.
-    server->Shutdown(Clock::now());
+    server->Shutdown(WallClock::now());
     return {};
 }
 

@@ -43,10 +43,6 @@ const char* title_of(Overlay overlay) {
     return "";
 }
 
-bool is_pill(OperatorKind kind) {
-    return kind == OperatorKind::Input || kind == OperatorKind::Output || kind == OperatorKind::Constant;
-}
-
 /// Known values are summed, errors are not: the worst stands for all.
 void add(NodeValues& sum, const NodeValues& one) {
     const auto plus = [](double& total, double value) {

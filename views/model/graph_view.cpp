@@ -26,10 +26,6 @@ std::size_t characters(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-bool is_pill(OperatorKind kind) {
-    return kind == OperatorKind::Input || kind == OperatorKind::Output || kind == OperatorKind::Constant;
-}
-
 layout::Node size_of(const GraphNode& node) {
     // Room for a value is kept from the start, so that a run does not move the picture.
     const float title = kCharWidth * static_cast<float>(characters(node.title));

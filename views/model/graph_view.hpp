@@ -35,6 +35,10 @@ enum class OperatorKind : std::uint8_t {
     Other,
     Group,
 };
+/// Drawn as a rounded label rather than a box.
+constexpr bool is_pill(OperatorKind kind) {
+    return kind == OperatorKind::Input || kind == OperatorKind::Output || kind == OperatorKind::Constant;
+}
 inline constexpr int kOperatorKinds = 14;
 [[nodiscard]] std::string_view to_string(OperatorKind kind);
 /// By the operator's name: "conv2d" is a Convolution.

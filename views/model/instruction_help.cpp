@@ -10,12 +10,12 @@ namespace orrery::views {
 
 namespace {
 
-using Table = std::unordered_map<std::string_view, std::string_view>;
+using Meanings = std::unordered_map<std::string_view, std::string_view>;
 
 /// Lines "KEY TAB text" of the resource; '#' starts a comment.
-const Table& table() {
-    static const Table read = [] {
-        Table out;
+const Meanings& table() {
+    static const Meanings read = [] {
+        Meanings out;
         std::string_view text = resource("instructions_x86.txt");
         while (!text.empty()) {
             const std::size_t end = std::min(text.find('\n'), text.size());

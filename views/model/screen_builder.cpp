@@ -13,7 +13,7 @@ namespace {
 using Key = ScreenBuilder::Key;
 
 template <class T> std::uint64_t address(const T& shared) { return reinterpret_cast<std::uint64_t>(shared.get()); }
-std::uint64_t number(std::int64_t value) { return static_cast<std::uint64_t>(value); }
+std::uint64_t word(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
 void add_text(Key& key, const std::string& text) {
     const Hash hash = hash_bytes(text.data(), text.size());
@@ -23,7 +23,7 @@ void add_text(Key& key, const std::string& text) {
 
 void add_origins(Key& key, const OriginSet& origins) {
     for (const SourceId id : origins.ids()) key.push_back(id);
-    key.push_back(number(-1));
+    key.push_back(word(-1));
 }
 
 std::uint64_t code_address(const session::Snapshot& snapshot, const session::FunctionPtr& function) {
@@ -34,15 +34,15 @@ std::uint64_t code_address(const session::Snapshot& snapshot, const session::Fun
 
 void add_functions(Key& key, const session::Snapshot& snapshot) {
     for (const session::FunctionPtr& f : snapshot.functions) key.push_back(address(f));
-    key.push_back(number(-1));
+    key.push_back(word(-1));
 }
 
 Key stages_key(const session::Snapshot& s, const ViewOptions& o, std::uint64_t compiled) {
     const session::FunctionPtr function = shown_function(s, o.function);
-    Key key{number(o.selected_stage), address(function),      code_address(s, function), compiled,
+    Key key{word(o.selected_stage),   address(function),      code_address(s, function), compiled,
             s.jobs.empty() ? 0u : 1u, address(s.step_checks), address(s.bisection),      address(s.history)};
     for (const auto& step : s.steps) key.push_back(address(step));
-    key.push_back(number(static_cast<std::int64_t>(s.recipe.passes.size())));
+    key.push_back(word(static_cast<std::int64_t>(s.recipe.passes.size())));
     return key;
 }
 
@@ -55,7 +55,7 @@ void add_side(Key& key, const session::Snapshot& snapshot, const session::Point&
     }
     const session::FunctionPtr function = session::function_of(point, snapshot);
     key.push_back(address(function));
-    key.push_back(number(point.step));
+    key.push_back(word(point.step));
     key.push_back(point.level >= session::Level::Ir ? code_address(snapshot, function) : 0);
 }
 
@@ -80,7 +80,7 @@ Key measure_key(const session::Snapshot& s, const session::FunctionPtr& function
     for (const session::JobStatus& job : s.jobs)
         if (job.label.starts_with("measuring ")) {
             add_text(key, job.detail);
-            key.push_back(number(static_cast<std::int64_t>(job.fraction * 1000)));
+            key.push_back(word(static_cast<std::int64_t>(job.fraction * 1000)));
         }
     return key;
 }
@@ -93,7 +93,7 @@ bool compares_graphs(const DiffRequest& request) {
 
 void add_problems(Key& key, const session::Snapshot& s) {
     for (const Diagnostic& d : s.problems) add_text(key, to_string(d));
-    key.push_back(number(static_cast<std::int64_t>(s.problems.size())));
+    key.push_back(word(static_cast<std::int64_t>(s.problems.size())));
 }
 
 Key problems_key(const session::Snapshot& s) {
@@ -109,7 +109,7 @@ Key picture_key(const session::Snapshot& s, int step, const GraphOptions& o) {
                 (static_cast<std::uint64_t>(o.group_by) << 8) + (static_cast<std::uint64_t>(o.overlay) << 16)};
     // What functions cost is that of their programs as lowered: another schedule leaves the picture as it is.
     for (const session::FunctionPtr& f : s.functions) key.push_back(address(f->lowered.program));
-    key.push_back(number(-1));
+    key.push_back(word(-1));
     if (!s.has_model()) add_text(key, s.title);
     for (const std::string& name : o.toggled) add_text(key, name);
     return key;
@@ -169,7 +169,7 @@ Key ScreenBuilder::diff_key(const session::SnapshotPtr& snapshot, const ViewOpti
 
 Key ScreenBuilder::history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
     if (!options.history || !snapshot->has_model()) return {};
-    Key key{number(options.graph_step), number(static_cast<std::int64_t>(snapshot->steps.size()))};
+    Key key{word(options.graph_step), word(static_cast<std::int64_t>(snapshot->steps.size()))};
     for (const auto& step : snapshot->steps) key.push_back(address(step));
     add_functions(key, *snapshot);
     add_origins(key, options.selection.origins);
@@ -192,8 +192,8 @@ void ScreenBuilder::build_code_parts(Screen& screen, const session::SnapshotPtr&
                        code,
                        options.raw_ir ? 1u : 0u,
                        address(screen.tensor),
-                       number(options.tensor_step),
-                       number(options.backend_pass),
+                       word(options.tensor_step),
+                       word(options.backend_pass),
                        address(s.after_pass.listing),
                        options.att_syntax ? 1u : 0u};
     if (screen.code_pending) {
@@ -221,7 +221,7 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty()) || !s.recipe.scratch.empty();
     const session::FunctionPtr function = shown_function(s, options.function);
     // Without a function the text says why there is none.
-    const Key text{address(function), number(options.tensor_step), s.has_model() ? 1u : 0u,
+    const Key text{address(function), word(options.tensor_step), s.has_model() ? 1u : 0u,
                    function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
     screen.tensor = recent(tensor_, text, snapshot, [&] { return build_tensor(s, options); });
     follow_compiled(s);
@@ -243,7 +243,7 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.search = part(search_, std::move(steps), [&] { return build_search(s); });
     screen.script = part(script_, {address(s.history), s.has_model() ? 1u : 0u}, [&] { return build_script(s); });
     Key edited{options.editor ? 1u : 0u, address(shown_step(s, options.graph_step)), address(s.history),
-               number(options.graph_step)};
+               word(options.graph_step)};
     const bool scratch = !s.recipe.scratch.empty();
     if (scratch) add_text(edited, s.recipe.scratch), add_problems(edited, s), edited.push_back(address(screen.tensor));
     screen.edit = part(edit_, std::move(edited), [&] {
@@ -363,14 +363,14 @@ Result<std::shared_ptr<const HistoryViewData>> ScreenBuilder::build_history(cons
 
 Key ScreenBuilder::choices_key(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
     const session::FunctionPtr function = shown_function(*snapshot, options.function);
-    Key key{address(function), number(options.tensor_step)};
+    Key key{address(function), word(options.tensor_step)};
     add_text(key, options.schedule.menu);
     add_text(key, options.schedule.preview);
     return key;
 }
 
 ScreenBuilder::Choices ScreenBuilder::build_choices(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
-    const Key shown{address(shown_function(*snapshot, options.function)), number(options.tensor_step)};
+    const Key shown{address(shown_function(*snapshot, options.function)), word(options.tensor_step)};
     Key menu = shown, preview = shown;
     add_text(menu, options.schedule.menu);
     add_text(preview, options.schedule.preview);
@@ -386,7 +386,7 @@ Key ScreenBuilder::access_key(const session::SnapshotPtr& snapshot, const ViewOp
     if (!options.access.on) return {};
     const session::FunctionPtr function = shown_function(*snapshot, options.function);
     // Without a function the pane says why there is none.
-    Key key{address(function), number(options.tensor_step), function ? 0u : address(snapshot->compiled),
+    Key key{address(function), word(options.tensor_step), function ? 0u : address(snapshot->compiled),
             snapshot->has_model() ? address(snapshot->steps.back()) : 0u};
     add_text(key, options.access.place);
     add_text(key, options.access.buffer);

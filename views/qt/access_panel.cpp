@@ -1,6 +1,7 @@
 #include "views/qt/access_panel.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QHBoxLayout>
 #include <QHelpEvent>
@@ -14,8 +15,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kMargin = 12, kTitle = 38, kLabels = 18, kLegend = 24;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 } // namespace
 

@@ -1,6 +1,7 @@
 #include "views/qt/diff_panel.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QHBoxLayout>
 #include <QKeyEvent>
@@ -11,9 +12,7 @@
 #include <algorithm>
 
 namespace orrery::qt {
-namespace {
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-} // namespace
+namespace {} // namespace
 
 DiffPanel::DiffPanel(QWidget* parent) : QWidget(parent), data_(std::make_shared<views::DiffViewData>()) {
     auto* row = new QHBoxLayout(this);

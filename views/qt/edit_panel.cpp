@@ -1,6 +1,7 @@
 #include "views/qt/edit_panel.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QHBoxLayout>
 #include <QKeyEvent>
@@ -21,8 +22,6 @@ constexpr std::size_t kMostBytes = 6u << 20;
 /// What is typed is compiled this long after the last key. Source: our choice; a pause between words is shorter, and a
 /// wait one notices longer. Units: milliseconds.
 constexpr int kPauseMs = 350;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 } // namespace
 

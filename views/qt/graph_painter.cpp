@@ -1,6 +1,7 @@
 #include "views/qt/graph_painter.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QPainterPath>
 
@@ -24,8 +25,6 @@ QRectF on_screen(const layout::Rect& r, const GraphFrameState& s) {
 QPointF on_screen(layout::Point p, const GraphFrameState& s) {
     return {s.origin.x() + p.x * s.scale, s.origin.y() + p.y * s.scale};
 }
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 /// Colour of a dot or bar: of what happened to the node, where graphs are compared; else of what it does.
 const QColor& mark_colour(const views::GraphNode& node) {

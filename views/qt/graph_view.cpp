@@ -2,6 +2,7 @@
 
 #include "views/qt/find_bar.hpp"
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QContextMenuEvent>
@@ -29,8 +30,6 @@ constexpr int kMotionMs = 120; // WINDOW.md: under 150 ms
 constexpr QSizeF kMinimapSize(112, 150);
 constexpr int kDragPixels = 4;
 constexpr double kLegendHeight = 24;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 } // namespace
 

@@ -1,6 +1,7 @@
 #include "views/qt/history_panel.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QKeyEvent>
 #include <QMouseEvent>
@@ -16,8 +17,6 @@ namespace {
 constexpr int kHead = 52;             // title, binding
 constexpr int kLeft = 44, kAxis = 24; // text, middle of the line
 constexpr int kRow = 20, kCode = 18, kGap = 10;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 } // namespace
 

@@ -2,6 +2,7 @@
 
 #include "views/model/stages_view.hpp"
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QEvent>
 #include <QHBoxLayout>
@@ -11,12 +12,6 @@
 #include <QVBoxLayout>
 
 namespace orrery::qt {
-namespace {
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-
-} // namespace
-
 LoopPanel::LoopPanel(QWidget* parent) : QWidget(parent), data_(std::make_shared<views::LoopViewData>()) {
     auto* column = new QVBoxLayout(this);
     column->setContentsMargins(0, 0, 0, 0);

@@ -1,6 +1,7 @@
 #include "views/qt/loop_tree.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QHelpEvent>
@@ -16,8 +17,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kRow = 22, kIndent = 14, kLeft = 14;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 /// Each kind of loop has a colour of its own; its name stands beside, so that nothing is told by colour alone.
 const QColor& colour_of(const views::LoopRow& row) {

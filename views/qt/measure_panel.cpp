@@ -1,6 +1,7 @@
 #include "views/qt/measure_panel.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QEvent>
 #include <QHBoxLayout>
@@ -12,12 +13,6 @@
 #include <QVBoxLayout>
 
 namespace orrery::qt {
-namespace {
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-
-} // namespace
-
 MeasurePanel::MeasurePanel(QWidget* parent) : QWidget(parent) {
     setAccessibleName(tr("Measurements"));
     auto* column = new QVBoxLayout(this);

@@ -1,6 +1,7 @@
 #include "views/qt/pass_card.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QCheckBox>
@@ -18,8 +19,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kWidth = 480;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 } // namespace
 

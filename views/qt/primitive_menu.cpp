@@ -1,6 +1,7 @@
 #include "views/qt/primitive_menu.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QKeyEvent>
@@ -18,8 +19,6 @@ namespace {
 
 constexpr int kLeastWidth = 320, kWidth = 460, kRow = 26, kMostRows = 12;
 enum Role { StepRole = Qt::UserRole + 1, SaysRole };
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 /// "split(conv.oc, [-1, 8])" beside what it does; a refused one in quiet ink beside the reason.
 class EntryDelegate : public QStyledItemDelegate {

@@ -1,6 +1,7 @@
 #include "views/qt/roofline_view.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QHelpEvent>
 #include <QMouseEvent>
@@ -12,7 +13,6 @@
 namespace orrery::qt {
 namespace {
 
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 QRectF rect_of(const views::RooflineBox& box) { return {box.x, box.y, box.width, box.height}; }
 QPointF point_of(const views::RooflineSpot& spot) { return {spot.x, spot.y}; }
 

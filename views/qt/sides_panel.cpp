@@ -1,6 +1,7 @@
 #include "views/qt/sides_panel.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QHeaderView>
@@ -10,9 +11,7 @@
 #include <QVBoxLayout>
 
 namespace orrery::qt {
-namespace {
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-} // namespace
+namespace {} // namespace
 
 SidesPanel::SidesPanel(QWidget* parent) : QWidget(parent), data_(std::make_shared<views::SidesViewData>()) {
     setAccessibleName(tr("Recipes side by side"));

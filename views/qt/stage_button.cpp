@@ -1,6 +1,7 @@
 #include "views/qt/stage_strip.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QPainter>
 
@@ -10,8 +11,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kButtonHeight = 38, kDotWidth = 14, kMaxButton = 190;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 QString second_line(const views::StageStep& step) {
     if (step.culprit && step.state == views::StageState::Done) return StageButton::tr("first wrong");

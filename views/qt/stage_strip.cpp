@@ -1,6 +1,7 @@
 #include "views/qt/stage_strip.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QApplication>
 #include <QContextMenuEvent>
@@ -22,8 +23,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kHeight = 52, kFilterWidth = 118;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 } // namespace
 

@@ -1,6 +1,7 @@
 #include "views/qt/start_page.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QFileInfo>
 #include <QGridLayout>
@@ -15,8 +16,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kCardWidth = 264, kCardHeight = 78, kGap = 12, kPageMargin = 40;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 QLabel* heading(const QString& text, QWidget* parent) {
     auto* label = new QLabel(text.toUpper(), parent);

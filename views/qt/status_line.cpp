@@ -1,6 +1,7 @@
 #include "views/qt/status_line.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QEvent>
 #include <QHBoxLayout>
@@ -11,15 +12,14 @@
 
 namespace orrery::qt {
 namespace {
-constexpr int kHeight = 28;
+constexpr int kLineHeight = 28;
 constexpr int kPatienceMs = 200; // shorter jobs come and go unsaid; UX.md: waits over 300 ms show what they do
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 } // namespace
 
 StatusLine::StatusLine(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("statusline"));
     setAccessibleName(tr("Status"));
-    setFixedHeight(kHeight);
+    setFixedHeight(kLineHeight);
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(12, 1, 8, 0);
     row->setSpacing(8);

@@ -1,11 +1,10 @@
 #include "views/qt/table_model.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 namespace orrery::qt {
-namespace {
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
-} // namespace
+namespace {} // namespace
 
 TableModel::TableModel(QObject* parent) : QAbstractTableModel(parent), table_(std::make_shared<views::Table>()) {}
 

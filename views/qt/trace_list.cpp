@@ -2,6 +2,7 @@
 
 #include "views/model/stages_view.hpp"
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QHelpEvent>
 #include <QKeyEvent>
@@ -19,8 +20,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kRow = 22, kErrorLine = 18, kNumber = 34;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 /// What stands under a step: why it cannot be applied, or its first wrong element.
 const std::string& below(const views::TraceRow& row) { return row.error.empty() ? row.wrong : row.error; }

@@ -1,6 +1,7 @@
 #include "views/qt/vta_config_panel.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QGridLayout>
 #include <QHBoxLayout>
@@ -12,8 +13,6 @@
 
 namespace orrery::qt {
 namespace {
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 /// The wheel scrolls the panel unless a knob has the focus: knobs are not turned in passing.
 class KnobBox : public QSpinBox {

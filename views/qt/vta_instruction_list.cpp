@@ -1,6 +1,7 @@
 #include "views/qt/vta_instruction_list.hpp"
 
 #include "views/qt/theme.hpp"
+#include "views/qt/words.hpp"
 
 #include <QHelpEvent>
 #include <QLineEdit>
@@ -15,8 +16,6 @@ namespace orrery::qt {
 namespace {
 
 constexpr int kRowHeight = 22, kHeaderHeight = 24;
-
-QString text_of(const std::string& s) { return QString::fromUtf8(s.data(), static_cast<qsizetype>(s.size())); }
 
 QColor module_colour(vta::Module module) {
     switch (module) {

@@ -203,13 +203,13 @@ Converted attention(NodeReader& node) {
     return results(node, {y, key, value, stages[static_cast<std::size_t>(mode)]});
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kAttentionRows[] = {
     {"Attention", 23, attention},
     {"RotaryEmbedding", 23, rotary_embedding},
 };
 
 } // namespace
 
-Rows attention_rows() { return kRows; }
+Rows attention_rows() { return kAttentionRows; }
 
 } // namespace orrery::onnx

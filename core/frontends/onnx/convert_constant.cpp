@@ -179,7 +179,7 @@ Converted mel_weights(NodeReader& node) {
     return results(node, {node.constant_var(std::move(array))});
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kConstantRows[] = {
     {"BlackmanWindow", 17, blackman},
     {"Constant", 1, constant},
     {"ConstantOfShape", 9, constant_of_shape},
@@ -195,6 +195,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows constant_rows() { return kRows; }
+Rows constant_rows() { return kConstantRows; }
 
 } // namespace orrery::onnx

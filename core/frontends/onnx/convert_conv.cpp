@@ -222,7 +222,7 @@ Converted max_unpool(NodeReader& node) {
     return result(node, node.call("pad", {spread}, {{"after", after}}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kConvRows[] = {
     {"AveragePool", 1, average_pool},
     {"Conv", 1, conv},
     {"ConvTranspose", 1, conv_transpose},
@@ -236,6 +236,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows conv_rows() { return kRows; }
+Rows conv_rows() { return kConvRows; }
 
 } // namespace orrery::onnx

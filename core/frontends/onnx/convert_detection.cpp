@@ -100,10 +100,10 @@ Converted non_max_suppression(NodeReader& node) {
                              DType::I64, {static_cast<std::int64_t>(rows.size()) / 3, 3}, rows))});
 }
 
-constexpr ConverterRow kRows[] = {{"NonMaxSuppression", 10, non_max_suppression}};
+constexpr ConverterRow kDetectionRows[] = {{"NonMaxSuppression", 10, non_max_suppression}};
 
 } // namespace
 
-Rows detection_rows() { return kRows; }
+Rows detection_rows() { return kDetectionRows; }
 
 } // namespace orrery::onnx

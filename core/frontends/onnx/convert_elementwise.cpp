@@ -193,7 +193,7 @@ Converted dropout_12(NodeReader& node) {
     return dropped_out(node, DType::Bool);
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kElementwiseRows[] = {
     {"Abs", 1, forward<"abs">},
     {"Acos", 7, forward<"acos">},
     {"Acosh", 9, forward<"acosh">},
@@ -271,6 +271,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows elementwise_rows() { return kRows; }
+Rows elementwise_rows() { return kElementwiseRows; }
 
 } // namespace orrery::onnx

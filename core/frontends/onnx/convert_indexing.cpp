@@ -142,7 +142,7 @@ Converted unique(NodeReader& node) {
                           node.constant_var(int_vector(found.inverse)), node.constant_var(int_vector(found.counts))});
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kIndexingRows[] = {
     {"Compress", 9, compress},
     {"CumSum", 11, cumsum},
     {"Gather", 1, along_axis<"gather">},
@@ -159,6 +159,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows indexing_rows() { return kRows; }
+Rows indexing_rows() { return kIndexingRows; }
 
 } // namespace orrery::onnx

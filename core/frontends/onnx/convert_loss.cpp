@@ -83,13 +83,13 @@ Converted softmax_cross_entropy(NodeReader& node) {
     return results(node, {value, loss.log_probability});
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kLossRows[] = {
     {"NegativeLogLikelihoodLoss", 12, nll_loss},
     {"SoftmaxCrossEntropyLoss", 12, softmax_cross_entropy},
 };
 
 } // namespace
 
-Rows loss_rows() { return kRows; }
+Rows loss_rows() { return kLossRows; }
 
 } // namespace orrery::onnx

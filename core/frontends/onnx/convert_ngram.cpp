@@ -138,10 +138,10 @@ Converted tf_idf(NodeReader& node) {
     return result(node, given.size() == 2 ? Result<Var>(placed) : reshaped(node, placed, {grams.width}));
 }
 
-constexpr ConverterRow kRows[] = {{"TfIdfVectorizer", 9, tf_idf}};
+constexpr ConverterRow kNgramRows[] = {{"TfIdfVectorizer", 9, tf_idf}};
 
 } // namespace
 
-Rows ngram_rows() { return kRows; }
+Rows ngram_rows() { return kNgramRows; }
 
 } // namespace orrery::onnx

@@ -168,7 +168,7 @@ Converted mean_variance_norm(NodeReader& node) {
     return result(node, node.call("divide", {centred, divisor}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kNormRows[] = {
     {"BatchNormalization", 1, batch_norm},
     {"GroupNormalization", 18, group_norm},
     {"InstanceNormalization", 1, instance_norm},
@@ -181,6 +181,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows norm_rows() { return kRows; }
+Rows norm_rows() { return kNormRows; }
 
 } // namespace orrery::onnx

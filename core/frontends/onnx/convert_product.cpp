@@ -55,7 +55,7 @@ template <OpName Op> Converted flattened_softmax(NodeReader& node) {
     return result(node, reshaped(node, value, input));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kProductRows[] = {
     {"Det", 11, forward<"det">},
     {"Einsum", 12, einsum},
     {"Gemm", 1, gemm},
@@ -70,6 +70,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows product_rows() { return kRows; }
+Rows product_rows() { return kProductRows; }
 
 } // namespace orrery::onnx

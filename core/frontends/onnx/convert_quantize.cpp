@@ -128,7 +128,7 @@ Converted qlinear_conv(NodeReader& node) {
         requantized(node, sum, {.scale_a = 1, .scale_b = 4, .scale_y = 6, .zero_point = 7, .trailing_b = spatial}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kQuantizeRows[] = {
     {"ConvInteger", 10, conv_integer},
     {"DequantizeLinear", 10, dequantize_linear},
     {"DynamicQuantizeLinear", 11, dynamic_quantize},
@@ -140,6 +140,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows quantize_rows() { return kRows; }
+Rows quantize_rows() { return kQuantizeRows; }
 
 } // namespace orrery::onnx

@@ -85,7 +85,7 @@ Converted multinomial(NodeReader& node) {
     return result(node, node.call("clip", {index}, {{"max", static_cast<double>(shape[1] - 1)}}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kRandomRows[] = {
     {"Bernoulli", 15, bernoulli},
     {"Multinomial", 7, multinomial},
     {"RandomNormal", 1, of_shape<kNormal>},
@@ -111,6 +111,6 @@ Result<Dropped> random_dropout(NodeReader& node, const Var& ratio) {
     return Dropped{value, mask};
 }
 
-Rows random_rows() { return kRows; }
+Rows random_rows() { return kRandomRows; }
 
 } // namespace orrery::onnx

@@ -105,7 +105,7 @@ Converted lstm(NodeReader& node) {
     return recurrent(node, "lstm", {{"input_forget", node.integer("input_forget", 0) != 0}});
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kRecurrentRows[] = {
     {"GRU", 7, gru},
     {"LSTM", 7, lstm},
     {"RNN", 7, rnn},
@@ -113,6 +113,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows recurrent_rows() { return kRows; }
+Rows recurrent_rows() { return kRecurrentRows; }
 
 } // namespace orrery::onnx

@@ -42,7 +42,7 @@ template <OpName Op> Converted arg(NodeReader& node) {
                                    {"last", node.integer("select_last_index", 0) != 0}}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kReduceRows[] = {
     {"ArgMax", 1, arg<"argmax">},
     {"ArgMin", 1, arg<"argmin">},
     {"ReduceL1", 1, reduction<"reduce_l1">},
@@ -59,6 +59,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows reduce_rows() { return kRows; }
+Rows reduce_rows() { return kReduceRows; }
 
 } // namespace orrery::onnx

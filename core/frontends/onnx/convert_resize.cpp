@@ -138,7 +138,7 @@ Converted resize_11(NodeReader& node) {
                                 {"antialias", node.integer("antialias", 0) != 0}}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kResizeRows[] = {
     {"Resize", 10, upsample_inputs},
     {"Resize", 11, resize_11},
     {"Upsample", 7, upsample_attributes},
@@ -147,6 +147,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows resize_rows() { return kRows; }
+Rows resize_rows() { return kResizeRows; }
 
 } // namespace orrery::onnx

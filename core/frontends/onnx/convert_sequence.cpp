@@ -179,7 +179,7 @@ Converted optional_get_element(NodeReader& node) {
     return results(node, {node.input(0)});
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kSequenceRows[] = {
     {"ConcatFromSequence", 11, concat_from_sequence},
     {"Optional", 15, optional},
     {"OptionalGetElement", 15, optional_get_element},
@@ -195,6 +195,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows sequence_rows() { return kRows; }
+Rows sequence_rows() { return kSequenceRows; }
 
 } // namespace orrery::onnx

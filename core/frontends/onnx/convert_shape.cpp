@@ -301,7 +301,7 @@ Converted trilu(NodeReader& node) {
     return result(node, node.call("trilu", {node.input(0)}, {{"upper", node.integer("upper", 1) != 0}, {"k", k}}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kShapeRows[] = {
     {"CenterCropPad", 18, center_crop_pad},
     {"Concat", 1, concat},
     {"DepthToSpace", 1, depth_to_space},
@@ -322,6 +322,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows shape_rows() { return kRows; }
+Rows shape_rows() { return kShapeRows; }
 
 } // namespace orrery::onnx

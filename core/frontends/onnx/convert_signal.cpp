@@ -57,13 +57,13 @@ Converted stft(NodeReader& node) {
         node, node.call("dft", {framed}, {{"axis", std::int64_t{2}}, {"onesided", node.integer("onesided", 1) != 0}}));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kSignalRows[] = {
     {"DFT", 17, dft},
     {"STFT", 17, stft},
 };
 
 } // namespace
 
-Rows signal_rows() { return kRows; }
+Rows signal_rows() { return kSignalRows; }
 
 } // namespace orrery::onnx

@@ -119,13 +119,13 @@ Converted affine_grid(NodeReader& node) {
     return result(node, reshaped(node, grid, shape));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kSpatialRows[] = {
     {"AffineGrid", 20, affine_grid}, {"Col2Im", 18, col2im},          {"DeformConv", 19, deform_conv},
     {"GridSample", 16, grid_sample}, {"MaxRoiPool", 1, max_roi_pool}, {"RoiAlign", 10, roi_align},
 };
 
 } // namespace
 
-Rows spatial_rows() { return kRows; }
+Rows spatial_rows() { return kSpatialRows; }
 
 } // namespace orrery::onnx

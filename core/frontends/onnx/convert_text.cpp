@@ -183,7 +183,7 @@ Converted text_parse(NodeReader& node) {
     return results(node, {node.constant_var(std::move(out))});
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kTextRows[] = {
     {"StringNormalizer", 10, string_normalizer},
     {kTextParse, 1, text_parse},
     {kTextPrint, 1, text_print},
@@ -191,6 +191,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows text_rows() { return kRows; }
+Rows text_rows() { return kTextRows; }
 
 } // namespace orrery::onnx

@@ -127,7 +127,7 @@ Converted adam(NodeReader& node) {
     return sum.finish(std::move(xs));
 }
 
-constexpr ConverterRow kRows[] = {
+constexpr ConverterRow kTrainingRows[] = {
     {"Adagrad", 1, adagrad},
     {"Adam", 1, adam},
     {"Momentum", 1, momentum},
@@ -135,6 +135,6 @@ constexpr ConverterRow kRows[] = {
 
 } // namespace
 
-Rows training_rows() { return kRows; }
+Rows training_rows() { return kTrainingRows; }
 
 } // namespace orrery::onnx

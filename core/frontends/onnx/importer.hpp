@@ -23,6 +23,9 @@ using Opsets = std::map<std::string, int, std::less<>>; ///< version of each dom
 /// Attributes of a call of a model's own function, by name: what `ref_attr_name` in its body refers to.
 using Arguments = std::unordered_map<std::string_view, const ::onnx::AttributeProto*>;
 
+/// A model that says something ONNX does not allow.
+inline Diagnostic malformed(std::string message) { return {Code::MalformedModel, std::move(message), {}, {}}; }
+
 /// Names of one graph or function body. A subgraph sees those around it.
 struct Scope {
     Scope* outer = nullptr;

@@ -18,8 +18,6 @@ Diagnostic unsupported(std::string message) {
     return {Code::UnsupportedFeature, std::move(message), {}, "give the input it depends on as a constant"};
 }
 
-Diagnostic malformed(std::string message) { return {Code::MalformedModel, std::move(message), {}, {}}; }
-
 } // namespace
 
 Result<std::vector<Var>> Importer::expand_function(const ::onnx::FunctionProto& function, const NodePlace& place,

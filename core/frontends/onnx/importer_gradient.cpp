@@ -12,12 +12,6 @@ namespace orrery::onnx {
 
 using graph::Var;
 
-namespace {
-
-Diagnostic malformed(std::string message) { return {Code::MalformedModel, std::move(message), {}, {}}; }
-
-} // namespace
-
 Result<std::vector<Var>> Importer::convert_gradient(const NodePlace& place, Scope& scope) {
     ORRERY_TRY(const std::vector<Var> inputs, inputs_of(place, scope));
     ImportedNode reader(*this, place, scope, inputs);

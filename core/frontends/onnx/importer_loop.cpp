@@ -19,8 +19,6 @@ constexpr std::int64_t kConditionBytes = 64;
 // Our choice: up to here the unrolled nodes are few enough to look at and to fuse; beyond, a loop compiles once.
 constexpr std::int64_t kUnrolledTrips = 16, kUnrolledNodes = 256;
 
-Diagnostic malformed(std::string message) { return {Code::MalformedModel, std::move(message), {}, {}}; }
-
 NDArray scalar(DType dtype, std::int64_t value) {
     NDArray array = NDArray::allocate(dtype, {});
     array.set_int(0, value);

@@ -25,8 +25,6 @@ namespace {
 
 constexpr int kWithoutBatch = 9; // the opset from which on Scan has no batch axis
 
-Diagnostic malformed(std::string message) { return {Code::MalformedModel, std::move(message), {}, {}}; }
-
 /// Emits calls with the node's name and origin.
 class Emitter {
   public:

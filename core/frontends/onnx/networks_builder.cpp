@@ -232,6 +232,10 @@ Value NetworkBuilder::pool(const Value& x, const std::string& path, const char* 
                {"strides", std::vector<std::int64_t>{o.stride, o.stride}}});
 }
 
+void NetworkBuilder::softmax_output(const Value& x) {
+    output(op("softmax", "Softmax", {x}, {{"axis", std::int64_t{1}}}), "probabilities", {1, x.width});
+}
+
 Value NetworkBuilder::concat(const std::vector<Value>& parts, const std::string& path) {
     Value y = op(path, "Concat", parts, {{"axis", std::int64_t{1}}});
     y.width = 0;

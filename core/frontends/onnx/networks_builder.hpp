@@ -84,6 +84,8 @@ class NetworkBuilder {
     Value batch_norm(const Value& x, const std::string& path, double scale = 1);
     /// Gemm with bias on [N, F].
     Value linear(const Value& x, const std::string& path, std::int64_t out, double gain);
+    /// Probabilities along axis 1 as the graph's result.
+    void softmax_output(const Value& x);
     Value relu(const Value& x, const std::string& path) { return op(path, "Relu", {x}); }
     Value pool(const Value& x, const std::string& path, const char* type, const PoolOptions& options);
     Value concat(const std::vector<Value>& parts, const std::string& path);

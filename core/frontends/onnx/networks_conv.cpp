@@ -22,10 +22,6 @@ Value scores(NetworkBuilder& b, const Value& x, const std::string& path) {
     return b.linear(b.flatten(pooled, "", 1), path, kClasses, kScoreGain);
 }
 
-void softmax_output(NetworkBuilder& b, const Value& x) {
-    b.output(b.op("softmax", "Softmax", {x}, {{"axis", std::int64_t{1}}}), "probabilities", {1, x.width});
-}
-
 // ---- ResNet: He et al., "Deep residual learning", 2015; bottlenecks stride in their 3x3 convolution
 
 struct ResidualBlock {
@@ -173,7 +169,7 @@ void build_lenet(NetworkBuilder& b, const NetworkInfo& info) {
     x = b.flatten(x, "", 5 * 5);
     x = b.op("tanh3", "Tanh", {b.linear(x, "fc1", 120, kReluGain)});
     x = b.op("tanh4", "Tanh", {b.linear(x, "fc2", 84, kReluGain)});
-    softmax_output(b, b.linear(x, "fc3", 10, kScoreGain));
+    b.softmax_output(b.linear(x, "fc3", 10, kScoreGain));
 }
 
 void build_resnet18(NetworkBuilder& b, const NetworkInfo& info) {
@@ -221,7 +217,7 @@ void build_squeezenet(NetworkBuilder& b, const NetworkInfo& info) {
     x = fire(b, x, "features.12", 64, 256);
     x = conv_relu(b, x, "classifier.1", {.out = kClasses, .gain = kScoreGain});
     x = b.op("classifier.3", "GlobalAveragePool", {x});
-    softmax_output(b, b.flatten(x, "", 1));
+    b.softmax_output(b.flatten(x, "", 1));
 }
 
 void build_mobilenet_v1(NetworkBuilder& b, const NetworkInfo& info) {
@@ -238,7 +234,7 @@ void build_mobilenet_v1(NetworkBuilder& b, const NetworkInfo& info) {
                          {.out = x.width, .kernel = 3, .stride = layer.stride, .groups = x.width});
         x = conv_bn_relu(b, x, path + ".pointwise", {.out = layer.out});
     }
-    softmax_output(b, scores(b, x, "classifier"));
+    b.softmax_output(scores(b, x, "classifier"));
 }
 
 void build_mobilenet_v2(NetworkBuilder& b, const NetworkInfo& info) {
@@ -277,7 +273,7 @@ void build_inception_v1(NetworkBuilder& b, const NetworkInfo& info) {
     x = inception(b, x, {"5b", 384, 192, 384, 48, 128, 128});
     x = b.pool(x, "avgpool", "AveragePool", {.kernel = 7, .stride = 1});
     x = b.flatten(b.op("dropout", "Dropout", {x, b.scalar("dropout", 0.4f)}), "", 1);
-    softmax_output(b, b.linear(x, "fc", kClasses, 1)); // unsigned pooled branches are large
+    b.softmax_output(b.linear(x, "fc", kClasses, 1)); // unsigned pooled branches are large
 }
 
 void build_densenet121(NetworkBuilder& b, const NetworkInfo& info) {

@@ -18,10 +18,6 @@ Value embed(NetworkBuilder& b, const Value& tokens, const std::string& path, std
     return {b.op(path, "Gather", {table, tokens}, {{"axis", std::int64_t{0}}}).name, width};
 }
 
-void softmax_output(NetworkBuilder& b, const Value& x) {
-    b.output(b.op("softmax", "Softmax", {x}, {{"axis", std::int64_t{1}}}), "probabilities", {1, x.width});
-}
-
 // ---- LSTM: Hochreiter and Schmidhuber, 1997; x is [T, N, F]
 
 struct LstmResult {
@@ -105,7 +101,7 @@ void build_mlp(NetworkBuilder& b, const NetworkInfo& info) {
     Value x = b.input(info);
     x = b.relu(b.linear(x, "fc1", 512, kReluGain), "relu1");
     x = b.relu(b.linear(x, "fc2", 256, kReluGain), "relu2");
-    softmax_output(b, b.linear(x, "fc3", 10, kScoreGain));
+    b.softmax_output(b.linear(x, "fc3", 10, kScoreGain));
 }
 
 void build_lstm(NetworkBuilder& b, const NetworkInfo& info) {
@@ -114,8 +110,8 @@ void build_lstm(NetworkBuilder& b, const NetworkInfo& info) {
     x = b.op("lstm", "Transpose", {x}, {{"perm", std::vector<std::int64_t>{1, 0, 2}}});
     x = lstm_layer(b, x, "lstm.0", kHidden).sequence;
     x = lstm_layer(b, x, "lstm.1", kHidden).last;
-    softmax_output(b,
-                   b.linear(x, "classifier", kTopics, 4 * kScoreGain)); // an LSTM's state has about a quarter's spread
+    b.softmax_output(
+        b.linear(x, "classifier", kTopics, 4 * kScoreGain)); // an LSTM's state has about a quarter's spread
 }
 
 void build_transformer(NetworkBuilder& b, const NetworkInfo& info) {

@@ -32,7 +32,7 @@ void shift(const orrery_view* views, const std::int64_t* numbers) {
         static_cast<std::int32_t*>(views[0].data)[i * views[0].stride[0]] += static_cast<std::int32_t>(numbers[0]);
 }
 
-const char* const kMatmul = R"(fn matmul(a: f32[8,16], b: f32[16,32]) -> (c: f32[8,32]) {
+const char* const kTinyMatmul = R"(fn matmul(a: f32[8,16], b: f32[16,32]) -> (c: f32[8,32]) {
   for m in 8 { for n in 32 { for k in 16 { block mm(vm = m in 8, vn = n in 32, reduce vk = k in 16) {
     reads c[vm, vn], a[vm, vk], b[vk, vn] writes c[vm, vn]
     init { c[vm, vn] = 0.0 } c[vm, vn] = c[vm, vn] + a[vm, vk] * b[vk, vn] } } } } })";
@@ -57,7 +57,7 @@ tensor::Program tensorized(const std::string& intrinsic) {
         "tensorize(mm.m_i, " +
         intrinsic + ")\nparallel(mm_o.m_o)\n");
     REQUIRE(trace.has_value());
-    const Result<schedule::Replay> done = schedule::replay(parsed(kMatmul), *trace);
+    const Result<schedule::Replay> done = schedule::replay(parsed(kTinyMatmul), *trace);
     if (!done) FAIL(to_string(done.error()));
     return done->result();
 }

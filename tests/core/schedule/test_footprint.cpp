@@ -229,7 +229,7 @@ BlockAccesses accesses_of(const Program& program, const std::string& block) {
     return BlockAccesses::of(program, block).value();
 }
 
-std::size_t named(const BlockAccesses& accesses, const std::string& buffer) {
+std::size_t buffer_at(const BlockAccesses& accesses, const std::string& buffer) {
     for (std::size_t b = 0; b < accesses.buffers().size(); ++b)
         if (accesses.buffers()[b].buffer->name == buffer) return b;
     FAIL("no buffer " << buffer);
@@ -262,7 +262,7 @@ TEST_CASE("footprints are what an enumeration of the loops touches", "[schedule]
 TEST_CASE("a product's footprints by hand", "[schedule][footprint]") {
     const Program program = test::matmul(64, 64, 64);
     const BlockAccesses accesses = accesses_of(program, "matmul");
-    const std::size_t a = named(accesses, "a"), b = named(accesses, "b"), c = named(accesses, "matmul");
+    const std::size_t a = buffer_at(accesses, "a"), b = buffer_at(accesses, "b"), c = buffer_at(accesses, "matmul");
     REQUIRE(accesses.loops().size() == 3);
     // Rows of a by columns of b: loops m, n, k.
     CHECK(accesses.touched(a, 0).size() == 64 * 64);
@@ -288,15 +288,15 @@ TEST_CASE("fused loops, windows and conditions have exact footprints", "[schedul
     const Program conv = test::conv_bias_relu(4, 8, 14);
     const Program fused = scheduled(conv, "fuse([relu.h, relu.w])\nsplit(relu.h_w, [-1, 10])\n");
     const auto block = accesses_of(fused, "relu");
-    const std::size_t out = named(block, "relu");
+    const std::size_t out = buffer_at(block, "relu");
     CHECK(block.touched(out, 0).size() == 8 * 14 * 14);
     CHECK(block.touched(out, 0).exact);
     const auto pad = accesses_of(conv, "pad");
     // Rows of the image that lie inside: the border is not read.
-    CHECK(pad.touched(named(pad, "x"), 0).size() == 4 * 14 * 14);
-    CHECK(pad.touched(named(pad, "x"), 0).accesses == 4 * 14 * 14);
+    CHECK(pad.touched(buffer_at(pad, "x"), 0).size() == 4 * 14 * 14);
+    CHECK(pad.touched(buffer_at(pad, "x"), 0).accesses == 4 * 14 * 14);
     const auto window = accesses_of(conv, "conv");
-    const std::size_t padded = named(window, "pad");
+    const std::size_t padded = buffer_at(window, "pad");
     CHECK(window.touched(padded, 5).size() == 9);          // 3 by 3 of one channel
     CHECK(window.touched(padded, 4).size() == 4 * 9);      // of each
     CHECK(window.touched(padded, 3).size() == 4 * 3 * 16); // along a row
@@ -313,7 +313,7 @@ TEST_CASE("a loop over part of another is counted as far as it goes", "[schedule
                          "for i in 8 { for j in i + 1 { block sum(vi = i in 8, reduce vj = j in 8) {\n"
                          "init { y[vi] = 0.0 } y[vi] = y[vi] + x[vi, vj] } } } }");
     const auto accesses = accesses_of(program, "sum");
-    const std::size_t x = named(accesses, "x");
+    const std::size_t x = buffer_at(accesses, "x");
     CHECK(accesses.touched(x, 0).size() == 36);
     CHECK(accesses.touched(x, 1).size() == 5); // i = 4
     CHECK(accesses.trips(1) == 8);

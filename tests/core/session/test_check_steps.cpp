@@ -16,7 +16,9 @@ using namespace orrery::session;
 
 namespace {
 
-std::shared_ptr<Compiler> compiler() { return std::make_shared<Compiler>(make_llvm_backend(), Compiler::Options{}); }
+std::shared_ptr<Compiler> new_compiler() {
+    return std::make_shared<Compiler>(make_llvm_backend(), Compiler::Options{});
+}
 
 /// Rebuilds main with its result doubled (wrong numbers), or kept but renamed (right ones).
 class Tail final : public graph::Rewriter {
@@ -90,7 +92,7 @@ TEST_CASE("planted passes are found while they are planted and never listed", "[
 }
 
 TEST_CASE("every step of the default pipeline keeps the numbers, interpreted and compiled", "[session][check]") {
-    const auto made = compiler();
+    const auto made = new_compiler();
     const Recipe recipe = recipe_of(*made, "lenet", {});
     Recipe usual = recipe;
     usual.passes = transform::default_pipeline();
@@ -115,7 +117,7 @@ TEST_CASE("every step of the default pipeline keeps the numbers, interpreted and
 
 TEST_CASE("a wrong pass shows its error at its step and on none after it", "[session][check]") {
     const Planted planted;
-    const auto made = compiler();
+    const auto made = new_compiler();
     const Recipe recipe = recipe_of(*made, "lenet", {"Harmless", "WrongNumbers", "Harmless", "DeadCode"});
     const StepChecks checks = check_steps(*made, recipe, {}, {}).value();
     CHECK(checks.first_wrong == 2);
@@ -128,7 +130,7 @@ TEST_CASE("a wrong pass shows its error at its step and on none after it", "[ses
 
 TEST_CASE("bisection names the planted pass within the promised runs", "[session][bisect]") {
     const Planted planted;
-    const auto made = compiler();
+    const auto made = new_compiler();
     for (const char* bad : {"WrongNumbers", "Fails", "IllFormed"})
         for (const std::size_t at : {std::size_t{0}, std::size_t{6}, std::size_t{12}}) {
             std::vector<std::string> passes(13, "Harmless");
@@ -151,7 +153,7 @@ TEST_CASE("bisection names the planted pass within the promised runs", "[session
 }
 
 TEST_CASE("nothing wrong is said after two runs", "[session][bisect]") {
-    const auto made = compiler();
+    const auto made = new_compiler();
     Recipe recipe = recipe_of(*made, "lenet", {});
     recipe.passes = transform::default_pipeline();
     const Bisection found = bisect(*made, recipe, {}, {}).value();
@@ -164,7 +166,7 @@ TEST_CASE("nothing wrong is said after two runs", "[session][bisect]") {
 
 TEST_CASE("a session shows checked steps and the bisection, and forgets them with an edit", "[session][check]") {
     const Planted planted;
-    const auto made = compiler();
+    const auto made = new_compiler();
     Session session(made);
     session.open_recipe(recipe_of(*made, "lenet", {"Harmless", "WrongNumbers", "FuseOps"}));
     session.wait_idle();

@@ -8,6 +8,7 @@
 #include "core/graph/text.hpp"
 #include "core/ops/ops.hpp"
 #include "core/session/compiler.hpp"
+#include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
 #include <onnx/onnx_pb.h>
@@ -44,11 +45,6 @@ std::string chain_model(int nodes) {
     }
     declare(*graph.add_output(), "v" + std::to_string(nodes));
     return model.SerializeAsString();
-}
-
-Compiler& compiler() {
-    static Compiler made(make_llvm_backend(), Compiler::Options{});
-    return made;
 }
 
 void check_chain(int nodes) {

@@ -11,6 +11,7 @@
 #include "core/session/compiler.hpp"
 #include "core/session/session.hpp"
 #include "tests/core/frontends/onnx/model_seeds.hpp"
+#include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -26,11 +27,6 @@ using orrery::onnx::models::add_graph;
 using orrery::onnx::models::GraphMaker;
 
 namespace {
-
-Compiler& compiler() {
-    static Compiler made(make_llvm_backend(), {});
-    return made;
-}
 
 graph::Module imported(const ::onnx::ModelProto& model) {
     const std::string bytes = model.SerializeAsString();

@@ -4,6 +4,7 @@
 #include "core/session/compiler.hpp"
 #include "core/session/history.hpp"
 #include "core/session/statistics.hpp"
+#include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -13,11 +14,6 @@ using namespace orrery;
 using namespace orrery::session;
 
 namespace {
-
-Compiler& compiler() {
-    static Compiler shared(make_llvm_backend(), Compiler::Options{});
-    return shared;
-}
 
 std::shared_ptr<Snapshot> opened(const char* network) {
     auto snapshot = std::make_shared<Snapshot>();

@@ -3,6 +3,7 @@
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/session/prediction.hpp"
 #include "core/session/provenance.hpp"
+#include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -12,11 +13,6 @@ using namespace orrery;
 using namespace orrery::session;
 
 namespace {
-
-Compiler& compiler() {
-    static Compiler made(make_llvm_backend(), Compiler::Options{});
-    return made;
-}
 
 /// A processor whose model is known, so that predictions do not depend on the machine at hand.
 Recipe recipe_of(const std::string& network) {

@@ -6,6 +6,7 @@
 #include "core/session/compiler.hpp"
 #include "core/session/recipe_arguments.hpp"
 #include "core/session/session.hpp"
+#include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -16,13 +17,8 @@ using namespace orrery::session;
 
 namespace {
 
-std::shared_ptr<Compiler> compiler() {
-    static const auto shared = std::make_shared<Compiler>(make_llvm_backend(), Compiler::Options{});
-    return shared;
-}
-
 Recipe network(const std::string& name) {
-    Recipe recipe = compiler()->new_recipe({});
+    Recipe recipe = shared_compiler()->new_recipe({});
     recipe.builtin = name;
     return recipe;
 }
@@ -98,7 +94,7 @@ void random_edit(Recipe& recipe, std::mt19937& random) {
 
 TEST_CASE("a fresh recipe is its model and nothing else", "[session][arguments]") {
     const Recipe fresh = network("lenet");
-    CHECK(words_of(fresh, compiler()->new_recipe({})) == std::vector<std::string>{"lenet"});
+    CHECK(words_of(fresh, shared_compiler()->new_recipe({})) == std::vector<std::string>{"lenet"});
     CHECK(command_line(fresh, fresh) == "orrery run lenet");
     Recipe plain = fresh;
     plain.passes = transform::default_pipeline(0);
@@ -149,7 +145,7 @@ TEST_CASE("words of a shell", "[session][arguments]") {
 
 TEST_CASE("random edits: the command line makes the same recipe, undo all brings the first back",
           "[session][arguments][property]") {
-    const Recipe fresh = compiler()->new_recipe({});
+    const Recipe fresh = shared_compiler()->new_recipe({});
     for (unsigned seed = 1; seed <= 200; ++seed) {
         std::mt19937 random(seed);
         Recipe recipe = network("lenet");
@@ -169,7 +165,7 @@ TEST_CASE("random edits: the command line makes the same recipe, undo all brings
 
 TEST_CASE("random edits in a session: the exported words give the module, and undo all the first recipe",
           "[session][arguments][property]") {
-    Session session(compiler());
+    Session session(shared_compiler());
     session.open_recipe(network("mlp"));
     session.wait_idle();
     const Recipe first = session.snapshot()->recipe;
@@ -181,7 +177,7 @@ TEST_CASE("random edits in a session: the exported words give the module, and un
         Recipe again = network("mlp");
         const RecipeArguments arguments = parsed(words_of(now->recipe, first), again);
         REQUIRE(apply(arguments, again).has_value());
-        const Result<Steps> steps = compiler()->graph_steps(again, {});
+        const Result<Steps> steps = shared_compiler()->graph_steps(again, {});
         REQUIRE(steps.has_value());
         REQUIRE(steps->size() == now->steps.size());
         REQUIRE(graph::structural_hash(steps->back()->module) == graph::structural_hash(now->steps.back()->module));

@@ -4,6 +4,7 @@
 #include "core/session/compiler.hpp"
 #include "core/session/session.hpp"
 #include "core/tensor/analysis.hpp"
+#include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -14,11 +15,6 @@ using namespace orrery::session;
 using What = TraceEdit::What;
 
 namespace {
-
-std::shared_ptr<Compiler> shared_compiler() {
-    static const auto made = std::make_shared<Compiler>(make_llvm_backend(), Compiler::Options{});
-    return made;
-}
 
 /// LeNet's second convolution under a recipe that is edited.
 struct Bench {

@@ -4,6 +4,7 @@
 #include "core/session/compiler.hpp"
 #include "core/session/recipe_arguments.hpp"
 #include "core/session/session.hpp"
+#include "tests/core/session/compiler.hpp"
 #include "tests/core/tensor/typed_gallery.hpp"
 
 #include <catch2/catch.hpp>
@@ -16,11 +17,6 @@ using namespace orrery;
 using namespace orrery::session;
 
 namespace {
-
-std::shared_ptr<Compiler> shared_compiler() {
-    static const auto made = std::make_shared<Compiler>(make_llvm_backend(), Compiler::Options{});
-    return made;
-}
 
 std::shared_ptr<const CompiledModel> compiled(const Recipe& recipe) {
     auto model = shared_compiler()->compile(recipe, {});

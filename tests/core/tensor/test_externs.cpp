@@ -7,6 +7,7 @@
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/text.hpp"
 #include "core/tensor/visitor.hpp"
+#include "tests/core/tensor/parsed.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -32,12 +33,6 @@ const std::string kTiled = R"(fn f(a: f32[4,6], b: f32[6,8]) -> (c: f32[4,8]) {
   }
 }
 )";
-
-Program parsed(const std::string& text) {
-    const Result<Program> program = parse_program(text);
-    if (!program) FAIL(to_string(program.error()) << "\n" << text);
-    return *program;
-}
 
 std::string replaced(const std::string& from, const std::string& to) {
     std::string text = kTiled;

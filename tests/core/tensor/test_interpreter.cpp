@@ -3,6 +3,7 @@
 #include "core/tensor/compute.hpp"
 #include "core/tensor/text.hpp"
 #include "tests/core/tensor/naive_interpreter.hpp"
+#include "tests/core/tensor/parsed.hpp"
 #include "tests/core/tensor/random_program.hpp"
 
 #include <catch2/catch.hpp>
@@ -19,12 +20,6 @@ using namespace orrery::tensor;
 namespace {
 
 using E = std::vector<Expr>;
-
-Program parsed(const std::string& text) {
-    const Result<Program> program = parse_program(text);
-    if (!program) FAIL(to_string(program.error()) << "\n" << text);
-    return *program;
-}
 
 std::vector<NDArray> arguments(const Program& program, std::uint64_t seed = 1) {
     std::mt19937_64 random(seed);

@@ -3,6 +3,7 @@
 #include "core/tensor/simplify.hpp"
 #include "core/tensor/text.hpp"
 #include "tests/core/tensor/naive_interpreter.hpp"
+#include "tests/core/tensor/parsed.hpp"
 #include "tests/core/tensor/random_index.hpp"
 #include "tests/core/tensor/random_program.hpp"
 
@@ -144,12 +145,6 @@ void check_cases(const World& w, const std::vector<RuleCase>& cases, std::set<st
             CHECK(fired.count(c.rule) == 1);
         seen.insert(fired.begin(), fired.end());
     }
-}
-
-Program parsed(const std::string& text) {
-    const Result<Program> program = parse_program(text);
-    if (!program) FAIL(to_string(program.error()) << "\n" << text);
-    return *program;
 }
 
 void check_program(const std::string& before, const std::string& after) {

@@ -3,6 +3,7 @@
 #include "core/tensor/build.hpp"
 #include "core/tensor/text.hpp"
 #include "core/tensor/visitor.hpp"
+#include "tests/core/tensor/parsed.hpp"
 #include "tests/core/tensor/random_program.hpp"
 
 #include <catch2/catch.hpp>
@@ -11,12 +12,6 @@ using namespace orrery;
 using namespace orrery::tensor;
 
 namespace {
-
-Program parsed(const std::string& text) {
-    const Result<Program> program = parse_program(text);
-    if (!program) FAIL(to_string(program.error()) << "\n" << text);
-    return *program;
-}
 
 const std::string kBase = R"(fn f(x: f32[8,8]) -> (y: f32[8]) {
   alloc t: f32[8] scope stack

@@ -1,6 +1,7 @@
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/text.hpp"
+#include "tests/core/tensor/parsed.hpp"
 #include "tests/core/tensor/random_program.hpp"
 
 #include <catch2/catch.hpp>
@@ -9,12 +10,6 @@ using namespace orrery;
 using namespace orrery::tensor;
 
 namespace {
-
-Program parsed(const std::string& text) {
-    const Result<Program> program = parse_program(text);
-    if (!program) FAIL(to_string(program.error()) << "\n" << text);
-    return *program;
-}
 
 void check_sound(const Program& program) {
     const Result<void> sound = verify(program);

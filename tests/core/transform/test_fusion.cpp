@@ -9,7 +9,7 @@ using namespace orrery::transform::test;
 
 namespace {
 
-const char* const kTwo = R"(outputs ["y"];
+const char* const kTwoInputs = R"(outputs ["y"];
 fn main(x: f32[1,2,4,4], w: f32[2,2,1,1]) -> f32[1,2,4,4] {
   two: f32[] = const 2;
   a = conv2d(x, w);
@@ -41,7 +41,7 @@ NotFused reason_between(const graph::Module& module, const std::string& from, co
 } // namespace
 
 TEST_CASE("every edge left apart has its reason", "[transform][fusion_reasons]") {
-    const graph::Module module = module_of(kTwo);
+    const graph::Module module = module_of(kTwoInputs);
     CHECK(reason_between(module, "m", "b") == NotFused::ReadAccess);
     CHECK(reason_between(module, "b", "s") == NotFused::ReadAccess);
     CHECK(reason_between(module, "t", "q") == NotFused::Opaque);
@@ -60,7 +60,7 @@ fn main(x: f32[8]) -> (f32[8], f32[8]) {
 }
 
 TEST_CASE("edges inside kernels have none, all others one", "[transform][fusion_reasons]") {
-    const graph::Module module = module_of(kTwo);
+    const graph::Module module = module_of(kTwoInputs);
     const graph::Module fused = apply("FuseOps", module);
     std::set<std::pair<std::string, std::string>> inside, left;
     for (const graph::CallFunction* kernel : kernels(fused))
@@ -85,7 +85,7 @@ TEST_CASE("edges inside kernels have none, all others one", "[transform][fusion_
 }
 
 TEST_CASE("defusing undoes fusing", "[transform][defuse_ops]") {
-    const graph::Module module = module_of(kTwo);
+    const graph::Module module = module_of(kTwoInputs);
     const graph::Module fused = apply("FuseOps", module);
     REQUIRE(kernels(fused).size() > 1);
     const graph::Module apart = apply("DefuseOps", fused);
@@ -94,7 +94,7 @@ TEST_CASE("defusing undoes fusing", "[transform][defuse_ops]") {
     // Fusing again gives the same kernels.
     REQUIRE(graph::structural_equal(apply("FuseOps", apart).main, fused.main));
     for (const graph::Binding& binding : apart.main->bindings) REQUIRE_FALSE(binding.origin.empty());
-    require_unchanged("DefuseOps", kTwo);
+    require_unchanged("DefuseOps", kTwoInputs);
     // What FuseOps established no longer holds.
     pass::Invariants holding = kTyped;
     const auto manager = transform::manager();
