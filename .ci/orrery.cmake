@@ -25,6 +25,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False positives of GCC 12 in inlined standard containers.
   target_compile_options(orrery_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
     -Wno-dangling-pointer -Wno-maybe-uninitialized -Wno-missing-field-initializers)
+  if(ORRERY_UNITY)
+    target_compile_options(orrery_flags INTERFACE -Wno-subobject-linkage) # takes files compiled together for headers
+  endif()
 endif()
 if(ORRERY_MOLD)
   target_link_options(orrery_flags INTERFACE -fuse-ld=mold)
@@ -35,8 +38,7 @@ if(ORRERY_SANITIZE)
 endif()
 
 # orrery_precompiled(hot OPTIONS -O2 HEADERS <string> LINKS Qt6::Widgets): headers parsed once for each way of compiling, since
-# GCC takes a precompiled header only under the flags it was made with. Nothing of the project is in those that whole folders
-# use: no edit rebuilds all. Those of orrery_files_over hold what each of the listed files includes anyway.
+# GCC takes a precompiled header only under the flags it was made with. Nothing of the project is in them: no edit rebuilds all.
 function(orrery_precompiled name)
   if(NOT ORRERY_PCH)
     return()
@@ -49,21 +51,16 @@ function(orrery_precompiled name)
   target_precompile_headers(orrery_precompiled_${name} PRIVATE ${ARG_HEADERS})
 endfunction()
 
-# orrery_files_over(snapshot MADE_IN core/session a.cpp b.cpp): those files of a target go over another precompiled header than the rest of it.
-# MADE_IN is the folder whose CMakeLists.txt makes that header.
-function(orrery_files_over name)
-  if(NOT ORRERY_PCH OR NOT CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
-    return()
-  endif()
-  cmake_parse_arguments(ARG "" "MADE_IN" "" ${ARGN})
-  set(header ${PROJECT_BINARY_DIR}/${ARG_MADE_IN}/CMakeFiles/orrery_precompiled_${name}.dir/cmake_pch.hxx)
-  set_source_files_properties(${ARG_UNPARSED_ARGUMENTS} PROPERTIES SKIP_PRECOMPILE_HEADERS ON
-    COMPILE_OPTIONS "-Winvalid-pch;-include;${header}" OBJECT_DEPENDS ${header}.gch)
-endfunction()
+# Targets whose files have the same short names for different things: each canvas its own margins, say.
+set(ORRERY_ALONE orrery_views_imgui test_views_layout)
 
-# orrery_compiled(target hot -O2): that target is compiled with those options over that precompiled header.
+# orrery_compiled(target hot -O2): that target is compiled with those options over that precompiled header, four files at a
+# time: half of what a file costs is instantiating templates of headers that its neighbours use as well.
 function(orrery_compiled target name)
   target_compile_options(${target} PRIVATE ${ARGN})
+  if(ORRERY_UNITY AND NOT target IN_LIST ORRERY_ALONE)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 4)
+  endif()
   if(ORRERY_PCH)
     target_precompile_headers(${target} REUSE_FROM orrery_precompiled_${name})
     if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
