@@ -146,7 +146,9 @@ struct orrery_model {
     std::shared_ptr<Executable> executable;
     std::unique_ptr<Executor> executor;
     std::vector<Memory> inputs, outputs;
-    std::vector<bool> given; ///< which inputs were set
+    std::vector<const void*> input_data; ///< of `inputs`, as a run takes them
+    std::vector<void*> output_data;      ///< likewise
+    std::vector<bool> given;             ///< which inputs were set
     bool ran = false;
 
     [[nodiscard]] const Plan& plan() const { return executable->plan; }
@@ -196,6 +198,8 @@ orrery_status orrery_load(const char* path, int threads, orrery_model** model) {
         const Plan& plan = made->plan();
         for (std::uint32_t id : plan.inputs) made->inputs.push_back(allocate(plan.values[id].bytes));
         for (std::uint32_t id : plan.outputs) made->outputs.push_back(allocate(plan.values[id].bytes));
+        for (const Memory& memory : made->inputs) made->input_data.push_back(memory.get());
+        for (const Memory& memory : made->outputs) made->output_data.push_back(memory.get());
         made->given.assign(plan.inputs.size(), false);
         made->executor = std::make_unique<Executor>(made->executable, threads);
         *model = made.release();
@@ -245,11 +249,7 @@ orrery_status orrery_run(orrery_model* model) {
             if (!model->given[i])
                 return fail(ORRERY_NOT_READY,
                             "input '" + model->value(model->plan().inputs, static_cast<int>(i))->name + "' is not set");
-        std::vector<const void*> inputs;
-        std::vector<void*> outputs;
-        for (const Memory& memory : model->inputs) inputs.push_back(memory.get());
-        for (const Memory& memory : model->outputs) outputs.push_back(memory.get());
-        model->executor->run(inputs, outputs);
+        model->executor->run(model->input_data, model->output_data);
         model->ran = true;
         return ORRERY_OK;
     });

@@ -1,8 +1,15 @@
+// A worker waits for its ticket: it spins for a while, then parks in the kernel. Who raises a ticket wakes its worker
+// only when that one says that it is parked, so that a loop between threads that are awake makes no system call. The
+// caller takes the first chunk and waits for the others in the same way.
+
 #include "core/runtime/thread_pool.hpp"
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <exception>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #if defined(__x86_64__) || defined(__i386__)
@@ -13,11 +20,10 @@ namespace orrery::runtime {
 
 namespace {
 
-/// Turns of the spin loop before a thread parks: some tens of microseconds, about what waking a parked thread costs,
-/// so that kernels in a row find their workers awake.
-constexpr int kSpins = 1000;
-
-thread_local bool inside_parallel_loop = false;
+/// How long a thread spins before it parks: what waking a parked thread costs, so that waiting costs at most twice what
+/// it must. Source: measured by tests/bench/bench_runtime.
+constexpr std::chrono::microseconds kSpin{50};
+constexpr int kTurns = 64; ///< between looks at the clock
 
 void relax() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -27,14 +33,31 @@ void relax() {
 #endif
 }
 
-/// Returns once `word` no longer holds `old`.
-void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t old) {
-    for (int i = 0; i < kSpins; ++i) {
-        if (word.load(std::memory_order_acquire) != old) return;
-        relax();
+/// A number that some threads change and one waits for.
+struct alignas(64) Signal {
+    std::atomic<std::uint32_t> number{0};
+    std::atomic<bool> parked{false}; ///< the one who waits is, or is about to be, in the kernel
+
+    /// Returns once `number` no longer holds `old`.
+    void wait_while(std::uint32_t old, bool spin) {
+        if (spin) {
+            const auto end = std::chrono::steady_clock::now() + kSpin;
+            do {
+                for (int i = 0; i < kTurns; ++i) {
+                    if (number.load(std::memory_order_acquire) != old) return;
+                    relax();
+                }
+            } while (std::chrono::steady_clock::now() < end);
+        }
+        // Either this thread sees the new number, or who wrote it sees `parked`.
+        parked.store(true, std::memory_order_seq_cst);
+        number.wait(old, std::memory_order_seq_cst);
+        parked.store(false, std::memory_order_relaxed);
     }
-    word.wait(old, std::memory_order_acquire);
-}
+    void wake() {
+        if (parked.load(std::memory_order_seq_cst)) number.notify_one();
+    }
+};
 
 struct Job {
     orrery_loop_body body = nullptr;
@@ -50,9 +73,9 @@ struct Job {
     }
 };
 
-/// A worker's own line: raised by the caller when there is a part for it.
-struct alignas(64) Ticket {
-    std::atomic<std::uint32_t> number{0};
+struct Worker {
+    Signal ticket;              ///< raised by the caller when there is a part for it
+    std::exception_ptr failure; ///< of its part; written before `pending` is lowered
 };
 
 } // namespace
@@ -62,25 +85,50 @@ struct ThreadPool::State {
         ThreadPool* pool = nullptr;
     };
     Context context;
-    Job job;                                           ///< written before tickets are raised, read after
-    std::vector<Ticket> tickets;                       ///< one a worker
-    alignas(64) std::atomic<std::uint32_t> pending{0}; ///< parts not yet finished by workers
+    alignas(64) Job job; ///< written before tickets are raised, read after
+    std::vector<Worker> workers;
+    Signal pending;                  ///< parts not yet finished by workers
+    std::atomic<bool> busy{false};   ///< a loop is shared out
+    std::atomic<bool> failed{false}; ///< a worker has a failure
     std::atomic<bool> stopping{false};
-    std::vector<std::thread> workers;
+    bool spin = true; ///< every thread has a core to itself
+    std::vector<std::thread> threads;
 
-    explicit State(int threads) : tickets(static_cast<std::size_t>(threads - 1)) {}
+    explicit State(int size) : workers(static_cast<std::size_t>(size - 1)) {
+        spin = static_cast<unsigned>(size) <= std::max(1u, std::thread::hardware_concurrency());
+    }
 
     void work(int index) {
-        inside_parallel_loop = true; // loops inside bodies stay on this thread
-        std::uint32_t seen = 0;
-        std::atomic<std::uint32_t>& ticket = tickets[static_cast<std::size_t>(index)].number;
-        for (;;) {
-            wait_while(ticket, seen);
-            ++seen;
+        Worker& self = workers[static_cast<std::size_t>(index)];
+        for (std::uint32_t seen = 0;; ++seen) {
+            self.ticket.wait_while(seen, spin);
             if (stopping.load(std::memory_order_acquire)) return;
-            job.run(index + 1);
-            if (pending.fetch_sub(1, std::memory_order_acq_rel) == 1) pending.notify_one();
+            try {
+                job.run(index + 1);
+            } catch (...) {
+                self.failure = std::current_exception();
+                failed.store(true, std::memory_order_relaxed);
+            }
+            if (pending.number.fetch_sub(1, std::memory_order_seq_cst) == 1) pending.wake();
         }
+    }
+    void raise(std::size_t worker) {
+        Signal& ticket = workers[worker].ticket;
+        ticket.number.fetch_add(1, std::memory_order_seq_cst);
+        ticket.wake();
+    }
+    void wait_for_parts() {
+        for (std::uint32_t left = pending.number.load(std::memory_order_acquire); left != 0;
+             left = pending.number.load(std::memory_order_acquire))
+            pending.wait_while(left, spin);
+    }
+    /// `first` or, when there is none, that of the first worker that has one; none has afterwards.
+    [[nodiscard]] std::exception_ptr take_failure(std::exception_ptr first) {
+        if (!failed.load(std::memory_order_relaxed)) return first;
+        failed.store(false, std::memory_order_relaxed);
+        for (Worker& worker : workers)
+            if (std::exception_ptr failure = std::exchange(worker.failure, nullptr); failure && !first) first = failure;
+        return first;
     }
 };
 
@@ -92,43 +140,35 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>(std::max(th
                                       void* closure) {
         static_cast<State::Context*>(context)->pool->parallel_for(extent, body, closure);
     };
-    for (int i = 0; i + 1 < threads; ++i) state_->workers.emplace_back([state = state_.get(), i] { state->work(i); });
+    for (int i = 0; i + 1 < threads; ++i) state_->threads.emplace_back([state = state_.get(), i] { state->work(i); });
 }
 
 ThreadPool::~ThreadPool() {
     state_->stopping.store(true, std::memory_order_release);
-    for (Ticket& ticket : state_->tickets) {
-        ticket.number.fetch_add(1, std::memory_order_release);
-        ticket.number.notify_one();
-    }
-    for (std::thread& worker : state_->workers) worker.join();
+    for (std::size_t i = 0; i < state_->threads.size(); ++i) state_->raise(i);
+    for (std::thread& thread : state_->threads) thread.join();
 }
 
-int ThreadPool::size() const { return static_cast<int>(state_->tickets.size()) + 1; }
+int ThreadPool::size() const { return static_cast<int>(state_->workers.size()) + 1; }
 
 orrery_context* ThreadPool::context() { return &state_->context; }
 
 void ThreadPool::parallel_for(std::int64_t extent, orrery_loop_body body, void* closure) {
     if (extent <= 0) return;
-    const int parts = static_cast<int>(std::min<std::int64_t>(extent, size()));
-    if (parts == 1 || inside_parallel_loop) {
-        body(0, extent, closure);
-        return;
-    }
     State& s = *state_;
+    const int parts = static_cast<int>(std::min<std::int64_t>(extent, size()));
+    if (parts == 1 || s.busy.exchange(true, std::memory_order_acquire)) return body(0, extent, closure);
     s.job = {body, closure, extent, parts};
-    s.pending.store(static_cast<std::uint32_t>(parts - 1), std::memory_order_relaxed);
-    for (int i = 0; i + 1 < parts; ++i) {
-        std::atomic<std::uint32_t>& ticket = s.tickets[static_cast<std::size_t>(i)].number;
-        ticket.fetch_add(1, std::memory_order_release);
-        ticket.notify_one();
-    }
-    inside_parallel_loop = true;
-    s.job.run(0);
-    inside_parallel_loop = false;
-    for (std::uint32_t left = s.pending.load(std::memory_order_acquire); left != 0;
-         left = s.pending.load(std::memory_order_acquire))
-        wait_while(s.pending, left);
+    s.pending.number.store(static_cast<std::uint32_t>(parts - 1), std::memory_order_relaxed);
+    for (int i = 0; i + 1 < parts; ++i) s.raise(static_cast<std::size_t>(i));
+    std::exception_ptr failure;
+    try {
+        s.job.run(0);
+    } catch (...) { failure = std::current_exception(); }
+    s.wait_for_parts();
+    failure = s.take_failure(std::move(failure));
+    s.busy.store(false, std::memory_order_release);
+    if (failure) std::rethrow_exception(failure);
 }
 
 } // namespace orrery::runtime

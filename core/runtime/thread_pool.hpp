@@ -8,8 +8,8 @@
 
 namespace orrery::runtime {
 
-/// A fixed set of threads. Nothing is allocated per loop.
-/// Thread: one caller at a time; the caller takes part in the work.
+/// A fixed set of threads. Nothing is allocated and no lock is taken for a loop.
+/// Thread: any. One loop at a time is shared out; the caller takes part in the work.
 class ThreadPool {
   public:
     /// `threads` counts the caller's; less than 1 counts as 1.
@@ -20,7 +20,9 @@ class ThreadPool {
 
     [[nodiscard]] int size() const;
     /// Runs `body` over [0, extent) in contiguous chunks, thread t taking [extent*t/T, extent*(t+1)/T), and returns
-    /// when all is done. Called from inside a body, it runs the whole loop on the calling thread.
+    /// when all is done: the same iterations on the same thread each time, whose caches hold what it touched before.
+    /// Called from inside a body, or while another thread has a loop shared out, it runs the whole loop on the calling
+    /// thread. What bodies throw is thrown here once all are done, the first chunk's first.
     void parallel_for(std::int64_t extent, orrery_loop_body body, void* closure);
     /// The view of this pool that kernels are given; lives as long as the pool.
     [[nodiscard]] orrery_context* context();

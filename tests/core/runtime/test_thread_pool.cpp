@@ -4,6 +4,8 @@
 
 #include <atomic>
 #include <numeric>
+#include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -96,6 +98,79 @@ TEST_CASE("a loop inside a loop stays on its thread", "[runtime][pool]") {
     Counts after(9); // and the pool is parallel again afterwards
     pool.parallel_for(9, count, &after);
     CHECK(after.chunks == 3);
+}
+
+TEST_CASE("what bodies throw reaches the caller once all are done", "[runtime][pool]") {
+    struct Shared {
+        std::atomic<int> done{0};
+        std::int64_t bad = 0;
+    };
+    ThreadPool pool(4);
+    for (std::int64_t bad : {0, 1, 3}) {
+        for (int round = 0; round < 200; ++round) {
+            Shared shared;
+            shared.bad = bad;
+            const auto body = [](std::int64_t begin, std::int64_t end, void* closure) {
+                auto& s = *static_cast<Shared*>(closure);
+                for (std::int64_t i = begin; i < end; ++i) {
+                    if (i >= s.bad) throw std::runtime_error(std::to_string(i));
+                    ++s.done;
+                }
+            };
+            std::string what;
+            try {
+                pool.parallel_for(4, body, &shared);
+            } catch (const std::runtime_error& error) { what = error.what(); }
+            REQUIRE(what == std::to_string(bad)); // the first chunk's, though others threw as well
+            REQUIRE(shared.done == bad);
+        }
+    }
+    Counts after(8); // and the pool is as good as new
+    pool.parallel_for(8, count, &after);
+    CHECK(after.chunks == 4);
+}
+
+TEST_CASE("threads that share a pool each get their loop done", "[runtime][pool]") {
+    ThreadPool pool(3);
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> callers;
+    for (int c = 0; c < 4; ++c)
+        callers.emplace_back([&pool, &wrong] {
+            for (int round = 0; round < 2000; ++round) {
+                Counts counts(7);
+                pool.parallel_for(7, count, &counts);
+                for (const std::atomic<int>& hits : counts.hits) wrong += hits == 1 ? 0 : 1;
+            }
+        });
+    for (std::thread& caller : callers) caller.join();
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("pools beside each other, more threads than cores", "[runtime][pool]") {
+    std::atomic<int> wrong{0};
+    std::vector<std::thread> callers;
+    for (int c = 0; c < 3; ++c)
+        callers.emplace_back([&wrong, c] {
+            ThreadPool pool(2 + 3 * c);
+            for (int round = 0; round < 500; ++round) {
+                Counts counts(40);
+                pool.parallel_for(40, count, &counts);
+                wrong += counts.chunks == 2 + 3 * c ? 0 : 1;
+                for (const std::atomic<int>& hits : counts.hits) wrong += hits == 1 ? 0 : 1;
+            }
+        });
+    for (std::thread& caller : callers) caller.join();
+    CHECK(wrong == 0);
+}
+
+TEST_CASE("a pool that was never used, or is parked, ends", "[runtime][pool]") {
+    for (int round = 0; round < 50; ++round) {
+        ThreadPool pool(5);
+        if (round % 2 == 0) continue;
+        Counts counts(3); // two of the workers have nothing to do
+        pool.parallel_for(3, count, &counts);
+        CHECK(counts.chunks == 3);
+    }
 }
 
 TEST_CASE("kernels reach the pool through its context", "[runtime][pool]") {
