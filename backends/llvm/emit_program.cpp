@@ -109,6 +109,7 @@ struct Emitter::Captures {
     std::vector<const Var*> vars;
     std::vector<const Atom*> atoms; ///< of the i64 variables, by rank
     std::vector<Value*> values;     ///< of everything, in the order of the parameters
+    bool turn = false;              ///< the last value is Frame::turn
     int twins = 1;
 
     /// How often a buffer's address is handed to the body.
@@ -261,6 +262,8 @@ Emitter::Captures Emitter::find_captures(const For& loop) const {
     for (const Atom* atom : out.atoms) out.values.push_back(atom->value);
     for (const Var* var : out.vars)
         if (Value* v = frame_.vars.at(var).value) out.values.push_back(v);
+    out.turn = frame_.turn != nullptr;
+    if (out.turn) out.values.push_back(frame_.turn);
     return out;
 }
 
@@ -312,6 +315,9 @@ llvm::Function* Emitter::emit_parallel_entry(const std::string& name, llvm::Func
     return entry;
 }
 
+/// A loop that is met again and again runs up and down in turn, as the serial loop around it counts: each time it
+/// begins with what the caches still hold from the time before. Iterations are independent of each other: results are
+/// the same.
 void Emitter::emit_parallel_body(const For& loop, llvm::Function* body, const Captures& captures) {
     const llvm::IRBuilderBase::InsertPointGuard guard(b_);
     Frame outer = std::exchange(frame_, Frame());
@@ -335,6 +341,7 @@ void Emitter::emit_parallel_body(const For& loop, llvm::Function* body, const Ca
         if (bound.value) bound.value = body->getArg(next++);
         frame_.vars[var] = bound;
     }
+    if (captures.turn) frame_.turn = body->getArg(next++);
     auto* allocas = new_block("entry");
     auto* start = new_block("start");
     auto* enter = new_block("some");

@@ -271,10 +271,17 @@ void Emitter::emit_counted(const For& loop, Value* begin, Value* end, Range rang
     b_.SetInsertPoint(body);
     llvm::PHINode* counter = b_.CreatePHI(b_.getInt64Ty(), 2, loop.var->name);
     counter->addIncoming(begin, before);
-    const Atom& iteration = make_atom(counter, range);
+    Value* number = counter;
+    if (&loop == frame_.parallel && frame_.turn) { // to and fro, see emit_parallel_body
+        Value* last = b_.CreateSub(b_.CreateAdd(begin, end), b_.getInt64(1));
+        number = b_.CreateSelect(b_.CreateTrunc(frame_.turn, b_.getInt1Ty()), b_.CreateSub(last, counter), counter);
+    }
+    const Atom& iteration = make_atom(number, range);
     if (&loop == frame_.parallel) frame_.slot = &iteration;
     frame_.vars[loop.var.get()] = Bound{atom_index(iteration), nullptr};
+    Value* turn = std::exchange(frame_.turn, counter);
     emit(loop.body);
+    frame_.turn = turn;
     Value* next = b_.CreateAdd(counter, b_.getInt64(1), "", true, true);
     counter->addIncoming(next, b_.GetInsertBlock());
     llvm::BasicBlock* after = new_block(loop.var->name + ".end");

@@ -74,6 +74,7 @@ class Emitter {
         llvm::Value* workspace = nullptr;      ///< base of the workspace
         const tensor::For* parallel = nullptr; ///< the loop whose body this is
         const Atom* slot = nullptr;            ///< its iteration
+        llvm::Value* turn = nullptr;           ///< iteration of the serial loop around, in a kernel's own function
         llvm::BasicBlock* trap = nullptr;
         int twins = 1; ///< addresses of every read-only buffer
         int twin = 0;  ///< which of them is used now

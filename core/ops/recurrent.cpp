@@ -1,10 +1,10 @@
-// Recurrent networks. Outline: what the three kinds share (operands, checks, activations); the products of the whole
-// input with the weights, as stages that schedules may shape; then the steps through time, as one statement.
+// Recurrent networks. Outline: what the three kinds share (operands, checks); the products of the whole input with the
+// weights, as stages that schedules may shape, before the steps through time (recurrent_steps.cpp); the steps alone,
+// which passes leave when they have made a product of its own of the input's part.
 
 #include "core/ops/family.hpp"
+#include "core/ops/recurrent_steps.hpp"
 #include "core/ops/stage.hpp"
-
-#include <algorithm>
 
 namespace orrery::ops {
 
@@ -12,79 +12,21 @@ using namespace tensor;
 using graph::AttrKind;
 using graph::FusionKind;
 using graph::Strings;
+using Kind = RecurrentKind;
 
 namespace {
 
-enum class Kind : std::uint8_t { Rnn, Gru, Lstm };
-
-std::int64_t gate_count(Kind kind) { return kind == Kind::Rnn ? 1 : kind == Kind::Gru ? 3 : 4; }
-std::size_t activation_count(Kind kind) { return kind == Kind::Rnn ? 1 : kind == Kind::Gru ? 2 : 3; }
-
 enum Operand : std::size_t { kX, kW, kR, kBias, kLengths, kInitialH, kInitialC, kPeephole };
-
-// ------------------------------------------------------------------------------------ activations
-
-struct Activation {
-    std::string name;
-    double alpha = 0, beta = 0;
+/// Of the steps alone. The GRU has the bias of its candidate in place of the LSTM's cell.
+enum StepOperand : std::size_t {
+    kGates,
+    kRecurrent,
+    kStepLengths,
+    kStepInitialH,
+    kStepInitialC,
+    kStepPeephole,
+    kLateBias = kStepInitialC
 };
-
-struct KnownActivation {
-    const char* name;
-    Expr (*value)(const Expr& x, const Expr& alpha, const Expr& beta);
-};
-
-Expr one_like(const Expr& x) { return constant(x->dtype, 1); }
-Expr zero_like(const Expr& x) { return constant(x->dtype, 0); }
-Expr sigmoid_of(const Expr& x) { return one_like(x) / (one_like(x) + call(Intrinsic::Exp, call(Intrinsic::Neg, x))); }
-
-constexpr KnownActivation kActivations[] = {
-    {"relu", [](const Expr& x, const Expr&, const Expr&) { return max(x, zero_like(x)); }},
-    {"tanh", [](const Expr& x, const Expr&, const Expr&) { return call(Intrinsic::Tanh, x); }},
-    {"sigmoid", [](const Expr& x, const Expr&, const Expr&) { return sigmoid_of(x); }},
-    {"affine", [](const Expr& x, const Expr& alpha, const Expr& beta) { return alpha * x + beta; }},
-    {"leaky_relu",
-     [](const Expr& x, const Expr& alpha, const Expr&) { return select(lt(x, zero_like(x)), alpha * x, x); }},
-    {"thresholded_relu",
-     [](const Expr& x, const Expr& alpha, const Expr&) { return select(ge(x, alpha), x, zero_like(x)); }},
-    {"scaled_tanh",
-     [](const Expr& x, const Expr& alpha, const Expr& beta) { return alpha * call(Intrinsic::Tanh, beta * x); }},
-    {"hard_sigmoid", [](const Expr& x, const Expr& alpha,
-                        const Expr& beta) { return min(max(alpha * x + beta, zero_like(x)), one_like(x)); }},
-    {"elu",
-     [](const Expr& x, const Expr& alpha, const Expr&) {
-         return select(lt(x, zero_like(x)), alpha * (call(Intrinsic::Exp, x) - one_like(x)), x);
-     }},
-    {"softsign", [](const Expr& x, const Expr&, const Expr&) { return x / (one_like(x) + call(Intrinsic::Abs, x)); }},
-    {"softplus",
-     [](const Expr& x, const Expr&, const Expr&) {
-         return max(x, zero_like(x)) +
-                call(Intrinsic::Log, one_like(x) + call(Intrinsic::Exp, call(Intrinsic::Neg, call(Intrinsic::Abs, x))));
-     }},
-};
-
-const KnownActivation* find_activation(const std::string& name) {
-    const auto* found = std::ranges::find_if(kActivations, [&](const KnownActivation& a) { return name == a.name; });
-    return found == std::end(kActivations) ? nullptr : found;
-}
-
-const Strings& texts(const Attrs& attrs, const char* name, const Strings& fallback) {
-    const graph::AttrValue* value = attrs.find(name);
-    return value ? std::get<Strings>(*value) : fallback;
-}
-const Floats& floats(const Attrs& attrs, const char* name, const Floats& fallback) {
-    const graph::AttrValue* value = attrs.find(name);
-    return value ? std::get<Floats>(*value) : fallback;
-}
-
-/// Names of all directions' activations: as given, or the kind's own for each.
-Strings activation_names(Kind kind, const Attrs& attrs, std::size_t directions) {
-    static const Strings kOwn[] = {{"tanh"}, {"sigmoid", "tanh"}, {"sigmoid", "tanh", "tanh"}};
-    const Strings& own = kOwn[static_cast<std::size_t>(kind)];
-    Strings all;
-    for (std::size_t d = 0; d < directions; ++d) all.insert(all.end(), own.begin(), own.end());
-    return texts(attrs, "activations", all);
-}
 
 std::size_t direction_count(const Attrs& attrs) {
     return attrs.text("direction", "forward") == "bidirectional" ? 2 : 1;
@@ -92,16 +34,19 @@ std::size_t direction_count(const Attrs& attrs) {
 
 // ----------------------------------------------------------------------------------- type relation
 
-Result<void> check_activations(Kind kind, const Attrs& attrs) {
+/// Directions, and what is said of activations.
+Result<void> check_attrs(Kind kind, const Attrs& attrs) {
+    const std::string direction = attrs.text("direction", "forward");
+    if (direction != "forward" && direction != "reverse" && direction != "bidirectional")
+        return attr_error("direction is forward, reverse or bidirectional, not " + direction);
     const std::size_t count = direction_count(attrs) * activation_count(kind);
     const Strings names = activation_names(kind, attrs, direction_count(attrs));
     if (names.size() != count)
         return attr_error("needs " + std::to_string(count) + " activations, has " + std::to_string(names.size()));
     for (const std::string& name : names)
-        if (!find_activation(name)) return attr_error("there is no recurrent activation named " + name);
-    const Floats zeros(count, 0.0);
+        if (!is_recurrent_activation(name)) return attr_error("there is no recurrent activation named " + name);
     for (const char* list : {"alphas", "betas"})
-        if (floats(attrs, list, zeros).size() != count)
+        if (activation_numbers(attrs, list, count).size() != count)
             return attr_error(std::string(list) + " must have one value an activation");
     return {};
 }
@@ -115,11 +60,16 @@ Result<void> check_exact(const TypeRequest& request, std::size_t i, DType dtype,
                        graph::to_string(request.types[i]));
 }
 
+/// All steps' h, the last h and, of the LSTM, the last c.
+Result<Type> result_type(Kind kind, DType dtype, const Shape& steps) {
+    ORRERY_TRY(Type all, checked_type(dtype, steps));
+    ORRERY_TRY(Type state, checked_type(dtype, Shape{steps[1], steps[2], steps[3]}));
+    if (kind == Kind::Lstm) return graph::tuple_type({all, state, state});
+    return graph::tuple_type({all, state});
+}
+
 template <Kind K> Result<Type> recurrent_type(const TypeRequest& request) {
-    const std::string direction = request.attrs.text("direction", "forward");
-    if (direction != "forward" && direction != "reverse" && direction != "bidirectional")
-        return attr_error("direction is forward, reverse or bidirectional, not " + direction);
-    ORRERY_CHECK_OK(check_activations(K, request.attrs));
+    ORRERY_CHECK_OK(check_attrs(K, request.attrs));
     ORRERY_TRY(const TensorType x, ranked_operand(request, kX, 3, DTypes::WideFloat));
     ORRERY_TRY(const TensorType r, ranked_operand(request, kR, 3, DTypes::WideFloat));
     const std::int64_t time = x.dims[0].value, batch = x.dims[1].value, input = x.dims[2].value,
@@ -135,243 +85,129 @@ template <Kind K> Result<Type> recurrent_type(const TypeRequest& request) {
     ORRERY_CHECK_OK(check_exact(request, kInitialH, x.dtype, {directions, batch, hidden}));
     ORRERY_CHECK_OK(check_exact(request, kInitialC, x.dtype, {directions, batch, hidden}));
     ORRERY_CHECK_OK(check_exact(request, kPeephole, x.dtype, {directions, 3 * hidden}));
-    ORRERY_TRY(Type steps, checked_type(x.dtype, Shape{time, directions, batch, hidden}));
-    ORRERY_TRY(Type state, checked_type(x.dtype, Shape{directions, batch, hidden}));
-    if (K == Kind::Lstm) return graph::tuple_type({steps, state, state});
-    return graph::tuple_type({steps, state});
+    return result_type(K, x.dtype, {time, directions, batch, hidden});
+}
+
+template <Kind K> Result<Type> steps_type(const TypeRequest& request) {
+    ORRERY_CHECK_OK(check_attrs(K, request.attrs));
+    ORRERY_TRY(const TensorType gates, ranked_operand(request, kGates, 3, DTypes::WideFloat));
+    ORRERY_TRY(const TensorType r, ranked_operand(request, kRecurrent, 5, DTypes::WideFloat));
+    const auto directions = static_cast<std::int64_t>(direction_count(request.attrs));
+    const std::int64_t time = gates.dims[0].value, batch = gates.dims[1].value, hidden = r.dims[2].value,
+                       count = gate_count(K);
+    if (hidden < 1 || hidden > kMaxWindow)
+        return shape_error("the hidden size is the third dimension of " + graph::to_string(request.types[kRecurrent]));
+    const std::int64_t lanes = recurrent_lanes(K, hidden);
+    ORRERY_CHECK_OK(check_exact(request, kGates, gates.dtype, {time, batch, directions * count * hidden}));
+    ORRERY_CHECK_OK(check_exact(request, kRecurrent, gates.dtype, {directions, hidden / lanes, hidden, count, lanes}));
+    ORRERY_CHECK_OK(check_exact(request, kStepLengths, DType::I32, {batch}));
+    ORRERY_CHECK_OK(check_exact(request, kStepInitialH, gates.dtype, {directions, batch, hidden}));
+    if (K == Kind::Gru) {
+        if (present(request, kLateBias) && !request.attrs.flag("linear_before_reset"))
+            return attr_error("late_bias is there for linear_before_reset only");
+        ORRERY_CHECK_OK(check_exact(request, kLateBias, gates.dtype, {directions, hidden}));
+    } else {
+        ORRERY_CHECK_OK(check_exact(request, kStepInitialC, gates.dtype, {directions, batch, hidden}));
+        ORRERY_CHECK_OK(check_exact(request, kStepPeephole, gates.dtype, {directions, 3 * hidden}));
+    }
+    return result_type(K, gates.dtype, {time, directions, batch, hidden});
 }
 
 // ------------------------------------------------------------------------------------- definition
 
-/// One call: its sizes, buffers and the statement under construction.
-class Recurrence {
+/// One call of a whole network: what its steps read, as stages.
+class Inputs {
   public:
-    Recurrence(Kind kind, const DefineRequest& request) : kind_(kind), request_(request), dtype_(request.out_dtype()) {
-        const Shape x = request.shape(kX), r = request.shape(kR);
-        time_ = x[0], batch_ = x[1], input_ = x[2];
-        directions_ = r[0], hidden_ = r[2], gates_ = gate_count(kind) * hidden_;
-        late_bias_ = kind == Kind::Gru && request.attrs.flag("linear_before_reset");
-        names_ = activation_names(kind, request.attrs, static_cast<std::size_t>(directions_));
-        const Floats zeros(names_.size(), 0.0);
-        alphas_ = floats(request.attrs, "alphas", zeros);
-        betas_ = floats(request.attrs, "betas", zeros);
+    Inputs(Kind kind, const DefineRequest& request)
+        : kind_(kind), request_(request), name_(request.name), dtype_(request.out_dtype()) {
+        const Shape y = request.out_shape(0);
+        time_ = y[0], directions_ = y[1], batch_ = y[2], hidden_ = y[3], input_ = request.shape(kX)[2];
+        gates_ = gate_count(kind) * hidden_;
+        late_ = kind == Kind::Gru && request.attrs.flag("linear_before_reset");
     }
 
-    std::vector<Buffer> run() {
-        input_stages();
-        const std::string name(request_.name);
-        y_ = make_buffer(name, dtype_, {time_, directions_, batch_, hidden_});
-        h_ = make_buffer(name + "_h", dtype_, {directions_, batch_, hidden_});
-        sums_ = make_buffer(name + "_sums", dtype_, {gates_});
-        reset_ = make_buffer(name + "_reset", dtype_, {hidden_});
-        std::vector<Buffer> outputs{y_, h_};
-        if (kind_ == Kind::Lstm)
-            outputs.push_back(c_ = make_buffer(name + "_c", dtype_, {directions_, batch_, hidden_}));
-        const std::size_t results = outputs.size();
-        outputs.push_back(sums_);
-        if (kind_ == Kind::Gru) outputs.push_back(reset_);
-
-        std::vector<Stmt> body{initial(h_, kInitialH)};
-        if (kind_ == Kind::Lstm) body.push_back(initial(c_, kInitialC));
-        if (request_.has(kLengths))
-            body.push_back(loops(y_->static_shape(), {"t", "d", "b", "j"},
-                                 [&](const Indices& i) { return Store::make(y_, i, zero()); }));
-        for (std::int64_t d = 0; d < directions_; ++d) body.push_back(direction(d));
-        std::vector<Buffer> buffers = request_.builder.statement(name, outputs, Seq::make(std::move(body)));
-        buffers.resize(results);
-        return buffers;
+    [[nodiscard]] RecurrentOperands run() {
+        RecurrentOperands out{.gates = gates(), .recurrent = recurrent(), .late = late_};
+        out.lengths = given(kLengths);
+        out.initial_h = given(kInitialH);
+        out.initial_c = given(kInitialC);
+        out.peephole = given(kPeephole);
+        if (late_ && request_.has(kBias))
+            out.late_bias =
+                compute_stage(request_.builder, {name_ + "_late_bias", dtype_, {directions_, hidden_}, {"d", "j"}},
+                              [&](const Indices& i) {
+                                  return load(request_.in(kBias), {i[0], i[1] + (gates_ + 2 * hidden_)});
+                              });
+        return out;
     }
 
   private:
-    [[nodiscard]] Expr zero() const { return constant(dtype_, 0); }
-    [[nodiscard]] Expr one() const { return constant(dtype_, 1); }
+    [[nodiscard]] Buffer given(std::size_t i) const { return request_.has(i) ? request_.in(i) : Buffer(); }
 
-    /// `gates_x`[d, t, b, g]: what the input and the biases contribute; `recurrent`[d, k, g]: R transposed, as W is, so
-    /// that the innermost loops run along memory.
-    void input_stages() {
+    /// [t, b, c]: column c is gate and unit c % (G H) of direction c / (G H). W is transposed, so that the innermost
+    /// loops run along memory.
+    [[nodiscard]] Buffer gates() {
+        const std::int64_t columns = directions_ * gates_;
         const Buffer& x = request_.in(kX);
-        const Buffer weights = transposed("_weights", request_.in(kW), input_);
-        const Shape shape{directions_, time_, batch_, gates_};
-        const Names axes{"d", "t", "b", "g"};
-        const std::string name(request_.name);
-        gates_x_ = reduce_stage(request_.builder, {name + "_input", dtype_, shape, axes},
-                                {.combiner = Combiner::Sum, .extents = {input_}, .names = {"k"}},
-                                [&](const Indices& i, const Indices& k) {
-                                    return load(x, {i[1], i[2], k[0]}) * load(weights, {i[0], k[0], i[3]});
-                                });
-        if (request_.has(kBias)) {
-            const Buffer product = gates_x_;
-            gates_x_ = compute_stage(request_.builder, {name + "_gates", dtype_, shape, axes}, [&](const Indices& i) {
-                const Expr recurrent = load(request_.in(kBias), {i[0], i[3] + gates_});
-                const Expr added = late_bias_ ? select(lt(i[3], imm(2 * hidden_)), recurrent, zero()) : recurrent;
-                return load(product, i) + load(request_.in(kBias), {i[0], i[3]}) + added;
+        const Buffer weights = compute_stage(
+            request_.builder, {name_ + "_weights", dtype_, {input_, columns}, {"k", "c"}}, [&](const Indices& i) {
+                return load(request_.in(kW), {direction(i[1]), column(i[1]), i[0]});
             });
-        }
-        recurrent_ = transposed("_recurrent", request_.in(kR), hidden_);
-    }
-    /// [d, k, g] of weights [d, g, k].
-    [[nodiscard]] Buffer transposed(const char* suffix, const Buffer& weights, std::int64_t inputs) {
-        return compute_stage(
-            request_.builder,
-            {std::string(request_.name) + suffix, dtype_, {directions_, inputs, gates_}, {"d", "k", "g"}},
-            [&](const Indices& i) {
-                return load(weights, {i[0], i[2], i[1]});
-            });
-    }
-
-    [[nodiscard]] Stmt initial(const Buffer& state, std::size_t operand) const {
-        return loops(state->static_shape(), {"d", "b", "j"}, [&](const Indices& i) {
-            return Store::make(state, i, request_.has(operand) ? load(request_.in(operand), i) : zero());
+        const Shape shape{time_, batch_, columns};
+        const Names axes{"t", "b", "c"};
+        const Buffer product = reduce_stage(request_.builder, {name_ + "_input", dtype_, shape, axes},
+                                            {.combiner = Combiner::Sum, .extents = {input_}, .names = {"k"}},
+                                            [&](const Indices& i, const Indices& k) {
+                                                return load(x, {i[0], i[1], k[0]}) * load(weights, {k[0], i[2]});
+                                            });
+        if (!request_.has(kBias)) return product;
+        const Buffer& bias = request_.in(kBias);
+        return compute_stage(request_.builder, {name_ + "_gates", dtype_, shape, axes}, [&](const Indices& i) {
+            const Expr d = direction(i[2]), c = column(i[2]);
+            const Expr own = load(bias, {d, c + gates_});
+            const Expr added = late_ ? select(lt(c, imm(2 * hidden_)), own, constant(dtype_, 0)) : own;
+            return load(product, i) + load(bias, {d, c}) + added;
         });
     }
+    [[nodiscard]] Expr direction(const Expr& c) const { return directions_ == 1 ? imm(0) : floor_div(c, imm(gates_)); }
+    [[nodiscard]] Expr column(const Expr& c) const { return directions_ == 1 ? c : floor_mod(c, imm(gates_)); }
 
-    [[nodiscard]] Expr activated(std::int64_t d, std::size_t which, const Expr& x) const {
-        const std::size_t i = static_cast<std::size_t>(d) * activation_count(kind_) + which;
-        return find_activation(names_[i])->value(x, constant(dtype_, alphas_[i]), constant(dtype_, betas_[i]));
-    }
-    [[nodiscard]] Expr clipped(const Expr& x) const {
-        const double limit = request_.attrs.number("clip", 0);
-        return limit > 0 ? max(min(x, constant(dtype_, limit)), constant(dtype_, -limit)) : x;
-    }
-    [[nodiscard]] Expr gate(std::int64_t index, const Expr& j) const { return load(sums_, {j + index * hidden_}); }
-
-    /// sums[g] = gates_x[d, t, b, g] + sum over k of h[d, b, k] * R[d, g, k], for g in [0, gates).
-    [[nodiscard]] Stmt products(const Indices& at, const Expr& t, std::int64_t gates) const {
-        const Stmt start = lanes(gates_, "g", [&](const Expr& g) {
-            return Store::make(sums_, {g}, load(gates_x_, {at[0], t, at[1], g}));
-        });
-        return Seq::make({start, accumulate(at, 0, gates, h_, {at[0], at[1]})});
-    }
-    /// A loop whose iterations touch elements of their own: lanes of vectors.
-    template <class F> static Stmt lanes(std::int64_t extent, const std::string& name, const F& body) {
-        const VarRef var = Var::make(name);
-        return For::make(var, imm(extent), LoopKind::Vectorized, body(Expr(var)));
-    }
-    /// sums[g] += sum over k of state[prefix, k] * R[d, g, k], for g in [first, first + count). Several k at a time, so
-    /// that a sum is fetched once for all of them.
-    [[nodiscard]] Stmt accumulate(const Indices& at, std::int64_t first, std::int64_t count, const Buffer& state,
-                                  const Indices& prefix) const {
-        const std::int64_t together = hidden_ % 4 == 0 ? 4 : 1;
-        return loop(hidden_ / together, "k", [&](const Expr& k) {
-            return lanes(count, "g", [&](const Expr& index) {
-                const Expr g = index + first;
-                Expr more;
-                for (std::int64_t i = 0; i < together; ++i) {
-                    const Expr row = together == 1 ? k : k * together + i;
-                    Indices from = prefix;
-                    from.push_back(row);
-                    const Expr product = load(state, from) * load(recurrent_, {at[0], row, g});
-                    more = more ? more + product : product;
-                }
-                return Store::make(sums_, {g}, load(sums_, {g}) + more);
-            });
-        });
-    }
-
-    /// All steps of one direction, batch by batch.
-    [[nodiscard]] Stmt direction(std::int64_t d) const {
-        const bool backward = request_.attrs.text("direction", "forward") == "reverse" || d == 1;
-        return loop(batch_, "b", [&](const Expr& b) {
-            const Indices at{imm(d), b};
-            const Expr length = request_.has(kLengths)
-                                    ? max(min(cast(DType::I64, load(request_.in(kLengths), {b})), imm(time_)), imm(0))
-                                    : imm(time_);
-            return loop(time_, "s", [&](const Expr& s) {
-                const Stmt body = step(d, at, backward ? length - 1 - s : s);
-                return request_.has(kLengths) ? If::make(lt(s, length), body) : body;
-            });
-        });
-    }
-
-    [[nodiscard]] Stmt step(std::int64_t d, const Indices& at, const Expr& t) const {
-        switch (kind_) {
-        case Kind::Rnn: return rnn_step(d, at, t);
-        case Kind::Gru: return gru_step(d, at, t);
-        case Kind::Lstm: return lstm_step(d, at, t);
-        }
-        fail_internal("step covers every kind");
-    }
-
-    [[nodiscard]] Stmt emit(const Indices& at, const Expr& t, const Expr& j, const Expr& h) const {
-        return Seq::make({Store::make(h_, {at[0], at[1], j}, h),
-                          Store::make(y_, {t, at[0], at[1], j}, load(h_, {at[0], at[1], j}))});
-    }
-
-    [[nodiscard]] Stmt rnn_step(std::int64_t d, const Indices& at, const Expr& t) const {
-        return Seq::make({products(at, t, gates_), lanes(hidden_, "j", [&](const Expr& j) {
-                              return emit(at, t, j, activated(d, 0, clipped(gate(0, j))));
-                          })});
-    }
-
-    /// Gates z, r, h. z stays in `sums`, activated.
-    [[nodiscard]] Stmt gru_step(std::int64_t d, const Indices& at, const Expr& t) const {
-        const auto h = [&](const Expr& j) { return load(h_, {at[0], at[1], j}); };
-        std::vector<Stmt> body{products(at, t, 2 * hidden_)};
-        body.push_back(lanes(hidden_, "j", [&](const Expr& j) {
-            return Seq::make({Store::make(sums_, {j}, activated(d, 0, clipped(gate(0, j)))),
-                              Store::make(sums_, {j + hidden_}, activated(d, 0, clipped(gate(1, j)))),
-                              Store::make(reset_, {j}, late_bias_ ? late_bias(d, j) : gate(1, j) * h(j))});
-        }));
-        if (late_bias_) {
-            // reset = R h + bias first, then the reset gate's multiple of it joins the sum.
-            body.push_back(loop(hidden_, "k", [&](const Expr& k) {
-                return lanes(hidden_, "j", [&](const Expr& j) {
-                    return Store::make(reset_, {j},
-                                       load(reset_, {j}) + h(k) * load(recurrent_, {at[0], k, j + 2 * hidden_}));
-                });
-            }));
-            body.push_back(lanes(hidden_, "j", [&](const Expr& j) {
-                return Store::make(sums_, {j + 2 * hidden_}, gate(2, j) + gate(1, j) * load(reset_, {j}));
-            }));
-        } else {
-            body.push_back(accumulate(at, 2 * hidden_, hidden_, reset_, {}));
-        }
-        body.push_back(lanes(hidden_, "j", [&](const Expr& j) {
-            const Expr z = gate(0, j);
-            return emit(at, t, j, (one() - z) * activated(d, 1, clipped(gate(2, j))) + z * h(j));
-        }));
-        return Seq::make(std::move(body));
-    }
-    [[nodiscard]] Expr late_bias(std::int64_t d, const Expr& j) const {
-        return request_.has(kBias) ? load(request_.in(kBias), {imm(d), j + (gates_ + 2 * hidden_)}) : zero();
-    }
-
-    /// Gates i, o, f, c; peepholes i, o, f.
-    [[nodiscard]] Stmt lstm_step(std::int64_t d, const Indices& at, const Expr& t) const {
-        const auto peephole = [&](std::int64_t which, const Expr& j, const Expr& cell) -> Expr {
-            if (!request_.has(kPeephole)) return nullptr;
-            return load(request_.in(kPeephole), {at[0], j + which * hidden_}) * cell;
-        };
-        const auto with = [](const Expr& sum, const Expr& more) { return more ? sum + more : sum; };
-        return Seq::make(
-            {products(at, t, gates_), lanes(hidden_, "j", [&](const Expr& j) {
-                 const Indices here{at[0], at[1], j};
-                 const Expr cell = load(c_, here);
-                 const VarRef i = Var::make("i", dtype_), f = Var::make("f", dtype_), c = Var::make("c", dtype_),
-                              o = Var::make("o", dtype_);
-                 const Expr input = activated(d, 0, clipped(with(gate(0, j), peephole(0, j, cell))));
-                 const Expr forget = request_.attrs.flag("input_forget")
-                                         ? one() - i
-                                         : activated(d, 0, clipped(with(gate(2, j), peephole(2, j, cell))));
-                 const Expr output = activated(d, 0, clipped(with(gate(1, j), peephole(1, j, c))));
-                 const Stmt store = Seq::make({Store::make(c_, here, c), emit(at, t, j, o * activated(d, 2, c))});
-                 const Expr next = f * cell + i * activated(d, 1, clipped(gate(3, j)));
-                 return Let::make(i, input, Let::make(f, forget, Let::make(c, next, Let::make(o, output, store))));
-             })});
+    [[nodiscard]] Buffer recurrent() {
+        const std::int64_t lanes = recurrent_lanes(kind_, hidden_);
+        const Shape shape{directions_, hidden_ / lanes, hidden_, gate_count(kind_), lanes};
+        return compute_stage(request_.builder, {name_ + "_recurrent", dtype_, shape, {"d", "n", "k", "g", "l"}},
+                             [&](const Indices& i) {
+                                 const Expr row = i[3] * hidden_ + i[1] * lanes + i[4];
+                                 return load(request_.in(kR), {i[0], row, i[2]});
+                             });
     }
 
     Kind kind_;
     const DefineRequest& request_;
+    std::string name_;
     DType dtype_;
     std::int64_t time_ = 0, batch_ = 0, input_ = 0, directions_ = 0, hidden_ = 0, gates_ = 0;
-    bool late_bias_ = false;
-    Strings names_;
-    Floats alphas_, betas_;
-    Buffer gates_x_, recurrent_, y_, h_, c_, sums_, reset_;
+    bool late_ = false;
 };
 
 template <Kind K> std::vector<Buffer> define_recurrent(const DefineRequest& request) {
-    return Recurrence(K, request).run();
+    return define_steps(K, request, Inputs(K, request).run());
+}
+
+template <Kind K> std::vector<Buffer> define_steps_alone(const DefineRequest& request) {
+    const auto given = [&](std::size_t i) { return request.has(i) ? request.in(i) : Buffer(); };
+    RecurrentOperands in{.gates = given(kGates),
+                         .recurrent = given(kRecurrent),
+                         .lengths = given(kStepLengths),
+                         .initial_h = given(kStepInitialH),
+                         .late = K == Kind::Gru && request.attrs.flag("linear_before_reset")};
+    if (K == Kind::Gru) {
+        in.late_bias = given(kLateBias);
+    } else {
+        in.initial_c = given(kStepInitialC);
+        in.peephole = given(kStepPeephole);
+    }
+    return define_steps(K, request, in);
 }
 
 std::vector<graph::OperandSpec> recurrent_operands(const char* gates, bool lstm) {
@@ -387,6 +223,25 @@ std::vector<graph::OperandSpec> recurrent_operands(const char* gates, bool lstm)
         operands.push_back({"initial_c", "[D, B, H]; 0 when missing", true});
         operands.push_back({"peephole", "[D, 3 H] for i, o, f; none when missing", true});
     }
+    return operands;
+}
+
+/// Operands of the steps alone; `lanes` of recurrent_lanes.
+std::vector<graph::OperandSpec> step_operands(const char* gates) {
+    return {
+        {"gates",
+         std::string("[T, B, D gates H]: what the input and the biases add to each gate; gates in the order ") + gates +
+             ", f32 or f64"},
+        {"recurrent",
+         "[D, H / L, H, gates, L]: R by blocks of L units: the divisor of H from 8 to 32, or to 64 with one gate, that "
+         "fills vectors of 8 best (up to 16 or 64 where equal ones are); H where there is none"},
+        {"lengths", "[B], i32: steps of each sequence; all T when missing", true},
+        {"initial_h", "[D, B, H]; 0 when missing", true},
+    };
+}
+
+std::vector<graph::OperandSpec> with(std::vector<graph::OperandSpec> operands, std::vector<graph::OperandSpec> more) {
+    for (graph::OperandSpec& spec : more) operands.push_back(std::move(spec));
     return operands;
 }
 
@@ -410,10 +265,56 @@ constexpr const char* kRecurrentDoc =
     " D is the number of directions. Results: all steps' h [T, D, B, H] (0 beyond a sequence's length), the last "
     "h [D, B, H]";
 
+constexpr const char* kStepsDoc =
+    " D is the number of directions, G of gates. Passes make it of the whole network, with a matrix product for the "
+    "input's part. Results: as of the whole network. Errors: BadShape, BadAttribute.";
+
+graph::AttrSpec linear_before_reset() {
+    return {"linear_before_reset", AttrKind::Bool, false,
+            "whether the reset gate multiplies R h + b rather than h; false when left out"};
+}
+graph::AttrSpec input_forget() {
+    return {"input_forget", AttrKind::Bool, false, "whether the forget gate is 1 - i; false when left out"};
+}
+
+/// The steps alone.
+Family steps_family() {
+    return {
+        {.name = "rnn_steps",
+         .doc = std::string("The steps of a simple recurrent network.") + kStepsDoc,
+         .operands = step_operands("h"),
+         .attrs = recurrent_attrs({}),
+         .fusion = FusionKind::Opaque,
+         .infer = steps_type<Kind::Rnn>,
+         .define = define_steps_alone<Kind::Rnn>,
+         .onnx_names = {"RNN"}},
+        {.name = "gru_steps",
+         .doc = std::string("The steps of a gated recurrent unit.") + kStepsDoc,
+         .operands =
+             with(step_operands("z, r, h"),
+                  {{"late_bias", "[D, H]: of R for the candidate, with linear_before_reset; 0 when missing", true}}),
+         .attrs = recurrent_attrs({linear_before_reset()}),
+         .fusion = FusionKind::Opaque,
+         .infer = steps_type<Kind::Gru>,
+         .define = define_steps_alone<Kind::Gru>,
+         .onnx_names = {"GRU"}},
+        {.name = "lstm_steps",
+         .doc = std::string("The steps of a long short-term memory.") + kStepsDoc,
+         .operands = with(step_operands("i, o, f, c"), {{"initial_c", "[D, B, H]; 0 when missing", true},
+                                                        {"peephole", "[D, 3 H] for i, o, f; none when missing", true}}),
+         .attrs = recurrent_attrs({input_forget()}),
+         .fusion = FusionKind::Opaque,
+         .infer = steps_type<Kind::Lstm>,
+         .define = define_steps_alone<Kind::Lstm>,
+         .onnx_names = {"LSTM"}},
+    };
+}
+
 } // namespace
 
 Family recurrent_family() {
-    return {
+    Family family = steps_family();
+    Family whole{
         {.name = "rnn",
          .doc = std::string("A simple recurrent network: h = f(W x + R h + b).") + kRecurrentDoc +
                 ". Errors: BadShape, BadAttribute.",
@@ -427,8 +328,7 @@ Family recurrent_family() {
          .doc = std::string("A gated recurrent unit: h = (1 - z) g(...) + z h.") + kRecurrentDoc +
                 ". Errors: BadShape, BadAttribute.",
          .operands = recurrent_operands("z, r, h", false),
-         .attrs = recurrent_attrs({{"linear_before_reset", AttrKind::Bool, false,
-                                    "whether the reset gate multiplies R h + b rather than h; false when left out"}}),
+         .attrs = recurrent_attrs({linear_before_reset()}),
          .fusion = FusionKind::Opaque,
          .infer = recurrent_type<Kind::Gru>,
          .define = define_recurrent<Kind::Gru>,
@@ -437,13 +337,14 @@ Family recurrent_family() {
          .doc = std::string("A long short-term memory: c = f c + i g(...), h = o h(c).") + kRecurrentDoc +
                 ", the last c [D, B, H]. Errors: BadShape, BadAttribute.",
          .operands = recurrent_operands("i, o, f, c", true),
-         .attrs = recurrent_attrs(
-             {{"input_forget", AttrKind::Bool, false, "whether the forget gate is 1 - i; false when left out"}}),
+         .attrs = recurrent_attrs({input_forget()}),
          .fusion = FusionKind::Opaque,
          .infer = recurrent_type<Kind::Lstm>,
          .define = define_recurrent<Kind::Lstm>,
          .onnx_names = {"LSTM"}},
     };
+    for (OpRow& row : whole) family.push_back(std::move(row));
+    return family;
 }
 
 } // namespace orrery::ops

@@ -1,5 +1,6 @@
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
+#include "core/transform/canonicalize_recurrent.hpp"
 #include "core/transform/passes.hpp"
 
 #include <numeric>
@@ -15,7 +16,12 @@ class Canonicalizer final : public graph::Rewriter {
   protected:
     graph::Var rewrite_binding(const graph::Binding& binding) override {
         const auto* call = graph::as<graph::CallOp>(binding.value);
-        if (!call || call->op.name != "matmul" || !call->attrs.flag("transpose_b") || !constant_of(call->args[1]))
+        if (!call) return keep(binding);
+        const graph::Expr steps = split_recurrent(
+            *call, [this](const graph::Var& var) { return constant_of(var) != nullptr; },
+            [&](const graph::Expr& value, const char* name) { return emit(binding, value, name); });
+        if (steps) return replace(binding, steps, "a product for all steps, then the steps");
+        if (call->op.name != "matmul" || !call->attrs.flag("transpose_b") || !constant_of(call->args[1]))
             return keep(binding);
         const graph::Var weight = call->args[1];
         graph::Ints perm(graph::as_tensor(weight->type)->dims.size());

@@ -134,14 +134,14 @@ TEST_CASE("a wrong pass is found, and shrinks to what it gets wrong", "[differen
         INFO(from << " is taken for " << to);
         int found = 0;
         Case last;
-        for (std::uint64_t seed = 0; seed < 10; ++seed) {
+        for (std::uint64_t seed = 0; seed < 20 && found < 5; ++seed) {
             Case drawn = draw_case(seed, index_of(from));
             drawn.spoil = [from = from, to = to](const graph::Module& module) { return spoiled(module, from, to); };
             if (run_case(drawn).failure.empty()) continue;
             ++found;
             last = std::move(drawn);
         }
-        REQUIRE(found >= 5); // the others do not use what it gives, or it makes no difference there
+        REQUIRE(found == 5); // the others do not use what it gives, or it makes no difference there
         const Case small = shrunk(last);
         INFO(differential::to_string(small));
         REQUIRE(calls_in(small.module.main).size() == 1);
