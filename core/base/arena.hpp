@@ -22,10 +22,12 @@ struct Tenant {
     return (bytes + kArenaAlignment - 1) / kArenaAlignment * kArenaAlignment;
 }
 
-/// Gives every tenant that has no place one: largest first, each at the lowest offset free of those that live at the
-/// same time. Returns the end of the last place. The same input gives the same places.
-/// Source: greedy by size, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020,
-/// section 5.
+/// Gives every tenant that has no place one, at the lowest offset free of those that live at the same time, and returns
+/// the end of the last place. The order decides: largest first, those of the fullest steps first, longest first, then
+/// these with whatever reached highest moved to the front, until an order needs no more than lives at once; the best is
+/// taken. The same input gives the same places. Cost: quadratic for an order; large inputs try few.
+/// Source: greedy by size and by breadth, "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and
+/// Lee, 2020, section 5; moving to the front is our choice.
 [[nodiscard]] std::size_t place_tenants(std::vector<Tenant>& tenants);
 
 /// Whether no two tenants share memory at the same time.

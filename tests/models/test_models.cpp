@@ -63,6 +63,8 @@ void network(const std::string& name) {
     round_trips(*made, recipe);
     const auto model = need(made->compile(recipe, {}));
     const std::vector<NDArray> inputs = seeded_inputs(model->executable->plan, 9);
+    const runtime::Plan& plan = model->executable->plan;
+    REQUIRE(static_cast<double>(plan.arena_bytes) <= 1.1 * static_cast<double>(plan.live_bytes_bound));
     const CheckResult checked = need(check(*model, inputs, 1e-4, {}));
     if (checked.first_wrong >= 0) FAIL(checked.rows[static_cast<std::size_t>(checked.first_wrong)].function);
     // No pass changed what the network computes: the graph as imported, operator by operator, says the same.
