@@ -5,6 +5,10 @@
 #include <cstdlib>
 #include <new>
 
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace orrery::runtime {
 
 namespace {
@@ -14,11 +18,18 @@ struct Free {
 };
 using Memory = std::unique_ptr<std::byte, Free>;
 
-/// 64-byte aligned; null for 0 bytes.
+/// 64-byte aligned; null for 0 bytes. In huge pages where it fills some: kernels touch all of it in each run, and each
+/// first touch, and each translation that is not in the processor's table, counts there.
 Memory allocate(std::size_t bytes) {
+    constexpr std::size_t kLine = 64, kHugePage = std::size_t{2} << 20;
     if (bytes == 0) return nullptr;
-    auto* memory = static_cast<std::byte*>(std::aligned_alloc(64, (bytes + 63) / 64 * 64));
+    const std::size_t alignment = bytes >= kHugePage ? kHugePage : kLine;
+    auto* memory =
+        static_cast<std::byte*>(std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment));
     if (!memory) throw std::bad_alloc();
+#if defined(__linux__)
+    if (alignment == kHugePage) madvise(memory, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+#endif
     return Memory(memory);
 }
 
