@@ -63,8 +63,8 @@ std::string shown(const ::onnx::NodeProto& node, const std::string& path, int nu
 
 Importer::Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options,
                    const Progress& progress)
-    : known(evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}), file_(file), options_(options),
-      progress_(progress) {
+    : known(evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}, file.raw), file_(file),
+      options_(options), progress_(progress) {
     for (int number = 0; number < graph::kProbes; ++number) {
         probes_.emplace_back(number);
         worlds_.emplace_back(evaluator(), progress_, &probes_.back());

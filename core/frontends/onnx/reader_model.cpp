@@ -20,30 +20,41 @@ Result<ModelFile> parse_model(std::span<const std::byte> bytes, std::string path
 
     ModelFile file{std::make_shared<google::protobuf::Arena>(), nullptr, path};
     file.model = google::protobuf::Arena::CreateMessage<::onnx::ModelProto>(file.arena.get());
-    if (!file.model->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    constexpr std::size_t kLeast = 65536; // bytes of raw data worth leaving where it is; our choice
+    const StrippedModel stripped = strip_raw_data(bytes, kLeast);
+    if (!file.model->ParseFromArray(stripped.bytes.data(), static_cast<int>(stripped.bytes.size())))
         return whole_file(Code::MalformedModel, "not an ONNX model: the file does not parse",
                           "the file may be cut short or damaged");
     if (!file.model->has_graph()) return whole_file(Code::MalformedModel, "the model has no graph", {});
+    for (const StrippedModel::Data& data : stripped.data)
+        file.raw.emplace(&file.model->graph().initializer(data.initializer), data.bytes);
     return file;
 }
 
 Result<NDArray> TensorReader::load(const ::onnx::TensorProto& tensor) const {
     constexpr std::size_t kWorthTaking = 4096; // bytes; smaller data is copied to aligned storage of its own
-    const bool inside = tensor.data_location() != ::onnx::TensorProto::EXTERNAL && !tensor.has_segment();
-    if (!inside || tensor.raw_data().size() < kWorthTaking || tensor.data_type() == ::onnx::TensorProto::BOOL)
+    // The messages belong to this reader's model, which nobody else reads; `done_` keeps a tensor from being read
+    // again.
+    auto& message = const_cast<::onnx::TensorProto&>(tensor);
+    const auto outside = raw_.find(&tensor);
+    const std::span<const std::byte> data =
+        outside == raw_.end() ? std::as_bytes(std::span(tensor.raw_data())) : outside->second;
+    const auto put_back = [&] {
+        if (outside != raw_.end()) message.set_raw_data(data.data(), data.size());
         return tensor_value(tensor, limits_);
+    };
+    const bool inside = tensor.data_location() != ::onnx::TensorProto::EXTERNAL && !tensor.has_segment();
+    if (!inside || data.size() < kWorthTaking || tensor.data_type() == ::onnx::TensorProto::BOOL) return put_back();
     ORRERY_TRY(const DType dtype, dtype_of(tensor.data_type()));
-    if (!is_arithmetic(dtype)) return tensor_value(tensor, limits_); // two in a byte
+    if (!is_arithmetic(dtype)) return put_back(); // two in a byte
     const Shape shape(tensor.dims().begin(), tensor.dims().end());
     const Result<std::int64_t> elements = checked_elements(shape, dtype, limits_.max_bytes);
     const auto width = static_cast<std::size_t>(byte_size(dtype));
-    if (!elements || static_cast<std::size_t>(*elements) * width != tensor.raw_data().size())
-        return tensor_value(tensor, limits_); // says what is wrong
-    // The messages belong to this reader's model, which nobody else reads; `done_` keeps the tensor from being read
-    // again.
-    auto& raw = *const_cast<::onnx::TensorProto&>(tensor).mutable_raw_data();
-    if (reinterpret_cast<std::uintptr_t>(raw.data()) % width != 0) return tensor_value(tensor, limits_);
-    const auto owner = std::make_shared<const std::string>(std::move(raw));
+    if (!elements || static_cast<std::size_t>(*elements) * width != data.size())
+        return put_back(); // says what is wrong
+    if (outside != raw_.end()) return NDArray::copy_of(dtype, shape, data.data(), data.size());
+    if (reinterpret_cast<std::uintptr_t>(data.data()) % width != 0) return put_back();
+    const auto owner = std::make_shared<const std::string>(std::move(*message.mutable_raw_data()));
     return NDArray::view(dtype, shape, owner, owner->data());
 }
 

@@ -14,20 +14,28 @@
 
 namespace orrery::onnx {
 
-/// A parsed model; its messages live in one arena.
+/// Raw data of tensors that lies outside of their messages.
+using RawData = std::unordered_map<const ::onnx::TensorProto*, std::span<const std::byte>>;
+
+/// A parsed model; its messages live in one arena, the raw data of large initializers in the bytes it was parsed from.
 struct ModelFile {
     std::shared_ptr<google::protobuf::Arena> arena;
     ::onnx::ModelProto* model = nullptr;
     std::string path; ///< for diagnostics
+    RawData raw = {};
 };
 
+/// Pre: `bytes` outlive the model.
 /// Errors: MalformedModel, LimitExceeded.
 [[nodiscard]] Result<ModelFile> parse_model(std::span<const std::byte> bytes, std::string path);
 
-/// Turns tensors of one model into arrays, each once. Large raw data is taken out of its message instead of copied.
+/// Turns tensors of one model into arrays, each once. Large raw data is copied once, from the file, or taken out of its
+/// message.
 class TensorReader {
   public:
-    explicit TensorReader(TensorLimits limits) : limits_(std::move(limits)), left_(limits_.max_bytes) {}
+    /// `raw` outlives the reader.
+    TensorReader(TensorLimits limits, const RawData& raw)
+        : limits_(std::move(limits)), left_(limits_.max_bytes), raw_(raw) {}
     /// Errors: those of tensor_value; LimitExceeded when all tensors together pass the limit.
     [[nodiscard]] Result<NDArray> read(const ::onnx::TensorProto& tensor);
 
@@ -35,6 +43,7 @@ class TensorReader {
     Result<NDArray> load(const ::onnx::TensorProto& tensor) const;
     TensorLimits limits_;
     std::int64_t left_; ///< Units: bytes.
+    const RawData& raw_;
     std::unordered_map<const ::onnx::TensorProto*, NDArray> done_;
 };
 

@@ -3,6 +3,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include <cstdint>
+#include <utility>
 
 namespace orrery::onnx {
 
@@ -100,7 +101,110 @@ class Walker {
     std::uint64_t spent_ = 0, budget_;
 };
 
+// Field numbers of onnx.proto.
+constexpr std::uint64_t kModelGraph = 7, kGraphInitializer = 5, kTensorRawData = 9;
+
+/// One field of a message.
+struct Field {
+    std::uint64_t number = 0;
+    std::size_t begin = 0; ///< of its tag
+    std::size_t payload = 0, end = 0;
+    bool sized = false; ///< its payload has a length before it
+};
+
+/// Goes over the fields of messages that are known to be sound.
+class Stripper {
+  public:
+    Stripper(std::span<const std::byte> bytes, std::size_t least) : bytes_(bytes), least_(least) {}
+
+    StrippedModel run() {
+        const std::size_t size = bytes_.size();
+        copy_but(0, size, kModelGraph, out_.bytes, [this](const Field& graph, std::string& out) {
+            copy_but(graph.payload, graph.end, kGraphInitializer, out, [this](const Field& tensor, std::string& inner) {
+                this->tensor(tensor, inner);
+                ++initializer_;
+            });
+        });
+        return std::move(out_);
+    }
+
+  private:
+    std::uint64_t varint(std::size_t& at) const {
+        std::uint64_t out = 0;
+        for (int shift = 0;; shift += 7) {
+            const auto byte = static_cast<std::uint64_t>(bytes_[at++]);
+            if (shift < 64) out |= (byte & 127) << shift;
+            if (byte < 128) return out;
+        }
+    }
+    static void put_varint(std::string& out, std::uint64_t value) {
+        for (; value >= 128; value >>= 7) out += static_cast<char>(value | 128);
+        out += static_cast<char>(value);
+    }
+    Field field(std::size_t at) const {
+        Field out;
+        out.begin = at;
+        const std::uint64_t tag = varint(at);
+        out.number = tag >> 3;
+        switch (tag & 7) {
+        case 0: static_cast<void>(varint(at)); break;
+        case 1: at += 8; break;
+        case 5: at += 4; break;
+        default: {
+            const std::uint64_t size = varint(at);
+            out.sized = true;
+            out.payload = at;
+            at += static_cast<std::size_t>(size);
+        }
+        }
+        out.end = at;
+        return out;
+    }
+    void copy(std::size_t begin, std::size_t end, std::string& out) const {
+        out.append(reinterpret_cast<const char*>(bytes_.data()) + begin, end - begin);
+    }
+    /// The message in [begin, end), with `rewrite` writing the payload of each message field `number`.
+    template <class Rewrite>
+    void copy_but(std::size_t begin, std::size_t end, std::uint64_t number, std::string& out, const Rewrite& rewrite) {
+        for (std::size_t at = begin; at < end;) {
+            const Field f = field(at);
+            at = f.end;
+            if (f.number != number || !f.sized) {
+                copy(f.begin, f.end, out);
+                continue;
+            }
+            std::string inner;
+            rewrite(f, inner);
+            put_varint(out, number << 3 | 2);
+            put_varint(out, inner.size());
+            out += inner;
+        }
+    }
+    /// Of several raw data, as no writer makes, the last counts: none is taken out then.
+    void tensor(const Field& tensor, std::string& out) {
+        std::vector<Field> raw;
+        for (std::size_t at = tensor.payload; at < tensor.end;) {
+            const Field f = field(at);
+            at = f.end;
+            if (f.number == kTensorRawData && f.sized) raw.push_back(f);
+        }
+        if (raw.size() != 1 || raw[0].end - raw[0].payload < least_) return copy(tensor.payload, tensor.end, out);
+        copy(tensor.payload, raw[0].begin, out);
+        copy(raw[0].end, tensor.end, out);
+        out_.data.push_back({initializer_, bytes_.subspan(raw[0].payload, raw[0].end - raw[0].payload)});
+    }
+
+    std::span<const std::byte> bytes_;
+    std::size_t least_;
+    int initializer_ = 0;
+    StrippedModel out_;
+};
+
 } // namespace
+
+StrippedModel strip_raw_data(std::span<const std::byte> bytes, std::size_t least) {
+    return Stripper(bytes, least).run();
+}
 
 Result<void> check_wire(std::span<const std::byte> bytes, const Descriptor& root, const std::string& path) {
     return Walker(bytes, path).message(&root, bytes.size(), 0);

@@ -1,5 +1,7 @@
 // What a taken model becomes.
 
+#include "core/frontends/onnx/import.hpp"
+#include "core/frontends/onnx/reader_wire.hpp"
 #include "core/graph/builder.hpp"
 #include "core/graph/text.hpp"
 #include "core/ops/ops.hpp"
@@ -7,6 +9,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -331,4 +334,45 @@ TEST_CASE("importing can be cancelled", "[onnx][import]") {
     const auto module = import_bytes(std::as_bytes(std::span(bytes)), {}, {}, Progress{source.get_token(), {}});
     REQUIRE_FALSE(module.has_value());
     CHECK(module.error().code == Code::Cancelled);
+}
+
+TEST_CASE("large raw data is left out of what protobuf reads, and is where it was", "[onnx][import]") {
+    ::onnx::ModelProto m = model();
+    const auto add = [&m](const char* name, std::int64_t count, int type, std::size_t width) {
+        TensorProto& tensor = *m.mutable_graph()->add_initializer();
+        tensor.set_name(name);
+        tensor.add_dims(count);
+        tensor.set_data_type(type);
+        std::string data;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(count) * width; ++i)
+            data += static_cast<char>(type == TensorProto::BOOL ? i % 2 : i % 61);
+        tensor.set_raw_data(data);
+        GraphMaker(*m.mutable_graph()).output(name);
+    };
+    add("small", 4, TensorProto::FLOAT, 4);
+    add("large", 30000, TensorProto::FLOAT, 4);
+    add("flags", 100000, TensorProto::BOOL, 1);
+    add("last", 20000, TensorProto::DOUBLE, 8);
+    const std::string bytes = m.SerializeAsString();
+    const StrippedModel stripped = strip_raw_data(std::as_bytes(std::span(bytes)), 65536);
+    REQUIRE(stripped.data.size() == 3);
+    ::onnx::ModelProto rest, expected = m;
+    REQUIRE(rest.ParseFromString(stripped.bytes));
+    for (std::size_t i = 0; i < stripped.data.size(); ++i) {
+        TensorProto& tensor = *expected.mutable_graph()->mutable_initializer(stripped.data[i].initializer);
+        REQUIRE(std::memcmp(tensor.raw_data().data(), stripped.data[i].bytes.data(), tensor.raw_data().size()) == 0);
+        REQUIRE(tensor.raw_data().size() == stripped.data[i].bytes.size());
+        tensor.clear_raw_data();
+    }
+    REQUIRE(rest.SerializeAsString() == expected.SerializeAsString());
+    const std::vector<NDArray> values = run(imported(m), {});
+    for (int i = 0; i < 4; ++i) {
+        const std::string& data = m.graph().initializer(i).raw_data();
+        REQUIRE(values[static_cast<std::size_t>(i)].bytes() == data.size());
+        REQUIRE(std::memcmp(values[static_cast<std::size_t>(i)].data(), data.data(), data.size()) == 0);
+    }
+    // Data that is not as long as its shape says is refused as ever.
+    m.mutable_graph()->mutable_initializer(1)->set_dims(0, 29999);
+    const std::string broken = m.SerializeAsString();
+    REQUIRE_FALSE(import_bytes(std::as_bytes(std::span(broken)), {}, {}, {}).has_value());
 }
