@@ -1,6 +1,7 @@
 #include "core/ops/layout.hpp"
 
 #include "core/base/check.hpp"
+#include "core/base/parallel.hpp"
 
 #include <algorithm>
 #include <cctype>
@@ -138,10 +139,18 @@ std::vector<std::vector<std::int64_t>> source_offsets(const Shape& shape, const 
     return offsets;
 }
 
-template <std::size_t Bytes>
-void gather(const char* source, char* target, const Shape& out, const std::vector<std::vector<std::int64_t>>& offsets) {
+/// Rows [begin, end) of the result, a row being all of its last axis.
+struct Rows {
+    std::int64_t begin = 0, end = 0;
+};
+
+template <std::size_t Bytes> void gather(const char* source, char* target, const Shape& out,
+                                         const std::vector<std::vector<std::int64_t>>& offsets, const Rows& rows) {
     Shape at(out.size(), 0);
-    for (std::int64_t done = 0, count = element_count(out); done < count; done += out.back()) {
+    std::int64_t left = rows.begin;
+    for (std::size_t d = out.size() - 1; d-- > 0; left /= out[d]) at[d] = left % out[d];
+    target += static_cast<std::size_t>(rows.begin * out.back()) * Bytes;
+    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
         std::int64_t base = 0;
         for (std::size_t d = 0; d + 1 < out.size(); ++d) base += offsets[d][static_cast<std::size_t>(at[d])];
         for (std::int64_t offset : offsets.back()) {
@@ -166,15 +175,24 @@ NDArray transformed(const NDArray& array, const Layout& from, const Layout& to) 
     }
     const Shape out = transformed_shape(array.shape(), from, to).value();
     NDArray result = NDArray::allocate(array.dtype(), out);
+    if (result.bytes() == 0) return result;
     const auto offsets = source_offsets(array.shape(), from, to, out);
     const auto* source = static_cast<const char*>(array.data());
     auto* target = static_cast<char*>(result.mutable_data());
-    switch (byte_size(array.dtype())) {
-    case 1: gather<1>(source, target, out, offsets); break;
-    case 2: gather<2>(source, target, out, offsets); break;
-    case 4: gather<4>(source, target, out, offsets); break;
-    default: gather<8>(source, target, out, offsets); break;
-    }
+    // Our choice: less is done before another thread has started.
+    constexpr std::int64_t kPieceBytes = 1 << 20;
+    const std::int64_t rows = result.size() / out.back(),
+                       pieces = std::min(rows, static_cast<std::int64_t>(result.bytes()) / kPieceBytes + 1);
+    parallel_for(static_cast<std::size_t>(pieces), 0, [&](std::size_t piece) {
+        const auto i = static_cast<std::int64_t>(piece);
+        const Rows part{rows * i / pieces, rows * (i + 1) / pieces};
+        switch (byte_size(array.dtype())) {
+        case 1: return gather<1>(source, target, out, offsets, part);
+        case 2: return gather<2>(source, target, out, offsets, part);
+        case 4: return gather<4>(source, target, out, offsets, part);
+        default: return gather<8>(source, target, out, offsets, part);
+        }
+    });
     return result;
 }
 
