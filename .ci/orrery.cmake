@@ -20,7 +20,8 @@ find_program(ORRERY_MOLD mold)
 add_library(orrery_flags INTERFACE)
 target_include_directories(orrery_flags INTERFACE ${PROJECT_SOURCE_DIR})
 # -fPIC for programs, too: one precompiled header serves them and the libraries.
-target_compile_options(orrery_flags INTERFACE -Wall -Wextra -Werror -fPIC)
+target_compile_options(orrery_flags INTERFACE -Wall -Wextra -Werror -fPIC
+  "-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=") # places in messages are the same in every checkout
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False positives of GCC 12 in inlined standard containers.
   target_compile_options(orrery_flags INTERFACE -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread -Wno-array-bounds
