@@ -217,22 +217,34 @@ struct Compiler::State {
         last_schedules[function->lowered.program.get()] = function;
     }
 
-    static Hash schedule_key(const Recipe& recipe, const lower::LoweredFunction& lowered) {
-        const auto own = recipe.schedules.find(to_string(lowered.workload));
+    /// What a function's schedule follows from beside its program: made once for all functions of a recipe.
+    struct Rules {
+        const Recipe& recipe;
+        Hash target, usual; ///< of the target; and of what functions without a trace of their own follow
+        explicit Rules(const Recipe& r) : recipe(r), target(r.target.hash()) {
+            Hasher hasher;
+            hasher.add(target).add(static_cast<int>(r.rule));
+            usual = hasher.finish();
+        }
+    };
+    static Hash schedule_key(const Rules& rules, const lower::LoweredFunction& lowered) {
+        const auto& own = rules.recipe.schedules;
+        const auto trace = own.empty() ? own.end() : own.find(to_string(lowered.workload));
+        if (trace == own.end()) return key_of("schedule", lowered.program.get(), rules.usual);
         Hasher extra;
-        extra.add(recipe.target.hash()).add(static_cast<int>(recipe.rule));
-        if (own != recipe.schedules.end()) extra.add(own->second.hash());
+        extra.add(rules.target).add(static_cast<int>(rules.recipe.rule)).add(trace->second.hash());
         return key_of("schedule", lowered.program.get(), extra.finish());
     }
 
-    FunctionPtr schedule_if_ready(const Recipe& recipe, const lower::LoweredFunction& lowered) {
-        return cache.ready<ScheduledFunction>(schedule_key(recipe, lowered));
+    FunctionPtr schedule_if_ready(const Rules& rules, const lower::LoweredFunction& lowered) {
+        return cache.ready<ScheduledFunction>(schedule_key(rules, lowered));
     }
 
-    Result<FunctionPtr> schedule_function(const Recipe& recipe, const lower::LoweredFunction& lowered,
+    Result<FunctionPtr> schedule_function(const Rules& rules, const lower::LoweredFunction& lowered,
                                           const Progress& progress) {
+        const Recipe& recipe = rules.recipe;
         const auto own = recipe.schedules.find(to_string(lowered.workload));
-        const Hash key = schedule_key(recipe, lowered);
+        const Hash key = schedule_key(rules, lowered);
         return cache.get<ScheduledFunction>(key, progress, [&]() -> Result<StageCache::Made<ScheduledFunction>> {
             const Timer timer;
             auto made = std::make_shared<ScheduledFunction>();
@@ -372,11 +384,6 @@ Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::share
 
 Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const graph::Module& fused,
                                                 const Progress& progress) {
-    if (!is_static_program(fused.main)) {
-        Diagnostic refusal = why_dynamic(fused);
-        refusal.severity = Severity::Error;
-        return refusal;
-    }
     struct Lowered {
         graph::Function keep; ///< the key is its address
         lower::LoweredModel model;
@@ -385,6 +392,11 @@ Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const grap
     ORRERY_TRY(const std::shared_ptr<const Lowered> lowered,
                state_->cache.get<Lowered>(
                    key_of("lower", fused.main.get(), {}), progress, [&]() -> Result<StageCache::Made<Lowered>> {
+                       if (!is_static_program(fused.main)) {
+                           Diagnostic refusal = why_dynamic(fused);
+                           refusal.severity = Severity::Error;
+                           return refusal;
+                       }
                        const Timer timer;
                        auto made = std::make_shared<Lowered>();
                        made->keep = fused.main;
@@ -398,16 +410,17 @@ Result<Compiler::Functions> Compiler::functions(const Recipe& recipe, const grap
     const Timer timer;
     const std::size_t count = lowered->model.functions.size();
     out.functions.resize(count);
+    const State::Rules rules(recipe);
     // After an edit all but one are there already: no thread is started for those.
     std::vector<std::size_t> missing;
     for (std::size_t i = 0; i < count; ++i) {
-        out.functions[i] = state_->schedule_if_ready(recipe, lowered->model.functions[i]);
+        out.functions[i] = state_->schedule_if_ready(rules, lowered->model.functions[i]);
         if (!out.functions[i]) missing.push_back(i);
     }
     std::vector<std::optional<Diagnostic>> errors(count);
     parallel_for(missing.size(), state_->options.workers, [&](std::size_t at) {
         const std::size_t i = missing[at];
-        Result<FunctionPtr> scheduled = state_->schedule_function(recipe, lowered->model.functions[i], progress);
+        Result<FunctionPtr> scheduled = state_->schedule_function(rules, lowered->model.functions[i], progress);
         if (scheduled)
             out.functions[i] = *std::move(scheduled);
         else

@@ -4,6 +4,7 @@
 #include "core/session/compiler.hpp"
 
 #include <algorithm>
+#include <mutex>
 
 namespace orrery::session {
 
@@ -31,13 +32,36 @@ Result<TraceStep> parse_step(const std::string& text) {
     return std::move(trace.steps.front());
 }
 
+/// What a step makes of a program. An edit is judged by applying it, and applied again when the program it asks for is
+/// made, on another thread: that the second time costs nothing. Where a step means something else tomorrow, as an
+/// instruction that is declared anew does, nothing is kept.
+Result<tensor::Program> program_after(const tensor::Program& before, const TraceStep& step) {
+    struct Last {
+        tensor::Program before, after;
+        TraceStep step;
+    };
+    static std::mutex mutex;
+    static Last last;
+    const bool lasting = step.primitive != "tensorize";
+    if (lasting) {
+        const std::lock_guard lock(mutex);
+        if (last.before == before && last.step == step) return last.after;
+    }
+    ORRERY_TRY(schedule::Rewritten next, schedule::apply_step(before, step));
+    if (lasting) {
+        const std::lock_guard lock(mutex);
+        last = {before, next.program, step};
+    }
+    return std::move(next.program);
+}
+
 /// The step as it stands in `trace`, or why it cannot be applied there.
 Result<void> check_step(const Trace& trace, std::size_t at, const ScheduledFunction& function) {
     Trace before;
     before.steps.assign(trace.steps.begin(), trace.steps.begin() + static_cast<std::ptrdiff_t>(at));
     const PartialReplay reached = replay_as_far(function.lowered.program, before, &function);
     if (reached.error) return *reached.error;
-    const Result<schedule::Rewritten> done = schedule::apply_step(reached.replay.result(), trace.steps[at]);
+    const Result<tensor::Program> done = program_after(reached.replay.result(), trace.steps[at]);
     if (!done) return done.error();
     return {};
 }
@@ -140,14 +164,14 @@ PartialReplay replay_as_far(const tensor::Program& program, const Trace& trace, 
             out.replay.programs.push_back(known->replay.programs[i + 1]);
             continue;
         }
-        Result<schedule::Rewritten> next = schedule::apply_step(out.replay.result(), trace.steps[i]);
+        Result<tensor::Program> next = program_after(out.replay.result(), trace.steps[i]);
         if (!next) {
             next.error().locations.push_back(
                 ProgramPlace{program->name, "step " + std::to_string(i + 1) + ": " + to_string(trace.steps[i])});
             out.error = std::move(next.error());
             return out;
         }
-        out.replay.programs.push_back(std::move(next->program));
+        out.replay.programs.push_back(*std::move(next));
     }
     return out;
 }

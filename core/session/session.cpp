@@ -18,10 +18,11 @@ namespace orrery::session {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using RecipePtr = std::shared_ptr<const Recipe>; // a value that the history shares
 
 struct Edit {
     std::string label;
-    Recipe recipe;
+    RecipePtr recipe;
 };
 
 /// A background job and the thread that does it.
@@ -32,20 +33,28 @@ struct Job {
     Clock::time_point started = Clock::now();
     std::jthread thread;
     bool done = false;
+    bool soon_over = false; ///< it is done before anybody would read how far it is
 };
 
-/// Whether two recipes differ only below the graph, so that its steps are the same.
-bool same_graph(const Recipe& a, Recipe b) {
-    b.rule = a.rule, b.schedules = a.schedules, b.branches = a.branches;
-    b.build = a.build, b.threads = a.threads;
-    return a == b;
+/// What two recipes have in common.
+struct Common {
+    bool graph = false;             ///< they differ only below the graph, so that its steps are the same
+    bool all_but_schedules = false; ///< they differ only in schedules of some functions: a matter of milliseconds
+};
+Common common(const Recipe& a, const Recipe& b) {
+    // Both are taken apart, so that a member that is added has to be thought of here; nothing is copied.
+    const auto& [model, builtin, seed, scratch, model_hash, shapes, target, passes, rule, schedules, branches, build,
+                 threads] = a;
+    Common out;
+    out.graph = model == b.model && builtin == b.builtin && seed == b.seed && scratch == b.scratch &&
+                model_hash == b.model_hash && shapes == b.shapes && target == b.target && passes == b.passes;
+    out.all_but_schedules = out.graph && rule == b.rule && build == b.build && threads == b.threads;
+    (void)schedules, (void)branches;
+    return out;
 }
 
-/// Whether two recipes differ only in schedules of some functions: a matter of milliseconds.
-bool same_but_schedules(const Recipe& a, Recipe b) {
-    b.schedules = a.schedules, b.branches = a.branches;
-    return a == b;
-}
+/// So many functions are compiled anew in no time anybody waits for. Source: our choice; one takes some 20 ms.
+constexpr std::size_t kFewFunctions = 2;
 
 constexpr const char* kScheduleCheck = "schedule check"; ///< tag of that job
 
@@ -55,6 +64,7 @@ void step_back() {
     (void)setpriority(PRIO_PROCESS, 0, kNice); // of this thread only, on Linux
 }
 
+constexpr auto kSoon = std::chrono::milliseconds(200); ///< Source: UX.md, waits over 300 ms show what they do
 constexpr auto kProgressInterval = std::chrono::milliseconds(50); ///< at most 20 progress pictures a second
 
 } // namespace
@@ -69,6 +79,7 @@ struct Session::State {
     std::vector<Diagnostic> pipeline_problems, schedule_problems, other_problems;
     ScheduleChecker schedule_checker;
     std::vector<Edit> past, future;
+    RecipePtr in_force; ///< the draft's recipe, as the history has it
     std::set<std::string> wanted;
     std::vector<std::unique_ptr<Job>> jobs;
     std::uint64_t next_job = 1;
@@ -114,6 +125,7 @@ struct Session::State {
         job.status.detail = what;
         job.status.fraction = fraction;
         if (Clock::now() - last_progress < kProgressInterval) return;
+        if (job.soon_over && Clock::now() - job.started < kSoon) return;
         last_progress = Clock::now();
         publish(lock);
     }
@@ -135,6 +147,7 @@ struct Session::State {
         job->status.label = label;
         job->status.fraction = -1;
         job->status.quiet = tag == kScheduleCheck;
+        job->soon_over = announce == Announce::WithResult;
         std::vector<std::jthread> before;
         for (const auto& other : jobs)
             if (other->tag == tag && other->thread.joinable()) {
@@ -194,25 +207,27 @@ struct Session::State {
             label = edit.label;
         }
         history->current = history->entries.size();
-        history->entries.push_back({std::move(label), draft.recipe});
+        history->entries.push_back({std::move(label), in_force});
         for (auto edit = future.rbegin(); edit != future.rend(); ++edit)
             history->entries.push_back({edit->label, edit->recipe});
         draft.history = std::move(history);
     }
 
     /// The recipe is now `recipe`: forget what no longer belongs to it and compute anew.
-    void restart(Recipe recipe, const std::string& label, bool same_model) {
-        std::uint64_t current = 0;
+    void restart(const RecipePtr& recipe, const std::string& label, bool same_model) {
+        std::uint64_t of_generation = 0;
         Steps known;
         Announce announce = Announce::AtOnce;
         {
             const std::lock_guard lock(mutex);
-            current = ++generation;
-            steps_whole = steps_whole && same_model && same_graph(draft.recipe, recipe);
+            of_generation = ++generation;
+            const Common same = common(draft.recipe, *recipe);
+            steps_whole = steps_whole && same_model && same.graph;
             if (steps_whole) known = draft.steps;
-            if (steps_whole && same_but_schedules(draft.recipe, recipe)) announce = Announce::WithResult;
-            draft.recipe = recipe;
-            draft.title = title_of(recipe);
+            if (steps_whole && same.all_but_schedules) announce = Announce::WithResult;
+            in_force = recipe;
+            draft.recipe = *recipe;
+            draft.title = title_of(*recipe);
             draft.run = nullptr;
             draft.check = nullptr;
             draft.step_checks = nullptr;
@@ -237,8 +252,8 @@ struct Session::State {
         }
         start(
             "pipeline", label,
-            [this, recipe, current, known = std::move(known)](const Progress& progress) {
-                return pipeline(recipe, current, known, progress);
+            [this, recipe, of_generation, known = std::move(known)](const Progress& progress) {
+                return pipeline(*recipe, of_generation, known, progress);
             },
             announce);
     }
@@ -305,6 +320,8 @@ struct Session::State {
                 if (function->error) pipeline_problems.push_back(*function->error);
         });
         for (const std::string& name : names) ORRERY_CHECK_OK(make_code(recipe, current, name));
+        // What an edit is looked at for is there. Linking the model anew must not keep it from the screen.
+        if (rebuilt <= kFewFunctions) step_back();
         ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
         const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - pace.begin).count();
         update(current, [&](Snapshot& next) {
@@ -396,14 +413,21 @@ struct Session::State {
     }
 
     void apply(Edit edit, std::vector<Edit>& from, std::vector<Edit>& to) {
-        to.push_back({edit.label, draft_recipe()});
+        to.push_back({std::move(edit.label), in_force});
         from.pop_back();
-        restart(std::move(edit.recipe), "compiling", true);
+        restart(edit.recipe, "compiling", true);
     }
 
-    Recipe draft_recipe() const {
+    /// The recipe in force.
+    RecipePtr recipe() const {
         const std::lock_guard lock(mutex);
-        return draft.recipe;
+        return in_force;
+    }
+    /// Nothing is open. Pre: nobody else has the state, or the lock is held.
+    void forget_recipe() {
+        in_force = std::make_shared<const Recipe>(compiler->new_recipe({}));
+        draft.recipe = *in_force;
+        draft.host = draft.recipe.target;
     }
     std::uint64_t current_generation() const {
         const std::lock_guard lock(mutex);
@@ -412,8 +436,7 @@ struct Session::State {
 };
 
 Session::Session(std::shared_ptr<Compiler> compiler) : state_(std::make_unique<State>(std::move(compiler))) {
-    state_->draft.recipe = state_->compiler->new_recipe({});
-    state_->draft.host = state_->draft.recipe.target;
+    state_->forget_recipe();
     state_->published = std::make_shared<Snapshot>(state_->draft);
 }
 
@@ -468,7 +491,7 @@ void Session::open_recipe(Recipe recipe) {
     state_->past.clear();
     state_->future.clear();
     const std::string name = title_of(recipe);
-    state_->restart(std::move(recipe), "opening " + name, false);
+    state_->restart(std::make_shared<const Recipe>(std::move(recipe)), "opening " + name, false);
 }
 
 void Session::close() {
@@ -484,17 +507,16 @@ void Session::close() {
     const std::uint64_t revision = state_->draft.revision;
     state_->draft = {};
     state_->draft.revision = revision;
-    state_->draft.recipe = state_->compiler->new_recipe({});
-    state_->draft.host = state_->draft.recipe.target;
+    state_->forget_recipe();
     state_->publish(lock);
 }
 
 bool Session::edit(std::string label, const std::function<void(Recipe&)>& change) {
-    const Recipe before = state_->draft_recipe();
-    Recipe after = before;
-    change(after);
-    if (after == before) return false;
-    const bool same_model = after.model == before.model && after.builtin == before.builtin;
+    const RecipePtr before = state_->in_force;
+    auto after = std::make_shared<Recipe>(*before);
+    change(*after);
+    if (*after == *before) return false;
+    const bool same_model = after->model == before->model && after->builtin == before->builtin;
     state_->past.push_back({std::move(label), before});
     state_->future.clear();
     state_->restart(std::move(after), "compiling", same_model);
@@ -512,7 +534,7 @@ void Session::redo() {
 void Session::go_to(std::size_t entry) {
     std::vector<Edit>&past = state_->past, &future = state_->future;
     if (entry == past.size() || entry > past.size() + future.size()) return;
-    Recipe recipe = state_->draft_recipe();
+    RecipePtr recipe = state_->in_force;
     const auto move_last = [&recipe](std::vector<Edit>& from, std::vector<Edit>& to) {
         to.push_back({from.back().label, std::move(recipe)});
         recipe = std::move(from.back().recipe);
@@ -520,10 +542,10 @@ void Session::go_to(std::size_t entry) {
     };
     while (past.size() > entry) move_last(past, future);
     while (past.size() < entry) move_last(future, past);
-    state_->restart(std::move(recipe), "compiling", true);
+    state_->restart(recipe, "compiling", true);
 }
 
-const Recipe& Session::recipe() const { return state_->draft.recipe; }
+const Recipe& Session::recipe() const { return *state_->in_force; }
 
 void Session::want_code(const std::string& function) {
     {
@@ -531,11 +553,11 @@ void Session::want_code(const std::string& function) {
         state_->wanted = {function};
         if (state_->draft.code.contains(function)) return;
     }
-    const Recipe recipe = state_->draft_recipe();
+    const RecipePtr recipe = state_->recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start("code", "generating code of " + function,
                   [state = state_.get(), recipe, current, function](const Progress&) {
-                      return state->make_code(recipe, current, function);
+                      return state->make_code(*recipe, current, function);
                   });
 }
 
@@ -550,11 +572,11 @@ void Session::want_listing(const std::string& function, std::size_t pass) {
             if (f->lowered.name == function) wanted = f;
     }
     if (!wanted) return;
-    const Recipe recipe = state_->draft_recipe();
+    const RecipePtr recipe = state_->recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start("listing", "IR of " + function,
                   [state = state_.get(), recipe, current, wanted, pass](const Progress&) -> Result<void> {
-                      ORRERY_TRY(const auto listing, state->compiler->code_after(recipe, wanted, pass));
+                      ORRERY_TRY(const auto listing, state->compiler->code_after(*recipe, wanted, pass));
                       state->update(current, [&](Snapshot& next) {
                           PassListing& shown = next.after_pass;
                           if (shown.function == wanted->lowered.name && shown.pass == pass) shown.listing = listing;
@@ -564,7 +586,7 @@ void Session::want_listing(const std::string& function, std::size_t pass) {
 }
 
 void Session::check_steps(std::uint64_t seed) {
-    const Recipe recipe = state_->draft_recipe();
+    const RecipePtr recipe = state_->recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start(
         "check", "checking every step",
@@ -575,7 +597,7 @@ void Session::check_steps(std::uint64_t seed) {
             };
             StepCheckOptions options;
             options.seed = seed;
-            ORRERY_TRY(const StepChecks done, session::check_steps(*state->compiler, recipe, options, progress, show));
+            ORRERY_TRY(const StepChecks done, session::check_steps(*state->compiler, *recipe, options, progress, show));
             show(done);
             return {};
         });
@@ -609,7 +631,7 @@ void Session::check_schedule(const std::string& function) {
             if (f->lowered.name == function) wanted = f;
     }
     if (!wanted || !wanted->lowered.backend.empty()) return;
-    const Recipe recipe = run_here(state_->draft_recipe(), state_->compiler->backend().host());
+    const Recipe recipe = run_here(*state_->recipe(), state_->compiler->backend().host());
     state_->start(
         kScheduleCheck, "checking the steps of " + function,
         [state = state_.get(), recipe, current, wanted](const Progress& progress) -> Result<void> {
@@ -641,13 +663,13 @@ void Session::check_schedule(const std::string& function) {
 }
 
 void Session::bisect(std::uint64_t seed) {
-    const Recipe recipe = state_->draft_recipe();
+    const RecipePtr recipe = state_->recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start("check", "looking for the first wrong pass",
                   [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
                       StepCheckOptions options;
                       options.seed = seed;
-                      ORRERY_TRY(Bisection found, session::bisect(*state->compiler, recipe, options, progress));
+                      ORRERY_TRY(Bisection found, session::bisect(*state->compiler, *recipe, options, progress));
                       state->update(current, [&](Snapshot& next) {
                           next.bisection = std::make_shared<const Bisection>(std::move(found));
                       });
@@ -659,8 +681,8 @@ void Session::measure(const std::string& function) {
     const FunctionPtr now = state_->look_at(function);
     if (!now) return;
     state_->start("measure", "measuring " + function,
-                  [state = state_.get(), recipe = state_->draft_recipe(), now](const Progress& progress) {
-                      return state->measure(recipe, *now, progress);
+                  [state = state_.get(), recipe = state_->recipe(), now](const Progress& progress) {
+                      return state->measure(*recipe, *now, progress);
                   });
 }
 
@@ -668,19 +690,19 @@ void Session::want_measurements(const std::string& function) {
     const FunctionPtr now = state_->look_at(function);
     if (!now) return;
     state_->start("measurements", "reading measurements of " + function,
-                  [state = state_.get(), recipe = state_->draft_recipe(), now](const Progress&) -> Result<void> {
-                      state->show_measurements(recipe, *now);
+                  [state = state_.get(), recipe = state_->recipe(), now](const Progress&) -> Result<void> {
+                      state->show_measurements(*recipe, *now);
                       return {};
                   });
 }
 
 void Session::run(std::uint64_t seed) {
-    const Recipe recipe = state_->draft_recipe();
+    const RecipePtr recipe = state_->recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start(
         "run", "running", [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
-            ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
-            const int threads = recipe.threads > 0 ? recipe.threads : recipe.target.cores;
+            ORRERY_TRY(const auto model, state->compiler->compile(*recipe, progress));
+            const int threads = recipe->threads > 0 ? recipe->threads : recipe->target.cores;
             ORRERY_TRY(const std::vector<NDArray> inputs, drawn_inputs(*model, seed));
             // The first run touches memory for the first time; the second is the one whose times mean something.
             ORRERY_TRY(RunResult result, session::run(*model, inputs, threads, progress));
@@ -691,11 +713,11 @@ void Session::run(std::uint64_t seed) {
 }
 
 void Session::check(std::uint64_t seed) {
-    const Recipe recipe = state_->draft_recipe();
+    const RecipePtr recipe = state_->recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start("check", "checking against the interpreter",
                   [state = state_.get(), recipe, current, seed](const Progress& progress) -> Result<void> {
-                      ORRERY_TRY(const auto model, state->compiler->compile(recipe, progress));
+                      ORRERY_TRY(const auto model, state->compiler->compile(*recipe, progress));
                       constexpr double kTolerance =
                           1e-4; // of the largest element: float32 sums of some thousand terms, reordered
                       ORRERY_TRY(const std::vector<NDArray> inputs, drawn_inputs(*model, seed));

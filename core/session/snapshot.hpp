@@ -27,8 +27,8 @@ struct JobStatus {
 
 /// The recipe as it was after an action, undone ones included.
 struct HistoryEntry {
-    std::string label; ///< what the action is called; "open" for the first
-    Recipe recipe;
+    std::string label;                    ///< what the action is called; "open" for the first
+    std::shared_ptr<const Recipe> recipe; ///< the same object in every history that has the entry
 };
 struct History {
     std::vector<HistoryEntry> entries;

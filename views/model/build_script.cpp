@@ -5,6 +5,7 @@
 #include "views/model/json.hpp"
 #include "views/model/session_views.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace orrery::views {
@@ -19,7 +20,7 @@ std::string first_line(const std::string& text) {
 
 } // namespace
 
-ScriptViewData build_script(const session::Snapshot& snapshot) {
+ScriptViewData build_script(const session::Snapshot& snapshot, CommandBook* book) {
     ScriptViewData data;
     data.table.columns = {{"Step", Align::Right, 5}, {"Action", Align::Left, 34}, {"Command line", Align::Left, 0}};
     data.table.empty_reason =
@@ -28,8 +29,17 @@ ScriptViewData build_script(const session::Snapshot& snapshot) {
     const session::History& history = *snapshot.history;
     session::Recipe fresh;
     fresh.target = snapshot.host;
+    CommandBook known;
+    if (book != nullptr) known.swap(*book);
+    CommandBook now;
     for (std::size_t i = 0; i < history.entries.size(); ++i) {
-        const std::string command = session::command_line(history.entries[i].recipe, fresh, "run");
+        const std::shared_ptr<const session::Recipe>& recipe = history.entries[i].recipe;
+        // Most stand where they stood.
+        auto found = i < known.size() && known[i].first == recipe
+                         ? known.begin() + static_cast<std::ptrdiff_t>(i)
+                         : std::ranges::find(known, recipe, &CommandBook::value_type::first);
+        now.emplace_back(recipe, found != known.end() ? found->second : session::command_line(*recipe, fresh, "run"));
+        const std::string& command = now.back().second;
         TableRow row;
         row.cells = {{std::to_string(i), static_cast<double>(i), -1},
                      {history.entries[i].label, 0, -1},
@@ -39,7 +49,9 @@ ScriptViewData build_script(const session::Snapshot& snapshot) {
         data.table.rows.push_back(std::move(row));
     }
     data.current = static_cast<int>(history.current);
-    data.command = session::command_line(snapshot.recipe, fresh, "run");
+    data.command = history.current < now.size() ? now[history.current].second
+                                                : session::command_line(snapshot.recipe, fresh, "run");
+    if (book != nullptr) *book = std::move(now);
     return data;
 }
 
@@ -67,7 +79,7 @@ EditViewData edit_scratch(const session::Snapshot& snapshot) {
     data.text = snapshot.recipe.scratch;
     data.live = true;
     const auto& entries = snapshot.history->entries;
-    data.opened = entries.empty() ? data.text : entries.front().recipe.scratch;
+    data.opened = entries.empty() ? data.text : entries.front().recipe->scratch;
     data.links = links_of(snapshot);
     for (const Diagnostic& problem : snapshot.problems)
         for (const Location& place : problem.locations)

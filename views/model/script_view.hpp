@@ -14,6 +14,7 @@ struct ScriptViewData {
     Table table;         ///< step, action, command line; row i is entry i, its details are the command line
     int current = -1;    ///< the row in force; later ones were undone
     std::string command; ///< of the row in force
+    friend bool operator==(const ScriptViewData&, const ScriptViewData&) = default;
 };
 
 /// What a line of a typed text defines: the model's nodes that stand for it.

@@ -112,7 +112,10 @@ enum class CodeView : std::uint8_t { Llvm, Assembly };
 [[nodiscard]] InspectorViewData build_inspector(const session::Snapshot& snapshot, const ViewOptions& options);
 [[nodiscard]] MemoryViewData build_memory(const session::Snapshot& snapshot);
 [[nodiscard]] RunViewData build_run(const session::Snapshot& snapshot);
-[[nodiscard]] ScriptViewData build_script(const session::Snapshot& snapshot);
+/// Recipes as command lines, remembered from edit to edit: a history has the same recipes but for a few.
+using CommandBook = std::vector<std::pair<std::shared_ptr<const session::Recipe>, std::string>>;
+/// `book`, when given, is what the last call left in it, of any snapshot with that host.
+[[nodiscard]] ScriptViewData build_script(const session::Snapshot& snapshot, CommandBook* book = nullptr);
 [[nodiscard]] EditViewData build_edit(const session::Snapshot& snapshot, const ViewOptions& options);
 /// Gives each line that defines something the tint of the block it became.
 void tint_links(EditViewData& edit, const TextViewData& tensor);

@@ -16,6 +16,7 @@ struct TableColumn {
     Align align = Align::Left;
     int width = 0;         ///< wished width in characters; 0: takes what is left
     std::string unit = {}; ///< of the cells' sort keys; empty for text
+    friend bool operator==(const TableColumn&, const TableColumn&) = default;
 };
 
 struct TableCell {
@@ -23,6 +24,7 @@ struct TableCell {
     double sort_key = 0; ///< sorted by this, then by text
     float bar = -1;      ///< share in [0, 1] painted behind the text; negative for none
     float bar_from = 0;  ///< where the bar begins, [0, 1]
+    friend bool operator==(const TableCell&, const TableCell&) = default;
 };
 
 struct TableRow {
@@ -31,6 +33,7 @@ struct TableRow {
     Tone tone = Tone::Normal;
     std::string details;                ///< the whole story, for tooltip and copy
     std::vector<int> tensor_lines = {}; ///< of the table's function, sorted: selecting the row selects them too
+    friend bool operator==(const TableRow&, const TableRow&) = default;
 };
 
 struct Table {
@@ -38,6 +41,7 @@ struct Table {
     std::vector<TableRow> rows;
     std::string empty_reason;  ///< one sentence shown when there are no rows
     std::string function = {}; ///< the tensor program that rows' lines are of
+    friend bool operator==(const Table&, const Table&) = default;
 };
 
 [[nodiscard]] std::string to_text(const Table& table);

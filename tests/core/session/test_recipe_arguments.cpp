@@ -196,5 +196,5 @@ TEST_CASE("random edits in a session: the exported words give the module, and un
     CHECK(session.snapshot()->recipe == last);
     session.go_to(states / 2);
     session.wait_idle();
-    CHECK(session.snapshot()->recipe == session.snapshot()->history->entries[states / 2].recipe);
+    CHECK(session.snapshot()->recipe == *session.snapshot()->history->entries[states / 2].recipe);
 }

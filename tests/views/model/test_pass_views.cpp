@@ -284,6 +284,16 @@ TEST_CASE("the script lists every action with its command line", "[views][script
     CHECK(script.table.rows[2].tone == Tone::Dim);
     CHECK(script.table.rows[2].details.find("FuseOps.max_depth=3") != std::string::npos);
     CHECK(script.command == script.table.rows[1].details);
+    // Command lines that are remembered are the same, after an edit that drops one too.
+    CommandBook book;
+    CHECK(build_script(*t.session.snapshot(), &book) == script);
+    REQUIRE(book.size() == 3);
+    CHECK(build_script(*t.session.snapshot(), &book) == script);
+    t.edit([](session::Recipe& r) { r.passes.back().enabled = false; });
+    const ScriptViewData next = build_script(*t.session.snapshot(), &book);
+    CHECK(next == build_script(*t.session.snapshot()));
+    CHECK(next.current == 2);
+    CHECK(book[0].first == t.session.snapshot()->history->entries[0].recipe);
 }
 
 TEST_CASE("text edited by hand is a step that can be undone", "[views][edit]") {
