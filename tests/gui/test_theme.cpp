@@ -1,6 +1,11 @@
+#include "views/qt/ink.hpp"
 #include "views/qt/theme.hpp"
 
 #include <catch2/catch.hpp>
+
+#include <QFontMetrics>
+#include <QImage>
+#include <QPainter>
 
 using namespace orrery;
 
@@ -37,4 +42,43 @@ TEST_CASE("text has a contrast of 4.5 on everything it stands on", "[gui][theme]
             for (const QColor& hot : t.heat) CHECK(qt::contrast(t.text, hot) >= 4.5);
             CHECK(qt::contrast(t.on_accent, t.accent) >= 4.5);
         }
+}
+
+TEST_CASE("texts that are kept as glyphs stand where Qt would paint them, and are cut as it would cut them",
+          "[gui][theme]") {
+    const QFontMetrics metrics(qt::theme().mono);
+    const QString text = QStringLiteral("split(conv2d.ic, [-1, 2])");
+    CHECK(std::abs(qt::shaped_width(qt::Face::Mono, text) - metrics.horizontalAdvance(text)) <= 1);
+    CHECK(qt::shaped_width(qt::Face::Mono, {}) == 0);
+    const int room = qt::shaped_width(qt::Face::Mono, text) / 2;
+    CHECK(qt::shaped(qt::Face::Mono, text, room).width <= room);
+    CHECK(qt::shaped(qt::Face::Mono, text, room).width > room / 2);
+    CHECK(qt::shaped(qt::Face::Mono, text, 0).width <= 0);
+    const auto painted = [&](bool ours, Qt::Alignment align) {
+        QImage image(300, 22, QImage::Format_RGB32);
+        image.fill(Qt::black);
+        QPainter painter(&image);
+        painter.setPen(Qt::white);
+        painter.setFont(qt::theme().mono);
+        if (ours)
+            CHECK(qt::draw_text(painter, qt::Face::Mono, {image.rect(), align}, text) > 100);
+        else
+            painter.drawText(image.rect(), align | Qt::AlignVCenter, text);
+        QRect ink;
+        for (int y = 0; y < image.height(); ++y)
+            for (int x = 0; x < image.width(); ++x)
+                if (qGray(image.pixel(x, y)) > 64) ink |= QRect(x, y, 1, 1);
+        return ink;
+    };
+    for (const Qt::Alignment align : {Qt::Alignment(Qt::AlignLeft), Qt::Alignment(Qt::AlignRight)}) {
+        const QRect ours = painted(true, align), theirs = painted(false, align);
+        INFO(ours.x() << " " << ours.y() << " " << theirs.x() << " " << theirs.y());
+        CHECK((ours.topLeft() - theirs.topLeft()).manhattanLength() <= 1);
+        CHECK((ours.bottomRight() - theirs.bottomRight()).manhattanLength() <= 2);
+    }
+    // The same text is the same object; another theme forgets it and gives the same again.
+    const int width = qt::shaped(qt::Face::UiSmall, text).width;
+    CHECK(&qt::shaped(qt::Face::UiSmall, text) == &qt::shaped(qt::Face::UiSmall, text));
+    qt::forget_shaped();
+    CHECK(qt::shaped(qt::Face::UiSmall, text).width == width);
 }

@@ -200,7 +200,8 @@ void EditPanel::show_state() {
     const bool wrong = !data_->error.empty() && !dirty_;
     error_->setText(wrong ? text_of(data_->error) : QString());
     error_->setToolTip(error_->text());
-    error_->setStyleSheet(QStringLiteral("color: %1").arg(theme().error.name()));
+    const QString style = QStringLiteral("color: %1").arg(theme().error.name());
+    if (error_->styleSheet() != style) error_->setStyleSheet(style); // it costs milliseconds
     apply_->setEnabled(dirty_);
     revert_->setEnabled(dirty_);
     apply_->setVisible(!data_->live);

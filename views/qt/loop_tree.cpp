@@ -1,5 +1,6 @@
 #include "views/qt/loop_tree.hpp"
 
+#include "views/qt/ink.hpp"
 #include "views/qt/theme.hpp"
 #include "views/qt/words.hpp"
 
@@ -152,24 +153,20 @@ void LoopTree::paint_row(QPainter& painter, int index) {
     }
     x += 14;
     const int right = rect.right() - 8;
-    const auto draw = [&](const QFont& font, const QColor& ink, const QString& text) {
-        if (text.isEmpty() || x >= right - 12) return;
-        painter.setFont(font);
+    const auto draw = [&](Face face, const QColor& ink, const std::string& text) {
+        if (text.empty() || x >= right - 12) return;
         painter.setPen(ink);
-        // Setting text takes most of the time here: what fits is measured and drawn once.
-        const QFontMetrics metrics = painter.fontMetrics();
-        const int wide = metrics.horizontalAdvance(text),
-                  base = rect.top() + (kRow + metrics.ascent() - metrics.descent()) / 2;
-        painter.drawText(x, base, wide <= right - x ? text : metrics.elidedText(text, Qt::ElideRight, right - x));
-        x += std::min(wide, right - x) + 8;
+        x += draw_text(painter, face, {QRect(x, rect.top(), right - x, kRow)}, text_of(text)) + 8;
     };
-    QFont mono = t.mono;
     const bool place = !row.place.empty();
-    mono.setBold(row.row == views::LoopRowKind::Block);
-    draw(mono, index == current_ && t.choice.dark ? t.accent : place ? t.text : t.dim, text_of(row.name));
-    draw(t.mono, t.dim, text_of(row.extent));
+    draw(row.row == views::LoopRowKind::Block ? Face::MonoBold : Face::Mono,
+         index == current_ && t.choice.dark ? t.accent
+         : place                            ? t.text
+                                            : t.dim,
+         row.name);
+    draw(Face::Mono, t.dim, row.extent);
     const bool coloured = row.row == views::LoopRowKind::Loop && row.kind != views::LoopStyle::Serial;
-    draw(t.ui_small, coloured ? colour : t.quiet, text_of(row.facts));
+    draw(Face::UiSmall, coloured ? colour : t.quiet, row.facts);
     if (index == current_ && hasFocus()) {
         painter.setPen(QPen(t.accent, 1));
         painter.setBrush(Qt::NoBrush);
@@ -187,16 +184,14 @@ void LoopTree::paint_drop(QPainter& painter) {
     const int y = drop_ < pressed_ ? rect.top() : rect.bottom();
     painter.setPen(QPen(step.empty() ? t.error : t.accent, 2));
     painter.drawLine(kLeft + data_->rows[static_cast<std::size_t>(drop_)].depth * kIndent, y, rect.right() - 4, y);
-    painter.setFont(t.ui_small);
     const QString text = text_of(step.empty() ? why : step);
-    const int wide = std::min(rect.width() - 16, painter.fontMetrics().horizontalAdvance(text) + 16);
+    const int wide = std::min(rect.width() - 16, shaped_width(Face::UiSmall, text) + 16);
     const QRect box(rect.right() - wide - 4, y + (drop_ < pressed_ ? -24 : 4), wide, 20);
     painter.setPen(QPen(t.hairline, 1));
     painter.setBrush(t.raised);
     painter.drawRoundedRect(box, 4, 4);
     painter.setPen(step.empty() ? t.error : t.text);
-    painter.drawText(box.adjusted(8, 0, -8, 0), Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(text, Qt::ElideRight, box.width() - 16));
+    draw_text(painter, Face::UiSmall, {box.adjusted(8, 0, -8, 0)}, text);
 }
 
 void LoopTree::paintEvent(QPaintEvent*) {

@@ -1,5 +1,6 @@
 #include "views/qt/pane.hpp"
 
+#include "views/qt/ink.hpp"
 #include "views/qt/theme.hpp"
 
 #include <QEvent>
@@ -19,6 +20,7 @@ constexpr int kHeaderHeight = 32; // WINDOW.md: 32-pixel pane headers
 PaneHeader::PaneHeader(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("header"));
     setFixedHeight(kHeaderHeight);
+    setAttribute(Qt::WA_OpaquePaintEvent); // so that nothing behind it is painted with it
     row_ = new QHBoxLayout(this);
     row_->setContentsMargins(8, 0, 8, 1);
     row_->setSpacing(4);
@@ -106,19 +108,15 @@ void PaneHeader::paintEvent(QPaintEvent*) {
         if (tab->isVisible()) left = std::max(left, tab->geometry().right() + 12);
     for (const QToolButton* button : buttons_)
         if (button->isVisible()) right = std::min(right, button->geometry().left() - 8);
-    const auto draw = [&](const QFont& font, const QColor& colour, const QString& text, int room, int align) {
-        painter.setFont(font);
+    const auto draw = [&](Face face, const QColor& colour, const QString& text, Qt::Alignment align) {
         painter.setPen(colour);
-        const QString shown = painter.fontMetrics().elidedText(text, Qt::ElideMiddle, room);
-        painter.drawText(QRect(left, 0, right - left, height() - 1), align | Qt::AlignVCenter, shown);
-        return painter.fontMetrics().horizontalAdvance(shown);
+        return draw_text(painter, face, {QRect(left, 0, right - left, height() - 1), align, Qt::ElideMiddle}, text);
     };
-    if (!title_.isEmpty()) left += draw(t.ui_bold, t.text, title_, right - left, Qt::AlignLeft) + 12;
-    if (!subject_.isEmpty() && right - left > 40)
-        left += draw(t.ui, t.text, subject_, right - left, Qt::AlignLeft) + 16;
+    if (!title_.isEmpty()) left += draw(Face::UiBold, t.text, title_, Qt::AlignLeft) + 12;
+    if (!subject_.isEmpty() && right - left > 40) left += draw(Face::Ui, t.text, subject_, Qt::AlignLeft) + 16;
     // A cut sentence says nothing: without room for most of it the note is left to the tooltip.
-    if (!note_.isEmpty() && right - left >= std::min(160, QFontMetrics(t.ui).horizontalAdvance(note_)))
-        draw(t.ui, t.dim, note_, right - left, Qt::AlignRight);
+    if (!note_.isEmpty() && right - left >= std::min(160, shaped_width(Face::Ui, note_)))
+        draw(Face::Ui, t.dim, note_, Qt::AlignRight);
 }
 
 Pane::Pane(PaneHeader* header, QWidget* content, QWidget* parent) : QWidget(parent), header_(header) {

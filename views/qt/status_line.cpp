@@ -20,6 +20,7 @@ StatusLine::StatusLine(QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("statusline"));
     setAccessibleName(tr("Status"));
     setFixedHeight(kLineHeight);
+    setAttribute(Qt::WA_OpaquePaintEvent); // so that nothing behind it is painted with it
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(12, 1, 8, 0);
     row->setSpacing(8);

@@ -12,6 +12,7 @@
 #include <QStyledItemDelegate>
 
 #include <algorithm>
+#include <utility>
 
 namespace orrery::qt {
 namespace {
@@ -79,7 +80,7 @@ void TablePanel::set_table(std::shared_ptr<const views::Table> table) {
     model_->set_table(std::move(table));
     quiet_ = false;
     if (!same) sized_ = false;
-    if (!sized_) size_columns();
+    if (!sized_) isVisible() ? size_columns() : void(unsized_ = true); // measuring texts takes milliseconds
     viewport()->update();
 }
 
@@ -128,6 +129,11 @@ void TablePanel::size_columns() {
     sizing_ = true;
     for (std::size_t c = 0; c < widths.size(); ++c) setColumnWidth(static_cast<int>(c), widths[c]);
     sizing_ = false;
+}
+
+void TablePanel::showEvent(QShowEvent* event) {
+    if (std::exchange(unsized_, false) && !sized_) size_columns();
+    QTableView::showEvent(event);
 }
 
 void TablePanel::resizeEvent(QResizeEvent* event) {

@@ -33,6 +33,7 @@ class TablePanel : public QTableView {
     void selectionChanged(const QItemSelection& selected, const QItemSelection& deselected) override;
     void contextMenuEvent(QContextMenuEvent* event) override;
     void resizeEvent(QResizeEvent* event) override;
+    void showEvent(QShowEvent* event) override;
 
   private:
     [[nodiscard]] bool means(const views::TableRow& row, const views::Selection& selection) const;
@@ -41,9 +42,10 @@ class TablePanel : public QTableView {
     [[nodiscard]] int tighten(std::vector<int>& widths, int open, int room) const;
     TableModel* model_ = nullptr;
     QSortFilterProxyModel* sorted_ = nullptr;
-    bool quiet_ = false;  ///< a selection from outside is being shown
-    bool sizing_ = false; ///< columns are being sized
-    bool sized_ = false;  ///< by the user: kept until other columns come
+    bool quiet_ = false;   ///< a selection from outside is being shown
+    bool sizing_ = false;  ///< columns are being sized
+    bool unsized_ = false; ///< another table came while nobody saw it
+    bool sized_ = false;   ///< by the user: kept until other columns come
 };
 
 } // namespace orrery::qt

@@ -75,8 +75,8 @@ TextView::TextView(QWidget* parent) : QAbstractScrollArea(parent), data_(std::ma
 
 TextView::~TextView() = default;
 
-void TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
-    if (!data || data == data_) return;
+bool TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
+    if (!data || data == data_) return false;
     const bool same = data->subject == data_->subject && data->language == data_->language && data_->line_count() > 0;
     data_ = std::move(data);
     setAccessibleName(QString::fromStdString(data_->title));
@@ -101,12 +101,14 @@ void TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
     else
         search_.reset();
     viewport()->update();
+    return true;
 }
 
 void TextView::set_selection(const views::Selection& selection, bool reveal) {
     std::vector<int> lines = views::linked_lines(*data_, selection);
     const bool by_line = !selection.tensor_lines.empty();
-    if (lines.empty() && linked_.empty()) return;
+    const bool same = lines == linked_ && by_line == by_line_;
+    if (lines.empty() && same) return;
     linked_ = std::move(lines);
     by_line_ = by_line;
     if (reveal && !linked_.empty()) {
@@ -117,7 +119,7 @@ void TextView::set_selection(const views::Selection& selection, bool reveal) {
         });
         if (!seen) scroll_to_line(linked_.front());
     }
-    viewport()->update();
+    if (!same) viewport()->update();
 }
 
 void TextView::set_hover(const views::Selection& hover) {
@@ -297,6 +299,7 @@ struct TextView::Ink {
     QRawFont font;
     std::array<quint32, 128> ascii{};
     std::array<Run, 9> runs;
+    Run numbers;                                                     ///< of lines
     std::vector<std::tuple<QPointF, QChar, views::SpanKind>> others; ///< characters the typeface lacks
 
     explicit Ink(const QFont& from) : font(QRawFont::fromFont(from)) {
@@ -314,16 +317,25 @@ struct TextView::Ink {
         run.glyphs.push_back(glyph);
         run.places.push_back(at);
     }
-    void paint(QPainter& painter) const {
-        for (std::size_t k = 0; k < runs.size(); ++k) {
-            if (runs[k].glyphs.isEmpty()) continue;
-            QGlyphRun run;
-            run.setRawFont(font);
-            run.setGlyphIndexes(runs[k].glyphs);
-            run.setPositions(runs[k].places);
-            painter.setPen(theme().code[k]);
-            painter.drawGlyphRun(QPointF(0, 0), run);
+    /// A number whose last digit stands at `at`, the others before it.
+    void add_number(int number, QPointF at, double digit_width) {
+        for (; number > 0; number /= 10, at.rx() -= digit_width) {
+            numbers.glyphs.push_back(ascii[static_cast<std::size_t>('0' + number % 10)]);
+            numbers.places.push_back(at);
         }
+    }
+    void paint_run(QPainter& painter, const Run& from, const QColor& colour) const {
+        if (from.glyphs.isEmpty()) return;
+        QGlyphRun run;
+        run.setRawFont(font);
+        run.setGlyphIndexes(from.glyphs);
+        run.setPositions(from.places);
+        painter.setPen(colour);
+        painter.drawGlyphRun(QPointF(0, 0), run);
+    }
+    void paint_numbers(QPainter& painter) const { paint_run(painter, numbers, theme().quiet); }
+    void paint(QPainter& painter) const {
+        for (std::size_t k = 0; k < runs.size(); ++k) paint_run(painter, runs[k], theme().code[k]);
         for (const auto& [at, c, kind] : others) {
             painter.setPen(theme().code[static_cast<std::size_t>(kind)]);
             painter.drawText(at, QString(c));
@@ -354,6 +366,7 @@ void TextView::paintEvent(QPaintEvent*) {
         const Display shown = display_of(line);
         paint_ground(painter, line, y, shown);
         ink_line(ink, y, shown, data_->line(line));
+        ink_number(ink, y, line);
         if (!is_folded(line)) continue;
         const views::FoldRange* fold = fold_at(line);
         const QString more = tr("… %1 lines").arg(fold != nullptr ? fold->last - fold->first : 0);
@@ -366,6 +379,7 @@ void TextView::paintEvent(QPaintEvent*) {
     painter.setClipRect(gutter_width(), 0, viewport()->width() - gutter_width(), viewport()->height());
     ink.paint(painter);
     painter.restore();
+    ink.paint_numbers(painter);
     for (int k = 0; k < count; ++k) paint_gutter(painter, line_of_row(first + k), k * line_height_);
     paint_ms_ = static_cast<double>(timer.nsecsElapsed()) / 1e6;
 }
@@ -400,11 +414,6 @@ void TextView::paint_gutter(QPainter& painter, int line, int y) {
     const Theme& t = theme();
     const int numbers = gutter_width() - kFoldWidth;
     const auto index = static_cast<std::size_t>(line);
-    painter.setPen(t.quiet);
-    const int number = index < data_->numbers.size() ? data_->numbers[index] : line + 1;
-    if (number > 0)
-        painter.drawText(QRect(0, y, numbers, line_height_), Qt::AlignRight | Qt::AlignVCenter,
-                         QString::number(number));
     const views::LineChange change = index < data_->changes.size() ? data_->changes[index] : views::LineChange::None;
     if (const QColor* colour = t.change(change)) {
         painter.setPen(*colour);
@@ -459,6 +468,13 @@ void TextView::paint_marks(QPainter& painter, int line, int y, const Display& sh
             painter.drawRect(box.adjusted(0, 0, -1, -1));
         }
     }
+}
+
+void TextView::ink_number(Ink& ink, int y, int line) const {
+    const auto index = static_cast<std::size_t>(line);
+    const int number = index < data_->numbers.size() ? data_->numbers[index] : line + 1;
+    const double last = gutter_width() - kFoldWidth - char_width_;
+    ink.add_number(number, {last, static_cast<double>(y + ascent_)}, char_width_);
 }
 
 void TextView::ink_line(Ink& ink, int y, const Display& shown, std::string_view text) {

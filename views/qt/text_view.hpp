@@ -20,8 +20,9 @@ class TextView : public QAbstractScrollArea {
     explicit TextView(QWidget* parent = nullptr);
     ~TextView() override;
 
-    /// Shows other text. The scroll position, folds and caret are kept when it is the same function as before.
-    void set_data(std::shared_ptr<const views::TextViewData> data);
+    /// Shows other text, with no line marked; false when it is the one that is shown. The scroll position, folds and
+    /// caret are kept when it is the same function as before.
+    bool set_data(std::shared_ptr<const views::TextViewData> data);
     [[nodiscard]] const views::TextViewData& data() const { return *data_; }
     /// Marks the lines a selection means; scrolls to the first when none of them is visible and `reveal` is set.
     void set_selection(const views::Selection& selection, bool reveal = true);
@@ -99,6 +100,7 @@ class TextView : public QAbstractScrollArea {
     void paint_ground(QPainter& painter, int line, int y, const Display& shown);
     void paint_gutter(QPainter& painter, int line, int y);
     void paint_marks(QPainter& painter, int line, int y, const Display& shown);
+    void ink_number(Ink& ink, int y, int line) const;
     void ink_line(Ink& ink, int y, const Display& shown, std::string_view text);
     void move_caret(int line, bool publish);
     void unfold_to(int line);

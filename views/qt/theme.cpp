@@ -1,6 +1,7 @@
 #include "views/qt/theme.hpp"
 
 #include "views/model/resource.hpp"
+#include "views/qt/ink.hpp"
 
 #include <QApplication>
 #include <QFontDatabase>
@@ -199,6 +200,7 @@ const Theme& theme() { return current(); }
 
 void apply_theme(QApplication& application, const ThemeChoice& choice) {
     current() = load_theme(choice);
+    forget_shaped();
     const Theme& t = current();
     application.setStyle(QStyleFactory::create(QStringLiteral("Fusion")));
     QPalette p;

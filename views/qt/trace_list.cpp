@@ -1,6 +1,7 @@
 #include "views/qt/trace_list.hpp"
 
 #include "views/model/stages_view.hpp"
+#include "views/qt/ink.hpp"
 #include "views/qt/theme.hpp"
 #include "views/qt/words.hpp"
 
@@ -234,15 +235,10 @@ void TraceList::paint_row(QPainter& painter, int index) {
     const views::TraceRow* row = index == 0 ? nullptr : &data_->trace[static_cast<std::size_t>(index) - 1];
     if (index == current_) painter.fillRect(rect, hasFocus() ? t.accent_fill : t.hover);
     const bool applied = index <= data_->shown;
-    painter.setFont(t.ui_small);
     painter.setPen(t.quiet);
-    painter.drawText(QRect(0, rect.top(), kNumber - 10, kRow), Qt::AlignRight | Qt::AlignVCenter,
-                     QString::number(index));
-    if (index == data_->shown) {
-        painter.setPen(Qt::NoPen);
-        painter.setBrush(t.accent);
-        painter.drawRect(QRectF(0, rect.top() + 2, 3, kRow - 4));
-    }
+    draw_text(painter, Face::UiSmall, {QRect(0, rect.top(), kNumber - 10, kRow), Qt::AlignRight},
+              QString::number(index));
+    if (index == data_->shown) painter.fillRect(0, rect.top() + 2, 3, kRow - 4, t.accent);
     int right = rect.right() - 8;
     if (row != nullptr && !data_->checked.empty()) {
         constexpr int kMark = 8;
@@ -256,20 +252,17 @@ void TraceList::paint_row(QPainter& painter, int index) {
         for (const views::TraceNumber& number : row->numbers)
             if (!number.knob.empty()) knobs += QStringLiteral(" ◆") + text_of(number.knob);
         painter.setPen(t.violet);
-        painter.drawText(QRect(kNumber, rect.top(), right - kNumber, kRow), Qt::AlignRight | Qt::AlignVCenter, knobs);
-        right -= painter.fontMetrics().horizontalAdvance(knobs) + (knobs.isEmpty() ? 0 : 8);
+        const int wide = draw_text(painter, Face::UiSmall,
+                                   {QRect(kNumber, rect.top(), right - kNumber, kRow), Qt::AlignRight}, knobs);
+        right -= wide + (wide > 0 ? 8 : 0);
     }
     const bool failed = row != nullptr && !below(*row).empty();
-    painter.setFont(t.mono);
     painter.setPen(failed ? t.error : row == nullptr ? t.dim : applied ? t.text : t.quiet);
     const QString text = row == nullptr ? tr("as lowered") : text_of(row->text);
-    painter.drawText(QRect(kNumber, rect.top(), right - kNumber, kRow), Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(text, Qt::ElideRight, right - kNumber));
+    draw_text(painter, Face::Mono, {QRect(kNumber, rect.top(), right - kNumber, kRow)}, text);
     if (!failed) return;
-    painter.setFont(t.ui_small);
     const QRect under(kNumber, rect.bottom() + 1, rect.width() - kNumber - 8, kErrorLine);
-    painter.drawText(under, Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(text_of(below(*row)), Qt::ElideRight, under.width()));
+    draw_text(painter, Face::UiSmall, {under}, text_of(below(*row)));
 }
 
 void TraceList::paintEvent(QPaintEvent*) {
