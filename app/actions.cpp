@@ -118,7 +118,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::ShowInspector, "View", "Show the inspector", "", false, true},
     {ActionId::ShowOperators, "View", "Show the table of operators", "Alt+O"},
     {ActionId::ShowScript, "View", "Show the script of what was done", "Alt+L"},
-    {ActionId::ShowMachine, "View", "Show what bounds the machine code", "Alt+M"},
+    {ActionId::ShowMachine, "View", "Show what bounds the machine code", "Alt+K"},
     {ActionId::ShowMeasurements, "View", "Show what was measured, under the roofline", "Alt+R"},
     {ActionId::ShowAccess, "View", "Show what loops touch of buffers and caches", "Alt+A"},
     {ActionId::ExpandStages, "View", "Show stages that changed nothing", "", false, true},

@@ -12,6 +12,7 @@
 #include <QElapsedTimer>
 #include <QLineEdit>
 #include <QScrollArea>
+#include <QScrollBar>
 #include <QTemporaryDir>
 
 // The pass explorer over a real session: the strip is clicked, dragged and typed into.
@@ -394,6 +395,37 @@ TEST_CASE("overlays, their legend and their table share the selection", "[gui][p
         t.settle();
         CHECK(QFileInfo(path).size() > 500);
     }
+}
+
+TEST_CASE("what the strip has no room for is an arrow away", "[gui][passes]") {
+    using Side = qt::StripEdge::Side;
+    Explorer t("lenet");
+    const QScrollBar* bar = t.strip().area()->horizontalScrollBar();
+    const auto turn = [&](Side side) {
+        QTest::mouseClick(t.strip().edge(side), Qt::LeftButton);
+        t.settle();
+    };
+    t.submit(views::SelectStage{0});
+    t.trigger(ActionId::ExpandStages);
+    t.window.resize(900, 720);
+    t.settle();
+    REQUIRE(bar->maximum() > 0);
+    int turns = 0;
+    for (; t.strip().edge(Side::Right)->isVisible() && turns < 50; ++turns) {
+        const int before = bar->value();
+        turn(Side::Right);
+        CHECK(bar->value() > before);
+    }
+    CHECK(turns > 0);
+    CHECK(bar->value() == bar->maximum());
+    // The last step is seen whole, up to the edge of what is scrolled.
+    const qt::StageButton* last = t.strip().buttons().back();
+    const QRect box(last->mapTo(t.strip().area()->viewport(), QPoint(0, 0)), last->size());
+    CHECK(t.strip().area()->viewport()->rect().contains(box));
+    picture(t.window, QStringLiteral("strip_end"));
+    for (turns = 0; t.strip().edge(Side::Left)->isVisible() && turns < 50; ++turns) turn(Side::Left);
+    CHECK(bar->value() == 0);
+    picture(t.window, QStringLiteral("strip_begin"));
 }
 
 // Measurements for the closing note: ./test_gui "[.stepping]".

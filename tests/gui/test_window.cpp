@@ -10,6 +10,8 @@
 #include <QMimeData>
 #include <QTemporaryDir>
 
+#include <set>
+
 using namespace orrery;
 using namespace orrery::gui_test;
 using app::ActionId;
@@ -247,6 +249,15 @@ TEST_CASE("a dropped file is opened", "[gui][window]") {
     QDropEvent drop({50, 50}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
     QApplication::sendEvent(&t.window, &drop);
     CHECK(t.workbench.last<views::OpenFile>()->path == "/tmp/dropped.onnx");
+}
+
+TEST_CASE("a key means one thing", "[gui][window]") {
+    std::set<std::string> keys{"Alt+M"}; // the main menu's
+    for (const app::ActionRow& row : app::action_rows()) {
+        if (row.canvas || row.keys[0] == '\0') continue;
+        INFO(row.text << ": " << row.keys);
+        CHECK(keys.insert(row.keys).second);
+    }
 }
 
 TEST_CASE("the memory canvas draws, selects by click, and has a table twin", "[gui][window]") {

@@ -1,8 +1,10 @@
 #include "views/qt/stage_strip.hpp"
 
+#include "views/qt/ink.hpp"
 #include "views/qt/theme.hpp"
 #include "views/qt/words.hpp"
 
+#include <QLinearGradient>
 #include <QPainter>
 
 #include <algorithm>
@@ -56,9 +58,8 @@ bool StageButton::is_dot() const {
 
 QSize StageButton::sizeHint() const {
     if (is_dot()) return {kDotWidth, kButtonHeight};
-    const QFontMetrics bold(theme().ui_bold), small(theme().ui_small);
-    const int text = std::max(bold.horizontalAdvance(text_of(step_.name)) + (step_.check.empty() ? 0 : 10),
-                              small.horizontalAdvance(second_line(step_)));
+    const int text = std::max(shaped_width(Face::UiBold, text_of(step_.name)) + (step_.check.empty() ? 0 : 10),
+                              shaped_width(Face::UiSmall, second_line(step_)));
     return {std::clamp(text + 20, 58, kMaxButton), kButtonHeight};
 }
 
@@ -98,30 +99,23 @@ void StageButton::paint_lines(QPainter& painter) const {
     const bool off = step_.state == views::StageState::Disabled, pending = step_.state == views::StageState::Pending;
     const QRect inside = rect().adjusted(10, 4, -8, -4);
     const int half = inside.height() / 2;
-    QFont name = t.ui_bold;
-    name.setStrikeOut(off);
-    painter.setFont(name);
     painter.setPen(off || pending ? t.quiet : step_.selected && t.choice.dark ? t.accent : t.text);
-    painter.drawText(QRect(inside.x(), inside.y(), inside.width(), half), Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(text_of(step_.name), Qt::ElideRight, inside.width()));
-    painter.setFont(t.ui_small);
+    const QRect first(inside.x(), inside.y(), inside.width(), half);
+    const int wide = draw_text(painter, Face::UiBold, {first}, text_of(step_.name));
+    if (off) painter.drawLine(first.left(), first.center().y() + 1, first.left() + wide, first.center().y() + 1);
     const QRect second(inside.x(), inside.y() + half, inside.width(), half);
     const QString detail = text_of(step_.detail);
     if (step_.state != views::StageState::Done || detail.isEmpty() || step_.culprit) {
         painter.setPen(is_wrong(step_) ? t.error : t.dim);
-        painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
-                         painter.fontMetrics().elidedText(second_line(step_), Qt::ElideRight, second.width()));
+        draw_text(painter, Face::UiSmall, {second}, second_line(step_));
         return;
     }
-    const int advance = painter.fontMetrics().horizontalAdvance(detail);
     const bool fewer = detail.startsWith(u'-') || detail.startsWith(u'−');
     painter.setPen(fewer ? t.good : t.dim);
-    painter.drawText(second, Qt::AlignLeft | Qt::AlignVCenter,
-                     painter.fontMetrics().elidedText(detail, Qt::ElideRight, second.width()));
+    const QRect rest = second.adjusted(draw_text(painter, Face::UiSmall, {second}, detail) + 8, 0, 0, 0);
     painter.setPen(t.dim);
-    if (const QString time = text_of(step_.time); // half a number says nothing
-        advance + 8 + painter.fontMetrics().horizontalAdvance(time) <= second.width())
-        painter.drawText(second.adjusted(advance + 8, 0, 0, 0), Qt::AlignLeft | Qt::AlignVCenter, time);
+    if (const QString time = text_of(step_.time); shaped_width(Face::UiSmall, time) <= rest.width())
+        draw_text(painter, Face::UiSmall, {rest}, time); // half a number says nothing
 }
 
 /// How long it took beside its neighbours, as a line at the bottom; a dot in the corner for a check.
@@ -136,6 +130,34 @@ void StageButton::paint_marks(QPainter& painter) const {
     if (step_.check.empty()) return;
     painter.setBrush(t.tone(step_.check_tone));
     painter.drawEllipse(QPointF(rect().width() - 8, 8), 3, 3);
+}
+
+StripEdge::StripEdge(Side side, QWidget* parent) : QAbstractButton(parent), side_(side) {
+    setFocusPolicy(Qt::NoFocus); // steps are walked by keys; those that take the focus come into sight
+    setCursor(Qt::PointingHandCursor);
+    setAttribute(Qt::WA_Hover);
+    setAccessibleName(side == Side::Left ? tr("Earlier stages") : tr("Later stages"));
+    setToolTip(accessibleName());
+}
+
+QSize StripEdge::sizeHint() const { return {40, kButtonHeight}; }
+
+/// What is cut fades into the strip, and an arrow says that there is more.
+void StripEdge::paintEvent(QPaintEvent*) {
+    const Theme& t = theme();
+    const bool left = side_ == Side::Left;
+    QPainter painter(this);
+    QLinearGradient fade(left ? width() : 0, 0, left ? 0 : width(), 0);
+    QColor clear = t.panel;
+    clear.setAlpha(0);
+    fade.setColorAt(0, clear);
+    fade.setColorAt(0.55, t.panel);
+    painter.fillRect(rect(), fade);
+    painter.setRenderHint(QPainter::Antialiasing);
+    painter.setPen(QPen(underMouse() ? t.text : t.dim, 1.6, Qt::SolidLine, Qt::RoundCap, Qt::RoundJoin));
+    const double tip = left ? 8 : width() - 8, back = left ? tip + 4.5 : tip - 4.5, middle = height() / 2.0;
+    const QPointF arrow[] = {{back, middle - 5}, {tip, middle}, {back, middle + 5}};
+    painter.drawPolyline(arrow, 3);
 }
 
 void StageRow::set_drop_mark(int x) {

@@ -30,6 +30,7 @@ StageStrip::StageStrip(QWidget* parent) : QWidget(parent), data_(std::make_share
     setObjectName(QStringLiteral("strip"));
     setAccessibleName(tr("Stages"));
     setFixedHeight(kHeight);
+    setAttribute(Qt::WA_OpaquePaintEvent); // so that nothing behind it is painted with it
     setFocusPolicy(Qt::NoFocus);
     auto* columns = new QHBoxLayout(this);
     columns->setContentsMargins(0, 0, 12, 1);
@@ -44,7 +45,37 @@ StageStrip::StageStrip(QWidget* parent) : QWidget(parent), data_(std::make_share
     area_->viewport()->installEventFilter(this);
     columns->addWidget(area_, 1);
     build_tools();
+    build_edges();
     rebuild();
+}
+
+void StageStrip::build_edges() {
+    QScrollBar* bar = area_->horizontalScrollBar();
+    for (const StripEdge::Side side : {StripEdge::Side::Left, StripEdge::Side::Right}) {
+        auto* edge = edges_[static_cast<std::size_t>(side)] = new StripEdge(side, this);
+        const int direction = side == StripEdge::Side::Left ? -1 : 1;
+        connect(edge, &QAbstractButton::clicked, this,
+                [bar, direction] { bar->setValue(bar->value() + direction * bar->pageStep() * 2 / 3); });
+    }
+    connect(bar, &QScrollBar::rangeChanged, this, &StageStrip::place_edges);
+    connect(bar, &QScrollBar::valueChanged, this, &StageStrip::place_edges);
+    place_edges();
+}
+
+void StageStrip::place_edges() {
+    const QScrollBar* bar = area_->horizontalScrollBar();
+    for (StripEdge* edge : edges_) {
+        const bool left = edge == edges_[0];
+        const int x = left ? area_->x() : area_->geometry().right() + 1 - edge->sizeHint().width();
+        edge->setGeometry(x, 0, edge->sizeHint().width(), height() - 1);
+        edge->setVisible(left ? bar->value() > bar->minimum() : bar->value() < bar->maximum());
+        edge->raise();
+    }
+}
+
+void StageStrip::resizeEvent(QResizeEvent* event) {
+    QWidget::resizeEvent(event);
+    place_edges();
 }
 
 void StageStrip::build_tools() {

@@ -7,6 +7,7 @@
 #include <QAbstractButton>
 #include <QScrollArea>
 
+#include <array>
 #include <memory>
 #include <vector>
 
@@ -54,6 +55,21 @@ class StageRow : public QWidget {
     int mark_ = -1;
 };
 
+/// Stands at an end of what is scrolled, over the step that is cut there, and scrolls on.
+class StripEdge : public QAbstractButton {
+    Q_OBJECT
+  public:
+    enum class Side : std::uint8_t { Left, Right };
+    StripEdge(Side side, QWidget* parent);
+    [[nodiscard]] QSize sizeHint() const override;
+
+  protected:
+    void paintEvent(QPaintEvent* event) override;
+
+  private:
+    Side side_;
+};
+
 class StageStrip : public QWidget {
     Q_OBJECT
   public:
@@ -78,6 +94,8 @@ class StageStrip : public QWidget {
     void switch_selected();
     [[nodiscard]] QLineEdit* filter() const { return filter_; }
     [[nodiscard]] QScrollArea* area() const { return area_; }
+    /// Seen while steps are out of sight on that side.
+    [[nodiscard]] StripEdge* edge(StripEdge::Side side) const { return edges_[static_cast<std::size_t>(side)]; }
 
   signals:
     void insert_requested(int at);
@@ -87,11 +105,14 @@ class StageStrip : public QWidget {
 
   protected:
     void paintEvent(QPaintEvent* event) override;
+    void resizeEvent(QResizeEvent* event) override;
     void contextMenuEvent(QContextMenuEvent* event) override;
     bool eventFilter(QObject* watched, QEvent* event) override;
 
   private:
     void build_tools();
+    void build_edges();
+    void place_edges();
     void rebuild();
     StageButton* make_button();
     /// Makes and deletes buttons at the ends of sections. False when the sections are others.
@@ -116,6 +137,7 @@ class StageStrip : public QWidget {
     views::CommandSink sink_;
     QScrollArea* area_ = nullptr;
     StageRow* row_ = nullptr;
+    std::array<StripEdge*, 2> edges_{}; ///< left, right
     QLineEdit* filter_ = nullptr;
     QToolButton *changed_ = nullptr, *insert_ = nullptr;
     QLabel* nothing_ = nullptr; ///< says that the filter leaves nothing
