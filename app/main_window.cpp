@@ -24,14 +24,14 @@ using qt::text_of;
 namespace {
 
 constexpr qint64 kFrameMs = 15; // frames never wait longer for each other: WINDOW.md asks for 60 a second
-constexpr int kStripMs = 25;
+constexpr int kRestMs = 25, kRestWithCodeMs = 100; // panes beside the programs follow an edit so much later
 constexpr int kGatherMs = 2; // what was asked for together is shown together: the strip and the graph of a step
 constexpr std::size_t kMaxTrail = 200;
 
 } // namespace
 
 MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
-    : workbench_(workbench), settings_(settings), screen_(std::make_shared<views::Screen>()) {
+    : workbench_(workbench), settings_(settings), screen_(std::make_shared<views::Screen>()), whole_(screen_) {
     setWindowTitle(QStringLiteral("Orrery"));
     setAcceptDrops(true);
     setMinimumSize(760, 480);
@@ -49,9 +49,12 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
     pending_.setSingleShot(true);
     pending_.setTimerType(Qt::PreciseTimer);
     connect(&pending_, &QTimer::timeout, this, &MainWindow::show_screen);
-    strip_pending_.setSingleShot(true);
-    strip_pending_.setInterval(kStripMs);
-    connect(&strip_pending_, &QTimer::timeout, this, [this] { strip_->set_data(screen_->stages); });
+    rest_pending_.setSingleShot(true);
+    connect(&rest_pending_, &QTimer::timeout, this, [this] {
+        last_drawn_.start();
+        show_rest();
+        drawing_ms_ = last_drawn_.restart();
+    });
     connect(&workbench_, &Workbench::changed, this, [this] {
         if (pending_.isActive()) return;
         // Drawing takes at most half of the time, so that keys and the mouse are heard: what took long waits as long.
@@ -340,7 +343,33 @@ void MainWindow::show_screen() {
     last_drawn_.start();
     const auto before = std::exchange(screen_, workbench_.screen());
     const views::Screen& next = *screen_;
-    if (screen_->has_model && !before->has_model) strip_->set_filter({});
+    const bool same_model = before->model_title == next.model_title && before->has_model == next.has_model;
+    const bool edited = same_model && next.tensor->subject == before->tensor->subject &&
+                        next.tensor->line_count() > 0 &&
+                        (next.tensor != before->tensor || next.assembly != before->assembly);
+    // After an edit the programs are what is looked at, the code first of all: the rest comes when that is drawn.
+    if (edited) {
+        drawing_programs_ = true;
+        workspace_->show_programs(next, selection_);
+        drawing_programs_ = false;
+        if (!rest_pending_.isActive() || !next.code_pending)
+            rest_pending_.start(next.code_pending ? kRestWithCodeMs : kRestMs);
+    }
+    if (!same_model) rest_pending_.stop();
+    if (!rest_pending_.isActive()) {
+        show_rest();
+    } else { // a key that is pressed at once is heard; that there is nothing left to undo can wait
+        if (!next.undo_title.empty()) actions_->enable(ActionId::Undo, true, {});
+        if (!next.redo_title.empty()) actions_->enable(ActionId::Redo, true, {});
+    }
+    drawing_ms_ = last_drawn_.restart();
+}
+
+/// All of the screen, against what was shown of it last.
+void MainWindow::show_rest() {
+    const auto before = std::exchange(whole_, screen_);
+    const views::Screen& next = *screen_;
+    if (next.has_model && !before->has_model) strip_->set_filter({});
     const bool other_model = before->model_title != next.model_title || before->has_model != next.has_model;
     if (other_model) {
         selection_ = {};
@@ -348,13 +377,11 @@ void MainWindow::show_screen() {
         trail_at_ = 0;
     }
     toolbar_->set_screen(next);
-    const bool edited = next.tensor->subject == before->tensor->subject && next.tensor->line_count() > 0 &&
-                        (next.tensor != before->tensor || next.assembly != before->assembly);
-    if (edited && !strip_pending_.isActive()) strip_pending_.start();
-    if (!strip_pending_.isActive()) strip_->set_data(next.stages);
+    strip_->set_data(next.stages);
     if (next.stages != before->stages) card_->refresh(*next.stages);
     if (!next.has_model) card_->close_card();
     strip_->setVisible(next.has_model && !vta_shown_);
+    workspace_->show_programs(next, selection_);
     workspace_->show_screen(*before, next);
     if (!next.has_model && next.problems != before->problems) start_->set_problems(next.problems);
     status_->set_data(next.status);
@@ -370,22 +397,24 @@ void MainWindow::show_screen() {
         next.run != before->run || next.sides != before->sides || next.loops != before->loops ||
         next.machine != before->machine || next.preview != before->preview)
         workspace_->show_selection(selection_, nullptr);
-    if (next.problems->errors > errors_seen_) {
-        if (next.has_model) {
-            // A mistake in text that is being edited is shown at its line.
-            const bool at_line = workspace_->bottom_tab() == Workspace::TextTab ||
-                                 (next.edit->error_line > 0 && workspace_->arrangement() == Arrangement::Scratch);
-            if (!at_line) workspace_->show_bottom_tab(Workspace::ProblemsTab);
-            status_->show_hint(tr("A problem was found: see Problems"));
-        }
-    }
-    errors_seen_ = next.problems->errors;
+    tell_problems(next);
     if (!vta_shown_)
         setWindowTitle(next.has_model ? text_of(next.model_title) + QStringLiteral(" · Orrery")
                                       : QStringLiteral("Orrery"));
     update_actions(next);
     if (next.start != before->start) update_start();
-    drawing_ms_ = last_drawn_.restart();
+}
+
+/// What was not there before is pointed at.
+void MainWindow::tell_problems(const views::Screen& screen) {
+    if (screen.problems->errors > errors_seen_ && screen.has_model) {
+        // A mistake in text that is being edited is shown at its line.
+        const bool at_line = workspace_->bottom_tab() == Workspace::TextTab ||
+                             (screen.edit->error_line > 0 && workspace_->arrangement() == Arrangement::Scratch);
+        if (!at_line) workspace_->show_bottom_tab(Workspace::ProblemsTab);
+        status_->show_hint(tr("A problem was found: see Problems"));
+    }
+    errors_seen_ = screen.problems->errors;
 }
 
 bool MainWindow::event(QEvent* event) {
@@ -513,8 +542,9 @@ void MainWindow::select(const views::Selection& selection, QObject* source, bool
         trail_at_ = trail_.size() - 1;
     }
     selection_ = selection;
-    workspace_->show_selection(selection, source);
     submit(views::Select{selection});
+    if (drawing_programs_) return; // the chosen loop stands on other lines: the programs that come have them marked
+    workspace_->show_selection(selection, source);
     update_actions(*screen_);
 }
 

@@ -51,10 +51,10 @@ class MainWindow : public QMainWindow {
     [[nodiscard]] Toolbar* toolbar() const { return toolbar_; }
     [[nodiscard]] const Actions& actions() const { return *actions_; }
     [[nodiscard]] const views::Selection& selection() const { return selection_; }
-    /// True when the last screen of the workbench is shown.
+    /// True when loops, trace and programs are those of the workbench's last screen.
     [[nodiscard]] bool up_to_date() const { return !pending_.isActive(); }
-    /// The same for all of it, the strip included.
-    [[nodiscard]] bool at_rest() const { return up_to_date() && !strip_pending_.isActive(); }
+    /// The same for all that is shown.
+    [[nodiscard]] bool at_rest() const { return up_to_date() && !rest_pending_.isActive(); }
 
   protected:
     bool event(QEvent* event) override;
@@ -88,6 +88,8 @@ class MainWindow : public QMainWindow {
     void show_comparison();
     void fill_compare_menu(QMenu& menu);
     void show_screen();
+    void show_rest();
+    void tell_problems(const views::Screen& screen);
     void update_actions(const views::Screen& screen);
     void update_start();
     void update_model_menu();
@@ -118,13 +120,15 @@ class MainWindow : public QMainWindow {
     qt::KeyList* keys_ = nullptr;
     qt::PassCard* card_ = nullptr;
     std::shared_ptr<const views::Screen> screen_;
+    std::shared_ptr<const views::Screen> whole_; ///< the last one that is shown with all its panes
     views::Selection selection_;
     std::vector<views::Selection> trail_; ///< selections visited, for back and forward
     std::size_t trail_at_ = 0;
     QTimer pending_;           ///< one update a frame, however many screens arrive
-    QTimer strip_pending_;     ///< the strip follows the texts, which are what is looked at after an edit
+    QTimer rest_pending_;      ///< other panes follow the programs, which are what is looked at after an edit
     QElapsedTimer last_drawn_; ///< since the end of the last update
     qint64 drawing_ms_ = 0;    ///< what it took
+    bool drawing_programs_ = false;
     int errors_seen_ = 0;
     bool opening_ = false; ///< what was asked for here is arranged as it is when it comes
 };

@@ -84,9 +84,13 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
       snapshot_(session_->snapshot()),
       screen_(std::make_shared<const views::Screen>(builder_.build(snapshot_, options_))) {
     screens_ = std::make_unique<Worker>([this](const Request& request, const Progress&) {
+        if (auto programs = builder_.build_programs(request.snapshot, request.options))
+            QMetaObject::invokeMethod(
+                this, [this, programs = *std::move(programs)] { deliver_programs(programs); }, Qt::QueuedConnection);
         auto screen = std::make_shared<views::Screen>(builder_.build(request.snapshot, request.options));
         QMetaObject::invokeMethod(
             this, [this, screen] { deliver(std::move(*screen)); }, Qt::QueuedConnection);
+        builder_.free_old();
     });
     graphs_ = std::make_unique<Worker>([this](const Request& request, const Progress& progress) {
         auto graph = builder_.build_graph(request.snapshot, request.options, progress);
@@ -215,6 +219,23 @@ void SessionWorkbench::deliver(views::Screen screen) {
     request_access();
 }
 
+/// The same screen with some parts exchanged.
+template <class Change> void SessionWorkbench::change_screen(const Change& change) {
+    auto next = std::make_shared<views::Screen>(*screen_);
+    change(*next);
+    screen_ = std::move(next);
+    Q_EMIT changed();
+}
+
+/// What is looked at after an edit comes before the rest of its screen.
+void SessionWorkbench::deliver_programs(const views::ScreenBuilder::Programs& programs) {
+    change_screen([&](views::Screen& screen) {
+        screen.tensor = programs.tensor, screen.loops = programs.loops;
+        screen.llvm = programs.llvm, screen.assembly = programs.assembly;
+        screen.code_pending = programs.code_pending;
+    });
+}
+
 /// Only after the program itself is on screen: nobody waits for a footprint.
 void SessionWorkbench::request_access() {
     views::ScreenBuilder::Key key = views::ScreenBuilder::access_key(snapshot_, options_);
@@ -223,36 +244,24 @@ void SessionWorkbench::request_access() {
     access_->ask({snapshot_, options_}, false);
 }
 
-void SessionWorkbench::deliver_access(std::shared_ptr<const views::AccessViewData> access) {
-    if (access == screen_->access) return;
-    views::Screen screen = *screen_;
-    screen.access = std::move(access);
-    screen_ = std::make_shared<const views::Screen>(std::move(screen));
-    Q_EMIT changed();
+void SessionWorkbench::deliver_access(const std::shared_ptr<const views::AccessViewData>& access) {
+    if (access != screen_->access) change_screen([&](views::Screen& screen) { screen.access = access; });
 }
 
-void SessionWorkbench::deliver_graph(std::shared_ptr<const views::GraphViewData> graph) {
-    if (graph == screen_->graph) return;
-    views::Screen screen = *screen_;
-    screen.graph = std::move(graph);
-    screen_ = std::make_shared<const views::Screen>(std::move(screen));
-    Q_EMIT changed();
+void SessionWorkbench::deliver_graph(const std::shared_ptr<const views::GraphViewData>& graph) {
+    if (graph != screen_->graph) change_screen([&](views::Screen& screen) { screen.graph = graph; });
 }
 
 void SessionWorkbench::deliver_details(const Details& details) {
     if (details == Details{screen_->diff, screen_->history, screen_->sides}) return;
-    views::Screen screen = *screen_;
-    screen.diff = details.diff, screen.history = details.history, screen.sides = details.sides;
-    screen_ = std::make_shared<const views::Screen>(std::move(screen));
-    Q_EMIT changed();
+    change_screen([&](views::Screen& screen) {
+        screen.diff = details.diff, screen.history = details.history, screen.sides = details.sides;
+    });
 }
 
 void SessionWorkbench::deliver_choices(const views::ScreenBuilder::Choices& choices) {
     if (choices == views::ScreenBuilder::Choices{screen_->menu, screen_->preview}) return;
-    views::Screen screen = *screen_;
-    screen.menu = choices.menu, screen.preview = choices.preview;
-    screen_ = std::make_shared<const views::Screen>(std::move(screen));
-    Q_EMIT changed();
+    change_screen([&](views::Screen& screen) { screen.menu = choices.menu, screen.preview = choices.preview; });
 }
 
 bool SessionWorkbench::working() const {
@@ -275,16 +284,13 @@ void SessionWorkbench::reset_options() {
     views::GraphOptions graph = options_.graph;
     graph.groups = views::GroupState::Automatic;
     graph.toggled.clear();
-    const bool editor = options_.editor;
-    const bool diff = options_.diff.on, history = options_.history, sides = options_.sides.on;
-    const bool att_syntax = options_.att_syntax, measure = options_.measure, access = options_.access.on;
+    const views::ViewOptions kept = options_;
     stop_comparing();
     options_ = {};
-    options_.access.on = access;
     options_.graph = std::move(graph);
-    options_.editor = editor, options_.att_syntax = att_syntax;
-    options_.diff.on = diff, options_.history = history, options_.sides.on = sides;
-    options_.measure = measure;
+    options_.editor = kept.editor, options_.att_syntax = kept.att_syntax;
+    options_.diff.on = kept.diff.on, options_.history = kept.history, options_.sides.on = kept.sides.on;
+    options_.measure = kept.measure, options_.access.on = kept.access.on;
     wanted_code_.clear(), wanted_measurements_.clear();
 }
 
@@ -469,7 +475,8 @@ void SessionWorkbench::edit_trace(const session::TraceEdit& edit) {
     session::Recipe recipe = session_->recipe();
     options_.schedule = {};
     if (const Result<void> done = session::apply(edit, *function, recipe); !done) {
-        options_.schedule.refusal = done.error().message + (done.error().hint.empty() ? "" : ": " + done.error().hint);
+        const std::string hint = views::hint_in_window(done.error().hint);
+        options_.schedule.refusal = done.error().message + (hint.empty() ? "" : ": " + hint);
         return request();
     }
     const bool changed = session_->edit(session::describe(edit, function->trace),

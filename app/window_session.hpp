@@ -59,8 +59,10 @@ class SessionWorkbench : public Workbench {
     void check_schedule();
     void request();
     void want_measurements();
+    template <class Change> void change_screen(const Change& change);
     void deliver(views::Screen screen);
-    void deliver_graph(std::shared_ptr<const views::GraphViewData> graph);
+    void deliver_programs(const views::ScreenBuilder::Programs& programs);
+    void deliver_graph(const std::shared_ptr<const views::GraphViewData>& graph);
     struct Details {
         std::shared_ptr<const views::DiffViewData> diff;
         std::shared_ptr<const views::HistoryViewData> history;
@@ -69,7 +71,7 @@ class SessionWorkbench : public Workbench {
     };
     void deliver_details(const Details& details);
     void request_access();
-    void deliver_access(std::shared_ptr<const views::AccessViewData> access);
+    void deliver_access(const std::shared_ptr<const views::AccessViewData>& access);
     void deliver_choices(const views::ScreenBuilder::Choices& choices);
     void edit_trace(const session::TraceEdit& edit);
     void reset_options();

@@ -55,6 +55,7 @@ QToolButton* bar_button(const QString& name, QWidget* parent) {
 Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
     setObjectName(QStringLiteral("toolbar"));
     setFixedHeight(kHeight);
+    setAttribute(Qt::WA_OpaquePaintEvent); // so that nothing behind it is painted with it
     auto* row = new QHBoxLayout(this);
     row->setContentsMargins(8, 0, 12, 1);
     row->setSpacing(8);
@@ -87,9 +88,8 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
     row->addWidget(target_);
     run_ = bar_button(tr("Run the model"), this);
     run_->setObjectName(QStringLiteral("primary"));
+    actions[ActionId::Run]->setIconText(tr("▶ Run")); // what a button of it says, whatever else is changed
     run_->setDefaultAction(actions[ActionId::Run]);
-    run_->setText(tr("▶ Run"));
-    connect(actions[ActionId::Run], &QAction::changed, run_, [this] { run_->setText(tr("▶ Run")); });
     row->addWidget(run_);
     for (const auto& [id, text] : {std::pair(ActionId::Check, tr("Check")),
                                    {ActionId::Export, tr("Export…")},
@@ -97,9 +97,8 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
                                    {ActionId::Redo, tr("↷")},
                                    {ActionId::LayoutVta, tr("VTA")}}) {
         QToolButton* button = bar_button(actions[id]->text(), this);
+        actions[id]->setIconText(text);
         button->setDefaultAction(actions[id]);
-        button->setText(text);
-        connect(actions[id], &QAction::changed, button, [button, text = text] { button->setText(text); });
         row->addWidget(button);
     }
     row->addStretch(1);

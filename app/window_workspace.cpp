@@ -251,6 +251,17 @@ void Workspace::set_sink(const views::CommandSink& sink) {
 
 int Workspace::bottom_tab() const { return bottom_header_->selected_tab(); }
 
+void Workspace::show_programs(const views::Screen& next, const views::Selection& selection) {
+    loops_->set_data(next.loops);
+    loops_->set_menu(next.menu);
+    loops_->set_preview(next.preview);
+    for (const auto& [text, data] : {std::pair(tensor_, next.preview->text ? next.preview->text : next.tensor),
+                                     {llvm_, next.llvm},
+                                     {assembly_, next.assembly}})
+        if (text->set_data(data)) text->set_selection(selection);
+    if (!next.code_pending) code_wait_.stop();
+}
+
 void Workspace::show_screen(const views::Screen& before, const views::Screen& next) {
     graph_->set_data(next.graph);
     graph_->set_heat(next.heat);
@@ -265,18 +276,12 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
     }
     editor_->set_data(next.edit);
     scratch_->set_data(next.edit);
-    loops_->set_data(next.loops);
-    loops_->set_menu(next.menu);
-    loops_->set_preview(next.preview);
-    tensor_->set_data(next.preview->text ? next.preview->text : next.tensor);
     if (next.machine != before.machine) {
         machine_->set_table(std::shared_ptr<const views::Table>(next.machine, &next.machine->loops));
         ports_->set_table(std::shared_ptr<const views::Table>(next.machine, &next.machine->ports));
     }
     measure_->set_data(next.measure);
     access_->set_data(next.access);
-    llvm_->set_data(next.llvm);
-    assembly_->set_data(next.assembly);
     memory_->set_data(next.memory);
     run_->set_data(next.run);
     inspector_->set_data(next.inspector);

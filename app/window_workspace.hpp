@@ -44,7 +44,10 @@ class Workspace : public QMainWindow {
   public:
     explicit Workspace(Settings& settings, QWidget* parent = nullptr);
 
-    /// Shows the parts of `next` that are not those of `before`.
+    /// Shows loops, trace, tensor program and code, with the lines of the selection marked: what is looked at after an
+    /// edit, and nothing else.
+    void show_programs(const views::Screen& next, const views::Selection& selection);
+    /// Shows what else of `next` is not that of `before`.
     void show_screen(const views::Screen& before, const views::Screen& next);
     /// Marks a selection everywhere but in `source`.
     void show_selection(const views::Selection& selection, const QObject* source);

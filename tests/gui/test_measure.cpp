@@ -111,3 +111,18 @@ TEST_CASE("without a model the pane says what to do", "[gui][measure]") {
     CHECK_FALSE(t.window.actions()[ActionId::Measure]->isEnabled());
     CHECK_FALSE(t.screen().measure->why_not.empty());
 }
+
+// ./test_gui "[.large]": pictures of a large model's panes, for the eye.
+TEST_CASE("a large model: strip to its end, a kernel measured, problems", "[.large]") {
+    Measuring t(1600, 1000, "resnet50");
+    t.trigger(ActionId::Measure);
+    t.both_themes(QStringLiteral("large_measure"));
+    t.submit(views::SelectStage{views::kCodeStages + 2});
+    picture(t.window, QStringLiteral("large_strip_end"));
+    t.submit(views::SelectStage{views::kTensorStages + 4});
+    picture(t.window, QStringLiteral("large_strip_middle"));
+    t.trigger(ActionId::ShowAccess);
+    picture(t.window, QStringLiteral("large_access"));
+    t.trigger(ActionId::ShowMachine);
+    picture(t.window, QStringLiteral("large_machine"));
+}

@@ -407,7 +407,7 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
                 edits.push_back("split(" + row.place + ", [-1, " + std::to_string(factor) + "])");
     // A figure is of an edit made at rest: what the last one still draws is over. No check hangs on it.
     constexpr int kPauseMs = 20;
-    Times whole, tensor_only, undo, redo;
+    Times whole, tensor_only, undo, redo, rest;
     for (const std::string& step : edits) {
         QTest::qWait(kPauseMs);
         QElapsedTimer clock;
@@ -435,6 +435,9 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
         REQUIRE(spin_until([&] { return shown(base); }));
         QApplication::processEvents();
         undo.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
+        REQUIRE(spin_until([&] { return t.window.at_rest(); }));
+        QApplication::processEvents();
+        rest.ms.push_back(static_cast<double>(clock.nsecsElapsed()) / 1e6);
         CHECK(*t.screen().tensor->text == old_tensor);
         t.settle();
         QTest::qWait(kPauseMs);
@@ -449,8 +452,9 @@ TEST_CASE("one primitive on a convolution of ResNet-50, undo, redo", "[.schedule
     REQUIRE(whole.ms.size() > 10);
     tensor_only.print("edit to tree and tensor program");
     whole.print("edit to LLVM IR and assembly");
-    undo.print("undo, all panes");
-    redo.print("redo, all panes");
+    undo.print("undo: tree, trace, program, code");
+    redo.print("redo: tree, trace, program, code");
+    rest.print("undo: strip, status and the rest");
 }
 
 TEST_CASE("what loops touch: buffers, caches and a picture follow the chosen loop", "[gui][schedule][access]") {

@@ -38,6 +38,7 @@ struct LoopRow {
     int parent = -1;                   ///< index of the row around it
     int first_line = 0, last_line = 0; ///< of the shown program's text, from 1, both included
     OriginSet origins;
+    friend bool operator==(const LoopRow&, const LoopRow&) = default;
 };
 
 /// A number of a step that is a knob, or could become one.
@@ -47,6 +48,7 @@ struct TraceNumber {
     std::int64_t value = 0;
     std::string knob; ///< its name; empty for a closed one
     std::vector<std::int64_t> candidates;
+    friend bool operator==(const TraceNumber&, const TraceNumber&) = default;
 };
 
 /// Whether the program after a step gives the numbers of the program as lowered.
@@ -59,6 +61,7 @@ struct TraceRow {
     StepVerdict verdict = StepVerdict::Unknown;
     std::string wrong; ///< of the first wrong step: "y[0, 3] is 4 instead of 6"
     std::vector<TraceNumber> numbers;
+    friend bool operator==(const TraceRow&, const TraceRow&) = default;
 };
 
 struct LoopViewData {
@@ -75,6 +78,7 @@ struct LoopViewData {
     std::vector<std::string> branches;
     std::string refusal; ///< why the last edit was not carried out; empty when it was
     std::string empty_reason;
+    friend bool operator==(const LoopViewData&, const LoopViewData&) = default;
 };
 [[nodiscard]] LoopViewData build_loops(const session::Snapshot& snapshot, const ViewOptions& options);
 

@@ -22,6 +22,7 @@ struct MachineViewData {
     Table loops;              ///< one innermost loop a row; selecting it selects its lines of the tensor program
     Table ports;              ///< of the hot loop, busiest first
     std::string empty_reason; ///< one sentence shown when there is nothing
+    friend bool operator==(const MachineViewData&, const MachineViewData&) = default;
 };
 [[nodiscard]] MachineViewData build_machine(const session::Snapshot& snapshot, const ViewOptions& options);
 

@@ -2,6 +2,9 @@
 
 #include "views/model/json.hpp"
 
+#include <string_view>
+#include <utility>
+
 namespace orrery::views {
 namespace {
 
@@ -25,9 +28,41 @@ const char* tone_name(Tone tone) {
     return "";
 }
 
+/// The inputs that a remedy names: "--shape ids=... --shape mask=..." gives "ids, mask".
+std::string inputs_named(const std::string& hint) {
+    constexpr std::string_view kOption = "--shape ";
+    std::string names;
+    for (std::size_t at = hint.find(kOption); at != std::string::npos; at = hint.find(kOption, at)) {
+        at += kOption.size();
+        const std::size_t equals = hint.find('=', at);
+        if (equals == std::string::npos || hint.find(' ', at) < equals) continue;
+        names += (names.empty() ? "" : ", ") + hint.substr(at, equals - at);
+    }
+    return names;
+}
+
 } // namespace
 
-ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics) {
+std::string hint_in_window(const std::string& hint, bool opened) {
+    if (hint.find("--shape") != std::string::npos) {
+        if (!opened) return hint + ", on the command line, or open a recipe with these shapes";
+        const std::string names = inputs_named(hint);
+        return "double-click the import stage and give " + (names.empty() ? std::string("the inputs their shapes")
+                                                            : names.find(',') == std::string::npos
+                                                                ? names + " a shape"
+                                                                : names + " their shapes");
+    }
+    constexpr std::pair<std::string_view, std::string_view> kElsewhere[] = {
+        {"compile without --partition, or switch AnnotateTarget off", "switch AnnotateTarget off"},
+        {"compile it without --partition", "switch AnnotateTarget off"},
+        {"leave out --partition", "switch AnnotateTarget off"}};
+    std::string out = hint;
+    for (const auto& [option, action] : kElsewhere)
+        if (const std::size_t at = out.find(option); at != std::string::npos) out.replace(at, option.size(), action);
+    return out;
+}
+
+ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics, bool opened) {
     ProblemsViewData data;
     data.table.columns = {{"", Align::Left, 8},
                           {"Problem", Align::Left, 0},
@@ -42,12 +77,14 @@ ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics) {
         row.cells = {{severity_name(d.severity), -static_cast<double>(d.severity), -1},
                      {d.message, 0, -1},
                      {where, 0, -1},
-                     {d.hint, 0, -1},
+                     {hint_in_window(d.hint, opened), 0, -1},
                      {code_name(d.code), 0, -1}};
         row.tone = d.severity == Severity::Error     ? Tone::Bad
                    : d.severity == Severity::Warning ? Tone::Warning
                                                      : Tone::Dim;
-        row.details = to_string(d);
+        Diagnostic said = d;
+        said.hint = hint_in_window(d.hint, opened);
+        row.details = to_string(said);
         data.errors += d.severity == Severity::Error ? 1 : 0;
         data.warnings += d.severity == Severity::Warning ? 1 : 0;
         data.table.rows.push_back(std::move(row));

@@ -12,17 +12,20 @@ namespace orrery::views {
 struct InspectorField {
     std::string key, value;
     bool code = false; ///< set in the code typeface
+    friend bool operator==(const InspectorField&, const InspectorField&) = default;
 };
 struct InspectorSection {
     std::string title;
     std::string body; ///< prose; may be empty
     std::vector<InspectorField> fields;
+    friend bool operator==(const InspectorSection&, const InspectorSection&) = default;
 };
 /// What the selected node is: attributes, types, documentation, constant values.
 struct InspectorViewData {
     std::string title, subtitle;
     std::vector<InspectorSection> sections;
     std::string empty_reason = "Select a node, a line or a buffer to see what it is.";
+    friend bool operator==(const InspectorViewData&, const InspectorViewData&) = default;
 };
 
 /// The last run: outputs, time by operator, agreement with the reference.
@@ -33,13 +36,18 @@ struct RunViewData {
     Table outputs;   ///< name, type, min, max, mean, first values
     Table operators; ///< operator, calls, time, share
     std::string empty_reason = "Run the model (Ctrl+R) to see its outputs and where the time goes.";
+    friend bool operator==(const RunViewData&, const RunViewData&) = default;
 };
 
 struct ProblemsViewData {
     Table table; ///< severity, what, where, hint
     int errors = 0, warnings = 0;
+    friend bool operator==(const ProblemsViewData&, const ProblemsViewData&) = default;
 };
-[[nodiscard]] ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics);
+/// `opened`: whether the model could be read, so that it has an import stage whose shapes can be set.
+[[nodiscard]] ProblemsViewData build_problems(const std::vector<Diagnostic>& diagnostics, bool opened = true);
+/// A remedy as it reads in a window: what is an option of the command line is done elsewhere there.
+[[nodiscard]] std::string hint_in_window(const std::string& hint, bool opened = true);
 
 struct StartSample {
     std::string name, title, description; ///< "resnet18", "ResNet-18", one sentence

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <concepts>
+#include <utility>
 
 namespace orrery::views {
 namespace {
@@ -30,6 +31,12 @@ std::uint64_t code_address(const session::Snapshot& snapshot, const session::Fun
     if (!function) return 0;
     const auto it = snapshot.code.find(function->lowered.name);
     return it == snapshot.code.end() ? 0 : address(it->second);
+}
+
+/// Whether the code is there and the processor's model, with AT&T's syntax, still to come.
+bool cost_pending(const session::Snapshot& snapshot, const session::FunctionPtr& function) {
+    const auto made = function ? snapshot.code.find(function->lowered.name) : snapshot.code.end();
+    return made != snapshot.code.end() && made->second->cost_pending;
 }
 
 void add_functions(Key& key, const session::Snapshot& snapshot) {
@@ -97,7 +104,7 @@ void add_problems(Key& key, const session::Snapshot& s) {
 }
 
 Key problems_key(const session::Snapshot& s) {
-    Key key;
+    Key key{s.has_model() ? 1u : 0u};
     add_problems(key, s);
     return key;
 }
@@ -144,15 +151,21 @@ ScreenBuilder::recent(RecentParts<T>& kept, Key key, const session::SnapshotPtr&
         entries.splice(entries.begin(), entries, known);
         return kept.last();
     }
-    entries.push_front({{std::move(key), std::make_shared<const T>(build())}, snapshot});
-    if (entries.size() > kKept) entries.pop_back();
+    auto built = std::make_shared<const T>(build());
+    if constexpr (std::equality_comparable<T>)
+        if (kept.last() && *kept.last() == *built) built = kept.last(); // nothing to draw anew
+    entries.push_front({{std::move(key), std::move(built)}, snapshot});
+    if (entries.size() > kKept) {
+        old_.push_back(std::move(entries.back().alive));
+        entries.pop_back();
+    }
     return kept.last();
 }
 
 /// What is drawn of a compiled model stays while an edit is compiled: it is seldom another, and soon there.
 void ScreenBuilder::follow_compiled(const session::Snapshot& s) {
     const bool under_way = !s.compiled && !s.jobs.empty() && s.has_model() && last_ && last_->title == s.title;
-    if (!under_way) compiled_ = s.compiled;
+    if (!under_way && compiled_ != s.compiled) old_.push_back(std::exchange(compiled_, s.compiled));
 }
 
 Key ScreenBuilder::graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& o) {
@@ -177,40 +190,67 @@ Key ScreenBuilder::history_key(const session::SnapshotPtr& snapshot, const ViewO
     return key;
 }
 
-/// What is made of the shown function's code. Pre: the tensor program's text is there.
-void ScreenBuilder::build_code_parts(Screen& screen, const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+ScreenBuilder::Programs ScreenBuilder::make_programs(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
     const session::Snapshot& s = *snapshot;
     const session::FunctionPtr function = shown_function(s, options.function);
+    Programs out;
+    // Without a function the text says why there is none.
+    const Key text{address(function), word(options.tensor_step), s.has_model() ? 1u : 0u,
+                   function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
+    out.tensor = recent(tensor_, text, snapshot, [&] { return build_tensor(s, options); });
+    Key tree = text;
+    add_text(tree, options.schedule.refusal);
+    if (function) add_branches(tree, s, *function);
+    tree.push_back(address(s.schedule_check));
+    out.loops = recent(loops_, std::move(tree), snapshot, [&] { return build_loops(s, options); });
     const std::uint64_t code = code_address(s, function);
     // The last code stays until the new one is there: it is gone before anybody has read that it is being generated.
-    const auto made = function ? s.code.find(function->lowered.name) : s.code.end();
-    const bool cost_pending = made != s.code.end() && made->second->cost_pending; // and AT&T's syntax
-    screen.code_pending = function && (code == 0 || (cost_pending && options.att_syntax)) && !s.jobs.empty() &&
-                          llvm_.last() && assembly_.last() && machine_.last() &&
-                          assembly_.last()->subject == function->lowered.name && assembly_.last()->line_count() > 0;
+    out.code_pending = function && (code == 0 || (cost_pending(s, function) && options.att_syntax)) &&
+                       !s.jobs.empty() && llvm_.last() && assembly_.last() && machine_.last() &&
+                       assembly_.last()->subject == function->lowered.name && assembly_.last()->line_count() > 0;
+    if (out.code_pending) {
+        out.llvm = llvm_.last(), out.assembly = assembly_.last();
+        return out;
+    }
     const Key code_key{address(function),
                        code,
                        options.raw_ir ? 1u : 0u,
-                       address(screen.tensor),
+                       address(out.tensor),
                        word(options.tensor_step),
                        word(options.backend_pass),
                        address(s.after_pass.listing),
                        options.att_syntax ? 1u : 0u};
+    out.llvm = recent(llvm_, code_key, snapshot, [&] { return build_code(s, options, CodeView::Llvm, *out.tensor); });
+    out.assembly =
+        recent(assembly_, code_key, snapshot, [&] { return build_code(s, options, CodeView::Assembly, *out.tensor); });
+    return out;
+}
+
+std::optional<ScreenBuilder::Programs> ScreenBuilder::build_programs(const session::SnapshotPtr& snapshot,
+                                                                     const ViewOptions& options) {
+    const bool same_model = last_ && last_->title == snapshot->title && last_->has_model() && snapshot->has_model();
+    if (!same_model || !programs_.tensor) return std::nullopt;
+    Programs made = make_programs(snapshot, options);
+    if (made == programs_ || made.tensor->subject != programs_.tensor->subject) return std::nullopt;
+    programs_ = std::move(made);
+    return programs_;
+}
+
+/// What else is made of the shown function's code. Pre: its texts are there.
+void ScreenBuilder::build_code_parts(Screen& screen, const session::SnapshotPtr& snapshot, const ViewOptions& options) {
+    const session::Snapshot& s = *snapshot;
     if (screen.code_pending) {
         screen.stages = stages_.data; // it lists the passes that made the code
-        screen.llvm = llvm_.last(), screen.assembly = assembly_.last(), screen.machine = machine_.last();
-    } else {
-        screen.stages =
-            part(stages_, stages_key(s, options, address(compiled_)), [&] { return build_stages(s, options); });
-        screen.llvm =
-            recent(llvm_, code_key, snapshot, [&] { return build_code(s, options, CodeView::Llvm, *screen.tensor); });
-        screen.assembly = recent(assembly_, code_key, snapshot,
-                                 [&] { return build_code(s, options, CodeView::Assembly, *screen.tensor); });
-        screen.machine = cost_pending && machine_.last()
-                             ? machine_.last()
-                             : recent(machine_, {address(function), code, function ? 0 : address(s.compiled)}, snapshot,
-                                      [&] { return build_machine(s, options); });
+        screen.machine = machine_.last();
+        return;
     }
+    const session::FunctionPtr function = shown_function(s, options.function);
+    screen.stages = part(stages_, stages_key(s, options, address(compiled_)), [&] { return build_stages(s, options); });
+    screen.machine =
+        cost_pending(s, function) && machine_.last()
+            ? machine_.last()
+            : recent(machine_, {address(function), code_address(s, function), function ? 0 : address(s.compiled)},
+                     snapshot, [&] { return build_machine(s, options); });
 }
 
 Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
@@ -220,28 +260,24 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     // While a model is read its panes stand already, each with a sentence.
     screen.has_model = s.has_model() || (!s.title.empty() && !s.jobs.empty()) || !s.recipe.scratch.empty();
     const session::FunctionPtr function = shown_function(s, options.function);
-    // Without a function the text says why there is none.
-    const Key text{address(function), word(options.tensor_step), s.has_model() ? 1u : 0u,
-                   function ? 0u : address(s.compiled), function || !s.has_model() ? 0u : address(s.steps.back())};
-    screen.tensor = recent(tensor_, text, snapshot, [&] { return build_tensor(s, options); });
+    programs_ = make_programs(snapshot, options);
+    screen.tensor = programs_.tensor, screen.loops = programs_.loops;
+    screen.llvm = programs_.llvm, screen.assembly = programs_.assembly;
+    screen.code_pending = programs_.code_pending;
     follow_compiled(s);
     build_code_parts(screen, snapshot, options);
-    Key tree = text;
-    add_text(tree, options.schedule.refusal);
-    if (function) add_branches(tree, s, *function);
-    tree.push_back(address(s.schedule_check));
-    screen.loops = recent(loops_, std::move(tree), snapshot, [&] { return build_loops(s, options); });
     screen.measure = part(measure_, measure_key(s, function), [&] { return build_measure(s, options); });
     Key inspected{address(shown_step(s, options.graph_step)), address(compiled_), address(s.run)};
     add_origins(inspected, options.selection.origins);
     screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });
     screen.memory = part(memory_, {address(compiled_)}, [&] { return build_memory(s); });
     screen.run = part(run_, {address(s.run), address(s.check), address(compiled_)}, [&] { return build_run(s); });
-    screen.problems = part(problems_, problems_key(s), [&] { return build_problems(s.problems); });
+    screen.problems = part(problems_, problems_key(s), [&] { return build_problems(s.problems, s.has_model()); });
     Key steps;
     for (const auto& step : s.steps) steps.push_back(address(step));
     screen.search = part(search_, std::move(steps), [&] { return build_search(s); });
-    screen.script = part(script_, {address(s.history), s.has_model() ? 1u : 0u}, [&] { return build_script(s); });
+    screen.script =
+        part(script_, {address(s.history), s.has_model() ? 1u : 0u}, [&] { return build_script(s, &commands_); });
     Key edited{options.editor ? 1u : 0u, address(shown_step(s, options.graph_step)), address(s.history),
                word(options.graph_step)};
     const bool scratch = !s.recipe.scratch.empty();
@@ -269,7 +305,7 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     }
     screen.left_pinned = options.diff.pinned.has_value();
     screen.att_syntax = options.att_syntax;
-    last_ = snapshot;
+    old_.push_back(std::exchange(last_, snapshot));
     return screen;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace orrery::views {
@@ -18,9 +19,22 @@ class ScreenBuilder {
   public:
     explicit ScreenBuilder(std::shared_ptr<layout::LayoutEngine> layouts);
 
+    /// What is looked at after an edit: a fraction of a screen, made of the same parts.
+    struct Programs {
+        std::shared_ptr<const TextViewData> tensor, llvm, assembly;
+        std::shared_ptr<const LoopViewData> loops;
+        bool code_pending = false;
+        friend bool operator==(const Programs&, const Programs&) = default;
+    };
+    /// None when they are those of the last screen, or of another model or function than those.
+    [[nodiscard]] std::optional<Programs> build_programs(const session::SnapshotPtr& snapshot,
+                                                         const ViewOptions& options);
     /// Everything but the graph, whose place keeps an empty one. Parts whose inputs are those of the last call are the
     /// same objects as then.
     [[nodiscard]] Screen build(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    /// Frees what older screens were made of: linked code among it, which takes a millisecond to unmap. Thread: that of
+    /// `build`, once its screen is on its way.
+    void free_old() { old_.clear(); }
     /// The graph of the shown step. What was drawn of this recipe before is the same object again; another step goes on
     /// from the picture of the last call. Errors: Cancelled.
     [[nodiscard]] Result<std::shared_ptr<const GraphViewData>>
@@ -80,6 +94,7 @@ class ScreenBuilder {
     };
     template <class T, class Build>
     std::shared_ptr<const T> recent(RecentParts<T>& kept, Key key, const session::SnapshotPtr& snapshot, Build&& build);
+    Programs make_programs(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     void build_code_parts(Screen& screen, const session::SnapshotPtr& snapshot, const ViewOptions& options);
     void follow_compiled(const session::Snapshot& snapshot);
 
@@ -107,6 +122,8 @@ class ScreenBuilder {
     session::SnapshotPtr last_, last_graph_snapshot_; ///< keep the addresses in keys alive
     /// The compiled model that is drawn: the last one while an edit of the same model is compiled.
     std::shared_ptr<const session::CompiledModel> compiled_;
+    std::vector<std::shared_ptr<const void>> old_; ///< to be freed
+    Programs programs_;                            ///< of the last screen
     Part<StagesViewData> stages_;
     RecentParts<TextViewData> tensor_, llvm_, assembly_;
     RecentParts<LoopViewData> loops_;
@@ -123,6 +140,7 @@ class ScreenBuilder {
     Part<SearchViewData> search_;
     Part<ProblemsViewData> problems_;
     Part<ScriptViewData> script_;
+    CommandBook commands_;
     Part<EditViewData> edit_;
     Part<GraphViewData> graph_;
     Part<DiffViewData> diff_;

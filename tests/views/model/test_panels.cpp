@@ -38,6 +38,25 @@ TEST_CASE("problems keep their place, their hint and their code", "[views][panel
     CHECK(data.table.rows[1].tone == Tone::Warning);
 }
 
+TEST_CASE("remedies that are options of the command line say what to do in the window", "[views][panels]") {
+    CHECK(hint_in_window("bind them with --shape ids=... --shape mask=...") ==
+          "double-click the import stage and give ids, mask their shapes");
+    CHECK(hint_in_window("open the model with --shape x=..., or give the inputs with --input") ==
+          "double-click the import stage and give x a shape");
+    CHECK(hint_in_window("bind every symbolic dimension with --shape") ==
+          "double-click the import stage and give the inputs their shapes");
+    // A model that cannot be read has no import stage.
+    CHECK(hint_in_window("give them with --shape x=...", false) ==
+          "give them with --shape x=..., on the command line, or open a recipe with these shapes");
+    CHECK(hint_in_window("compile it without --partition to schedule it here") ==
+          "switch AnnotateTarget off to schedule it here");
+    CHECK(hint_in_window("end it in .o, .s or .ll") == "end it in .o, .s or .ll");
+    CHECK(hint_in_window("").empty());
+    const ProblemsViewData data = build_problems({{Code::BadShape, "open", {}, "bind them with --shape x=..."}});
+    CHECK(data.table.rows[0].cells[3].text == "double-click the import stage and give x a shape");
+    CHECK(data.table.rows[0].details.find("--shape") == std::string::npos);
+}
+
 TEST_CASE("bytes are written in powers of 1024", "[views][panels]") {
     CHECK(bytes_text(0) == "0 B");
     CHECK(bytes_text(1023) == "1023 B");

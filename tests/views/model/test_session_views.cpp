@@ -198,3 +198,40 @@ TEST_CASE("parts of a screen that did not change are the same objects", "[views]
     options.graph.show_constants = true;
     CHECK(t.builder.build_graph(t.session.snapshot(), options, {}).value() != *graph);
 }
+
+TEST_CASE("programs come before the rest of a screen, and are its parts", "[views][session]") {
+    Opened t("lenet");
+    ViewOptions options;
+    CHECK_FALSE(t.builder.build_programs(t.session.snapshot(), options)); // there is no screen yet whose parts change
+    const Screen before = t.builder.build(t.session.snapshot(), options);
+    CHECK_FALSE(t.builder.build_programs(t.session.snapshot(), options));
+    const auto function = shown_function(*t.session.snapshot(), "");
+    t.session.edit("no schedule", [&](session::Recipe& recipe) {
+        recipe.schedules[to_string(function->lowered.workload)] = schedule::Trace{};
+    });
+    t.session.wait_idle();
+    t.session.want_code(function->lowered.name);
+    t.session.wait_idle();
+    const auto programs = t.builder.build_programs(t.session.snapshot(), options);
+    REQUIRE(programs);
+    CHECK(programs->tensor != before.tensor);
+    CHECK(programs->loops->trace.empty());
+    const Screen after = t.builder.build(t.session.snapshot(), options);
+    t.builder.free_old();
+    CHECK(after.tensor == programs->tensor);
+    CHECK(after.loops == programs->loops);
+    CHECK(after.llvm == programs->llvm);
+    CHECK(after.assembly == programs->assembly);
+    // Back again: the parts of the first screen.
+    t.session.undo();
+    t.session.wait_idle();
+    const auto undone = t.builder.build_programs(t.session.snapshot(), options);
+    REQUIRE(undone);
+    CHECK(undone->tensor == before.tensor);
+    CHECK(undone->assembly == before.assembly);
+    // Another function is another screen.
+    (void)t.builder.build(t.session.snapshot(), options);
+    for (const session::FunctionPtr& other : t.session.snapshot()->functions)
+        if (other->lowered.name != function->lowered.name) options.function = other->lowered.name;
+    CHECK_FALSE(t.builder.build_programs(t.session.snapshot(), options));
+}
