@@ -282,9 +282,28 @@ Linear TouchPair::term(const Expr& expr, Side side) {
     return out;
 }
 
-/// a = divisor * quotient + remainder; both are remembered, since both tend to be there.
+/// a = divisor * quotient + remainder; both are remembered, since both tend to be there. What the divisor divides in a
+/// is taken out first, so that a // 7 and a % 7 meet however a was simplified: (x * 10 + y) // 7 = x + (x * 3 + y)
+/// // 7.
 Linear TouchPair::divided(const Binary& node, const Expr& expr, Side side) {
     const std::int64_t divisor = *as_int(node.b);
+    Affine whole, rest = affine_of(node.a);
+    const auto take = [&](std::int64_t& value) {
+        const std::int64_t remainder = (value % divisor + divisor) % divisor;
+        const std::int64_t quotient = (value - remainder) / divisor;
+        value = remainder;
+        return quotient;
+    };
+    whole.constant = take(rest.constant);
+    for (Affine::Term& part : rest.terms)
+        if (const std::int64_t quotient = take(part.coefficient); quotient != 0)
+            whole.terms.push_back({part.term, quotient});
+    if (whole.constant != 0 || !whole.terms.empty()) {
+        std::erase_if(rest.terms, [](const Affine::Term& part) { return part.coefficient == 0; });
+        Linear out = term(Binary::make(node.op, to_expr(rest), node.b), side);
+        if (node.op == BinaryOp::FloorDiv) out.add(linear(to_expr(whole), side));
+        return out;
+    }
     const Linear dividend = linear(node.a, side);
     const int quotient = set_.add_var(-kUnbounded, kUnbounded), remainder = set_.add_var(0, divisor - 1);
     Linear equation = dividend;

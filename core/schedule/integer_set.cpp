@@ -1,9 +1,10 @@
-// Outline: Linear, SetSolver (eliminate, tidy, propagate, search), IntegerSet.
+// Outline: Linear, SetSolver (separate, eliminate, tidy, propagate, search), IntegerSet.
 
 #include "core/schedule/integer_set.hpp"
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 namespace orrery::schedule {
 
@@ -76,34 +77,100 @@ class SetSolver {
         return common;
     }
 
-    /// Solves equalities for variables of coefficient one. False when one has no integer solution.
+    /// An equality whose larger coefficients have a common divisor, of which the rest only reaches one multiple, is
+    /// two: 2 a - 2 b + c - d = 0 with c and d of [0, 1] says that a = b and c = d. False when the rest reaches none.
+    bool separate() {
+        for (std::size_t i = 0; i < zero_.size(); ++i) {
+            std::ranges::sort(zero_[i].terms, std::ranges::greater{},
+                              [](const auto& term) { return std::abs(term.second); });
+            for (std::size_t large = 1; large < zero_[i].terms.size(); ++large) {
+                const std::optional<std::int64_t> multiple = only_multiple(zero_[i], large);
+                if (multiple == kNone) return false;
+                if (!multiple) continue;
+                const auto middle = zero_[i].terms.begin() + static_cast<std::ptrdiff_t>(large);
+                Linear rest;
+                rest.terms.assign(middle, zero_[i].terms.end());
+                rest.constant = zero_[i].constant - *multiple;
+                zero_[i].terms.erase(middle, zero_[i].terms.end());
+                zero_[i].constant = *multiple;
+                zero_.push_back(std::move(rest));
+                break;
+            }
+        }
+        return true;
+    }
+    static constexpr std::int64_t kNone = INT64_MIN;
+    /// The one multiple of the common divisor of the first `large` terms that the other terms and the constant can add
+    /// up to; kNone when there is none, nullopt when there are several or it cannot be told.
+    std::optional<std::int64_t> only_multiple(const Linear& form, std::size_t large) const {
+        std::int64_t common = 0;
+        __int128 low = form.constant, high = form.constant;
+        for (std::size_t t = 0; t < form.terms.size(); ++t) {
+            const auto [var, coefficient] = form.terms[t];
+            if (t < large) {
+                common = std::gcd(common, coefficient);
+                continue;
+            }
+            const IntegerSet::Domain& d = domains_[static_cast<std::size_t>(var)];
+            if (d.low <= -IntegerSet::kUnbounded || d.high >= IntegerSet::kUnbounded) return std::nullopt;
+            low += static_cast<__int128>(coefficient) * (coefficient > 0 ? d.low : d.high);
+            high += static_cast<__int128>(coefficient) * (coefficient > 0 ? d.high : d.low);
+        }
+        if (common < 2 || low < -IntegerSet::kUnbounded || high > IntegerSet::kUnbounded) return std::nullopt;
+        const std::int64_t first = -floor_quotient(-static_cast<std::int64_t>(low), common) * common;
+        if (first > high) return kNone;
+        return first + common > high ? std::optional(first) : std::nullopt;
+    }
+
+    /// Solves equalities for variables of coefficient one, the shortest first, and takes apart what comes out. False
+    /// when one has no integer solution.
     bool eliminate() {
-        for (std::size_t i = 0; i < zero_.size();) {
-            Linear& form = zero_[i];
-            const std::int64_t common = divisor(form);
-            if (common == 0) {
-                if (form.constant != 0) return false;
-                zero_.erase(zero_.begin() + static_cast<std::ptrdiff_t>(i));
-                continue;
-            }
-            if (form.constant % common != 0) return false;
-            for (auto& [var, coefficient] : form.terms) coefficient /= common;
-            form.constant /= common;
-            const auto unit = std::ranges::find_if(form.terms, [](const auto& t) { return std::abs(t.second) == 1; });
-            if (unit == form.terms.end()) {
-                ++i;
-                continue;
-            }
-            const int var = unit->first;
-            const std::int64_t sign = unit->second;
+        while (true) {
+            if (!reduce() || !separate()) return false;
+            std::ptrdiff_t shortest = -1;
+            for (std::size_t i = 0; i < zero_.size(); ++i)
+                if (unit_of(zero_[i]) &&
+                    (shortest < 0 || zero_[i].terms.size() < zero_[static_cast<std::size_t>(shortest)].terms.size()))
+                    shortest = static_cast<std::ptrdiff_t>(i);
+            if (shortest < 0) return true;
+            const Linear form = zero_[static_cast<std::size_t>(shortest)];
+            const auto [var, sign] = *unit_of(form);
             Linear stands_for;
             stands_for.add(form, -sign);
             stands_for.add(var, 1); // the variable cancels: -sign * sign + 1 = 0
-            zero_.erase(zero_.begin() + static_cast<std::ptrdiff_t>(i));
+            zero_.erase(zero_.begin() + shortest);
             replace(var, stands_for);
-            i = 0;
+        }
+    }
+    /// Divides equalities by their common divisors and drops those that say nothing. False when one cannot hold.
+    bool reduce() {
+        for (std::size_t i = zero_.size(); i-- > 0;) {
+            Linear& form = zero_[i];
+            const std::int64_t common = divisor(form);
+            if (common == 0 ? form.constant != 0 : form.constant % common != 0) return false;
+            if (common == 0) {
+                zero_.erase(zero_.begin() + static_cast<std::ptrdiff_t>(i));
+                continue;
+            }
+            for (auto& [var, coefficient] : form.terms) coefficient /= common;
+            form.constant /= common;
         }
         return true;
+    }
+    /// The term of coefficient one or minus one whose variable stands in most equalities: without it, they meet.
+    std::optional<std::pair<int, std::int64_t>> unit_of(const Linear& form) const {
+        std::optional<std::pair<int, std::int64_t>> best;
+        std::ptrdiff_t most = 0;
+        for (const auto& term : form.terms) {
+            if (std::abs(term.second) != 1) continue;
+            const std::ptrdiff_t times = std::ranges::count_if(zero_, [&](const Linear& other) {
+                return std::ranges::any_of(other.terms, [&](const auto& t) { return t.first == term.first; });
+            });
+            if (times <= most) continue;
+            most = times;
+            best = term;
+        }
+        return best;
     }
 
     void replace(int var, const Linear& by) {

@@ -30,6 +30,22 @@ TEST_CASE("sets of integer points are empty or have a point", "[schedule][intege
     const int a = coins.add_var(0, 10), b = coins.add_var(0, 10);
     coins.require_zero({{{a, 3}, {b, 5}}, -7});
     REQUIRE(coins.solve().answer == Answer::Empty);
+
+    // Pieces of two, of rows and of columns, that one loop counts: 14 p + 2 q + r = 14 s + 2 t + u with p, q different
+    // from s, t, q and t below 7, r and u below 2.
+    IntegerSet tiles;
+    Linear same;
+    for (const std::int64_t sign : {1, -1}) {
+        const int p = tiles.add_var(-IntegerSet::kUnbounded, IntegerSet::kUnbounded), q = tiles.add_var(0, 6),
+                  r = tiles.add_var(0, 1), piece = tiles.add_var(0, 1'000'000);
+        for (const auto& [var, coefficient] : {std::pair(p, 14), std::pair(q, 2), std::pair(r, 1)})
+            same.add(var, sign * coefficient);
+        tiles.require_zero({{{piece, 1}, {p, -7}, {q, -1}}, 0});
+    }
+    tiles.require_zero(same);
+    REQUIRE(tiles.solve().answer == Answer::Found);
+    tiles.require_not_negative({{{7, 1}, {3, -1}}, -1}); // the second piece is a later one
+    REQUIRE(tiles.solve().answer == Answer::Empty);
 }
 
 TEST_CASE("random sets agree with counting", "[schedule][integer_set]") {
