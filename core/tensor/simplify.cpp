@@ -197,6 +197,18 @@ void ExprSimplifier::refine_sum(Bounds& bounds, const Affine& sum) {
 // ------------------------------------------------------------------------------------- sums
 
 /// k*c * (x // c) + k * (x % c) -> k * x
+namespace {
+
+/// Whether two sums differ by a multiple of `divisor`, whatever their variables are.
+bool congruent(const Expr& a, const Expr& b, std::int64_t divisor) {
+    const Affine difference = affine_of(a - b);
+    return difference.constant % divisor == 0 && std::ranges::all_of(difference.terms, [&](const Affine::Term& term) {
+               return term.coefficient % divisor == 0;
+           });
+}
+
+} // namespace
+
 void ExprSimplifier::merge_remainders(Affine& sum) {
     for (std::size_t r = 0; r < sum.terms.size(); ++r) {
         const Binary* mod = as<Binary>(sum.terms[r].term);
@@ -215,6 +227,18 @@ void ExprSimplifier::merge_remainders(Affine& sum) {
                 !structural_equal(sum.terms[q].term, wanted.terms[0].term))
                 continue;
             sum.terms[std::min(q, r)] = {mod->a * imm(k), 1}; // taken apart again below
+            sum.terms.erase(sum.terms.begin() + static_cast<std::ptrdiff_t>(std::max(q, r)));
+            sum = affine_of(to_expr(sum));
+            return merge_remainders(sum);
+        }
+        // (a * 10 + i) // 7 * 7 + (a * 3 + i) % 7: the remainder is that of the whole dividend.
+        for (std::size_t q = 0; q < sum.terms.size(); ++q) {
+            const Binary* div = as<Binary>(sum.terms[q].term);
+            std::int64_t whole = 0;
+            if (!div || div->op != BinaryOp::FloorDiv || as_int(div->b) != c || __builtin_mul_overflow(k, *c, &whole) ||
+                sum.terms[q].coefficient != whole || !congruent(div->a, mod->a, *c))
+                continue;
+            sum.terms[std::min(q, r)] = {div->a * imm(k), 1};
             sum.terms.erase(sum.terms.begin() + static_cast<std::ptrdiff_t>(std::max(q, r)));
             sum = affine_of(to_expr(sum));
             return merge_remainders(sum);

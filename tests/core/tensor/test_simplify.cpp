@@ -56,6 +56,7 @@ std::vector<RuleCase> arithmetic_cases(const World& w) {
         {"sum.canonical", raw(B::Add, floor_div(x, imm(4)) * 4, floor_mod(x, imm(4))), "x"},
         {"sum.canonical",
          floor_div(x, imm(12)) * 12 + floor_mod(floor_div(x, imm(4)), imm(3)) * 4 + floor_mod(x, imm(4)), "x"},
+        {"sum.canonical", raw(B::Add, floor_div(x * 10 + y, imm(7)) * 7, floor_mod(x * 3 + y, imm(7))), "x * 10 + y"},
         {"mul.constant_out", raw(B::Mul, x * 2, y), "x * y * 2"},
         {"floor_div.sum", floor_div(x * 4 + y, imm(4)), "x"},
         {"floor_div.sum", floor_div(x * 4 + y + 8, imm(4)), "x + 2"},
