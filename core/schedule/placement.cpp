@@ -78,6 +78,21 @@ Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vecto
     return wrap(user.use(block, std::move(fields)), box);
 }
 
+/// The reduction iterator that does not take each value of its extent as the loops run: loops over the extent would add
+/// up something else. Null when there is none.
+const BlockIter* gapped(const BlockPlace& place) {
+    Bounds loops;
+    for (const For* loop : place.loops())
+        if (const auto extent = as_int(loop->extent)) loops[loop->var] = {0, *extent - 1};
+    for (const BlockIter& iter : place.block->fields.iters) {
+        const auto extent = as_int(iter.extent);
+        if (iter.kind != IterKind::Reduce || !extent) continue;
+        const auto box = box_of({iter.binding}, loops);
+        if (!box || box->front() != *extent) return &iter;
+    }
+    return nullptr;
+}
+
 /// What keeps a block from being computed at a loop of its readers; no value when nothing does.
 std::optional<Diagnostic> refuse_compute_at(const Program& program, const BlockPlace& place,
                                             const ElementBlock& element, const LoopPlace& target,
@@ -89,6 +104,9 @@ std::optional<Diagnostic> refuse_compute_at(const Program& program, const BlockP
     if (place.block->fields.predicate) return refuse("it has a predicate", "move it before splitting its loops");
     if (inside_block(place) || inside_block(target.block))
         return refuse("a block is around it or around loop " + loop_name, "move it before blockize");
+    if (const BlockIter* iter = gapped(place))
+        return refuse("its loops do not take every value of iterator " + iter->var->name,
+                      "move it before its reduction loops are split or taken apart");
     const Stmt nest = nest_of(place);
     const Stmt& target_loop = target.block.path[target.at];
     if (contains(target.block.path, nest))

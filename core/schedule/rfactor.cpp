@@ -12,6 +12,7 @@
 #include "core/tensor/visitor.hpp"
 
 #include <algorithm>
+#include <numeric>
 #include <optional>
 
 namespace orrery::schedule {
@@ -52,6 +53,17 @@ std::optional<Parts> parts_of(const BlockIter& iter, const VarRef& loop) {
     sum.terms = std::move(kept);
     out.rest = to_expr(sum);
     return out;
+}
+
+/// A sum of loops over the common divisor of what they are multiplied with, and that divisor.
+std::pair<Expr, std::int64_t> steps_of(const Expr& sum) {
+    Affine parts = affine_of(sum);
+    std::int64_t step = parts.constant;
+    for (const Affine::Term& term : parts.terms) step = std::gcd(step, term.coefficient);
+    if (step < 2) return {sum, 1};
+    parts.constant /= step;
+    for (Affine::Term& term : parts.terms) term.coefficient /= step;
+    return {to_expr(parts), step};
 }
 
 /// Whether the predicate holds in the first step of every iteration of the loop: with all other reduction loops at 0.
@@ -135,11 +147,12 @@ Block::Fields partial_fields(const Block& block, const VarRef& loop, std::int64_
             map[iter.var] = Expr(apart) * parts.coefficient + *constant;
             continue;
         }
-        // The rest starts at 0, as loops do, so that its first step is that of the reduction.
+        // The rest starts at 0, as loops do, so that its first step is that of the reduction, and goes on by one.
         const VarRef rest = Var::make(iter.var->name);
-        const std::optional<Interval> range = interval_of(parts.rest, all);
-        iters.push_back({rest, imm(range ? range->max + 1 : extent_of(iter.extent)), IterKind::Reduce, parts.rest});
-        map[iter.var] = Expr(apart) * parts.coefficient + Expr(rest);
+        const auto [binding, step] = steps_of(parts.rest);
+        const std::optional<Interval> range = interval_of(binding, all);
+        iters.push_back({rest, imm(range ? range->max + 1 : extent_of(iter.extent)), IterKind::Reduce, binding});
+        map[iter.var] = Expr(apart) * parts.coefficient + Expr(rest) * step;
     }
     out.iters = std::move(iters);
     out.body = substitute(out.body, map);

@@ -55,6 +55,11 @@ TEST_CASE("a scan does not follow its producer out of order", "[schedule][found]
                              "reverse_compute_at(scan, x_reindex.i_i)");
 }
 
+TEST_CASE("partial sums that are moved add up what they did", "[schedule][found]") {
+    keeps_numbers("layer_norm", "split(mean.k, [-1, 2])\nrfactor(mean.k_i)\ncompute_at(mean_rf, mean.r)");
+    keeps_numbers("layer_norm", "split(mean.k, [-1, 4])\nrfactor(mean.k_o)\ncompute_at(mean_rf, mean.r)");
+}
+
 TEST_CASE("a reduction that a block around it goes on with keeps its initial value", "[schedule][found]") {
     is_refused("whole_sum", "blockize(total.j)\ndecompose_reduction(total, total.j)");
 }

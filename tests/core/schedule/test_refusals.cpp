@@ -447,6 +447,8 @@ const std::vector<Case> kCases = {
     {"follow_reads", "", "compute_at(s, t.i)", "s is read outside of loop"},
     {"unread", "", "compute_at(t, b.i)", "loop b.i reads nothing of t"},
     {"bare", "", "compute_at(t, u.i)", "a statement outside any block uses t"},
+    {"layer_norm", "split(mean.k, [2, 2, 2])\nrfactor(mean.k_1)", "compute_at(mean_rf, mean.r)",
+     "do not take every value of iterator"},
     {"inputs_change", "", "compute_at(a, b.i)", "after it"},
     {"late_follow", "", "compute_at(made, user.i)", "block user reads t before it is computed"},
     {"layer_norm", "", "reverse_compute_at(var, mean.r)", "it is a reduction"},
