@@ -6,14 +6,19 @@
 //    the block that uses it (bias, activation, sum) or of a copy to its result. The reduction runs around the tile, so
 //    each element is summed in the order of the original. A matrix times a vector reads each element once: there the
 //    sums of a long piece stay in the cache instead, and rows of the matrix are read from end to end.
-// 3. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
+// 3. Write out: where an element's place chooses among expressions (a row of a small matrix times a vector), one copy
+// of
+//    the body for each.
+// 4. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
 //    over its outer ones.
 
 #include "core/schedule/rules.hpp"
 
 #include "core/schedule/accesses.hpp"
+#include "core/schedule/cases.hpp"
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
+#include "core/schedule/tile_shape.hpp"
 #include "core/tensor/affine.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
@@ -28,9 +33,6 @@ using namespace tensor; // every name here is a node of tensor IR
 
 namespace {
 
-/// Below this many element operations a block runs on one thread. Source: our choice; waking a thread costs some
-/// microseconds, in which one core does about this much.
-constexpr double kParallelWork = 32768;
 constexpr std::int64_t kMostOuterLoops = 1 << 20;
 
 const Refusal kNoRefusal(const Program& program) { return {"rule", program, ""}; }
@@ -46,6 +48,12 @@ class Scheduler {
             const Block* block = find(name);
             if (block && reduces(*block)) tile(name);
         }
+        // Readers first: what they alone read is computed beside them.
+        const std::vector<std::string> names = block_names();
+        for (auto name = names.rbegin(); name != names.rend(); ++name)
+            if (!done_.contains(*name)) write_out(*name);
+        for (auto name = names.rbegin(); name != names.rend(); ++name)
+            if (!done_.contains(*name)) in_rows(*name);
         for (const std::string& name : block_names())
             if (!done_.contains(name)) spread(name);
         return std::move(trace_);
@@ -115,7 +123,7 @@ class Scheduler {
             const std::optional<ElementBlock> consumer = element(*reader);
             if (!consumer) return false;
             if (!consumer->reduces) {
-                if (!cheap && (readers.size() > 1 || times_read(*consumer, producer.buffer) > 1)) return false;
+                if (!cheap && (readers.size() > 1 || !read_once(*consumer, producer.buffer, cost))) return false;
                 continue;
             }
             // In a reduction the work is repeated for every output that reads the element.
@@ -144,11 +152,23 @@ class Scheduler {
         }
         return false;
     }
-    static int times_read(const ElementBlock& consumer, const Buffer& buffer) {
+    /// Whether one element is read, or the same several times by a value small enough to be written down as often: the
+    /// code generator computes it once.
+    static bool read_once(const ElementBlock& consumer, const Buffer& buffer, const ExprCost& cost) {
+        constexpr int kMostOperations = 16; // our choice: of a chain, each of whose links may double it
         LoadCollector collector;
         collector.visit(consumer.value);
-        return static_cast<int>(
-            std::ranges::count_if(collector.loads, [&](const Load* load) { return load->buffer == buffer; }));
+        const Load* first = nullptr;
+        int times = 0;
+        for (const Load* load : collector.loads) {
+            if (load->buffer != buffer) continue;
+            if (first && !std::ranges::equal(load->indices, first->indices,
+                                             [](const Expr& a, const Expr& b) { return structural_equal(a, b); }))
+                return false;
+            first = load;
+            ++times;
+        }
+        return times < 2 || (cost.transcendental == 0 && cost.operations + cost.selects <= kMostOperations);
     }
     /// True when some spatial iterator of the consumer does not choose the element read.
     static bool repeats(const Block& block, const ElementBlock& consumer, const Buffer& buffer) {
@@ -175,170 +195,6 @@ class Scheduler {
 
     // --------------------------------------------------------------------------------- tiling
 
-    /// Lanes that divide `extent` and fill registers best, up to `most`; one register with a tail when none does well.
-    std::int64_t choose_lanes(std::int64_t extent, std::int64_t width, std::int64_t most) const {
-        if (extent <= 1) return 1;
-        std::int64_t best = 1;
-        double best_score = 0;
-        for (std::int64_t v = 1; v <= std::min(extent, most); ++v) {
-            if (extent % v != 0) continue;
-            const std::int64_t filled =
-                v > width / 2 ? (v + width - 1) / width * width : std::bit_ceil(static_cast<std::uint64_t>(v));
-            // Narrow registers do the work of one instruction on fewer lanes.
-            const double score = static_cast<double>(v) / static_cast<double>(filled) *
-                                 std::min(1.0, static_cast<double>(filled) / static_cast<double>(width) + 0.4);
-            if (score >= best_score) {
-                best_score = score;
-                best = v;
-            }
-        }
-        constexpr double kPoor = 0.6;
-        if (best_score >= kPoor || extent <= width) return best;
-        return width;
-    }
-
-    /// The largest divisor of `extent` up to `most`.
-    static std::int64_t choose_divisor(std::int64_t extent, std::int64_t most) {
-        for (std::int64_t u = std::min(extent, most); u > 1; --u)
-            if (extent % u == 0) return u;
-        return 1;
-    }
-
-    /// A dimension of a tile and how much of it.
-    struct TilePart {
-        std::ptrdiff_t dim = -1; ///< of the result; -1 for none
-        std::int64_t size = 1;
-    };
-    /// Rows share what is loaded along the lanes (a convolution's weights), groups what is loaded for a row (its
-    /// input).
-    struct TileShape {
-        TilePart outer_rows, rows, groups, lanes;
-        [[nodiscard]] const TilePart* part_of(std::size_t d) const {
-            for (const TilePart* part : {&outer_rows, &rows, &groups, &lanes})
-                if (part->dim == static_cast<std::ptrdiff_t>(d) && (part->size > 1 || part == &lanes)) return part;
-            return nullptr;
-        }
-    };
-
-    /// How one load of a reduction moves with the tile's dimensions.
-    struct TileLoad {
-        bool lane = false, row = false, group = false;
-    };
-    struct TileLoads {
-        std::vector<TileLoad> all;
-        std::int64_t vectors = 1;   ///< registers of a row of one group
-        std::int64_t steps = 1;     ///< of the reduction
-        std::int64_t row_bytes = 0; ///< of a vector load
-    };
-    /// Operations a cycle of one step of the reduction over a tile; 0 when it does not fit the registers.
-    /// Source of the machine: two multiply-adds, two loads and four cycles until a sum can be added to are common to
-    /// x86 since 2017 and to large Arm cores; what the second-level cache delivers was measured on Zen 3.
-    double tile_speed(const TileLoads& loads, std::int64_t rows, std::int64_t groups) const {
-        constexpr double kPipes = 2, kLatency = 4, kSecondLevelBytes = 24;
-        const std::int64_t sums = rows * groups * loads.vectors;
-        std::int64_t loaded = 0, kept = 1, streamed = 0;
-        for (const TileLoad& load : loads.all) {
-            const std::int64_t one = (load.lane ? loads.vectors : 1) * (load.group ? groups : 1);
-            loaded += one * (load.row ? rows : 1);
-            if (!load.row) kept += one;
-            if (!load.row && load.lane) streamed += one * loads.row_bytes;
-        }
-        if (sums + kept > target_.vector_registers) return 0;
-        // What all rows share is read again for each tile: from the first level when it stays there.
-        const bool near = streamed * loads.steps <= target_.l1_bytes / 2;
-        const double cycles = std::max({static_cast<double>(sums) / kPipes, static_cast<double>(loaded) / kPipes,
-                                        kLatency, near ? 0 : static_cast<double>(streamed) / kSecondLevelBytes});
-        return static_cast<double>(sums) / cycles;
-    }
-
-    /// The innermost dimension before `end` of more than one element that `fits`; -1 for none.
-    template <class Fits>
-    static std::ptrdiff_t innermost(const std::vector<std::int64_t>& shape, std::ptrdiff_t end, const Fits& fits) {
-        for (std::ptrdiff_t d = end; d-- > 0;)
-            if (shape[static_cast<std::size_t>(d)] > 1 && fits(static_cast<std::size_t>(d))) return d;
-        return -1;
-    }
-
-    /// Which dimensions of a reduction make its tile; nullopt when its last one cannot be vectors.
-    std::optional<TileShape> tile_shape(const Block& block, const ElementBlock& reduction) const {
-        if (reduction.iters.empty()) return std::nullopt;
-        TileShape tile;
-        const auto last = static_cast<std::ptrdiff_t>(reduction.iters.size()) - 1;
-        tile.lanes.dim = last;
-        const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
-        const auto moves = [&](const Load* load, std::ptrdiff_t d) {
-            return d >= 0 && std::ranges::any_of(load->indices, [&](const Expr& e) {
-                       return uses_var(e, reduction.iters[static_cast<std::size_t>(d)]);
-                   });
-        };
-        LoadCollector collector;
-        collector.visit(reduction.value);
-        std::vector<const Load*> along, others;
-        for (const Load* load : collector.loads) {
-            if (load->buffer == reduction.buffer) continue;
-            if (!vector_access(load->indices, reduction.iters.back())) return std::nullopt;
-            (moves(load, last) ? along : others).push_back(load);
-        }
-        if (along.empty() || shape.back() < 2) return std::nullopt;
-        const auto shared_by = [&](const std::vector<const Load*>& loads) {
-            return [&](std::size_t d) {
-                return std::ranges::none_of(
-                    loads, [&](const Load* load) { return moves(load, static_cast<std::ptrdiff_t>(d)); });
-            };
-        };
-        tile.rows.dim = innermost(shape, last, shared_by(along));
-        if (tile.rows.dim >= 0) tile.outer_rows.dim = innermost(shape, tile.rows.dim, shared_by(along));
-        // Where all loads are along the lanes (a depthwise convolution, a pooling) rows are sums to work on at once.
-        if (tile.rows.dim < 0 && others.empty() && last > 0 && shape[static_cast<std::size_t>(last) - 1] > 1)
-            tile.rows.dim = last - 1;
-        if (!others.empty()) tile.groups.dim = innermost(shape, last, shared_by(others));
-        TileLoads loads;
-        for (const BlockIter& iter : block.fields.iters)
-            if (iter.kind == IterKind::Reduce) loads.steps *= extent_of(iter.extent);
-        for (const std::vector<const Load*>* list : {&std::as_const(along), &std::as_const(others)})
-            for (const Load* load : *list)
-                loads.all.push_back({list == &along, moves(load, tile.rows.dim) || moves(load, tile.outer_rows.dim),
-                                     moves(load, tile.groups.dim)});
-        choose_tile(tile, loads, shape, byte_size(reduction.buffer->dtype));
-        return tile;
-    }
-
-    /// The fastest tile; among equals the one with fewer groups, then with rows of one dimension, then with more rows.
-    void choose_tile(TileShape& tile, TileLoads& loads, const std::vector<std::int64_t>& shape,
-                     std::int64_t bytes) const {
-        constexpr std::int64_t kMostGroups = 8, kMostOuterRows = 4;
-        constexpr double kWorthMore = 1.05; // our choice: what is further apart is read and written more slowly
-        const auto divisors = [&](const TilePart& part, std::int64_t most) {
-            const std::int64_t extent = part.dim < 0 ? 1 : shape[static_cast<std::size_t>(part.dim)];
-            std::vector<std::int64_t> out;
-            for (std::int64_t n = 1; n <= std::min(extent, most); ++n)
-                if (extent % n == 0) out.push_back(n);
-            return out;
-        };
-        const std::vector<std::int64_t> rows_there = divisors(tile.rows, target_.vector_registers);
-        const std::int64_t width = target_.lanes(static_cast<int>(bytes));
-        tile.lanes.size = choose_lanes(shape.back(), width, width * (rows_there.back() >= 4 ? 2 : 4));
-        // Lanes that do not divide their dimension need masks. Where a tile would share nothing, a whole row in the
-        // first-level cache does without them, but for its end.
-        const bool shares = !std::ranges::all_of(loads.all, &TileLoad::lane);
-        if (shape.back() % tile.lanes.size != 0 && !shares && shape.back() * bytes <= target_.l1_bytes / 4)
-            return void(tile.lanes.size = shape.back());
-        loads.vectors = (tile.lanes.size + width - 1) / width;
-        loads.row_bytes = width * bytes;
-        double best = 0;
-        for (const std::int64_t groups : divisors(tile.groups, kMostGroups))
-            for (const std::int64_t outer : divisors(tile.outer_rows, kMostOuterRows))
-                for (const std::int64_t rows : rows_there) {
-                    const double speed = tile_speed(loads, outer * rows, groups);
-                    const bool alike = groups == tile.groups.size && outer == tile.outer_rows.size;
-                    if (speed == 0 || (alike ? speed < best : speed <= best * kWorthMore)) continue;
-                    best = speed;
-                    tile.outer_rows.size = outer;
-                    tile.rows.size = rows;
-                    tile.groups.size = groups;
-                }
-    }
-
     /// The block that uses a reduction's result element by element, in a nest of its own; empty when there is none.
     std::string epilogue_of(const Block& block, const ElementBlock& reduction) const {
         const std::vector<const Block*> readers = readers_of(reduction.buffer, block);
@@ -356,10 +212,41 @@ class Scheduler {
         return readers.front()->fields.name;
     }
 
+    /// The block that uses a reduction's result element by element where one dimension of that counts through two of
+    /// its own, which are made one loop; empty when there is none.
+    std::string unfolding_of(const Block& block, const ElementBlock& reduction) {
+        const std::vector<const Block*> readers = readers_of(reduction.buffer, block);
+        const std::optional<ElementBlock> consumer = readers.size() == 1 ? element(*readers.front()) : std::nullopt;
+        if (!consumer || consumer->reduces || consumer->iters.size() != reduction.iters.size() + 1) return {};
+        LoadCollector collector;
+        collector.visit(consumer->value);
+        std::size_t pair = consumer->iters.size();
+        for (const Load* load : collector.loads) {
+            if (load->buffer != reduction.buffer) continue;
+            std::size_t d = 0;
+            while (d < load->indices.size() && load->indices[d].get() == consumer->iters[d].get()) ++d;
+            if (d == load->indices.size() || (pair != consumer->iters.size() && pair != d)) return {};
+            pair = d;
+            const Expr counted =
+                Expr(consumer->iters[d]) * consumer->buffer->static_shape()[d + 1] + Expr(consumer->iters[d + 1]);
+            if (constant_difference(load->indices[d], counted) != 0) return {};
+            for (std::size_t rest = d + 1; rest < load->indices.size(); ++rest)
+                if (load->indices[rest].get() != consumer->iters[rest + 1].get()) return {};
+        }
+        const std::string user = readers.front()->fields.name;
+        const std::vector<std::string> loops = loop_names(user);
+        if (pair == consumer->iters.size() || loops.size() != consumer->iters.size()) return {};
+        const std::vector<std::string> both{user + "." + loops[pair], user + "." + loops[pair + 1]};
+        return step("fuse", {both}) ? user : std::string();
+    }
+
     /// The block in whose loops a reduction is computed, made when there is none; empty when none can be.
-    std::string user_of(const std::string& name, const ElementBlock& reduction) {
+    enum class Unfold : std::uint8_t { Never, WherePossible };
+    std::string user_of(const std::string& name, const ElementBlock& reduction, Unfold unfold) {
         const Block* block = find(name);
         std::string user = is_param(reduction.buffer) ? std::string() : epilogue_of(*block, reduction);
+        if (user.empty() && unfold != Unfold::Never && !is_param(reduction.buffer))
+            user = unfolding_of(*block, reduction);
         if (!user.empty()) return user;
         return step("cache_write", {name, std::string("stack")}) ? name + "_write" : std::string();
     }
@@ -412,16 +299,18 @@ class Scheduler {
             return pack(name);
         }
     }
-    void tile(const std::string& name) {
+    void tile(const std::string& name, Unfold unfold = Unfold::WherePossible) {
+        const Program before_tile = program_;
+        const std::size_t steps = trace_.steps.size();
         pack(name);
         const Block* block = find(name);
         const std::optional<ElementBlock> reduction = element(*block);
         if (!reduction) return;
-        const std::optional<TileShape> shape = tile_shape(*block, *reduction);
-        if (!shape || shape->lanes.size < 2) return;
-        if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape); piece > 0)
+        const std::optional<TileShape> shape = tile_shape(*block, *reduction, target_);
+        if (!shape || shape->lanes.size < 2) return void(sum_in_lanes(name));
+        if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape, target_); piece > 0)
             return stream(name, *reduction, piece);
-        const Panel panel = panel_of(*block, *reduction, *shape);
+        const Panel panel = panel_of(*block, *reduction, *shape, target_);
         std::string copy;
         if (panel.buffer) {
             const std::vector<std::string> before = block_names();
@@ -429,7 +318,7 @@ class Scheduler {
                 for (const std::string& made : block_names())
                     if (std::ranges::find(before, made) == before.end()) copy = made;
         }
-        const std::string user = user_of(name, *reduction);
+        const std::string user = user_of(name, *reduction, unfold);
         if (user.empty()) return;
         const std::vector<std::string> loops = loop_names(user);
         if (loops.size() != reduction->iters.size()) return;
@@ -451,6 +340,7 @@ class Scheduler {
         }
         const std::size_t panels = outer.size();
         outer.insert(outer.end(), after_panel.begin(), after_panel.end());
+        if (copy.empty()) rows_in_pieces(*reduction, *shape, loops, user, outer);
         std::vector<std::string> inner = rows;
         inner.insert(inner.end(), groups.begin(), groups.end());
         inner.insert(inner.end(), lanes.begin(), lanes.end());
@@ -458,6 +348,11 @@ class Scheduler {
         order.insert(order.end(), inner.begin(), inner.end());
         if (order.size() > 1) step("reorder", {order});
         if (!step("compute_at", {name, outer.back()})) return;
+        if (unfold != Unfold::Never && repeats_work(name, *shape)) {
+            program_ = before_tile;
+            trace_.steps.resize(steps);
+            return tile(name, Unfold::Never);
+        }
         done_.insert({name, user, name + "_init"});
         const std::int64_t width = target_.lanes(byte_size(reduction->buffer->dtype));
         const bool in_registers = shape->lanes.size <= width * target_.vector_registers;
@@ -473,79 +368,9 @@ class Scheduler {
         }
     }
 
-    /// What a product reads along its lanes, row after row of a wider matrix: those of one tile lie far apart, in few
-    /// sets of the caches. A copy in which they lie side by side serves all tiles beside it.
-    struct Panel {
-        Buffer buffer;                ///< null when no copy is worth it
-        std::vector<bool> moves_with; ///< the result's dimensions
-    };
-    Panel panel_of(const Block& block, const ElementBlock& reduction, const TileShape& shape) const {
-        constexpr std::int64_t kWorthCopy = 8; // our choice: uses of an element for one that is copied
-        const VarRef& lane = reduction.iters.back();
-        LoadCollector collector;
-        collector.visit(reduction.value);
-        const Load* found = nullptr;
-        for (const Load* load : collector.loads) {
-            if (load->buffer == reduction.buffer) continue;
-            const bool along = std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, lane); });
-            if (along && found) return {};
-            if (along) found = load;
-        }
-        if (!found || found->indices.back().get() != lane.get() || shape.rows.size < 2) return {};
-        if (found->buffer->static_shape().back() < 2 * shape.lanes.size) return {};
-        std::int64_t uses = 1, bytes = shape.lanes.size * byte_size(found->dtype);
-        Panel out{found->buffer, {}};
-        for (const BlockIter& iter : block.fields.iters) {
-            const bool moves =
-                std::ranges::any_of(found->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
-            if (iter.kind == IterKind::Spatial && !moves) uses *= extent_of(iter.extent);
-            if (iter.kind == IterKind::Reduce && moves) bytes *= extent_of(iter.extent);
-        }
-        for (const VarRef& iter : reduction.iters)
-            out.moves_with.push_back(
-                std::ranges::any_of(found->indices, [&](const Expr& e) { return uses_var(e, iter); }));
-        return uses >= kWorthCopy * shape.rows.size && bytes <= target_.l2_bytes / 2 ? out : Panel{};
-    }
-
-    /// How much of the last dimension a reduction whose rows are used once (a matrix times a vector) sums up at a time;
-    /// 0 when it is none, or small. Each row of the matrix is then read from one end to the other, as memory likes it,
-    /// and the sums stay in the first-level cache.
-    std::int64_t streamed_piece(const Block& block, const ElementBlock& reduction, const TileShape& shape) const {
-        LoadCollector collector;
-        collector.visit(reduction.value);
-        const Load* matrix = nullptr;
-        for (const Load* load : collector.loads) {
-            if (load->buffer == reduction.buffer) continue;
-            const bool lane =
-                std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, reduction.iters.back()); });
-            if (lane && matrix) return 0;
-            if (lane) matrix = load;
-        }
-        if (!matrix || shape.rows.dim >= 0 || coefficient(matrix->indices.back(), reduction.iters.back()) != 1)
-            return 0;
-        std::int64_t elements = reduction.buffer->static_shape().back();
-        bool reduces = false;
-        for (const BlockIter& iter : block.fields.iters) {
-            if (iter.kind != IterKind::Reduce) continue;
-            if (std::ranges::none_of(matrix->indices, [&](const Expr& e) { return uses_var(e, iter.var); })) return 0;
-            if (uses_var(matrix->indices.back(), iter.var)) return 0;
-            reduces = true;
-            elements *= extent_of(iter.extent);
-        }
-        const std::int64_t bytes = byte_size(reduction.buffer->dtype);
-        if (!reduces || elements * bytes <= target_.l1_bytes) return 0;
-        const std::int64_t extent = reduction.buffer->static_shape().back();
-        const bool shared = target_.cores > 1 && static_cast<double>(elements) >= kParallelWork;
-        const std::int64_t most = std::min(target_.l1_bytes / 4 / bytes, shared ? extent / target_.cores : extent);
-        const std::int64_t width = target_.lanes(static_cast<int>(bytes));
-        const std::int64_t whole = extent % width == 0 ? width * choose_divisor(extent / width, most / width) : 0;
-        const std::int64_t piece = whole > 0 ? whole : choose_divisor(extent, most);
-        return piece >= width * 4 ? piece : 0;
-    }
-
     void stream(const std::string& name, const ElementBlock& reduction, std::int64_t piece) {
         constexpr std::int64_t kRows = 4; // our choice: of the matrix, read side by side for one visit of the sums
-        const std::string user = user_of(name, reduction);
+        const std::string user = user_of(name, reduction, Unfold::Never);
         const std::vector<std::string> loops = loop_names(user);
         if (user.empty() || loops.size() != reduction.iters.size()) return;
         const std::string last = user + "." + loops.back();
@@ -585,6 +410,31 @@ class Scheduler {
         spread_outer(user, loops.size(), work_of(name));
     }
 
+    /// Whether a tile is larger than was asked for, since the user's loops do not say which part they need.
+    bool repeats_work(const std::string& name, const TileShape& shape) const {
+        std::int64_t size = 1;
+        for (const TilePart* part : {&shape.outer_rows, &shape.rows, &shape.groups, &shape.lanes}) size *= part->size;
+        const Store* store = as<Store>(find(name)->fields.body);
+        return store && store->buffer->static_size() > size;
+    }
+
+    /// Puts the loop over pieces of rows before the loops that choose what is loaded along the lanes. `loops`: of the
+    /// user before they were split.
+    void rows_in_pieces(const ElementBlock& reduction, const TileShape& shape, const std::vector<std::string>& loops,
+                        const std::string& user, std::vector<std::string>& outer) {
+        const RowPieces pieces = row_pieces(reduction, shape, target_);
+        if (pieces.dim < 0) return;
+        const auto dim = static_cast<std::size_t>(pieces.dim);
+        const std::string rows = user + "." + loops[dim] + (shape.part_of(dim) ? "_o" : "");
+        std::size_t first = 0;
+        while (first < dim && !chooses_lanes(reduction, first)) ++first;
+        const auto at = std::ranges::find(outer, rows);
+        if (at == outer.end() || first >= dim || !step("split", {rows, std::vector<std::int64_t>{pieces.count, -1}}))
+            return;
+        *at = rows + "_i";
+        outer.insert(outer.begin() + static_cast<std::ptrdiff_t>(first), rows + "_o");
+    }
+
     /// Inside a tile: the reduction around rows and lanes, the initial value apart.
     void finish_tile(const std::string& name, const TileShape& shape) {
         const Block* block = find(name);
@@ -616,6 +466,176 @@ class Scheduler {
                 step(i + 1 == init.size() ? "vectorize" : "unroll", {name + "_init." + init[i]});
         }
         for (const std::string& loop : spatial) step(loop == spatial.back() ? "vectorize" : "unroll", {loop});
+    }
+
+    // ---------------------------------------------------------------------------------- cases
+
+    /// A block whose value is chosen by where its element stands (a row of a small matrix times what was read): each
+    /// case is written out, around a vector of what is alike, so that nothing is chosen when it runs. Blocks of cases
+    /// it alone reads are computed beside it, a piece at a time; it is itself beside the block that uses it element by
+    /// element, if there is one.
+    bool write_out(const std::string& name) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> store = block ? element(*block) : std::nullopt;
+        if (!store || store->reduces || !owns_nest(name)) return false;
+        const std::vector<std::int64_t> cases = cases_of(*store);
+        if (cases.empty()) return false;
+        std::vector<std::string> beside = cases_beside(*block, *store);
+        std::vector<std::int64_t> pieces = cases;
+        for (const std::string& producer : beside) widen_cases(pieces, *store, *element(*find(producer)));
+        std::string user = is_param(store->buffer) ? std::string() : epilogue_of(*block, *store);
+        if (user.empty() || done_.contains(user))
+            user = name;
+        else
+            beside.insert(beside.begin(), name);
+        const std::vector<std::string> loops = loop_names(user);
+        if (loops.size() != store->iters.size() || !owns_nest(user)) return false;
+        std::vector<std::string> outer, inner;
+        for (std::size_t d = 0; d + 1 < loops.size(); ++d) {
+            const std::string loop = user + "." + loops[d];
+            if (pieces[d] == 1) {
+                outer.push_back(loop);
+            } else if (pieces[d] == store->buffer->static_shape()[d]) {
+                inner.push_back(loop);
+            } else if (step("split", {loop, std::vector<std::int64_t>{-1, pieces[d]}})) {
+                outer.push_back(loop + "_o");
+                inner.push_back(loop + "_i");
+            }
+        }
+        inner.push_back(user + "." + loops.back());
+        std::vector<std::string> order = outer;
+        order.insert(order.end(), inner.begin(), inner.end());
+        if (!step("reorder", {order})) return false;
+        done_.insert(user);
+        for (const std::string& producer : beside) {
+            if (outer.empty() || !step("compute_at", {producer, outer.back()})) continue;
+            done_.insert(producer);
+            const std::vector<std::string> own = loop_names(producer);
+            for (std::size_t i = outer.size(); i < own.size(); ++i)
+                step(i + 1 == own.size() ? "vectorize" : "unroll", {producer + "." + own[i]});
+        }
+        const double work = work_of(user);
+        for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
+        spread_outer(user, outer.size(), work);
+        return true;
+    }
+    /// The blocks of cases that this one alone reads.
+    std::vector<std::string> cases_beside(const Block& block, const ElementBlock& store) const {
+        std::vector<std::string> out;
+        for (const Block* producer : blocks_of(program_->body)) {
+            const std::optional<ElementBlock> made = element(*producer);
+            if (producer == &block || !made || made->reduces || is_param(made->buffer)) continue;
+            const std::vector<const Block*> readers = readers_of(made->buffer, *producer);
+            if (readers.size() == 1 && readers.front() == &block && !cases_of(*made).empty() &&
+                made->buffer != store.buffer)
+                out.push_back(producer->fields.name);
+        }
+        return out;
+    }
+
+    // ----------------------------------------------------------------------------------- rows
+
+    /// A reduction along the last dimension of what it reads has no vectors of results: lanes are summed up apart, and
+    /// added at the end. False when it is none, or lanes do not divide it.
+    bool sum_in_lanes(const std::string& name) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = block ? element(*block) : std::nullopt;
+        const Result<BlockPlace> place = find_block(program_, name);
+        if (!reduction || !block->fields.init || !update_of(*block) || !owns_nest(name)) return false;
+        const For& loop = *place->loops().back();
+        const BlockIter* along = nullptr;
+        for (const BlockIter& iter : block->fields.iters)
+            if (iter.kind == IterKind::Reduce && iter.binding.get() == loop.var.get()) along = &iter;
+        if (!along) return false;
+        LoadCollector collector;
+        collector.visit(reduction->value);
+        for (const Load* load : collector.loads)
+            if (load->buffer != reduction->buffer && !vector_access(load->indices, along->var)) return false;
+        const std::int64_t extent = extent_of(loop.extent), width = target_.lanes(byte_size(reduction->buffer->dtype));
+        // More sums at once where that leaves each of them some steps.
+        constexpr std::int64_t kSteps = 8;
+        std::int64_t lanes = 0;
+        for (const std::int64_t registers : {1, 2, 4})
+            if (extent % (width * registers) == 0 && extent >= width * registers * (registers > 1 ? kSteps : 2))
+                lanes = width * registers;
+        const std::string last = name + "." + loop.var->name;
+        if (lanes < 2 || !step("split", {last, std::vector<std::int64_t>{-1, lanes}})) return false;
+        return step("rfactor", {last + "_i"});
+    }
+    /// Blocks that go over the same rows (the maximum, the powers and the sum of a softmax) run row by row inside the
+    /// loops of the one that reads them, while the row is in the first-level cache.
+    bool in_rows(const std::string& name) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> store = block ? element(*block) : std::nullopt;
+        const std::vector<std::string> loops = store ? loop_names(name) : std::vector<std::string>{};
+        if (!store || store->iters.empty() || loops.size() < store->iters.size() || !owns_nest(name)) return false;
+        // The last dimension is along the row, unless it has one element or is added up.
+        const bool along = !store->reduces && store->buffer->static_shape().back() > 1;
+        const std::size_t outer = store->iters.size() - (along ? 1 : 0);
+        if (outer == 0 || (store->reduces ? spatial_prefix(*block) != outer : loops.size() != store->iters.size()))
+            return false;
+        const std::string row = name + "." + loops[outer - 1];
+        double work = work_of(name);
+        std::vector<std::string> moved;
+        const std::vector<std::string> names = block_names();
+        for (auto other = names.rbegin(); other != names.rend(); ++other)
+            if (*other != name && !done_.contains(*other) && beside_row(*other, row)) {
+                moved.push_back(*other);
+                work += work_of(*other) * (1 + 8 * cost_of_block(*find(*other)).transcendental);
+            }
+        if (moved.empty()) return false;
+        done_.insert(name);
+        for (const std::string& part : moved) vectors_of_row(part, outer);
+        vectors_of_row(name, outer);
+        spread_outer(name, outer, work);
+        return true;
+    }
+    /// Computes a block at a row's loop when that repeats nothing and its piece stays in the first-level cache.
+    bool beside_row(const std::string& name, const std::string& row) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> made = block ? element(*block) : std::nullopt;
+        if (!made || is_param(made->buffer) || !owns_nest(name)) return false;
+        const std::int64_t all = made->buffer->static_size();
+        const Program before = program_;
+        if (!step("compute_at", {name, row})) return false;
+        const Result<BlockPlace> place = find_block(program_, name);
+        std::int64_t rows = 1;
+        for (const For* loop : place->loops()) {
+            rows *= extent_of(loop->extent);
+            if (row.ends_with("." + loop->var->name)) break;
+        }
+        const Buffer piece = element_of(*place->block);
+        const bool fits = piece && piece->static_size() * byte_size(piece->dtype) <= target_.l1_bytes / 2;
+        if (fits && piece->static_size() * rows <= all) {
+            done_.insert(name);
+            return true;
+        }
+        program_ = before;
+        trace_.steps.pop_back();
+        return false;
+    }
+    static Buffer element_of(const Block& block) {
+        const Store* store = as<Store>(block.fields.body);
+        return store ? store->buffer : nullptr;
+    }
+    /// A block inside a row's loops, the first `outer`: its own loops are vectors, or few enough to be written out.
+    void vectors_of_row(const std::string& name, std::size_t outer) {
+        constexpr std::int64_t kFew = 32;
+        const Block* block = find(name);
+        std::vector<std::string> own = loop_names(name);
+        if (own.size() <= outer) return;
+        own.erase(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(outer));
+        const std::string first = name + "." + own.front(), last = name + "." + own.back();
+        if (!reduces(*block)) return void(own.size() == 1 && step("vectorize", {last}));
+        const std::int64_t extent = loop_extents(name).back();
+        if (own.size() == 1) return void(extent <= kFew && step("unroll", {last}));
+        // Lanes that are summed up apart: all of them, step by step.
+        if (!name.ends_with("_rf") || own.size() != 2 || !step("reorder", {std::vector<std::string>{last, first}}))
+            return;
+        step("set_scope", {name, std::string("registers")});
+        if (step("decompose_reduction", {name, last}))
+            step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
+        step("vectorize", {first});
     }
 
     // ------------------------------------------------------------------------------ spreading
@@ -738,7 +758,7 @@ class Scheduler {
     /// Where lanes would gather, a few copies of the body instead: the divisions of their indices that do not depend on
     /// the loop around them are then done outside of it.
     void unroll_last(const std::string& name) {
-        constexpr std::int64_t kMostCopies = 16; // our choice: a block of channels
+        constexpr std::int64_t kMostCopies = 40; // our choice: a block of channels
         const std::int64_t extent = loop_extents(name).back();
         if (extent > 1 && extent <= kMostCopies) step("unroll", {name + "." + loop_names(name).back()});
     }

@@ -212,6 +212,17 @@ TEST_CASE("tiles fill the registers without overflowing them", "[schedule][rules
     CHECK(trace.find("split(conv_write.h, [-1, 2])") != std::string::npos);
     CHECK(trace.find("split(conv_write.q, [-1, 2])") != std::string::npos);
     CHECK(trace.find("split(conv_write.c, [-1, 2])") != std::string::npos);
+    // Pieces of channels and rows are one loop, whose iterations are told apart.
+    narrow.cores = 2;
+    trace = trace_of(packed_conv(8, 16, 14), narrow);
+    CHECK(trace.find("fuse([conv_write.c_o, conv_write.h_o])") != std::string::npos);
+    CHECK(trace.find("parallel(conv_write.c_o_h_o)") != std::string::npos);
+    // An image that a small cache does not keep goes in pieces, for each of which all filters are read.
+    Target small = narrow;
+    small.l2_bytes = 32 << 10;
+    trace = trace_of(packed_conv(8, 16, 14), small);
+    CHECK(trace.find("split(conv_write.h_o, [7, -1])") != std::string::npos);
+    CHECK(trace.find("reorder([conv_write.h_o_o, conv_write.c_o, conv_write.h_o_i") != std::string::npos);
     // A prime number of places, all at once.
     trace = trace_of(packed_conv(2, 4, 13), narrow);
     CHECK(trace.find("split(conv_write.q, [-1, 13])") != std::string::npos);
@@ -335,4 +346,74 @@ y[va, vb, vc] = x[(va * 7 + vc) // 4, vb, vc % 4] } } } } })");
     const Result<Replay> done = replay(*shuffle, trace);
     if (!done) FAIL(to_string(done.error()));
     CHECK(difference(*shuffle, done->result()) == 0);
+}
+
+TEST_CASE("what an element's place chooses is written out", "[schedule][rules]") {
+    // Sums and differences of neighbours by rows of two matrices, the second of which alone reads the first.
+    const Result<Program> program = tensor::parse_program(R"(
+fn tiles(x: f32[6,12,8]) -> (y: f32[6,12,8]) {
+  alloc t: f32[6,6,2,8] scope global
+  alloc u: f32[6,12,8] scope global
+  for n in 6 { for p in 6 { for i in 2 { for c in 8 {
+    block first(vn = n in 6, vp = p in 6, vi = i in 2, vc = c in 8) {
+      t[vn, vp, vi, vc] = select(vi == 0, x[vn, vp * 2, vc] + x[vn, vp * 2 + 1, vc], x[vn, vp * 2, vc] - x[vn, vp * 2 + 1, vc]) } } } } }
+  for n in 6 { for h in 12 { for c in 8 {
+    block second(vn = n in 6, vh = h in 12, vc = c in 8) {
+      u[vn, vh, vc] = select(vh % 2 == 0, t[vn, vh // 2, 0, vc] * 2.0 + t[vn, vh // 2, 1, vc] * 3.0 + 1.0,
+                                         t[vn, vh // 2, 0, vc] * 4.0 - t[vn, vh // 2, 1, vc] * 5.0 - 1.0) } } } }
+  for n in 6 { for h in 12 { for c in 8 {
+    block third(vn = n in 6, vh = h in 12, vc = c in 8) {
+      y[vn, vh, vc] = select(u[vn, vh, vc] < 0.0, u[vn, vh, vc] * u[vn, vh, vc] * u[vn, vh, vc], u[vn, vh, vc] + u[vn, vh, vc]) } } } }
+})");
+    if (!program) FAIL(to_string(program.error()));
+    const Trace trace = default_trace(*program, wide_target());
+    const std::string text = to_string(trace);
+    INFO(text);
+    CHECK(text.find("split(third.h, [-1, 2])") != std::string::npos);
+    CHECK(text.find("compute_at(first, third.h_o)") != std::string::npos);
+    CHECK(text.find("unroll(third.h_i)") != std::string::npos);
+    const Result<Replay> done = replay(*program, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*program, done->result()) < 1e-5);
+}
+
+TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule][rules]") {
+    const Program program = softmax(12, 128);
+    const Trace trace = default_trace(program, wide_target());
+    const std::string text = to_string(trace);
+    INFO(text);
+    for (const char* part : {"rfactor(high.k_i)", "compute_at(high_rf, out.r)", "compute_at(power, out.r)",
+                             "vectorize(sum_rf.k_i)", "vectorize(out.c)"})
+        CHECK(text.find(part) != std::string::npos);
+    const Result<Replay> done = replay(program, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(program, done->result()) < 1e-5);
+}
+
+TEST_CASE("places counted through an image are computed in the image's loops", "[schedule][rules]") {
+    const Result<Program> program = tensor::parse_program(R"(
+fn places(x: f32[2,4,5,8], w: f32[4,2,8,8]) -> (y: f32[4,4,5,8]) {
+  alloc s: f32[4,24,8] scope global
+  for c in 4 { for t in 24 { for o in 8 { for k in 2 { for i in 8 {
+    block sums(vc = c in 4, vt = t in 24, vo = o in 8, reduce vk = k in 2, reduce vi = i in 8) {
+      init { s[vc, vt, vo] = 0.0 }
+      s[vc, vt, vo] = s[vc, vt, vo] + x[vk, min(vt, 19) // 5, min(vt, 19) % 5, vi] * w[vc, vk, vi, vo] } } } } } }
+  for c in 4 { for h in 4 { for q in 5 { for o in 8 {
+    block image(vc = c in 4, vh = h in 4, vq = q in 5, vo = o in 8) {
+      y[vc, vh, vq, vo] = max(s[vc, vh * 5 + vq, vo] + 1.0, 0.0) } } } } }
+})");
+    if (!program) FAIL(to_string(program.error()));
+    Target narrow = wide_target();
+    narrow.vector_bits = 256;
+    narrow.vector_registers = 16;
+    const Trace trace = default_trace(*program, narrow);
+    const std::string text = to_string(trace);
+    INFO(text);
+    CHECK(text.find("fuse([image.h, image.q])") != std::string::npos);
+    CHECK(text.find("split(image.h_q, [-1, 6])") != std::string::npos);
+    CHECK(text.find("set_scope(sums, registers)") != std::string::npos);
+    CHECK(text.find("cache_write") == std::string::npos);
+    const Result<Replay> done = replay(*program, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*program, done->result()) < 1e-5);
 }
