@@ -94,6 +94,7 @@ std::vector<Buffer> define_transform(const DefineRequest& request) {
 struct ConvLayouts {
     Layout data, out, weight;
 };
+constexpr std::int64_t kMostRows = 64; ///< our choice: more than registers hold
 
 Result<Type> conv_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Number));
@@ -107,8 +108,11 @@ Result<Type> conv_type(const TypeRequest& request) {
     ORRERY_TRY(const Type data, plain_type(x, l.data, "NCHW"));
     ORRERY_TRY(const Type filters, plain_type(weight, l.weight, "OIHW"));
     const std::vector<Type> types{data, filters};
-    ORRERY_TRY(const Type result, graph::infer_call(op("conv2d"), types,
-                                                    without(request.attrs, {"layout", "out_layout", "weight_layout"})));
+    ORRERY_TRY(const Type result,
+               graph::infer_call(op("conv2d"), types,
+                                 without(request.attrs, {"layout", "out_layout", "rows", "weight_layout"})));
+    if (const std::int64_t rows = request.attrs.integer("rows", 1); rows < 1 || rows > kMostRows)
+        return attr_error("places go in groups of 1 to " + std::to_string(kMostRows) + ", not " + std::to_string(rows));
     const std::int64_t channels = l.data.block('C'), outputs = l.out.block('C'), wi = l.weight.block('I'),
                        wo = l.weight.block('O');
     if ((wi != 1 && wi != channels) || (wo != 1 && wo != outputs) || l.weight.inner('H') || l.weight.inner('W'))
@@ -123,6 +127,44 @@ Result<Type> conv_type(const TypeRequest& request) {
     if (depthwise && channels != outputs && channels != 1)
         return shape_error("a depthwise convolution keeps the blocks of its channels");
     return laid_out(result, l.out);
+}
+
+/// Whether each result is a product of a matrix with the channels at one place: places may then be counted through the
+/// image.
+bool is_product(const DefineRequest& request, const ConvLayouts& l, const Shape& kernel) {
+    const auto all = [&](const char* name, std::size_t count, std::int64_t value) {
+        return request.attrs.ints(name, Ints(count, value)) == Ints(count, value);
+    };
+    return kernel == Shape{1, 1} && all("strides", 2, 1) && all("pads", 4, 0) && l.data.names() == "NCHW" &&
+           l.out.names() == "NCHW" && !l.data.inner('N') && !l.out.inner('N');
+}
+
+/// The reduction over places counted row by row through the image, up to a multiple of `rows`: the last one is
+/// repeated, so that products work on whole groups of places. Then the image.
+Buffer product_stage(const DefineRequest& request, const ComputeBuilder::Reduction& reduction,
+                     const ComputeBuilder::ReduceBody& value, std::int64_t rows) {
+    const Shape out = request.out_shape();
+    const std::int64_t places = out[2] * out[3];
+    Shape shape{out[0], out[1], (places + rows - 1) / rows * rows};
+    Names names{"n", "c", "t"}, axes = nchw_names(4);
+    if (out.size() > 4) {
+        shape.push_back(out[4]);
+        names.emplace_back("ci");
+        axes.emplace_back("ci");
+    }
+    const Buffer sums =
+        reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), shape, names}, reduction,
+                     [&](const Indices& i, const Indices& k) {
+                         const Expr place = shape[2] > places ? min(i[2], imm(places - 1)) : i[2];
+                         Indices at{i[0], i[1], floor_div(place, imm(out[3])), floor_mod(place, imm(out[3]))};
+                         if (i.size() > 3) at.push_back(i[3]);
+                         return value(at, k);
+                     });
+    return compute_stage(request.builder, {"image", request.out_dtype(), out, axes}, [&](const Indices& i) {
+        Indices at{i[0], i[1], i[2] * out[3] + i[3]};
+        if (i.size() > 4) at.push_back(i[4]);
+        return load(sums, at);
+    });
 }
 
 std::vector<Buffer> define_conv(const DefineRequest& request) {
@@ -183,6 +225,8 @@ std::vector<Buffer> define_conv(const DefineRequest& request) {
         }
         return cast(wide, load(data, at)) * cast(wide, load(request.in(1), of));
     };
+    if (const std::int64_t rows = request.attrs.integer("rows", 1); rows > 1 && is_product(request, l, kernel))
+        return {product_stage(request, reduction, value, rows)};
     Names axes;
     for (const Layout::Axis& axis : l.out.axes)
         axes.push_back(axis.factor > 0 ? std::string("ci")
@@ -208,6 +252,9 @@ Family layout_family() {
     conv.push_back({"groups", AttrKind::Int, false, "as conv2d's; 1 when left out"});
     conv.push_back({"layout", AttrKind::Text, true, "of x: axes N, C, H, W, of which C may be split"});
     conv.push_back({"out_layout", AttrKind::Text, true, "of the result, likewise"});
+    conv.push_back({"rows", AttrKind::Int, false,
+                    "a convolution of single places at stride 1 is computed in multiples of that many places, counted "
+                    "through the image, which changes no result; 1 when left out"});
     conv.push_back({"weight_layout", AttrKind::Text, true,
                     "axes O, I, H, W; O and I may be split, as the result's and x's channels are"});
     return {

@@ -15,6 +15,7 @@ namespace orrery::transform {
 /// The layouts one convolution gets.
 struct ConvLayouts {
     std::string data, out, weight;
+    bool in_rows = false; ///< products of single places are computed in multiples of product_rows
 };
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {
@@ -24,6 +25,11 @@ struct ConvFacts {
 };
 /// nullopt to leave the convolution as it is.
 using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)>;
+
+/// In multiples of how many rows a product of that many rows with a matrix is computed. Six rows of two registers hide
+/// the latency of sums best where there are sixteen registers; fewer do where six would repeat too much.
+/// Source: measured (docs/performance.md): 95 % of the peak with 12 sums, 92 % with 10, 88 % with 8.
+[[nodiscard]] std::int64_t product_rows(std::int64_t rows);
 
 /// The layouts of a convolution whose channels are split by those blocks; 1 for not split.
 [[nodiscard]] ConvLayouts packed_layouts(const ConvFacts& facts, std::int64_t in_block, std::int64_t out_block);

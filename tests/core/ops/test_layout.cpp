@@ -73,6 +73,18 @@ TEST_CASE("a convolution in any layout is the convolution", "[ops][layout]") {
         const NDArray result = call("layout_conv2d", {moved(x, "NCHW", c.data), moved(w, "OIHW", c.kernel)}, laid);
         require_near(moved(result, c.out, "NCHW"), call("conv2d", {x, w}, plain));
     }
+    // Products at single places, in groups of them: the last group is repeated in part.
+    const NDArray x = drawn({2, 4, 3, 5}, 3), w = drawn({6, 4, 1, 1}, 4);
+    const NDArray single = call("conv2d", {x, w});
+    for (const std::int64_t rows : {1, 4, 15}) {
+        const Attrs attrs{
+            {"layout", "NCHW2c"}, {"out_layout", "NCHW3c"}, {"weight_layout", "OIHW2i3o"}, {"rows", rows}};
+        const Arrays packed{moved(x, "NCHW", "NCHW2c"), moved(w, "OIHW", "OIHW2i3o")};
+        require_near(moved(call("layout_conv2d", packed, attrs), "NCHW3c", "NCHW"), single);
+        const Attrs whole{{"layout", "NCHW"}, {"out_layout", "NCHW"}, {"weight_layout", "OIHW"}, {"rows", rows}};
+        require_near(call("layout_conv2d", {x, w}, whole), single);
+        CHECK(refusal("layout_conv2d", packed, attrs.with("rows", std::int64_t{0})) == Code::BadAttribute);
+    }
     const auto refused = [&](const char* data, const char* out, const char* kernel, std::int64_t groups) {
         const NDArray x = drawn({1, 4, 5, 6}, 1), w = drawn({4, 4 / groups, 3, 2}, 2);
         const Attrs attrs{{"groups", groups}, {"layout", data}, {"out_layout", out}, {"weight_layout", kernel}};

@@ -130,6 +130,21 @@ TEST_CASE("the target's registers choose the block", "[transform][alter_op_layou
     REQUIRE(with_facts({"DeadCode", {}, true}, {{"vector_bits", "512"}}).options.empty());
 }
 
+TEST_CASE("blocks of several registers fill them where blocks of one would not", "[transform][alter_op_layout]") {
+    // Groups of 34 channels: 34 are four registers of eight and a quarter, 17 two and an eighth, 2 a quarter.
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[1,68,2,2]) {
+  w: f32[68,34,1,1] = const )" + ones(68 * 34) +
+                                           R"(;
+  y = conv2d(x, w) {groups=2};
+  return y;
+}
+)");
+    const std::string packed = graph::to_string(apply("AlterOpLayout", module, {{"vector_bits", "256"}}));
+    CHECK(packed.find("out_layout=\"NCHW34c\"") != std::string::npos);
+    CHECK(packed.find("weight_layout=\"OIHW34i34o\"") != std::string::npos);
+}
+
 TEST_CASE("a value somebody else needs is brought back", "[transform][convert_layout]") {
     const graph::Module module = module_of(R"(outputs ["y"];
 fn main(x: f32[1,4,3,3]) {
