@@ -52,6 +52,7 @@ using Family = std::vector<OpRow>;
 [[nodiscard]] Family softmax_family();
 [[nodiscard]] Family spatial_family();
 [[nodiscard]] Family typed_program_family();
+[[nodiscard]] Family winograd_family();
 
 /// The type of a plain pooling operator on a tensor in the attribute `layout`, in that layout.
 [[nodiscard]] Result<Type> layout_pool_type(const TypeRequest& request, std::string_view plain);

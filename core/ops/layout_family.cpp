@@ -5,6 +5,7 @@
 #include "core/ops/layout.hpp"
 #include "core/ops/stage.hpp"
 #include "core/ops/window.hpp"
+#include "core/ops/winograd.hpp"
 
 #include <cctype>
 
@@ -94,7 +95,6 @@ std::vector<Buffer> define_transform(const DefineRequest& request) {
 struct ConvLayouts {
     Layout data, out, weight;
 };
-constexpr std::int64_t kMostRows = 64; ///< our choice: more than registers hold
 
 Result<Type> conv_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Number));
@@ -111,8 +111,9 @@ Result<Type> conv_type(const TypeRequest& request) {
     ORRERY_TRY(const Type result,
                graph::infer_call(op("conv2d"), types,
                                  without(request.attrs, {"layout", "out_layout", "rows", "weight_layout"})));
-    if (const std::int64_t rows = request.attrs.integer("rows", 1); rows < 1 || rows > kMostRows)
-        return attr_error("places go in groups of 1 to " + std::to_string(kMostRows) + ", not " + std::to_string(rows));
+    if (const std::int64_t rows = request.attrs.integer("rows", 1); rows < 1 || rows > kMostProductRows)
+        return attr_error("places go in groups of 1 to " + std::to_string(kMostProductRows) + ", not " +
+                          std::to_string(rows));
     const std::int64_t channels = l.data.block('C'), outputs = l.out.block('C'), wi = l.weight.block('I'),
                        wo = l.weight.block('O');
     if ((wi != 1 && wi != channels) || (wo != 1 && wo != outputs) || l.weight.inner('H') || l.weight.inner('W'))

@@ -59,6 +59,7 @@ struct Registry {
         add(softmax_family());
         add(spatial_family());
         add(typed_program_family());
+        add(winograd_family());
     }
 };
 

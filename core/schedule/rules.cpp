@@ -514,7 +514,8 @@ class Scheduler {
             for (std::size_t i = outer.size(); i < own.size(); ++i)
                 step(i + 1 == own.size() ? "vectorize" : "unroll", {producer + "." + own[i]});
         }
-        const double work = work_of(user);
+        constexpr double kOperations = 8; // our choice: of one element, a row of a small matrix
+        const double work = work_of(user) * kOperations;
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         spread_outer(user, outer.size(), work);
         return true;

@@ -257,7 +257,7 @@ RowPieces row_pieces(const ElementBlock& reduction, const TileShape& shape, cons
         loops = tiles;
     }
     const std::int64_t bytes = bytes_of(others) / apart, kept = target.l2_bytes / 2;
-    if (out.dim < 0 || bytes <= kept) return {};
+    if (out.dim < 0 || again < 2 || bytes <= kept) return {};
     out.count = std::min(loops, (bytes + kept - 1) / kept);
     while (loops % out.count != 0) ++out.count;
     // What is along the lanes is read anew for each piece.

@@ -30,6 +30,9 @@ std::vector<GraphPass> layout_passes() {
             {{"vector_bits", "128", "width of the vector registers; the target's when left out"}}),
         row("ConvertLayout", "moves convolutions to a layout", convert_layout,
             {{"layout", "NCHW", "NCHW, NHWC, or NCHW8c with any block"}}),
+        row("Winograd", "computes 3x3 convolutions in tiles with fewer products", winograd,
+            {{"tile", "auto", "extent of a tile of results: auto, 2, 4, or 0 for no convolution"},
+             {"vector_bits", "128", "width of the vector registers; the target's when left out"}}),
     };
 }
 
@@ -199,7 +202,10 @@ std::vector<PassStep> default_pipeline(int level) {
         add("FoldConstant");
     }
     if (level >= 2) add("EliminateCommonSubexpr");
-    if (level >= 3) add("AlterOpLayout");
+    if (level >= 3) {
+        add("AlterOpLayout");
+        add("Winograd");
+    }
     add("DeadCode");
     steps.push_back({"FuseOps", level >= 1 ? pass::Options{} : pass::Options{{"fuse", "false"}}, true});
     return steps;

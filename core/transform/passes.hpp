@@ -159,5 +159,11 @@ struct PassStep {
 /// cancel. Options: `dtype`, `allow`, `follow`, `deny`. Errors: UnknownName for operators there are none of. Example: y
 /// = conv2d(x, w); z = relu(y) -> z = cast(relu(conv2d(cast(x), w'))) {dtype=f32}
 [[nodiscard]] Result<graph::Module> to_mixed_precision(const graph::Module& module, const pass::Context& context);
+/// Computes convolutions of f32 with constant 3x3 filters at stride 1 in tiles after Winograd, where a model of the
+/// time of both ways says that this is faster; the filters are transformed at once. Changes rounding: see
+/// winograd_conv2d. Options: `tile`, the extent of a tile of results: auto, 2, 4, or 0 for no convolution;
+/// `vector_bits`, the width of the target's registers. Example: y = layout_conv2d(x, w) -> y = winograd_conv2d(x, w')
+/// {tile=4}
+[[nodiscard]] Result<graph::Module> winograd(const graph::Module& module, const pass::Context& context);
 
 } // namespace orrery::transform

@@ -96,6 +96,8 @@ const std::vector<OptionValues>& option_values() {
         {"PartialEvaluate", "budget", {"0", "20", "10000"}},
         {"PartialEvaluate", "max_trips", {"0", "1", "64"}},
         {"PartitionGraph", "min_operators", {"1", "2", "4"}},
+        {"Winograd", "tile", {"auto", "0", "2", "4"}},
+        {"Winograd", "vector_bits", {"64", "256"}},
     };
     return rows;
 }

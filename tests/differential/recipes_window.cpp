@@ -206,7 +206,24 @@ DrawnCall layout_conv2d(Draw& d) {
     if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
     call.attrs["layout"] = data;
     call.attrs["out_layout"] = out;
+    if (d.chance(30)) call.attrs["rows"] = d.number(1, 6);
     call.attrs["weight_layout"] = weight;
+    return call;
+}
+
+DrawnCall winograd(Draw& d) {
+    const Shape image = some_image(d);
+    const std::int64_t tile = d.one_of<std::int64_t>({2, 4}), out_block = d.number(1, 2);
+    const std::string data = d.word({"NCHW", "NCHW2c"}), out = out_block == 2 ? "NCHW2c" : "NCHW";
+    const Shape filters{tile + 2, tile + 2, d.number(1, 3), image[1], out_block};
+    const DType dtype = d.dtype(DTypes::WideFloat);
+    DrawnCall call;
+    call.args = {laid_out(d, dtype, image, {"NCHW", data}), d.tensor(dtype, filters)};
+    call.attrs["layout"] = data;
+    call.attrs["out_layout"] = out;
+    call.attrs["tile"] = tile;
+    if (d.chance(50)) call.attrs["rows"] = d.number(1, 6);
+    call.attrs["pads"] = Ints{d.number(1, 2), d.number(1, 2), d.number(1, 2), d.number(1, 2)};
     return call;
 }
 
@@ -252,6 +269,7 @@ Recipes window_recipes() {
         {"lp_pool", Effect::Sums, lp_pool},
         {"max_pool", Effect::Moves, pool<DTypes::Number>},
         {"max_pool_with_indices", Effect::Decides, max_pool_with_indices},
+        {"winograd_conv2d", Effect::Sums, winograd},
     };
 }
 

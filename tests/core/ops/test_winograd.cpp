@@ -1,0 +1,87 @@
+#include "core/ops/layout.hpp"
+#include "core/ops/winograd.hpp"
+#include "tests/core/ops/calls.hpp"
+
+using namespace orrery;
+using namespace orrery::ops;
+using namespace orrery::ops::test;
+
+namespace {
+
+struct WinogradCase {
+    Shape x;
+    std::int64_t filters;
+    Ints pads;
+    const char *data, *out;
+};
+
+NDArray laid_out(const NDArray& array, const char* from, const char* to) {
+    return transformed(array, *parse_layout(from), *parse_layout(to));
+}
+
+Attrs winograd_attrs(const WinogradCase& c, std::int64_t tile) {
+    return {{"layout", std::string(c.data)}, {"out_layout", std::string(c.out)}, {"pads", c.pads}, {"tile", tile}};
+}
+
+} // namespace
+
+TEST_CASE("filters are transformed as written by hand", "[ops][winograd]") {
+    // A filter of one element w at the upper left: G w G^T is w times the product of G's first column with itself,
+    // which is 1, 1/2, 1/2, 0 for tiles of 2 and 1/4, -1/6, -1/6, 1/24, 1/24, 0 for tiles of 4.
+    NDArray w = NDArray::zeros(DType::F32, {2, 1, 3, 3});
+    w.set(9, 8);
+    const NDArray two = winograd_weights(w, 2, 1);
+    REQUIRE(two.shape() == Shape{4, 4, 2, 1, 1});
+    const double column[] = {1, 0.5, 0.5, 0};
+    for (std::int64_t i = 0; i < 4; ++i)
+        for (std::int64_t j = 0; j < 4; ++j) {
+            REQUIRE(at(two, {i, j, 0, 0, 0}) == 0);
+            REQUIRE(at(two, {i, j, 1, 0, 0}) == 8 * column[i] * column[j]);
+        }
+    const NDArray four = winograd_weights(w, 4, 2);
+    REQUIRE(four.shape() == Shape{6, 6, 1, 1, 2});
+    REQUIRE(at(four, {0, 0, 0, 0, 1}) == 0.5);
+    REQUIRE(at(four, {3, 4, 0, 0, 1}) == Approx(8.0 / 576));
+    REQUIRE(at(four, {5, 0, 0, 0, 1}) == 0);
+}
+
+TEST_CASE("a convolution in tiles is the convolution", "[ops][winograd]") {
+    // Images that tiles divide, and do not; padding that differs from side to side; channels whole and split.
+    const WinogradCase cases[] = {
+        {{1, 4, 8, 8}, 4, {1, 1, 1, 1}, "NCHW4c", "NCHW4c"}, {{2, 4, 7, 7}, 6, {1, 1, 1, 1}, "NCHW2c", "NCHW3c"},
+        {{1, 2, 5, 9}, 3, {0, 1, 2, 0}, "NCHW", "NCHW"},     {{1, 3, 3, 3}, 4, {0, 0, 0, 0}, "NCHW", "NCHW4c"},
+        {{1, 8, 6, 4}, 8, {0, 0, 0, 0}, "NCHW8c", "NCHW8c"},
+    };
+    for (const WinogradCase& c : cases)
+        for (const std::int64_t tile : {2, 4}) {
+            INFO(type_text(DType::F32, c.x) << " " << c.data << " " << c.out << " tile " << tile);
+            const NDArray x = drawn(c.x, 1), w = drawn({c.filters, c.x[1], 3, 3}, 2);
+            const NDArray filters = winograd_weights(w, tile, parse_layout(c.out)->block('C'));
+            const NDArray result =
+                call("winograd_conv2d", {laid_out(x, "NCHW", c.data), filters}, winograd_attrs(c, tile));
+            // Repeated tiles change nothing.
+            require_values(call("winograd_conv2d", {laid_out(x, "NCHW", c.data), filters},
+                                winograd_attrs(c, tile).with("rows", std::int64_t{3})),
+                           result.shape(), values(result), 0);
+            const NDArray plain = call("conv2d", {x, w}, {{"pads", c.pads}});
+            const Difference apart = compare(laid_out(result, c.out, "NCHW"), plain);
+            REQUIRE(apart.same_type);
+            // Sums of 72 products at most, each about 2^-24 off, and that 10 times over for tiles of 4.
+            REQUIRE(apart.max_rel < (tile == 2 ? 2e-6 : 1e-5));
+        }
+}
+
+TEST_CASE("filters and layouts that do not fit are refused", "[ops][winograd]") {
+    const WinogradCase c{{1, 4, 8, 8}, 4, {1, 1, 1, 1}, "NCHW4c", "NCHW4c"};
+    const NDArray x = laid_out(drawn(c.x, 1), "NCHW", "NCHW4c"), w = winograd_weights(drawn({4, 4, 3, 3}, 2), 4, 4);
+    const Attrs attrs = winograd_attrs(c, 4);
+    CHECK(refusal("winograd_conv2d", {x, w}, attrs.with("tile", std::int64_t{3})) == Code::BadAttribute);
+    CHECK(refusal("winograd_conv2d", {x, w}, attrs.with("tile", std::int64_t{2})) == Code::BadShape);
+    for (const std::int64_t rows : {0, 1000})
+        CHECK(refusal("winograd_conv2d", {x, w}, attrs.with("rows", rows)) == Code::BadAttribute);
+    CHECK(refusal("winograd_conv2d", {x, w}, attrs.with("layout", std::string("NHWC4c"))) == Code::BadAttribute);
+    CHECK(refusal("winograd_conv2d", {x, w}, attrs.with("out_layout", std::string("NCHW2c"))) == Code::BadShape);
+    const NDArray other = winograd_weights(drawn({4, 8, 3, 3}, 2), 4, 4);
+    CHECK(refusal("winograd_conv2d", {x, other}, attrs) == Code::BadShape);
+    CHECK(refusal("winograd_conv2d", {x, drawn({6, 6, 4, 4}, 3)}, attrs) == Code::BadShape);
+}
