@@ -9,7 +9,7 @@
 namespace orrery::tuning {
 
 namespace {
-constexpr const char* kNames[] = {"ok", "crashed", "timed out", "wrong answer", "compile error"};
+constexpr const char* kNames[] = {"ok", "crashed", "timed out", "wrong answer", "compile error", "refused"};
 }
 
 const char* outcome_name(Outcome outcome) { return kNames[static_cast<std::size_t>(outcome)]; }

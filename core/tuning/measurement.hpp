@@ -10,8 +10,9 @@
 namespace orrery::tuning {
 
 /// How a measurement ended. All but the first have a reason.
-enum class Outcome : std::uint8_t { Ok, Crashed, TimedOut, WrongAnswer, CompileError };
-/// "ok", "crashed", "timed out", "wrong answer", "compile error".
+/// Refused: a primitive or the tuner did not let it be run at all; such are not kept.
+enum class Outcome : std::uint8_t { Ok, Crashed, TimedOut, WrongAnswer, CompileError, Refused };
+/// "ok", "crashed", "timed out", "wrong answer", "compile error", "refused".
 [[nodiscard]] const char* outcome_name(Outcome outcome);
 [[nodiscard]] std::optional<Outcome> parse_outcome(std::string_view name);
 
