@@ -20,9 +20,9 @@ struct Linear {
 /// The integer points of bounded variables at which linear forms are zero or not negative. A bound may be missing:
 /// a loop up to a size that is not known yet has a variable without an upper bound and an inequality with the size.
 ///
-/// How emptiness is decided: equalities are taken apart where their larger coefficients allow, solved for a variable with coefficient one and substituted, greatest
-/// common divisors and opposite inequalities are compared, bounds are propagated, and what is left is searched by
-/// halving domains, within a budget.
+/// How emptiness is decided: equalities are taken apart where their larger coefficients allow, solved for a variable
+/// with coefficient one and substituted, greatest common divisors and opposite inequalities are compared, bounds are
+/// propagated, and what is left is searched by halving domains, within a budget.
 class IntegerSet {
   public:
     /// Units: values. Larger than any index, small enough that sums of products of them are told from overflow.
