@@ -20,6 +20,15 @@ struct Space {
 /// Example: split(relu.w, [-1, 7]) -> split(relu.w, [-1, knob(relu_w, [7, 1, 2, 4, 8, 14, 28])])
 [[nodiscard]] Trace open_trace(const tensor::Program& program, const Trace& trace, const Target& target);
 
+/// A trace applied where loops may be missing: of one iteration, they are dropped when a block is computed elsewhere.
+struct Applied {
+    Trace trace; ///< without what concerned those loops; it applies as it stands
+    tensor::Program program;
+};
+/// Steps from `first` on; the program is that after the steps before. Unrolling and vectorizing of loops that are not
+/// there is left out, and an order does without them. Errors: that of the first step that cannot be applied.
+[[nodiscard]] Result<Applied> apply_decided(const tensor::Program& program, const Trace& trace, std::size_t first = 0);
+
 /// The trace opened, and opened alternatives of its structure, each checked by applying it: rows of dimensions that
 /// were not split, reductions split or in another order, unrolled or not, tiles walked in another order, other loops
 /// made parallel, caches added or left out. The first is the trace itself. At most `most`, the same for the same
