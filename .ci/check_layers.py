@@ -44,6 +44,7 @@ FENCES = {
     "oneDNN": (r"(oneapi/dnnl/)?dnnl\w*\.hp*", r"backends/dnnl/.*"),
     "SQLite": (r"sqlite3\.h", r".*\.cpp"),
     "gRPC": (r"grpc(pp)?/.*|.*\.grpc\.pb\.h", r"core/tuning/worker_channel\.cpp"),
+    "XGBoost": (r"xgboost/.*", r"core/tuning/cost_model\.cpp"),
     "<iostream>, <regex>": (r"iostream|regex", r".*\.(cpp|c)"),
 }
 # Libraries for one file of the whole project.

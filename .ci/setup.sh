@@ -8,7 +8,7 @@ ORRERY_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config
   qt6-base-dev qt6-svg-dev libimgui-dev libstb-dev libfreetype-dev
   llvm-19-dev lld-19 libdnnl-dev libgraphviz-dev graphviz libsqlite3-dev
-  libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc libonnx-dev libonnx-testdata
+  libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc libxgboost-dev libonnx-dev libonnx-testdata
   nlohmann-json3-dev libcli11-dev libspdlog-dev libxxhash-dev
   fonts-inter fonts-jetbrains-mono
   catch2 librapidcheck-dev xvfb xauth clang-format python3

@@ -19,8 +19,12 @@ namespace {
 constexpr double kInterpreted = 2e6;
 /// Difference that is no error, of the largest element: sums of some thousand terms, added in another order.
 constexpr double kTolerance = 1e-4;
-constexpr std::size_t kKeptReferences = 4;
-constexpr std::size_t kKeptReferenceBytes = std::size_t{256} << 20;
+/// More than last-level caches hold. Source: our choice; those of desktop processors have up to 96 MiB, shared.
+constexpr std::int64_t kFlushBytes = std::int64_t{96} << 20;
+/// Loops as written may take so many times as long as a schedule is given. Source: our choice.
+constexpr double kReferenceTime = 6;
+constexpr std::size_t kKeptReferences = 256;
+constexpr std::size_t kKeptReferenceBytes = std::size_t{256} << 20; ///< of all together
 
 std::int64_t seconds_since_1970() {
     return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch())
@@ -45,7 +49,7 @@ std::string first_difference(const std::vector<NDArray>& actual, const std::vect
 }
 
 /// The better of two looks at one machine.
-Peaks best_of(Peaks a, const Peaks& b) {
+Peaks better_of(Peaks a, const Peaks& b) {
     a.gflops = std::max(a.gflops, b.gflops);
     for (std::size_t i = 0; i < a.read.size() && i < b.read.size(); ++i)
         a.read[i].gb_s = std::max(a.read[i].gb_s, b.read[i].gb_s);
@@ -116,7 +120,46 @@ struct Measurer::State {
         request.least_runs = options.least_runs;
         if (options.seconds <= 0) request.warm_up_seconds = 0, request.most_runs = options.least_runs;
         request.deadline_seconds = options.deadline_seconds;
+        if (options.seconds > 0) request.warm_up_seconds = options.warm_up_seconds;
+        request.give_up_ms = options.give_up_ms;
+        if (options.flush_caches) request.flush_bytes = kFlushBytes;
         return request;
+    }
+    /// In the worker. What this process does meanwhile (compiling the next candidate) is no other's work.
+    Result<WorkerRun> run_apart(const RunRequest& request, const Progress& progress) {
+        const BusyTime before = busy_time();
+        const auto begin = std::chrono::steady_clock::now();
+        ORRERY_TRY(WorkerRun ran, worker.run(request, progress));
+        const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+        if (options.worker.address.empty() && seconds > 0) {
+            const double own = (busy_time().own - before.own) / seconds;
+            ran.report.busy_others = std::max(0.0, ran.report.busy_others - own);
+        }
+        return ran;
+    }
+    void keep_reference(Reference reference) {
+        const auto bytes_of = [](const Reference& r) {
+            std::size_t bytes = 0;
+            for (const NDArray& result : r.results) bytes += result.bytes();
+            return bytes;
+        };
+        if (bytes_of(reference) > kKeptReferenceBytes) return;
+        references.push_front(std::move(reference));
+        std::size_t all = 0, count = 0;
+        auto last = references.begin();
+        while (last != references.end() && count < kKeptReferences && all + bytes_of(*last) <= kKeptReferenceBytes)
+            all += bytes_of(*last++), ++count;
+        references.erase(last, references.end());
+    }
+    /// Code for other machines is not compiled in vain.
+    Result<void> check_target(const Candidate& candidate) const {
+        const auto architecture = [](const Target& target) { return target.triple.substr(0, target.triple.find('-')); };
+        if (candidate.target.triple.empty() || architecture(candidate.target) == architecture(backend->host()))
+            return {};
+        return Diagnostic{Code::NoTarget,
+                          "code for " + candidate.target.triple + " cannot be measured on this machine",
+                          {ProgramPlace{candidate.scheduled->name, ""}},
+                          "choose this machine as target"};
     }
 
     /// What the program as written computes. An empty list with `why` set when that cannot be told.
@@ -147,6 +190,8 @@ Result<std::vector<NDArray>> Measurer::State::reference(const Candidate& candida
         RunRequest once = request_for(candidate.written, std::move(object), options);
         once.want_outputs = true;
         once.warm_up_seconds = 0, once.seconds = 0, once.least_runs = once.most_runs = 1;
+        once.give_up_ms = 0, once.flush_bytes = 0;
+        once.deadline_seconds = kReferenceTime * options.deadline_seconds;
         Result<WorkerRun> ran = worker.run(once, {progress.stop, {}});
         if (!ran && ran.error().code != Code::LimitExceeded) return std::move(ran.error());
         if (!ran || ran->outcome != Outcome::Ok) {
@@ -155,17 +200,16 @@ Result<std::vector<NDArray>> Measurer::State::reference(const Candidate& candida
         }
         results = std::move(ran->report.outputs);
     }
-    std::size_t bytes = 0;
-    for (const NDArray& result : results) bytes += result.bytes();
-    if (bytes <= kKeptReferenceBytes) references.push_front({candidate.workload, options.seed, results});
-    if (references.size() > kKeptReferences) references.pop_back();
+    keep_reference({candidate.workload, options.seed, results});
     return results;
 }
 
 Result<void> Measurer::State::run(const Candidate& candidate, const MeasureOptions& options, Record& record,
                                   const Progress& progress) {
-    progress.tell("compiling " + candidate.scheduled->name, 0);
-    Result<KernelObject> object = backend->compile(candidate.scheduled, candidate.target, candidate.build, progress);
+    if (!candidate.object) progress.tell("compiling " + candidate.scheduled->name, 0);
+    Result<KernelObject> object =
+        candidate.object ? *candidate.object
+                         : backend->compile(candidate.scheduled, candidate.target, candidate.build, progress);
     if (!object) {
         if (object.error().code == Code::Cancelled) return std::move(object.error());
         record.outcome = Outcome::CompileError, record.reason = to_string(object.error());
@@ -176,7 +220,7 @@ Result<void> Measurer::State::run(const Candidate& candidate, const MeasureOptio
     if (options.check) { ORRERY_TRY(expected, reference(candidate, options, why, progress)); }
     RunRequest request = request_for(candidate.scheduled, *std::move(object), options);
     request.want_outputs = !expected.empty();
-    ORRERY_TRY(WorkerRun ran, worker.run(request, progress));
+    ORRERY_TRY(WorkerRun ran, run_apart(request, progress));
     record.outcome = ran.outcome, record.reason = std::move(ran.reason);
     if (ran.outcome != Outcome::Ok) return {};
     record.times = summarize(ran.report.milliseconds);
@@ -192,12 +236,7 @@ Measurer::Measurer(std::shared_ptr<const Backend> backend, Options options)
 Measurer::~Measurer() = default;
 
 Result<Record> Measurer::measure(const Candidate& candidate, const MeasureOptions& options, const Progress& progress) {
-    const auto architecture = [](const Target& target) { return target.triple.substr(0, target.triple.find('-')); };
-    if (!candidate.target.triple.empty() && architecture(candidate.target) != architecture(state_->backend->host()))
-        return Diagnostic{Code::NoTarget,
-                          "code for " + candidate.target.triple + " cannot be measured on this machine",
-                          {ProgramPlace{candidate.scheduled->name, ""}},
-                          "choose this machine as target"};
+    ORRERY_CHECK_OK(state_->check_target(candidate));
     const std::lock_guard alone(state_->working);
     if (progress.cancelled())
         return Diagnostic{Code::Cancelled, "the measurement was cancelled", {}, {}, Severity::Note};
@@ -211,6 +250,54 @@ Result<Record> Measurer::measure(const Candidate& candidate, const MeasureOption
     record.time = seconds_since_1970();
     state_->keep(record);
     return record;
+}
+
+Result<std::vector<Measurer::Turns>> Measurer::by_turns(std::span<const Candidate> candidates,
+                                                        const MeasureOptions& options, int turns,
+                                                        const Progress& progress) {
+    const std::lock_guard alone(state_->working);
+    std::vector<Turns> out(candidates.size());
+    std::vector<bool> broken(candidates.size());
+    for (int turn = 0; turn < turns; ++turn)
+        for (std::size_t i = 0; i < candidates.size(); ++i) {
+            if (broken[i]) continue;
+            ORRERY_ASSERT(candidates[i].object.has_value(), "candidates by turns are compiled");
+            ORRERY_TRY(const WorkerRun ran,
+                       state_->run_apart(State::request_for(candidates[i].scheduled, *candidates[i].object, options),
+                                         progress));
+            broken[i] = ran.outcome != Outcome::Ok;
+            const Times times = broken[i] ? Times() : summarize(ran.report.milliseconds);
+            const double others = ran.report.busy_others;
+            if (broken[i] || turn == 0 || times.median_ms < out[i].times.median_ms) out[i].times = times;
+            out[i].busy_others = turn == 0 ? others : std::min(out[i].busy_others, others);
+        }
+    return out;
+}
+
+Result<WorkerHost> Measurer::host(const Progress& progress) {
+    const std::lock_guard alone(state_->working);
+    ORRERY_TRY(WorkerHost host, state_->worker.host(progress));
+    if (state_->machine != host.machine) state_->machine = host.machine;
+    return host;
+}
+
+std::optional<Record> Measurer::best_of(const RecordKey& key) {
+    const std::lock_guard lock(state_->mutex);
+    std::optional<Record> best;
+    if (Records* kept = state_->database()) {
+        Result<std::optional<Record>> found = kept->best(key);
+        if (found)
+            best = *std::move(found);
+        else
+            state_->problem = found.error();
+    }
+    for (const Record& record : state_->own) {
+        const bool same = record.workload == key.workload && record.target == key.target &&
+                          record.machine == key.machine && record.threads == key.threads;
+        if (same && record.outcome == Outcome::Ok && (!best || record.times.median_ms < best->times.median_ms))
+            best = record;
+    }
+    return best;
 }
 
 std::optional<Peaks> Measurer::known_peaks(int threads) {
@@ -233,7 +320,7 @@ Result<Peaks> Measurer::peaks(const Target& target, int threads, const Progress&
     ++state_->peak_tries[threads];
     ORRERY_TRY(Peaks measured, measure_peaks(*state_->backend, state_->worker, target, threads, progress));
     const std::lock_guard lock(state_->mutex);
-    if (known && measured.busy) measured = best_of(std::move(measured), *known);
+    if (known && measured.busy) measured = better_of(std::move(measured), *known);
     state_->own_peaks.insert_or_assign(threads, measured);
     if (Records* kept = state_->database())
         if (const Result<void> done = kept->keep_peaks(state_->machine, threads, measured); !done)
@@ -260,6 +347,8 @@ std::optional<Diagnostic> Measurer::records_problem() const {
     const std::lock_guard lock(state_->mutex);
     return state_->problem;
 }
+
+bool Measurer::remote() const { return !state_->options.worker.address.empty(); }
 
 const std::string& Measurer::machine() const { return state_->machine; }
 

@@ -7,6 +7,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct Candidate {
     std::string trace; ///< as text
     Target target;
     BuildOptions build;
+    std::optional<KernelObject> object = {}; ///< of `scheduled`, when it is compiled already
 };
 
 struct MeasureOptions {
@@ -29,6 +31,9 @@ struct MeasureOptions {
     double deadline_seconds = 30;
     std::uint64_t seed = 1;
     bool check = true; ///< compare the results
+    double warm_up_seconds = 0.1;
+    double give_up_ms = 0;     ///< a kernel that takes longer is run once only; 0 for never
+    bool flush_caches = false; ///< before each timed run
 };
 
 /// Thread: any; one measurement at a time, others wait for it.
@@ -51,6 +56,15 @@ class Measurer {
     /// Cancelled.
     [[nodiscard]] Result<Record> measure(const Candidate& candidate, const MeasureOptions& options,
                                          const Progress& progress);
+    /// Kernels of one workload run by turns, `turns` times each: what disturbs one disturbs the others. Of each its
+    /// least median, and the others' work that was least in the way; of one that did not come back, no runs. Nothing is
+    /// compared or kept. Pre: all are compiled. Errors: ProcessFailed, LimitExceeded, Cancelled.
+    struct Turns {
+        Times times;
+        double busy_others = 0;
+    };
+    [[nodiscard]] Result<std::vector<Turns>>
+    by_turns(std::span<const Candidate> candidates, const MeasureOptions& options, int turns, const Progress& progress);
     /// This machine's, measured when they are not known yet; those of a busy machine are measured again when they are
     /// next asked for, a few times. Errors: those of measure_peaks.
     [[nodiscard]] Result<Peaks> peaks(const Target& target, int threads, const Progress& progress);
@@ -60,8 +74,14 @@ class Measurer {
     [[nodiscard]] std::vector<Record> of_workload(const std::string& workload);
     /// Why the database is not used; null while it is.
     [[nodiscard]] std::optional<Diagnostic> records_problem() const;
-    /// See machine_fingerprint.
+    /// The fastest that is known for this key's workload, target and threads on this machine.
+    [[nodiscard]] std::optional<Record> best_of(const RecordKey& key);
+    /// See machine_fingerprint; of a worker elsewhere, that machine's, once it was called.
     [[nodiscard]] const std::string& machine() const;
+    /// Whether the worker is elsewhere: see Worker::Options.
+    [[nodiscard]] bool remote() const;
+    /// Calls the worker, or starts it. Errors: those of Worker::host.
+    [[nodiscard]] Result<WorkerHost> host(const Progress& progress);
 
   private:
     struct State;

@@ -189,19 +189,64 @@ Result<Records> Records::open(const fs::path& path, int busy_ms) {
     return Records(std::move(state));
 }
 
-Result<std::int64_t> Records::add(const Record& r) {
-    const std::lock_guard lock(state_->mutex);
-    Statement row(state_->db.get(), "INSERT INTO measurements(workload, function, target, trace, outcome, reason, "
-                                    "median_ms, min_ms, low_ms, high_ms, spread, runs, threads, busy_others, machine, "
-                                    "version, time) VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-    if (!row.ok()) return state_->error(Code::FileUnwritable);
+namespace {
+
+/// Puts a record into a new row; with `once`, only when there is none like it.
+bool insert(sqlite3* db, const Record& r, bool once) {
+    const std::string columns = "workload, function, target, trace, outcome, reason, median_ms, min_ms, low_ms, "
+                                "high_ms, spread, runs, threads, busy_others, machine, version, time";
+    std::string text = "INSERT INTO measurements(" + columns + ") SELECT ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?";
+    if (once)
+        text += " WHERE NOT EXISTS (SELECT 1 FROM measurements WHERE workload = ?1 AND target = ?3 AND trace = ?4 AND "
+                "outcome = ?5 AND median_ms = ?7 AND threads = ?13 AND machine = ?15 AND time = ?17)";
+    Statement row(db, text);
+    if (!row.ok()) return false;
     row.bind(r.workload).bind(r.function).bind(r.target).bind(r.trace);
     row.bind(std::string(outcome_name(r.outcome))).bind(r.reason);
     row.bind(r.times.median_ms).bind(r.times.min_ms).bind(r.times.low_ms).bind(r.times.high_ms).bind(r.times.spread);
     row.bind(std::int64_t{r.times.runs}).bind(std::int64_t{r.threads}).bind(r.busy_others);
     row.bind(r.machine).bind(r.version).bind(r.time);
-    if (row.step() != SQLITE_DONE) return state_->error(Code::FileUnwritable);
+    return row.step() == SQLITE_DONE;
+}
+
+} // namespace
+
+Result<std::int64_t> Records::add(const Record& r) {
+    const std::lock_guard lock(state_->mutex);
+    if (!insert(state_->db.get(), r, false)) return state_->error(Code::FileUnwritable);
     return static_cast<std::int64_t>(sqlite3_last_insert_rowid(state_->db.get()));
+}
+
+Result<std::size_t> Records::import(std::span<const Record> records) {
+    const std::lock_guard lock(state_->mutex);
+    sqlite3* db = state_->db.get();
+    if (!run(db, "BEGIN IMMEDIATE")) return state_->error(Code::FileUnwritable);
+    std::size_t added = 0;
+    bool done = true;
+    for (const Record& record : records) {
+        done = done && insert(db, record, true);
+        if (done) added += static_cast<std::size_t>(sqlite3_changes(db));
+    }
+    if (done && run(db, "COMMIT")) return added;
+    Diagnostic why = state_->error(Code::FileUnwritable);
+    run(db, "ROLLBACK");
+    return why;
+}
+
+Result<void> Records::for_each(bool best, const std::function<void(const Record&)>& each) const {
+    const std::lock_guard lock(state_->mutex);
+    std::string text = std::string("SELECT ") + kColumns + " FROM measurements AS m";
+    // A bare column beside min() is of the row that has the minimum. Source: sqlite.org, "SELECT", section 2.5.
+    if (best)
+        text = std::string("SELECT ") + kColumns +
+               " FROM measurements WHERE id IN (SELECT id FROM (SELECT id, min(median_ms) FROM measurements WHERE "
+               "outcome = 'ok' GROUP BY workload, target, machine, threads))";
+    Statement rows(state_->db.get(), text + " ORDER BY id");
+    if (!rows.ok()) return state_->error(Code::FileUnreadable);
+    int code = 0;
+    while ((code = rows.step()) == SQLITE_ROW) each(record_of(rows));
+    if (code != SQLITE_DONE) return state_->error(Code::FileUnreadable);
+    return {};
 }
 
 Result<std::vector<Record>> Records::of_workload(const std::string& workload, int most) const {

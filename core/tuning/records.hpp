@@ -7,8 +7,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +58,12 @@ class Records {
     [[nodiscard]] Result<std::vector<Record>> of_workload(const std::string& workload, int most = 500) const;
     /// The least median of those that are Ok. Errors: FileUnreadable.
     [[nodiscard]] Result<std::optional<Record>> best(const RecordKey& key) const;
+
+    /// Calls `each` with every record, oldest first; only the fastest Ok one of each workload, target, machine and
+    /// number of threads when `best`. Errors: FileUnreadable.
+    [[nodiscard]] Result<void> for_each(bool best, const std::function<void(const Record&)>& each) const;
+    /// Adds those that are not there yet, all or none. Returns how many. Errors: FileUnwritable.
+    [[nodiscard]] Result<std::size_t> import(std::span<const Record> records);
 
     /// Errors: FileUnwritable.
     [[nodiscard]] Result<void> keep_peaks(const std::string& machine, int threads, const Peaks& peaks);

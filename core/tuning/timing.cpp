@@ -66,11 +66,27 @@ struct Call {
     void operator()() const { kernel(pointers.data(), context); }
 };
 
+/// Memory that is walked through between runs.
+class Flusher {
+  public:
+    explicit Flusher(std::int64_t bytes) : memory_(static_cast<std::size_t>(bytes)) {}
+    void operator()() {
+        constexpr std::size_t kLine = 64;
+        for (std::size_t i = 0; i < memory_.size(); i += kLine) memory_[i] = static_cast<char>(memory_[i] + 1);
+    }
+    [[nodiscard]] bool used() const { return !memory_.empty(); }
+
+  private:
+    std::vector<char> memory_;
+};
+
 /// Timed runs until the median is known well enough, or there is no more time.
 std::vector<double> timed_runs(const Call& call, const RunRequest& request, double once_ms) {
     // A look at the clock costs some 30 ns: what is timed at once takes at least a thousand times as long.
     constexpr double kLeastTimedMs = 0.03;
-    const int at_once = once_ms >= kLeastTimedMs ? 1 : static_cast<int>(kLeastTimedMs / std::max(once_ms, 3e-6)) + 1;
+    Flusher flush(request.flush_bytes);
+    const int at_once =
+        once_ms >= kLeastTimedMs || flush.used() ? 1 : static_cast<int>(kLeastTimedMs / std::max(once_ms, 3e-6)) + 1;
     std::vector<double> out;
     const double begin = now_ms();
     int look_at = std::max(6, request.least_runs);
@@ -81,6 +97,7 @@ std::vector<double> timed_runs(const Call& call, const RunRequest& request, doub
             if (uncertainty(summarize(out)) <= request.interval) break;
             look_at += std::max(4, runs / 4);
         }
+        if (flush.used()) flush();
         const double start = now_ms();
         for (int i = 0; i < at_once; ++i) call();
         out.push_back((now_ms() - start) / at_once);
@@ -132,18 +149,25 @@ Result<RunReport> run_here(const Backend& backend, const RunRequest& request) {
     for (NDArray& array : args) call.pointers.push_back(array.mutable_data());
     call.pointers.push_back(bytes == 0 ? nullptr : workspace.mutable_data());
 
+    const double first = now_ms();
     call();
+    const double first_ms = now_ms() - first;
     RunReport out;
     for (std::size_t i = 0; request.want_outputs && i < args.size(); ++i)
         if (!request.arguments[i].input)
             out.outputs.push_back(NDArray::copy_of(args[i].dtype(), args[i].shape(), args[i].data(), args[i].bytes()));
     double once_ms = 0;
     const double warm = now_ms();
+    const bool slow = request.give_up_ms > 0 && first_ms > request.give_up_ms;
     do {
         const double start = now_ms();
         call();
         once_ms = now_ms() - start;
-    } while (now_ms() - warm < request.warm_up_seconds * 1000);
+    } while (!slow && now_ms() - warm < request.warm_up_seconds * 1000);
+    if (slow && once_ms > request.give_up_ms) {
+        out.milliseconds = {once_ms};
+        return out;
+    }
 
     const BusyTime busy = busy_time();
     const double wall = now_ms(), on_core = on_core_ms();

@@ -38,6 +38,8 @@ struct RunRequest {
     double interval = 0.01;       ///< no further runs once the median is known to this share of it
     double deadline_seconds = 30; ///< of everything, loading included; kept by whoever watches
     bool want_outputs = false;
+    double give_up_ms = 0;        ///< a kernel that takes longer is not run again; 0 for never
+    std::int64_t flush_bytes = 0; ///< walked through before each timed run, so that caches hold nothing of use
 };
 
 /// What came of it.

@@ -32,6 +32,7 @@ struct TunerOptions {
     bool flush_caches = false;    ///< before each timed run
     double run_seconds = 0.15;    ///< of timed runs of a candidate, at most
     double deadline_seconds = 10; ///< of one candidate, loading included, until it counts as hung
+    bool measure_peaks = true;    ///< of this machine, when they are not known
     double patience_seconds = 5;  ///< how long a busy machine is waited for before a trial, at most
 };
 

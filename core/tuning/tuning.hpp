@@ -91,7 +91,8 @@ struct TaskProgress {
     std::string workload, function; ///< hash in hexadecimal; its first name in the model
     std::size_t calls = 1;          ///< in one run of the model
     double flops = 0, bytes = 0;    ///< of one call: operations; distinct bytes of parameters read and written
-    std::vector<SpaceInfo> spaces;
+    /// Null until it is first searched; a new one when a knob was pinned or a seed opened.
+    std::shared_ptr<const std::vector<SpaceInfo>> spaces;
     double before_ms = 0;        ///< of the trace in force before, in runs by turns with the best; 0 until known
     double best_ms = 0;          ///< 0 until there is one
     std::string best_trace;      ///< as text
@@ -121,7 +122,7 @@ struct TuningSnapshot {
     std::uint64_t revision = 0; ///< grows with every snapshot
     TuningPhase phase = TuningPhase::Starting;
     std::string doing;               ///< "conv2d_add_relu_3: measuring 4 of 16"; why it ended, when it is done
-    std::vector<TaskProgress> tasks; ///< those with most time first, as measured before
+    std::vector<TaskProgress> tasks; ///< in the order they were given
     std::vector<TrialPtr> trials;    ///< in the order they ended
     SearchKind search = SearchKind::Model;
     std::string search_note; ///< why the search is not the one asked for; empty when it is

@@ -2,23 +2,17 @@
 
 #include "core/base/file.hpp"
 #include "core/tuning/worker_channel.hpp"
+#include "core/tuning/worker_process.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <cstring>
-#include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
-#include <string_view>
 #include <sys/wait.h>
 #include <unistd.h>
-
-extern char** environ;
 
 // Outline: the private folder; the process; the worker; its own life.
 
@@ -29,19 +23,11 @@ namespace {
 using Clock = std::chrono::steady_clock;
 namespace fs = std::filesystem;
 
-constexpr std::string_view kReady = "ready\n";
-
 Clock::time_point after(double seconds) {
     return Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
-Diagnostic failed(const std::string& why) {
-    return {Code::ProcessFailed,
-            "no process to measure in: " + why,
-            {},
-            "ORRERY_WORKER can name the program that is started for it; this one is when it is not set"};
-}
 Diagnostic cancelled() { return {Code::Cancelled, "the measurement was cancelled", {}, {}, Severity::Note}; }
 
 /// A folder nobody else can look into, gone with its content at the end.
@@ -67,38 +53,6 @@ class PrivateFolder {
   private:
     fs::path path_;
 };
-
-class FileHandle {
-  public:
-    FileHandle() = default;
-    explicit FileHandle(int fd) : fd_(fd) {}
-    ~FileHandle() { close(); }
-    FileHandle(FileHandle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    FileHandle& operator=(FileHandle&& other) noexcept {
-        close();
-        fd_ = std::exchange(other.fd_, -1);
-        return *this;
-    }
-    void close() {
-        if (fd_ >= 0) ::close(fd_);
-        fd_ = -1;
-    }
-    [[nodiscard]] int get() const { return fd_; }
-
-  private:
-    int fd_ = -1;
-};
-
-/// How a process ended, as people say it.
-std::string describe(int status) {
-    if (WIFSIGNALED(status)) {
-        const int signal = WTERMSIG(status);
-        const char* name = ::sigdescr_np(signal);
-        return "crashed with signal " + std::to_string(signal) + (name ? " (" + std::string(name) + ")" : "");
-    }
-    if (WIFEXITED(status)) return "ended the process with status " + std::to_string(WEXITSTATUS(status));
-    return "ended in an unknown way";
-}
 
 std::string words_left(const fs::path& file) {
     const Result<std::string> text = read_file(file, 1 << 20);
@@ -142,6 +96,7 @@ struct Worker::State {
         fs::remove(socket(), ignored);
     }
     void kill() {
+        if (!options.address.empty()) channel.reset(); // the call was given up: it ends by itself
         if (pid <= 0) return;
         ::kill(pid, SIGKILL);
         int status = 0;
@@ -150,33 +105,12 @@ struct Worker::State {
     }
 
     Result<FileHandle> spawn() {
-        if (folder.path().empty()) return failed("no temporary folder can be made");
-        int to_child[2], from_child[2];
-        if (::pipe2(to_child, O_CLOEXEC) != 0) return failed("no pipe");
-        FileHandle input(to_child[0]);
-        life = FileHandle(to_child[1]);
-        if (::pipe2(from_child, O_CLOEXEC) != 0) return failed("no pipe");
-        FileHandle ready(from_child[0]), output(from_child[1]);
+        if (folder.path().empty()) return no_worker("no temporary folder can be made");
         ++started;
-        const char* named = std::getenv("ORRERY_WORKER");
-        std::string program = !options.program.empty() ? options.program.string()
-                              : named                  ? std::string(named)
-                                                       : std::string("/proc/self/exe");
-        std::string words[] = {"orrery", "worker", "--socket", socket().string()};
-        std::array<char*, 5> arguments{};
-        for (std::size_t i = 0; i < std::size(words); ++i) arguments[i] = words[i].data();
-        posix_spawn_file_actions_t actions;
-        posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_adddup2(&actions, input.get(), 0);
-        posix_spawn_file_actions_adddup2(&actions, output.get(), 1);
-        posix_spawn_file_actions_addopen(&actions, 2, errors().c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        const int error = ::posix_spawn(&pid, program.c_str(), &actions, nullptr, arguments.data(), environ);
-        posix_spawn_file_actions_destroy(&actions);
-        if (error != 0) {
-            pid = 0;
-            return failed(program + " cannot be started: " + std::strerror(error));
-        }
-        return ready;
+        ORRERY_TRY(WorkerProcess process, start_worker(options.program, socket().string(), errors()));
+        pid = process.pid;
+        life = std::move(process.life);
+        return std::move(process.said);
     }
 
     /// Until the child says that it can be called.
@@ -185,7 +119,7 @@ struct Worker::State {
         const auto deadline = after(options.start_seconds);
         while (said.size() < kReady.size()) {
             if (progress.cancelled()) return kill(), cancelled();
-            if (Clock::now() >= deadline) return kill(), failed("it did not answer in time");
+            if (Clock::now() >= deadline) return kill(), no_worker("it did not answer in time");
             pollfd poll{ready.get(), POLLIN, 0};
             if (::poll(&poll, 1, 20) <= 0) continue;
             char text[16];
@@ -198,22 +132,49 @@ struct Worker::State {
         const std::optional<int> status = ended(after(1));
         kill();
         const std::string words = words_left(errors());
-        return failed("it " + (status ? describe(*status) : "said nonsense") + (words.empty() ? "" : ": " + words));
+        return no_worker("it " + (status ? describe_end(*status) : "said nonsense") +
+                         (words.empty() ? "" : ": " + words));
+    }
+
+    /// A worker elsewhere; one that ended is being started again by whoever started it.
+    Result<void> connect(const Progress& progress) {
+        if (channel) return {};
+        progress.tell("calling the worker at " + options.address, 0);
+        const auto deadline = after(options.start_seconds);
+        std::string why = "it did not answer in time";
+        while (Clock::now() < deadline && !progress.cancelled()) {
+            auto next = std::make_unique<Channel>(options.address);
+            CallOutcome<WorkerHost> answer =
+                next->hello([&] { return !progress.cancelled() && Clock::now() < deadline; });
+            if (answer.value) {
+                host = *std::move(answer.value), channel = std::move(next), ++started;
+                return {};
+            }
+            why = answer.error.message;
+            if (answer.error.failure == CallFailure::Refused) break;
+            ::poll(nullptr, 0, 50);
+        }
+        if (progress.cancelled()) return cancelled();
+        return Diagnostic{Code::ProcessFailed,
+                          "the worker at " + options.address + " cannot be used: " + why,
+                          {},
+                          "start one there: orrery worker --listen " + options.address};
     }
 
     Result<void> start(const Progress& progress) {
+        if (!options.address.empty()) return connect(progress);
         if (pid > 0 && !ended(Clock::now())) return {};
         progress.tell("starting a process to measure in", 0);
         ORRERY_TRY(const FileHandle ready, spawn());
         ORRERY_CHECK_OK(await(ready, progress));
-        channel = std::make_unique<Channel>(socket());
+        channel = std::make_unique<Channel>("unix:" + socket().string());
         const auto deadline = after(options.start_seconds);
         CallOutcome<WorkerHost> answer =
             channel->hello([&] { return !progress.cancelled() && Clock::now() < deadline; });
         if (answer.value) return host = *std::move(answer.value), Result<void>();
         kill();
         if (progress.cancelled()) return cancelled();
-        return failed(answer.error.message);
+        return no_worker(answer.error.message);
     }
 };
 
@@ -264,12 +225,12 @@ Result<WorkerRun> Worker::run(const RunRequest& request, const Progress& progres
     const std::optional<int> status = state_->ended(after(2));
     state_->kill();
     out.outcome = Outcome::Crashed;
-    out.reason = status ? describe(*status) : answer.error.message;
+    out.reason = status ? describe_end(*status) : "the worker ended: " + answer.error.message;
     return out;
 }
 
-Result<void> serve_worker(const Backend& backend, const fs::path& socket) {
-    return serve(backend, socket, [] {
+Result<void> serve_worker(const Backend& backend, const std::string& address) {
+    return serve(backend, address, [] {
         std::fwrite(kReady.data(), 1, kReady.size(), stdout);
         std::fflush(stdout);
         char ignored[64];

@@ -12,7 +12,7 @@
 namespace orrery::tuning {
 
 /// Of worker.proto; a worker of another protocol is refused.
-inline constexpr std::uint32_t kProtocol = 1;
+inline constexpr std::uint32_t kProtocol = 2;
 
 /// How a run in a worker ended: Ok, Crashed, TimedOut or CompileError (what cannot be loaded).
 struct WorkerRun {
@@ -27,7 +27,8 @@ struct WorkerHost {
     int cores = 1;
 };
 
-/// Starts a worker when there is first something to run, keeps it warm, and replaces one that died or hung.
+/// Starts a worker when there is first something to run, keeps it warm, and replaces one that died or hung. One that
+/// listens elsewhere is given up when it hangs, which ends it, and called again.
 /// Thread: one call at a time.
 class Worker {
   public:
@@ -35,6 +36,9 @@ class Worker {
         /// What is started, as `PROGRAM worker --socket PATH`. Empty: $ORRERY_WORKER, else this program.
         std::filesystem::path program = {};
         double start_seconds = 20; ///< until a new worker must have answered
+        /// "HOST:PORT" of a worker that somebody else started and that is started again when it ends (listen_worker);
+        /// empty: one of our own.
+        std::string address = {};
     };
     explicit Worker(Options options);
     Worker() : Worker(Options()) {}
@@ -48,7 +52,7 @@ class Worker {
     /// Starts a worker when there is none. Errors: ProcessFailed, Cancelled.
     [[nodiscard]] Result<WorkerHost> host(const Progress& progress);
     [[nodiscard]] int started() const; ///< processes so far
-    [[nodiscard]] int process() const; ///< id of the one that lives; 0 for none
+    [[nodiscard]] int process() const; ///< id of the one that lives; 0 for none, and for one elsewhere
 
   private:
     struct State;
@@ -56,7 +60,8 @@ class Worker {
 };
 
 /// Serves runs on a Unix socket until standard input ends, which is when whoever started it is gone; says "ready" on
-/// standard output once it can be called. Errors: FileUnwritable for a socket that cannot be made.
-[[nodiscard]] Result<void> serve_worker(const Backend& backend, const std::filesystem::path& socket);
+/// standard output once it can be called. `address` is a path, from "/" on, or "HOST:PORT". Errors: FileUnwritable for
+/// one that cannot be had.
+[[nodiscard]] Result<void> serve_worker(const Backend& backend, const std::string& address);
 
 } // namespace orrery::tuning

@@ -6,7 +6,11 @@
 #include <grpcpp/grpcpp.h>
 #include <worker.grpc.pb.h>
 
+#include <condition_variable>
 #include <mutex>
+#include <stop_token>
+#include <thread>
+#include <unistd.h>
 
 namespace orrery::tuning {
 
@@ -17,8 +21,6 @@ using WallClock = std::chrono::system_clock;
 constexpr auto kLook = std::chrono::milliseconds(20);
 /// Results that are sent back. Source: a protocol buffer holds less than 2 GiB.
 constexpr std::size_t kMostResultBytes = std::size_t{1} << 30;
-
-std::string address_of(const std::filesystem::path& socket) { return "unix:" + socket.string(); }
 
 /// What goes wrong is told by whoever called; the library need not write it as well.
 void keep_quiet() { ::gpr_set_log_verbosity(static_cast<gpr_log_severity>(GPR_LOG_SEVERITY_ERROR + 1)); }
@@ -42,6 +44,8 @@ wire::RunRequest to_wire(const RunRequest& request) {
     out.set_most_runs(static_cast<std::uint32_t>(request.most_runs));
     out.set_interval(request.interval);
     out.set_want_outputs(request.want_outputs);
+    out.set_give_up_ms(request.give_up_ms);
+    out.set_flush_bytes(static_cast<std::uint64_t>(request.flush_bytes));
     return out;
 }
 
@@ -49,12 +53,14 @@ wire::RunRequest to_wire(const RunRequest& request) {
 Result<RunRequest> from_wire(const wire::RunRequest& sent) {
     constexpr int kMostArguments = 4096, kMostRank = 64;
     constexpr std::uint32_t kMostThreads = 1024, kMostRuns = 1'000'000;
+    constexpr std::uint64_t kMostFlushed = std::uint64_t{1} << 32;
     const auto bad = [](const char* what) {
         return Diagnostic{Code::BadArgument, std::string("the request has ") + what, {}, {}};
     };
     if (sent.arguments_size() > kMostArguments) return bad("too many arguments");
     if (sent.threads() < 1 || sent.threads() > kMostThreads) return bad("no sensible number of threads");
     if (sent.least_runs() > kMostRuns || sent.most_runs() > kMostRuns) return bad("too many runs");
+    if (sent.flush_bytes() > kMostFlushed) return bad("more to flush than any cache holds");
     RunRequest out;
     out.object.symbol = sent.symbol();
     out.object.object = sent.object();
@@ -73,6 +79,8 @@ Result<RunRequest> from_wire(const wire::RunRequest& sent) {
     out.most_runs = static_cast<int>(sent.most_runs());
     out.interval = sent.interval();
     out.want_outputs = sent.want_outputs();
+    out.give_up_ms = sent.give_up_ms();
+    out.flush_bytes = static_cast<std::int64_t>(sent.flush_bytes());
     return out;
 }
 
@@ -88,8 +96,16 @@ class Service final : public wire::Worker::Service {
         return grpc::Status::OK;
     }
 
-    grpc::Status Run(grpc::ServerContext*, const wire::RunRequest* sent, wire::RunReply* reply) override {
+    grpc::Status Run(grpc::ServerContext* context, const wire::RunRequest* sent, wire::RunReply* reply) override {
         const std::lock_guard alone(mutex_); // two at once would disturb each other's times
+        // A kernel that never ends cannot be stopped: when whoever called gives up, or is gone, the process ends.
+        const std::jthread watch([context](const std::stop_token& done) {
+            std::mutex mutex;
+            std::condition_variable_any changed;
+            std::unique_lock lock(mutex);
+            while (!changed.wait_for(lock, done, kLook, [] { return false; }) && !done.stop_requested())
+                if (context->IsCancelled()) ::_exit(1);
+        });
         try {
             const Result<RunRequest> request = from_wire(*sent);
             if (!request) return {grpc::StatusCode::INVALID_ARGUMENT, request.error().message};
@@ -174,7 +190,7 @@ struct Channel::State {
     }
 };
 
-Channel::Channel(const std::filesystem::path& socket) : state_(std::make_unique<State>()) {
+Channel::Channel(const std::string& address) : state_(std::make_unique<State>()) {
     keep_quiet();
     grpc::ChannelArguments options;
     options.SetMaxReceiveMessageSize(-1);
@@ -182,8 +198,8 @@ Channel::Channel(const std::filesystem::path& socket) : state_(std::make_unique<
     // A worker's end comes and goes under one name: no channel is taken over from the one before.
     options.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
     options.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-    state_->stub = wire::Worker::NewStub(
-        grpc::CreateCustomChannel(address_of(socket), grpc::InsecureChannelCredentials(), options));
+    state_->stub =
+        wire::Worker::NewStub(grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), options));
 }
 
 Channel::~Channel() = default;
@@ -219,20 +235,22 @@ CallOutcome<Channel::Answer> Channel::run(const RunRequest& request, const KeepW
     return {Answer{{}, *std::move(report)}, {}};
 }
 
-Result<void> serve(const Backend& backend, const std::filesystem::path& socket, const std::function<void()>& wait) {
+Result<void> serve(const Backend& backend, const std::string& address, const std::function<void()>& wait) {
     keep_quiet();
     Service service(backend);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(-1);
     builder.SetMaxSendMessageSize(-1);
-    builder.AddListeningPort(address_of(socket), grpc::InsecureServerCredentials());
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0); // two workers on one port would answer by turns
+    builder.AddListeningPort(address.starts_with('/') ? "unix:" + address : address, grpc::InsecureServerCredentials());
     builder.RegisterService(&service);
     const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
     if (!server)
-        return Diagnostic{Code::FileUnwritable,
-                          "no worker can listen on " + socket.string(),
-                          {},
-                          "give a path of at most 100 characters in a folder that can be written"};
+        return Diagnostic{
+            Code::FileUnwritable,
+            "no worker can listen on " + address,
+            {},
+            "give a path of at most 100 characters in a folder that can be written, or a port that is free"};
     wait();
     // A call under way may never end: the process ends instead.
     server->Shutdown(WallClock::now());

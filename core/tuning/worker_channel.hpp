@@ -25,7 +25,8 @@ template <class T> struct CallOutcome {
 /// The calling end. Thread: one call at a time.
 class Channel {
   public:
-    explicit Channel(const std::filesystem::path& socket);
+    /// "unix:PATH" or "HOST:PORT".
+    explicit Channel(const std::string& address);
     ~Channel();
     Channel(const Channel&) = delete;
     Channel& operator=(const Channel&) = delete;
@@ -45,7 +46,6 @@ class Channel {
 };
 
 /// The serving end, until `wait` returns. Errors: FileUnwritable.
-[[nodiscard]] Result<void> serve(const Backend& backend, const std::filesystem::path& socket,
-                                 const std::function<void()>& wait);
+[[nodiscard]] Result<void> serve(const Backend& backend, const std::string& address, const std::function<void()>& wait);
 
 } // namespace orrery::tuning

@@ -1,5 +1,6 @@
 // The database: kept rows, older and newer files, several processes, files that are of no use.
 
+#include "core/tuning/record_lines.hpp"
 #include "core/tuning/records.hpp"
 #include "tests/core/tuning/programs.hpp"
 
@@ -180,4 +181,31 @@ TEST_CASE("two processes write into one file, from nothing on", "[tuning]") {
     CHECK(status == 0);
     const Records records = Records::open(path).value();
     CHECK(records.of_workload(row("", 1, 0).workload).value().size() == 2 * kRows);
+}
+
+TEST_CASE("records go to lines of JSON and back", "[tuning][records]") {
+    Record record;
+    record.workload = "0123456789abcdef0123456789abcdef", record.function = "conv \"1\"", record.target = "llvm -x";
+    record.trace = "split(a.i, [-1, 4])\nvectorize(a.i_i)", record.machine = "this one", record.version = "1";
+    record.times = {1.5, 1.25, 1.4, 1.6, 0.1, 20}, record.threads = 2, record.time = 1700000000;
+    record.busy_others = 0.5, record.reason = "not compared";
+    const std::string line = to_line(record);
+    CHECK(line.find('\n') == std::string::npos);
+    CHECK(from_line(line).value() == record);
+    for (const char* bad : {"", "[]", "{", "{}", "{\"workload\": 3}", "{\"workload\": \"0123\"}",
+                            "{\"workload\": \"0123456789abcdef0123456789abcdef\", \"outcome\": \"splendid\"}",
+                            "{\"workload\": \"0123456789abcdef0123456789abcdef\", \"threads\": \"two\"}"})
+        CHECK(from_line(bad).error().code == Code::BadText);
+
+    const Folder folder;
+    Records records = Records::open(folder.path / "a.db").value();
+    Record slower = record, failed = record;
+    slower.times.median_ms = 3, failed.outcome = Outcome::Crashed, failed.times = {};
+    CHECK(records.import(std::vector<Record>{slower, record, failed}).value() == 3);
+    CHECK(records.import(std::vector<Record>{record, slower}).value() == 0); // known already
+    std::vector<double> all, best;
+    REQUIRE(records.for_each(false, [&](const Record& r) { all.push_back(r.times.median_ms); }));
+    REQUIRE(records.for_each(true, [&](const Record& r) { best.push_back(r.times.median_ms); }));
+    CHECK(all == std::vector<double>{3, 1.5, 0});
+    CHECK(best == std::vector<double>{1.5});
 }

@@ -2,11 +2,14 @@
 
 #include "core/tensor/analysis.hpp"
 #include "core/tuning/worker.hpp"
+#include "core/tuning/worker_listener.hpp"
 #include "tests/core/tuning/programs.hpp"
 
 #include <catch2/catch.hpp>
 
 #include <csignal>
+#include <future>
+#include <thread>
 
 #include <sys/types.h>
 
@@ -149,4 +152,55 @@ TEST_CASE("what a kernel may not rely on is not zero", "[tuning][worker]") {
     const WorkerRun run = worker.run(request_for(forgets()), {}).value();
     REQUIRE(run.outcome == Outcome::Ok);
     CHECK(std::isnan(run.report.outputs[0].as_double(0)));
+}
+
+TEST_CASE("a worker that listens elsewhere outlives what it runs", "[tuning][worker]") {
+    // A port that another process has: then the next is tried.
+    std::stop_source stop;
+    std::string address;
+    std::jthread listener;
+    for (int port = 20000 + static_cast<int>(::getpid() % 20000), tries = 0; tries < 5; ++tries, ++port) {
+        address = "127.0.0.1:" + std::to_string(port);
+        bool told = false;
+        std::promise<bool> next;
+        std::future<bool> listening = next.get_future();
+        listener = std::jthread([&stop, address, told, next = std::move(next)]() mutable {
+            const Result<void> ended = listen_worker({{}, address, false},
+                                                     [&](const std::string&) {
+                                                         if (!std::exchange(told, true)) next.set_value(true);
+                                                     },
+                                                     {stop.get_token(), {}});
+            if (!told) next.set_value(false);
+        });
+        if (listening.get()) break;
+    }
+    Worker worker({.address = address});
+    require_right(worker);
+    CHECK(worker.process() == 0);
+    const WorkerRun crashed = worker.run(request_for(crashes()), {}).value();
+    CHECK(crashed.outcome == Outcome::Crashed);
+    CHECK_FALSE(crashed.reason.empty());
+    require_right(worker);
+    RunRequest endless = request_for(hangs());
+    endless.deadline_seconds = 0.3;
+    CHECK(worker.run(endless, {}).value().outcome == Outcome::TimedOut);
+    require_right(worker);
+    CHECK(worker.started() >= 3);
+    stop.request_stop();
+    listener.join();
+    Worker gone({.start_seconds = 0.3, .address = address});
+    CHECK(gone.host({}).error().code == Code::ProcessFailed);
+}
+
+TEST_CASE("a worker listens on this machine only, unless told otherwise", "[tuning][worker]") {
+    const auto refused = [](const std::string& address) {
+        std::stop_source stop;
+        stop.request_stop();
+        return listen_worker({{}, address, false}, [](const std::string&) {}, {stop.get_token(), {}}).error().code;
+    };
+    for (const char* address : {"0.0.0.0:9190", "example.org:9190", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:x", ":9190",
+                                "127.0.0.1:70000", ""})
+        CHECK(refused(address) == Code::BadArgument);
+    CHECK(refused("127.0.0.1:9190") == Code::Cancelled);
+    CHECK(refused("localhost:9190") == Code::Cancelled);
 }

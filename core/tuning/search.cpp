@@ -1,0 +1,155 @@
+// A round of a search fills a list of candidates that are new and can be run:
+// random: points drawn evenly over spaces and knobs.
+// grid: points number 0, n/2, n/4, 3n/4, ... of all.
+// genetic: the origin of each space first; then children of those measured fastest.
+// model: as genetic, but many children over some generations, of which those are taken that the model predicts fastest,
+//    and a third otherwise (children of the fastest, and some at random), so that it learns of what it does not know.
+
+#include "core/tuning/search.hpp"
+
+#include <algorithm>
+
+namespace orrery::tuning {
+
+namespace {
+
+constexpr int kMostTries = 40; ///< points looked at for each that is wanted: our choice
+constexpr std::size_t kParents = 12;
+constexpr int kGenerations = 3;
+constexpr std::size_t kChildren = 48; ///< a generation
+constexpr double kAtRandom = 0.35;    ///< of a round, not chosen by the model
+
+/// 0, 1/2, 1/4, 3/4, 1/8, ... Source: van der Corput, "Verteilungsfunktionen", 1935.
+double corput(std::uint64_t n) {
+    double out = 0, digit = 0.5;
+    for (; n > 0; n >>= 1, digit /= 2)
+        if ((n & 1) != 0) out += digit;
+    return out;
+}
+
+} // namespace
+
+/// One call of propose.
+class Search::Round {
+  public:
+    Round(Search& search, const CandidateSpace& space, const TaskHistory& history, std::size_t count)
+        : search_(search), space_(space), history_(history), count_(count),
+          tries_(kMostTries * static_cast<int>(count)) {
+        std::vector<const Tried*> good;
+        for (const Tried& tried : history.tried)
+            if (tried.point && tried.milliseconds > 0) good.push_back(&tried);
+        std::ranges::stable_sort(good, {}, [](const Tried* t) { return t->milliseconds; });
+        for (const Tried* tried : good)
+            if (parents_.size() < kParents) parents_.push_back(*tried->point);
+    }
+
+    std::vector<Proposal> random() {
+        while (more()) offer(space_.drawn(search_.dice_));
+        return std::move(out_);
+    }
+    std::vector<Proposal> grid() {
+        const std::uint64_t size = space_.size();
+        while (more()) {
+            const std::uint64_t n = search_.next_++;
+            const auto at = static_cast<std::uint64_t>(corput(n) * static_cast<double>(size));
+            offer(space_.nth(std::min(at, size - 1)));
+        }
+        return std::move(out_);
+    }
+    std::vector<Proposal> genetic() {
+        origins();
+        while (more()) offer(child());
+        return std::move(out_);
+    }
+    std::vector<Proposal> by_model();
+
+  private:
+    [[nodiscard]] bool more() const { return out_.size() < count_ && tries_ > 0; }
+    /// New and runnable; counts as a try.
+    std::optional<Prepared> look_at(const Point& point) {
+        --tries_;
+        if (search_.refused_.contains(point) || !seen_.insert(point).second) return std::nullopt;
+        Prepared prepared = space_.prepare(point);
+        if (!prepared.refused.empty()) {
+            search_.refused_.insert(point);
+            return std::nullopt;
+        }
+        if (history_.programs.contains(prepared.hash) || !hashes_.insert(prepared.hash).second) return std::nullopt;
+        return prepared;
+    }
+    void offer(const Point& point) {
+        if (std::optional<Prepared> prepared = look_at(point)) out_.push_back({*std::move(prepared), std::nullopt});
+    }
+    /// What spaces are when nothing is decided otherwise; at most half a round.
+    void origins() {
+        for (std::size_t s = 0; s < space_.spaces().size() && out_.size() < (count_ + 1) / 2 && tries_ > 0; ++s)
+            offer(space_.origin(s));
+    }
+    Point child() {
+        if (parents_.empty()) return space_.drawn(search_.dice_);
+        Dice& dice = search_.dice_;
+        // Of two, the faster.
+        const auto pick = [&] { return parents_[std::min(dice.below(parents_.size()), dice.below(parents_.size()))]; };
+        const Point first = pick();
+        return space_.mutated(dice.chance(0.3) ? space_.crossed(first, pick(), dice) : first, dice);
+    }
+
+    Search& search_;
+    const CandidateSpace& space_;
+    const TaskHistory& history_;
+    std::size_t count_;
+    int tries_;
+    std::vector<Point> parents_; ///< fastest first
+    std::set<Point> seen_;
+    std::set<Hash> hashes_;
+    std::vector<Proposal> out_;
+};
+
+std::vector<Proposal> Search::Round::by_model() {
+    struct Scored {
+        Prepared prepared;
+        float score = 0;
+    };
+    std::vector<Scored> all;
+    const std::size_t measured = parents_.size();
+    for (int generation = 0; generation < kGenerations; ++generation) {
+        std::vector<Prepared> fresh;
+        for (std::size_t i = 0; i < 2 * kChildren && fresh.size() < kChildren; ++i) {
+            const bool origin = generation == 0 && i < space_.spaces().size();
+            if (std::optional<Prepared> one = look_at(origin ? space_.origin(i) : child()))
+                fresh.push_back(*std::move(one));
+        }
+        std::vector<std::vector<float>> features;
+        for (const Prepared& one : fresh) features.push_back(one.features);
+        const std::vector<float> scores = search_.model_->predict(features);
+        if (scores.size() != fresh.size()) return genetic();
+        for (std::size_t i = 0; i < fresh.size(); ++i) all.push_back({std::move(fresh[i]), scores[i]});
+        std::ranges::stable_sort(all, std::ranges::greater(), &Scored::score);
+        // Programs are large; those of candidates that will not be taken are made again when a child of theirs is.
+        if (all.size() > 4 * count_) all.resize(4 * count_);
+        parents_.resize(std::min(parents_.size(), measured));
+        for (std::size_t i = 0; i < all.size() && i < kParents; ++i) parents_.push_back(*all[i].prepared.point);
+    }
+    const auto by_chance = static_cast<std::size_t>(kAtRandom * static_cast<double>(count_));
+    for (Scored& one : all) {
+        if (out_.size() + by_chance >= count_) break;
+        out_.push_back({std::move(one.prepared), history_.best_ms / std::max(one.score, 0.01F)});
+    }
+    parents_.resize(std::min(parents_.size(), measured));
+    for (tries_ = kMostTries; more();) offer(search_.dice_.chance(0.6) ? child() : space_.drawn(search_.dice_));
+    return std::move(out_);
+}
+
+std::vector<Proposal> Search::propose(const CandidateSpace& space, const TaskHistory& history, int count) {
+    if (space.spaces().empty() || count < 1) return {};
+    Round round(*this, space, history, static_cast<std::size_t>(count));
+    switch (kind_) {
+    case SearchKind::Random: return round.random();
+    case SearchKind::Grid: return round.grid();
+    case SearchKind::Genetic: return round.genetic();
+    case SearchKind::Model: return model_ && history.best_ms > 0 ? round.by_model() : round.genetic();
+    }
+    fail_internal("every search is known");
+}
+
+} // namespace orrery::tuning
