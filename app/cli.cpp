@@ -2,6 +2,7 @@
 
 #include "app/cli.hpp"
 #include "app/cli_schedule.hpp"
+#include "app/cli_tune.hpp"
 #include "app/cli_vta.hpp"
 
 #include <CLI/CLI.hpp>
@@ -37,8 +38,8 @@ void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
     add_edits(command, a.edits);
     command.add_option("--recipe", a.recipe, "recipe file: everything but the model is taken from it");
     command.add_option("--partition", a.partition, "region backend that takes parts of the graph, for example dnnl");
-    command.add_option("--rule", a.rule, "schedules: default, or none for plain loop nests")
-        ->check(CLI::IsMember({"default", "none"}));
+    command.add_option("--rule", a.rule, "schedules: default, rules without those that ship, or none for plain loops")
+        ->check(CLI::IsMember({"default", "rules", "none"}));
     command.add_option("--threads", a.threads, "threads of a run; all cores when left out")->check(CLI::Range(1, 1024));
     command.add_option("--seed", a.seed, "seed of drawn inputs and of a built-in network's weights");
     command.add_flag("--no-cache", a.no_cache, "neither read nor write compiled kernels on disk");
@@ -87,7 +88,10 @@ struct Arguments {
     WindowArguments window;
     VtaArguments vta;
     ScheduleArguments schedule;
-    std::string op, socket, item;
+    TuneArguments tune;
+    RecordsArguments records;
+    WorkerArguments worker;
+    std::string op, item;
     bool ops_json = false, gallery_json = false;
 };
 
@@ -209,7 +213,7 @@ void declare_compare(CLI::App& app, Arguments& a, int& status) {
     diff->add_option("--other-target", a.diff.other_target, "target of the second");
     diff->add_option("--other-opt-level", a.diff.other_level, "level of the second's passes")->check(CLI::Range(0, 3));
     diff->add_option("--other-rule", a.diff.other_rule, "schedules of the second")
-        ->check(CLI::IsMember({"default", "none"}));
+        ->check(CLI::IsMember({"default", "rules", "none"}));
     diff->add_option("--format", a.diff.format, "text, json or html: a report in one file")
         ->check(CLI::IsMember({"text", "json", "html"}));
     diff->add_option("-o,--output", a.diff.output, "file to write");
@@ -231,9 +235,6 @@ void declare_compare(CLI::App& app, Arguments& a, int& status) {
     measure->add_flag("--history", a.measure.history, "what was measured before; runs nothing");
     measure->add_flag("--no-peaks", a.measure.no_peaks, "do not measure this machine's peaks when they are unknown");
     measure->callback([&] { status = command_measure(a.measure); });
-    auto* worker = app.add_subcommand("worker", "the process that kernels are measured in")->group("");
-    worker->add_option("--socket", a.socket, "Unix socket to listen on")->required();
-    worker->callback([&] { status = command_worker(a.socket); });
 
     auto* history = app.add_subcommand("history", "what each pass did to one value, from the model to its kernel");
     add_model(*history, a.history);
@@ -245,6 +246,49 @@ void declare_compare(CLI::App& app, Arguments& a, int& status) {
     add_model(*provenance, a.provenance);
     provenance->add_flag("--kernels", a.provenance.kernels, "each kernel's share, not only the sums");
     provenance->callback([&] { status = command_provenance(a.provenance); });
+}
+
+void declare_tuning(CLI::App& app, Arguments& a, int& status) {
+    auto* tune = app.add_subcommand("tune", "looks for faster schedules of a model's kernels by measuring");
+    add_model(*tune, a.tune);
+    tune->add_option("--trials", a.tune.trials, "candidates to measure, over all kernels")
+        ->check(CLI::Range(1, 1 << 20));
+    tune->add_option("--minutes", a.tune.minutes, "time to take; 10 when neither this nor --trials is given")
+        ->check(CLI::Range(0.01, 100000.0));
+    tune->add_option("--search", a.tune.search, "how candidates are found: random, grid, genetic or model")
+        ->check(CLI::IsMember({"random", "grid", "genetic", "model"}));
+    tune->add_option("--function", a.tune.functions, "only this kernel (repeatable)")->take_all();
+    tune->add_option("--worker", a.tune.worker, "HOST:PORT of a worker that was started there with --listen");
+    tune->add_option("-o,--output", a.tune.output, "recipe to write, the best schedules in it");
+    auto* fresh = tune->add_flag("--fresh", a.tune.fresh, "measure again what records know");
+    tune->add_flag("--resume", a.tune.resume, "go on where records end, as is done anyway")->excludes(fresh);
+    tune->add_option("--patience", a.tune.patience, "seconds that a busy machine is waited for before a candidate")
+        ->check(CLI::Range(0.0, 3600.0));
+    tune->add_flag("--no-peaks", a.tune.no_peaks, "do not measure this machine's peaks when they are unknown");
+    tune->add_flag("--flush", a.tune.flush, "empty the caches before each timed run");
+    tune->add_flag("--quiet", a.tune.quiet, "no line for each trial");
+    tune->callback([&] { status = command_tune(a.tune); });
+
+    auto* records = app.add_subcommand("records", "what was measured: export, import, or the best of a model");
+    records->require_subcommand(1);
+    auto* exported = records->add_subcommand("export", "writes records as lines of JSON");
+    exported->add_option("file", a.records.file, "file to write; standard output when left out");
+    exported->add_flag("--best", a.records.best, "only the fastest of each kernel, target, machine and threads");
+    exported->callback([&] { a.records.what = "export", status = command_records(a.records); });
+    auto* imported = records->add_subcommand("import", "adds records from lines of JSON");
+    imported->add_option("file", a.records.file, "file to read; - for standard input")->required();
+    imported->callback([&] { a.records.what = "import", status = command_records(a.records); });
+    auto* best = records->add_subcommand("best", "the fastest that is known of each kernel of a model");
+    add_model(*best, a.records);
+    best->add_option("-o,--output", a.records.output, "recipe to write, these schedules in it");
+    best->callback([&] { a.records.what = "best", status = command_records(a.records); });
+
+    auto* worker = app.add_subcommand("worker", "the process that kernels are measured in, for other machines");
+    worker->add_option("--listen", a.worker.listen, "HOST:PORT to serve on, for example 127.0.0.1:9190");
+    worker->add_flag("--from-outside", a.worker.from_outside,
+                     "serve other machines too: whoever reaches the port can run any code here");
+    worker->add_option("--socket", a.worker.socket, "Unix socket to serve on, until standard input ends")->group("");
+    worker->callback([&] { status = command_worker(a.worker); });
 }
 
 } // namespace
@@ -259,6 +303,7 @@ int run_command_line(int argc, char** argv) {
     declare_models(app, arguments, status);
     declare_rest(app, arguments, status);
     declare_compare(app, arguments, status);
+    declare_tuning(app, arguments, status);
     declare_vta(app, arguments.vta, status);
     declare_schedule(app, arguments.schedule, status);
     auto* window = &app;

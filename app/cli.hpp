@@ -26,7 +26,7 @@ struct ModelArguments {
     std::string recipe;              ///< a recipe file whose everything but the model is taken
     session::RecipeArguments edits;  ///< -O, --pass and the like
     std::string partition;           ///< region backend that takes parts of the graph; empty for none
-    std::string rule;                ///< "default", "none" or empty for the recipe's own
+    std::string rule;                ///< "default", "rules", "none" or empty for the recipe's own
     int threads = 0;
     std::uint64_t seed = 0;
     bool no_cache = false; ///< leave the disk cache alone
@@ -116,8 +116,6 @@ int command_check_steps(const CheckArguments& arguments);
 int command_bisect(const BisectArguments& arguments);
 int command_bench(const BenchArguments& arguments);
 int command_measure(const MeasureArguments& arguments);
-/// The process that kernels are measured in; what starts it is tuning::Worker.
-int command_worker(const std::string& socket);
 int command_compile(const CompileArguments& arguments);
 int command_conformance(const ConformanceArguments& arguments);
 int command_gallery(const std::string& name, bool json);

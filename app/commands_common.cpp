@@ -135,7 +135,7 @@ Result<session::Recipe> make_recipe(const ModelArguments& a, session::Compiler& 
     schedules.schedules = std::exchange(edits.schedules, {});
     ORRERY_CHECK_OK(session::apply(edits, recipe));
     if (!a.partition.empty()) recipe.passes = transform::partitioned(std::move(recipe.passes), a.partition);
-    if (!a.rule.empty()) recipe.rule = a.rule == "none" ? session::ScheduleRule::None : session::ScheduleRule::Default;
+    if (!a.rule.empty()) recipe.rule = session::parse_rule(a.rule).value_or(recipe.rule);
     if (a.threads > 0) recipe.threads = a.threads;
     // What a function's name means is known once everything above it is.
     ORRERY_CHECK_OK(session::name_workloads(schedules.schedules, recipe, compiler));

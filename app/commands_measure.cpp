@@ -1,9 +1,7 @@
-// `orrery measure`: a kernel of a model run alone, in a process that may crash; `orrery worker` is that process.
+// `orrery measure`: a kernel of a model run alone, in a process that may crash.
 
 #include "app/cli.hpp"
-#include "backends/llvm/llvm_backend.hpp"
 #include "core/session/measure.hpp"
-#include "core/tuning/worker.hpp"
 #include "views/model/session_views.hpp"
 
 #include <cstdio>
@@ -133,12 +131,6 @@ int command_measure(const MeasureArguments& a) {
     else
         print_text(*measured);
     return !measured->record || measured->record->outcome == tuning::Outcome::Ok ? kDone : kUserError;
-}
-
-int command_worker(const std::string& socket) {
-    const std::unique_ptr<Backend> backend = make_llvm_backend();
-    const Result<void> served = tuning::serve_worker(*backend, socket);
-    return served ? kDone : fail(served.error(), false);
 }
 
 } // namespace orrery::app

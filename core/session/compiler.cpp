@@ -7,11 +7,11 @@
 #include "core/graph/builder.hpp"
 #include "core/graph/functions.hpp"
 #include "core/schedule/intrinsics.hpp"
-#include "core/schedule/rules.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/session/kernel_cache.hpp"
 #include "core/session/schedule_edit.hpp"
 #include "core/session/scratch.hpp"
+#include "core/session/shipped.hpp"
 #include "core/session/stage_cache.hpp"
 
 #include <algorithm>
@@ -252,8 +252,8 @@ struct Compiler::State {
             made->trace_is_default = own == recipe.schedules.end();
             if (!made->trace_is_default)
                 made->trace = own->second;
-            else if (recipe.rule == ScheduleRule::Default && lowered.backend.empty())
-                made->trace = schedule::default_trace(lowered.program, recipe.target);
+            else
+                made->trace = ruled_trace(recipe.rule, lowered, recipe.target).trace;
             const FunctionPtr before = last_schedule(lowered.program);
             PartialReplay reached = replay_as_far(lowered.program, made->trace, before.get());
             made->replay = std::move(reached.replay), made->error = std::move(reached.error);

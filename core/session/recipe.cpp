@@ -137,6 +137,21 @@ Result<void> parse_shapes(const Json& object, Recipe& recipe) {
 
 bool is_workload(std::string_view text) { return parse_hash(std::string(text)).has_value(); }
 
+const char* rule_name(ScheduleRule rule) {
+    switch (rule) {
+    case ScheduleRule::Default: return "default";
+    case ScheduleRule::Rules: return "rules";
+    case ScheduleRule::None: return "none";
+    }
+    fail_internal("every rule has a name");
+}
+
+std::optional<ScheduleRule> parse_rule(std::string_view name) {
+    for (const ScheduleRule rule : {ScheduleRule::Default, ScheduleRule::Rules, ScheduleRule::None})
+        if (name == rule_name(rule)) return rule;
+    return std::nullopt;
+}
+
 std::string to_json(const Recipe& recipe) {
     Json json{{"orrery_recipe", !recipe.scratch.empty() ? 3 : !recipe.branches.empty() ? 2 : 1}};
     if (!recipe.model.empty()) json["model"] = recipe.model.string();
@@ -147,7 +162,7 @@ std::string to_json(const Recipe& recipe) {
     if (!recipe.shapes.empty()) json["shapes"] = recipe.shapes;
     json["target"] = to_string(recipe.target);
     json["passes"] = passes_json(recipe.passes);
-    json["rule"] = recipe.rule == ScheduleRule::Default ? "default" : "none";
+    json["rule"] = rule_name(recipe.rule);
     if (!recipe.schedules.empty()) {
         Json& schedules = json["schedules"] = Json::object();
         for (const auto& [workload, trace] : recipe.schedules) schedules[workload] = schedule::to_string(trace);
@@ -196,9 +211,10 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
             return bad_key("build.opt_level", "is not 0 to 3");
     }
     if (reader.error_) return *reader.error_;
-    if (rule != "default" && rule != "none") return bad_key("rule", "is neither \"default\" nor \"none\"");
+    const std::optional<ScheduleRule> known_rule = parse_rule(rule);
+    if (!known_rule) return bad_key("rule", "is none of \"default\", \"rules\" and \"none\"");
     if (recipe.threads < 0) return bad_key("threads", "is negative");
-    recipe.rule = rule == "none" ? ScheduleRule::None : ScheduleRule::Default;
+    recipe.rule = *known_rule;
     if (!hash.empty()) {
         const std::optional<Hash> parsed = parse_hash(hash);
         if (!parsed) return bad_key("model_hash", "is not a hash of 32 hexadecimal digits");

@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,7 +19,8 @@ namespace orrery::session {
 
 /// Where a function's schedule comes from when the recipe has no trace for its workload.
 enum class ScheduleRule : std::uint8_t {
-    Default, ///< schedule::default_trace
+    Default, ///< one that ships with the program (shipped.hpp), else schedule::default_trace
+    Rules,   ///< schedule::default_trace
     None,    ///< the loop nests as lowered
 };
 
@@ -45,6 +47,9 @@ struct Recipe {
 
 /// The versioned JSON form; from_json(to_json(r)) equals r.
 [[nodiscard]] std::string to_json(const Recipe& recipe);
+/// "default", "rules", "none".
+[[nodiscard]] const char* rule_name(ScheduleRule rule);
+[[nodiscard]] std::optional<ScheduleRule> parse_rule(std::string_view name);
 /// What the text leaves out keeps its default; the target's gaps are filled from `host`.
 /// Errors: BadRecipe naming the key; a version newer than ours.
 [[nodiscard]] Result<Recipe> from_json(std::string_view text, const Target& host);

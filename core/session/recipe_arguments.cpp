@@ -167,8 +167,7 @@ std::vector<std::string> words_of(const Recipe& recipe, const Recipe& fresh) {
     }
     if (recipe.target != fresh.target) words.insert(words.end(), {"--target", to_string(recipe.target)});
     if (recipe.scratch.empty() || !recipe.passes.empty()) add_passes(recipe.passes, words);
-    if (recipe.rule != fresh.rule)
-        words.insert(words.end(), {"--rule", recipe.rule == ScheduleRule::None ? "none" : "default"});
+    if (recipe.rule != fresh.rule) words.insert(words.end(), {"--rule", rule_name(recipe.rule)});
     for (const auto& [workload, trace] : recipe.schedules)
         words.insert(words.end(), {"--schedule", workload + "=" + schedule::to_string(trace)});
     if (recipe.build.opt_level != fresh.build.opt_level)

@@ -1,7 +1,7 @@
 #include "core/session/schedule_edit.hpp"
 
-#include "core/schedule/rules.hpp"
 #include "core/session/compiler.hpp"
+#include "core/session/shipped.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -179,8 +179,7 @@ PartialReplay replay_as_far(const tensor::Program& program, const Trace& trace, 
 Trace present_trace(const Recipe& recipe, const lower::LoweredFunction& function) {
     const auto own = recipe.schedules.find(to_string(function.workload));
     if (own != recipe.schedules.end()) return own->second;
-    if (recipe.rule == ScheduleRule::None || !function.backend.empty()) return {};
-    return schedule::default_trace(function.program, recipe.target);
+    return ruled_trace(recipe.rule, function, recipe.target).trace;
 }
 
 std::vector<std::int64_t> likely_candidates(std::int64_t value) {

@@ -25,6 +25,15 @@ struct ModelTuning {
 [[nodiscard]] Result<ModelTuning> tune(Compiler& compiler, const Recipe& recipe, tuning::Measurer& measurer,
                                        tuning::TunerOptions options, const tuning::TuningLink& link);
 
+/// The same for some of the workloads, or with seeds: tasks are those of tuning_tasks.
+struct ChosenTasks {
+    tuning::Measurer& measurer;
+    std::vector<tuning::TuneTask> tasks;
+    tuning::TunerOptions options;
+};
+[[nodiscard]] Result<ModelTuning> tune_tasks(Compiler& compiler, const Recipe& recipe, ChosenTasks chosen,
+                                             const tuning::TuningLink& link);
+
 /// The recipe with these traces in force. Undoable as any edit: Session::edit("apply tuning", ...).
 [[nodiscard]] Recipe with_schedules(Recipe recipe, const std::map<std::string, schedule::Trace>& best);
 /// The best traces that records of this machine have of the recipe's workloads, for its target and threads. Reads the
