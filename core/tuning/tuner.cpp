@@ -23,7 +23,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Source of these: our choice.
-constexpr std::size_t kMostSpaces = 24, kMostSeedSpaces = 8;
+constexpr std::size_t kMostSpaces = 32, kMostSeedSpaces = 8;
 constexpr int kMostKnown = 200;         ///< records of a workload that are learned from
 constexpr double kPromising = 1.03;     ///< a candidate up to this much slower than the best may be faster
 constexpr double kPromisingBusy = 1.25; ///< the same where others were at work
