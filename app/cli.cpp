@@ -76,6 +76,7 @@ struct Arguments {
     BisectArguments bisect;
     BenchArguments bench;
     MeasureArguments measure;
+    ProfileArguments profile;
     CompileArguments compile;
     ConformanceArguments conformance;
     DumpArguments dump;
@@ -168,7 +169,7 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     dump->add_option(
             "--view", a.dump.view,
             "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, "
-            "machine, access, loops, menu, preview, diff, history or statistics")
+            "machine, measure, access, profile, loops, menu, preview, diff, history or statistics")
         ->required();
     dump->add_option("--after", a.dump.after, "graph, operators, edit: after this pass");
     add_graph_view(*dump, a.dump.overlay, a.dump.group_by);
@@ -196,7 +197,7 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     add_model(*capture, a.capture, false);
     capture->add_option(
         "--layout", a.capture.layout,
-        "Explore, Passes, Schedule, Run, Scratch, Start, or VTA, whose MODEL is a program of the accelerator");
+        "Explore, Passes, Schedule, Run, Scratch, Profile, Start, or VTA, whose MODEL is a program of the accelerator");
     capture->add_option("-o,--output", a.capture.output, "PNG file to write")->required();
     capture->add_option("--size", a.capture.size, "WIDTHxHEIGHT in pixels, for example 1600x1000");
     capture->add_option("--theme", a.capture.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));
@@ -235,6 +236,13 @@ void declare_compare(CLI::App& app, Arguments& a, int& status) {
     measure->add_flag("--history", a.measure.history, "what was measured before; runs nothing");
     measure->add_flag("--no-peaks", a.measure.no_peaks, "do not measure this machine's peaks when they are unknown");
     measure->callback([&] { status = command_measure(a.measure); });
+    auto* profile =
+        app.add_subcommand("profile", "where a run's time goes: by operator, layer, node and kernel; what if");
+    add_model(*profile, a.profile);
+    profile->add_option("--runs", a.profile.runs, "timed runs; as many as take a second when left out")
+        ->check(CLI::Range(1, 1000000));
+    profile->add_flag("--no-peaks", a.profile.no_peaks, "do not measure this machine's peaks when they are unknown");
+    profile->callback([&] { status = command_profile(a.profile); });
 
     auto* history = app.add_subcommand("history", "what each pass did to one value, from the model to its kernel");
     add_model(*history, a.history);

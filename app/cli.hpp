@@ -66,6 +66,10 @@ struct MeasureArguments : ModelArguments {
     bool history = false; ///< what is known, nothing is run
     bool no_peaks = false;
 };
+struct ProfileArguments : ModelArguments {
+    int runs = 0; ///< 0: as many as take a second
+    bool no_peaks = false;
+};
 struct CompileArguments : ModelArguments {
     std::string output;
 };
@@ -116,6 +120,7 @@ int command_check_steps(const CheckArguments& arguments);
 int command_bisect(const BisectArguments& arguments);
 int command_bench(const BenchArguments& arguments);
 int command_measure(const MeasureArguments& arguments);
+int command_profile(const ProfileArguments& arguments);
 int command_compile(const CompileArguments& arguments);
 int command_conformance(const ConformanceArguments& arguments);
 int command_gallery(const std::string& name, bool json);

@@ -1,7 +1,10 @@
 // `orrery measure`: a kernel of a model run alone, in a process that may crash.
+// `orrery profile`: where a whole model's time goes.
 
 #include "app/cli.hpp"
 #include "core/session/measure.hpp"
+#include "core/session/profile.hpp"
+#include "views/model/profile_view.hpp"
 #include "views/model/session_views.hpp"
 
 #include <cstdio>
@@ -131,6 +134,20 @@ int command_measure(const MeasureArguments& a) {
     else
         print_text(*measured);
     return !measured->record || measured->record->outcome == tuning::Outcome::Ok ? kDone : kUserError;
+}
+
+int command_profile(const ProfileArguments& a) {
+    const auto made = [&]() -> Result<session::Profile> {
+        const auto compiler = make_compiler(a);
+        ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
+        tuning::Measurer measurer(std::shared_ptr<const Backend>(compiler, &compiler->backend()));
+        return session::profile_recipe(*compiler, measurer, recipe,
+                                       {.runs = a.runs, .seed = a.seed, .peaks = !a.no_peaks}, {});
+    }();
+    if (!made) return fail(made.error(), a.json);
+    const views::ProfileViewData data = views::build_profile(*made);
+    std::printf("%s", (a.json ? views::to_json(data) + "\n" : views::to_text(data)).c_str());
+    return kDone;
 }
 
 } // namespace orrery::app

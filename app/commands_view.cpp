@@ -13,6 +13,7 @@
 #include "views/model/loop_view.hpp"
 #include "views/model/machine_view.hpp"
 #include "views/model/measure_view.hpp"
+#include "views/model/profile_view.hpp"
 #include "views/model/session_views.hpp"
 
 #include <algorithm>
@@ -103,6 +104,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     }
     if (a.view == "problems") return form(views::build_problems(snapshot.problems), a.format);
     if (a.view == "memory") return form(views::build_memory(snapshot), a.format);
+    if (a.view == "profile") return form(views::build_profile(snapshot), a.format);
     if (a.view == "run") return form(views::build_run(snapshot), a.format);
     if (a.view == "start") return form(views::build_start(), a.format);
     if (a.view == "diff") return diff_text(picture, a.format);
@@ -115,7 +117,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
                       "there is no view named " + a.view,
                       {},
                       "stages, graph, operators, tensor, loops, menu, preview, llvm, asm, machine, access, "
-                      "measure, inspector, "
+                      "measure, profile, inspector, "
                       "problems, memory, run, script, "
                       "edit, start, diff, "
                       "history, statistics"};
@@ -137,6 +139,7 @@ Result<session::SnapshotPtr> picture_for(const ModelArguments& a, const std::str
         if (const session::FunctionPtr function = views::shown_function(*session.snapshot(), shown))
             session.want_measurements(function->lowered.name);
     if (view == "run" || overlay == "latency") session.run(a.seed);
+    if (view == "profile") session.profile(a.seed);
     session.wait_idle();
     if (overlay == "error") session.check(a.seed);
     session.wait_idle();

@@ -137,6 +137,10 @@ void MainWindow::connect_file_actions() {
         submit(views::RunModel{});
         if (!workspace_->sides_shown()) workspace_->show_bottom_tab(Workspace::RunTab);
     });
+    a.on(ActionId::Profile, [this] {
+        submit(views::ProfileModel{});
+        workspace_->show_bottom_tab(Workspace::ProfileTab);
+    });
     a.on(ActionId::Check, [this] { submit(views::CheckModel{}); });
     a.on(ActionId::Cancel, [this] { vta_shown_ && vta_->busy() ? vta_->cancel() : submit(views::CancelJobs{}); });
     for (int i = 0; i < 9; ++i) {
@@ -210,7 +214,8 @@ void MainWindow::connect_view_actions() {
                                           {ActionId::LayoutSchedule, Arrangement::Schedule},
                                           {ActionId::LayoutRun, Arrangement::Run},
                                           {ActionId::LayoutCompare, Arrangement::Compare},
-                                          {ActionId::LayoutScratch, Arrangement::Scratch}})
+                                          {ActionId::LayoutScratch, Arrangement::Scratch},
+                                          {ActionId::LayoutProfile, Arrangement::Profile}})
         a.on(id, [this, arrangement = arrangement] {
             workspace_->keep_arrangement();
             workspace_->arrange(arrangement);
@@ -394,8 +399,8 @@ void MainWindow::show_rest() {
     if (opening_ && other_model && next.has_model) fit_arrangement(next);
     if (next.graph != before->graph || next.tensor != before->tensor || next.llvm != before->llvm ||
         next.assembly != before->assembly || next.diff != before->diff || next.memory != before->memory ||
-        next.run != before->run || next.sides != before->sides || next.loops != before->loops ||
-        next.machine != before->machine || next.preview != before->preview)
+        next.run != before->run || next.profile != before->profile || next.sides != before->sides ||
+        next.loops != before->loops || next.machine != before->machine || next.preview != before->preview)
         workspace_->show_selection(selection_, nullptr);
     tell_problems(next);
     if (!vta_shown_)
@@ -444,6 +449,7 @@ void MainWindow::update_actions(const views::Screen& screen) {
         for (const ActionId id : {ActionId::Undo, ActionId::Redo})
             a.enable(id, true), a[id]->setText(id == ActionId::Undo ? tr("Undo") : tr("Redo"));
     a.enable(ActionId::Cancel, screen.status.can_cancel || (vta_shown_ && vta_->busy()), tr("nothing is running"));
+    a.enable(ActionId::Profile, screen.profile->can_profile, text_of(screen.profile->why_not));
     update_pass_actions(screen);
     update_schedule_actions(screen);
     for (const ActionId id : {ActionId::CompareFile, ActionId::CompareFrozen, ActionId::CompareUnscheduled,

@@ -117,6 +117,7 @@ Result<void> capture_window(const CaptureStart& start) {
     if (!first_page && !vta && !workbench.snapshot()->has_model() && !workbench.snapshot()->problems.empty())
         return workbench.snapshot()->problems.front();
     if (!start.function.empty()) workbench.submit(views::SelectFunction{start.function});
+    if (arrangement_named(layout) == Arrangement::Profile) workbench.submit(views::ProfileModel{});
     if (start.run || arrangement_named(layout) == Arrangement::Run) {
         workbench.submit(views::RunModel{});
         window.workspace()->show_bottom_tab(Workspace::RunTab);

@@ -299,6 +299,11 @@ void SessionWorkbench::open_recipe(session::Recipe recipe) {
     session_->open_recipe(std::move(recipe));
 }
 
+void SessionWorkbench::cancel_jobs(const std::string& label) {
+    for (const session::JobStatus& job : session_->snapshot()->jobs)
+        if (job.label.starts_with(label)) session_->cancel(job.id);
+}
+
 void SessionWorkbench::open_sample(const std::string& name) {
     if (std::optional<std::string> text = views::scratch_text(name))
         return open_recipe(session::scratch_recipe(*compiler_, *std::move(text)));
@@ -327,9 +332,9 @@ void SessionWorkbench::submit(const views::Command& command) {
                 if (const session::FunctionPtr f = views::shown_function(*snapshot_, options_.function))
                     session_->measure(f->lowered.name);
             },
-            [this](const views::CancelMeasuring&) {
-                for (const session::JobStatus& job : session_->snapshot()->jobs)
-                    if (job.label.starts_with("measuring ")) session_->cancel(job.id);
+            [this](const views::CancelMeasuring&) { cancel_jobs("measuring "); },
+            [this](const views::ProfileModel& c) {
+                c.on ? session_->profile(snapshot_->recipe.seed) : cancel_jobs("profiling ");
             },
             [this](const views::CheckSteps&) { session_->check_steps(snapshot_->recipe.seed); },
             [this](const views::Bisect&) { session_->bisect(snapshot_->recipe.seed); },

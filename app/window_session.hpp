@@ -76,6 +76,7 @@ class SessionWorkbench : public Workbench {
     void edit_trace(const session::TraceEdit& edit);
     void reset_options();
     void open_sample(const std::string& name);
+    void cancel_jobs(const std::string& label);
     void select_stage(int id);
     void show_function(const std::string& name);
     void enable_pass(int stage, bool on);

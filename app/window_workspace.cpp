@@ -45,6 +45,7 @@ QString arrangement_name(Arrangement arrangement) {
     case Arrangement::Run: return QStringLiteral("Run");
     case Arrangement::Compare: return QStringLiteral("Compare");
     case Arrangement::Scratch: return QStringLiteral("Scratch");
+    case Arrangement::Profile: return QStringLiteral("Profile");
     }
     return {};
 }
@@ -167,8 +168,9 @@ void Workspace::build_bottom() {
     operators_ = new qt::TablePanel(tr("Operators"), this);
     script_ = new qt::TablePanel(tr("Script"), this);
     editor_ = new qt::EditPanel(this);
-    for (const QString& tab : {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History"), tr("Operators"),
-                               tr("Script"), tr("Text"), tr("Machine code"), tr("Measure"), tr("Access")})
+    for (const QString& tab :
+         {tr("Memory"), tr("Run"), tr("Problems"), tr("Diff"), tr("History"), tr("Operators"), tr("Script"), tr("Text"),
+          tr("Machine code"), tr("Measure"), tr("Access"), tr("Profile")})
         bottom_header_->add_tab(tab);
     auto* compared = new QSplitter(Qt::Horizontal, this);
     compared->setHandleWidth(1);
@@ -186,13 +188,14 @@ void Workspace::build_bottom() {
     machine->setSizes({960, 320});
     measure_ = new qt::MeasurePanel(this);
     access_ = new qt::AccessPanel(this);
+    profile_ = new qt::ProfilePanel(this);
     connect(access_, &qt::AccessPanel::wanted, this, &Workspace::access_wanted);
     connect(access_, &qt::AccessPanel::place_requested, this,
             [this](const std::string& place) { loops_->tree()->choose(loops_->tree()->row_named(place)); });
     connect(loops_->tree(), &qt::LoopTree::place_changed, access_, &qt::AccessPanel::set_place);
     bottom_stack_ = new QStackedWidget(this);
     for (QWidget* page : std::initializer_list<QWidget*>{memory_, run_, problems_, compared, history_, operators_,
-                                                         script_, editor_, machine, measure_, access_})
+                                                         script_, editor_, machine, measure_, access_, profile_})
         bottom_stack_->addWidget(page);
     connect(script_, &QTableView::activated, this, [this](const QModelIndex& index) {
         const auto* sorted = qobject_cast<const QSortFilterProxyModel*>(script_->model());
@@ -228,6 +231,7 @@ void Workspace::connect_selection() {
     from(assembly_, &qt::TextView::selection_requested);
     from(memory_, &MemoryPanel::selection_requested);
     from(run_->operators(), &qt::TablePanel::selection_requested);
+    from(profile_, &qt::ProfilePanel::selection_requested);
     from(problems_, &qt::TablePanel::selection_requested);
     from(changes_, &qt::TablePanel::selection_requested);
     from(operators_, &qt::TablePanel::selection_requested);
@@ -245,6 +249,7 @@ void Workspace::set_sink(const views::CommandSink& sink) {
     loops_->set_sink(sink);
     history_->set_sink(sink);
     measure_->set_sink(sink);
+    profile_->set_sink(sink);
     editor_->set_sink(sink);
     scratch_->set_sink(sink);
 }
@@ -284,6 +289,8 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
     access_->set_data(next.access);
     memory_->set_data(next.memory);
     run_->set_data(next.run);
+    profile_->set_data(next.profile);
+    profile_->set_job(next.profile_job);
     inspector_->set_data(next.inspector);
     history_->set_data(next.history);
     if (next.diff != before.diff) {
@@ -327,7 +334,8 @@ void Workspace::show_notes(const views::Screen& screen) {
                      QString(),
                      text_of(screen.machine->summary),
                      text_of(screen.measure->subject),
-                     text_of(screen.access->summary)};
+                     text_of(screen.access->summary),
+                     QString()}; // the pane's first line says it
     bottom_header_->set_note(bottom_notes_[static_cast<std::size_t>(std::max(0, bottom_header_->selected_tab()))]);
 }
 
@@ -346,6 +354,7 @@ void Workspace::show_selection(const views::Selection& selection, const QObject*
     if (source != memory_) memory_->set_selection(selection);
     if (source != run_->operators()) run_->operators()->set_selection(selection);
     if (source != operators_) operators_->set_selection(selection);
+    if (source != profile_) profile_->set_selection(selection);
     diff_->set_selection(selection, source);
     if (source != changes_) changes_->set_selection(selection);
     if (sides_shown()) sides_->set_selection(selection, source);
@@ -386,7 +395,7 @@ void Workspace::arrange(Arrangement arrangement) {
         bottom_header_->select_tab(MemoryTab);
     Q_EMIT diff_shown_changed(diff_shown());
     Q_EMIT sides_shown_changed(sides);
-    inspector_dock_->setVisible(!passes && !sides && !scratch);
+    inspector_dock_->setVisible(!passes && !sides && !scratch && arrangement != Arrangement::Profile);
     if (scratch) show_code_tab(AssemblyTab);
     centralWidget()->setVisible(true);
     const QByteArray kept = settings_.bytes(QStringLiteral("layout/") + arrangement_name(arrangement));
@@ -394,6 +403,7 @@ void Workspace::arrange(Arrangement arrangement) {
     if (!shipped_sizes_) return;
     default_sizes();
     if (arrangement == Arrangement::Run) show_bottom_tab(RunTab);
+    if (arrangement == Arrangement::Profile) show_bottom_tab(ProfileTab);
     if (scratch) show_bottom_tab(MachineTab);
 }
 
@@ -436,6 +446,10 @@ void Workspace::default_sizes() {
         schedule_->setSizes({w * 26 / 100, w * 19 / 100, w * 26 / 100});
         resizeDocks({bottom_dock_}, {h * 26 / 100}, Qt::Vertical);
         break;
+    case Arrangement::Profile:
+        resizeDocks({graph_dock_}, {w * 58 / 100}, Qt::Horizontal);
+        resizeDocks({bottom_dock_}, {h * 62 / 100}, Qt::Vertical);
+        break;
     case Arrangement::Compare: break;
     }
 }
@@ -474,9 +488,9 @@ void Workspace::focus_pane(PaneId pane) {
     case PaneId::Loops: return loops_->tree()->setFocus(Qt::ShortcutFocusReason);
     case PaneId::Bottom: break;
     }
-    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_,        figures_,
-                                history_,         operators_,        script_,          editor_->field(),
-                                machine_,         measure_->table(), access_->levels()};
+    QWidget* const targets[] = {memory_->table(), run_->operators(), problems_,         figures_,
+                                history_,         operators_,        script_,           editor_->field(),
+                                machine_,         measure_->table(), access_->levels(), profile_->current_table()};
     targets[bottom_stack_->currentIndex()]->setFocus(Qt::ShortcutFocusReason);
 }
 

@@ -13,6 +13,7 @@
 #include "views/qt/loop_panel.hpp"
 #include "views/qt/measure_panel.hpp"
 #include "views/qt/pane.hpp"
+#include "views/qt/profile_panel.hpp"
 #include "views/qt/run_panel.hpp"
 #include "views/qt/sides_panel.hpp"
 #include "views/qt/table_panel.hpp"
@@ -31,8 +32,8 @@ class QStackedWidget;
 namespace orrery::app {
 
 /// Arrangements shipped with the program; each is kept as the user left it until it is reset.
-enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run, Compare, Scratch };
-inline constexpr int kArrangements = 6;
+enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run, Compare, Scratch, Profile };
+inline constexpr int kArrangements = 7;
 [[nodiscard]] QString arrangement_name(Arrangement arrangement);
 /// By its name, any case; Schedule when unknown.
 [[nodiscard]] Arrangement arrangement_named(const QString& name);
@@ -73,7 +74,8 @@ class Workspace : public QMainWindow {
         TextTab,
         MachineTab,
         MeasureTab,
-        AccessTab
+        AccessTab,
+        ProfileTab
     };
     enum CodeTab { LlvmTab, AssemblyTab };
     void show_code_tab(int tab);
@@ -98,6 +100,7 @@ class Workspace : public QMainWindow {
     [[nodiscard]] qt::TablePanel* ports() const { return ports_; }
     [[nodiscard]] qt::MeasurePanel* measure() const { return measure_; }
     [[nodiscard]] qt::AccessPanel* access() const { return access_; }
+    [[nodiscard]] qt::ProfilePanel* profile() const { return profile_; }
     [[nodiscard]] qt::TextView* tensor() const { return tensor_; }
     [[nodiscard]] qt::TextView* llvm() const { return llvm_; }
     [[nodiscard]] qt::TextView* assembly() const { return assembly_; }
@@ -154,6 +157,7 @@ class Workspace : public QMainWindow {
     qt::TablePanel *machine_ = nullptr, *ports_ = nullptr;
     qt::MeasurePanel* measure_ = nullptr;
     qt::AccessPanel* access_ = nullptr;
+    qt::ProfilePanel* profile_ = nullptr;
     qt::TextView *tensor_ = nullptr, *llvm_ = nullptr, *assembly_ = nullptr;
     MemoryPanel* memory_ = nullptr;
     qt::RunPanel* run_ = nullptr;
@@ -174,7 +178,7 @@ class Workspace : public QMainWindow {
     std::array<QString, 2> code_notes_;
     QTimer code_wait_;         ///< runs while the code shown is that of the program before
     bool code_is_old_ = false; ///< for long enough that it is said
-    std::array<QString, 11> bottom_notes_;
+    std::array<QString, 12> bottom_notes_;
 };
 
 } // namespace orrery::app

@@ -2,6 +2,7 @@
 
 #include "core/base/file.hpp"
 #include "core/session/dynamic_model.hpp"
+#include "core/session/profile.hpp"
 #include "core/session/scratch.hpp"
 
 #include <algorithm>
@@ -229,6 +230,7 @@ struct Session::State {
             draft.recipe = *recipe;
             draft.title = title_of(*recipe);
             draft.run = nullptr;
+            draft.profile = nullptr;
             draft.check = nullptr;
             draft.step_checks = nullptr;
             draft.bisection = nullptr;
@@ -710,6 +712,20 @@ void Session::run(std::uint64_t seed) {
             state->update(current, [&](Snapshot& next) { next.run = std::make_shared<RunResult>(std::move(result)); });
             return {};
         });
+}
+
+void Session::profile(std::uint64_t seed, int runs) {
+    const Recipe recipe = state_->draft_recipe();
+    const std::uint64_t current = state_->current_generation();
+    state_->start("run", "profiling " + title_of(recipe),
+                  [state = state_.get(), recipe, current, seed, runs](const Progress& progress) -> Result<void> {
+                      ORRERY_TRY(Profile made, profile_recipe(*state->compiler, state->measuring(), recipe,
+                                                              {.runs = runs, .seed = seed}, progress));
+                      state->update(current, [&](Snapshot& next) {
+                          next.profile = std::make_shared<const Profile>(std::move(made));
+                      });
+                      return {};
+                  });
 }
 
 void Session::check(std::uint64_t seed) {

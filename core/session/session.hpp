@@ -43,6 +43,8 @@ class Session {
     void want_listing(const std::string& function, std::size_t pass);
     /// Runs on inputs of that seed, compiling first when needed.
     void run(std::uint64_t seed = 0);
+    /// Runs many times and tells where the time goes: `Snapshot::profile`. `runs` of 0 are as many as take a second.
+    void profile(std::uint64_t seed = 0, int runs = 0);
     /// Compares with the interpreter.
     void check(std::uint64_t seed = 0);
     /// Runs the module after each step on the same inputs; rows appear in `Snapshot::step_checks` one by one.

@@ -15,6 +15,8 @@
 
 namespace orrery::session {
 
+struct Profile;
+
 /// A piece of work under way.
 struct JobStatus {
     std::uint64_t id = 0;
@@ -55,6 +57,7 @@ struct Snapshot {
     PassListing after_pass;                                          ///< the one asked for last
     std::shared_ptr<const CompiledModel> compiled;
     std::shared_ptr<const RunResult> run;
+    std::shared_ptr<const Profile> profile;
     std::shared_ptr<const CheckResult> check;
     std::shared_ptr<const StepChecks> step_checks; ///< of `steps`, as far as they are done
     std::shared_ptr<const Bisection> bisection;

@@ -101,3 +101,32 @@ TEST_CASE("what cannot be measured ends with status 1 and the reason", "[app][me
     CHECK(foreign.text.find("riscv64") != std::string::npos);
     CHECK(program.run("worker --socket /no/such/folder/socket < /dev/null").status == 1);
 }
+
+TEST_CASE("a model's time is told by operator, layer, node and kernel", "[app][profile]") {
+    const Program program;
+    const Outcome text = program.run("profile lenet -O 2 --threads 1 --runs 3");
+    INFO(text.text);
+    REQUIRE(text.status == 0);
+    for (const char* part :
+         {"median of 3 runs", "Operator", "Layer", "Nodes of the model", "Kernel", "What if", "conv2d"})
+        CHECK(text.text.find(part) != std::string::npos);
+    const Outcome json = program.run("profile lenet -O 2 --threads 1 --runs 3 --json", "");
+    REQUIRE(json.status == 0);
+    const auto data = nlohmann::json::parse(json.text);
+    CHECK(data["roofs"].size() >= 3);
+    CHECK(data["calls"].size() == 9);
+    CHECK(data["calls"].back()["to"] == Approx(1));
+    const Outcome pane = program.run("dump lenet -O 2 --view profile --threads 1");
+    INFO(pane.text);
+    CHECK(pane.status == 0);
+    CHECK(pane.text.find("What if these reached 80 % of their peak?") != std::string::npos);
+    CHECK(program.run("profile /no/such/model").status == 1);
+}
+
+TEST_CASE("a profile without peaks says why there are none", "[app][profile]") {
+    const Program program;
+    const Outcome out = program.run("profile mlp --threads 1 --runs 2 --no-peaks");
+    INFO(out.text);
+    CHECK(out.status == 0);
+    CHECK(out.text.find("peaks are not known: they have not been measured yet") != std::string::npos);
+}

@@ -168,6 +168,10 @@ struct AttSyntax {
 struct MeasureFunction {};
 /// Stops a measurement that is under way, nothing else.
 struct CancelMeasuring {};
+/// Runs the model many times to see where its time goes; or stops that, and nothing else.
+struct ProfileModel {
+    bool on = true;
+};
 /// Whether what was measured of the shown function is wanted.
 struct ShowMeasurements {
     bool on = true;
@@ -180,7 +184,7 @@ using Command =
                  ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode, SaveRecipe, CancelJobs, Undo,
                  Redo, ClearProblems, ShowDiff, PinLeft, SwapSides, CompareWith, StopComparing, ShowSides, ChooseOther,
                  CloseOther, ShowHistory, ExportDiff, EditTrace, ShowMenu, PreviewStep, AttSyntax, MeasureFunction,
-                 CancelMeasuring, ShowMeasurements, ShowAccess>;
+                 CancelMeasuring, ShowMeasurements, ShowAccess, ProfileModel>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

@@ -21,13 +21,6 @@ std::string format(const char* pattern, double value) {
     return text;
 }
 
-/// Three digits that count: "0.412 ms", "38.1 µs".
-std::string duration(double ms) {
-    if (ms < 1e-3) return format("%.3g ns", ms * 1e6);
-    if (ms < 0.1) return format("%.3g µs", ms * 1e3);
-    return format(ms < 100 ? "%.3g ms" : "%.0f ms", ms);
-}
-
 std::string when(std::int64_t seconds, const char* pattern) {
     const std::time_t time = seconds;
     std::tm local{};
@@ -67,7 +60,7 @@ TableRow row_of(const Subject& s, const Record& r) {
     const TableCell none{"–", 0, -1};
     const std::string busy = r.busy_others > tuning::kBusyMachine ? " busy" : "";
     row.cells = {{(present ? "▸ " : "") + short_trace(r.trace), static_cast<double>(r.id), -1},
-                 ok ? TableCell{duration(r.times.median_ms), r.times.median_ms, -1}
+                 ok ? TableCell{duration_text(r.times.median_ms), r.times.median_ms, -1}
                     : TableCell{tuning::outcome_name(r.outcome), 1e300, -1},
                  ok ? TableCell{format(r.times.spread < 0.1 ? "%.1f %%" : "%.0f %%", 100 * r.times.spread) + busy,
                                 r.times.spread, -1}
@@ -84,29 +77,24 @@ TableRow row_of(const Subject& s, const Record& r) {
     return row;
 }
 
-Roof memory_roof(const tuning::Bandwidth& b) {
-    return {b.level, b.level + format(b.gb_s < 100 ? " %.1f GB/s" : " %.0f GB/s", b.gb_s), b.gb_s, false};
-}
-
 Roofline roofline_of(const Subject& s, const std::vector<Record>& rows) {
     Roofline out;
     if (!s.known.peaks) {
         out.empty_reason = "This machine's peaks are measured with the first kernel.";
         return out;
     }
-    out.roofs.push_back({"FMA", format("FMA %.0f GFLOP/s", s.peak()), s.peak(), true});
-    for (const tuning::Bandwidth& b : s.known.peaks->read) out.roofs.push_back(memory_roof(b));
+    out.roofs = roofs_of(*s.known.peaks);
     const double bytes = bytes_of(s.function.cost);
     if (bytes <= 0 || s.function.cost.flops <= 0) return out; // nothing to place: it only moves data
     for (std::size_t i = 0; i < rows.size(); ++i) {
         const Record& r = rows[i];
         if (!s.here(r) || r.outcome != Outcome::Ok || s.gflops(r) <= 0) continue;
         const std::string title = short_trace(r.trace);
-        out.points.push_back({s.function.cost.flops / bytes, s.gflops(r), title,
-                              title + "\n" + duration(r.times.median_ms) + " · " + format("%.1f GFLOP/s", s.gflops(r)) +
-                                  format(" · %.0f %% of the peak", 100 * s.gflops(r) / s.peak()) + "\n" +
-                                  when(r.time, "%Y-%m-%d %H:%M"),
-                              static_cast<int>(i), r.trace == s.present});
+        out.points.push_back(
+            {s.function.cost.flops / bytes, s.gflops(r), title,
+             title + "\n" + duration_text(r.times.median_ms) + " · " + format("%.1f GFLOP/s", s.gflops(r)) +
+                 format(" · %.0f %% of the peak", 100 * s.gflops(r) / s.peak()) + "\n" + when(r.time, "%Y-%m-%d %H:%M"),
+             static_cast<int>(i), r.trace == s.present});
     }
     return out;
 }
@@ -118,13 +106,14 @@ std::string summary_of(const Subject& s, const std::vector<Record>& rows, int pr
     const std::string threads = std::to_string(s.known.threads) + (s.known.threads == 1 ? " thread" : " threads");
     if (!best) return threads + " · nothing measured yet";
     const std::string busy = s.known.peaks && s.known.peaks->busy ? " · peaks of a busy machine" : "";
-    std::string out = threads + busy + " · best " + duration(best->times.median_ms);
+    std::string out = threads + busy + " · best " + duration_text(best->times.median_ms);
     if (s.gflops(*best) > 0) out += format(", %.1f GFLOP/s", s.gflops(*best));
     if (s.peak() > 0 && s.gflops(*best) > 0) out += format(", %.0f %% of the peak", 100 * s.gflops(*best) / s.peak());
     if (present < 0) return out + " · this trace is not measured";
     const Record& now = rows[static_cast<std::size_t>(present)];
     if (now.outcome != Outcome::Ok) return out + " · this trace: " + tuning::outcome_name(now.outcome);
-    return best->trace == now.trace ? out + " · this trace" : out + " · this trace " + duration(now.times.median_ms);
+    return best->trace == now.trace ? out + " · this trace"
+                                    : out + " · this trace " + duration_text(now.times.median_ms);
 }
 
 void add_job(const session::Snapshot& snapshot, MeasureViewData& data) {
@@ -136,6 +125,19 @@ void add_job(const session::Snapshot& snapshot, MeasureViewData& data) {
 }
 
 } // namespace
+
+std::string duration_text(double ms) {
+    if (ms < 1e-3) return format("%.3g ns", ms * 1e6);
+    if (ms < 0.1) return format("%.3g µs", ms * 1e3);
+    return format(ms < 100 ? "%.3g ms" : "%.0f ms", ms);
+}
+
+std::vector<Roof> roofs_of(const tuning::Peaks& peaks) {
+    std::vector<Roof> out{{"FMA", format("FMA %.0f GFLOP/s", peaks.gflops), peaks.gflops, true}};
+    for (const tuning::Bandwidth& b : peaks.read)
+        out.push_back({b.level, b.level + format(b.gb_s < 100 ? " %.1f GB/s" : " %.0f GB/s", b.gb_s), b.gb_s, false});
+    return out;
+}
 
 std::string short_trace(const std::string& trace) {
     std::vector<std::string> lines;

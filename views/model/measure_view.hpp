@@ -11,6 +11,10 @@ namespace orrery::session {
 struct Snapshot;
 }
 
+namespace orrery::tuning {
+struct Peaks;
+}
+
 namespace orrery::views {
 
 struct ViewOptions;
@@ -33,6 +37,11 @@ struct MeasureViewData {
 
 /// "7 steps · vectorize(conv.ow)"; "the loops as written" for none.
 [[nodiscard]] std::string short_trace(const std::string& trace);
+
+/// Three digits that count: "0.412 ms", "38.1 µs".
+[[nodiscard]] std::string duration_text(double ms);
+/// A machine's limits, arithmetic first.
+[[nodiscard]] std::vector<Roof> roofs_of(const tuning::Peaks& peaks);
 
 [[nodiscard]] std::string to_text(const MeasureViewData& data);
 [[nodiscard]] std::string to_json(const MeasureViewData& data);

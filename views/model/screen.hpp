@@ -10,6 +10,7 @@
 #include "views/model/measure_view.hpp"
 #include "views/model/memory_view.hpp"
 #include "views/model/panels.hpp"
+#include "views/model/profile_view.hpp"
 #include "views/model/script_view.hpp"
 #include "views/model/search_view.hpp"
 #include "views/model/selection.hpp"
@@ -40,6 +41,8 @@ struct Screen {
     std::shared_ptr<const InspectorViewData> inspector = std::make_shared<InspectorViewData>();
     std::shared_ptr<const MemoryViewData> memory = std::make_shared<MemoryViewData>();
     std::shared_ptr<const RunViewData> run = std::make_shared<RunViewData>();
+    std::shared_ptr<const ProfileViewData> profile = std::make_shared<ProfileViewData>();
+    ProfileJob profile_job;
     std::shared_ptr<const ProblemsViewData> problems = std::make_shared<ProblemsViewData>();
     std::shared_ptr<const ScriptViewData> script = std::make_shared<ScriptViewData>();
     std::shared_ptr<const EditViewData> edit = std::make_shared<EditViewData>();

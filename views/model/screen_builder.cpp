@@ -272,6 +272,10 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
     screen.inspector = part(inspector_, std::move(inspected), [&] { return build_inspector(s, options); });
     screen.memory = part(memory_, {address(compiled_)}, [&] { return build_memory(s); });
     screen.run = part(run_, {address(s.run), address(s.check), address(compiled_)}, [&] { return build_run(s); });
+    screen.profile =
+        part(profile_, {address(s.profile), s.has_model() ? address(s.steps.back()) : 0, address(compiled_)},
+             [&] { return build_profile(s); });
+    screen.profile_job = profile_job(s);
     screen.problems = part(problems_, problems_key(s), [&] { return build_problems(s.problems, s.has_model()); });
     Key steps;
     for (const auto& step : s.steps) steps.push_back(address(step));

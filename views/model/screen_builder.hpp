@@ -137,6 +137,7 @@ class ScreenBuilder {
     Part<InspectorViewData> inspector_;
     Part<MemoryViewData> memory_;
     Part<RunViewData> run_;
+    Part<ProfileViewData> profile_;
     Part<SearchViewData> search_;
     Part<ProblemsViewData> problems_;
     Part<ScriptViewData> script_;

@@ -70,6 +70,11 @@ TablePanel::TablePanel(const QString& name, QWidget* parent) : QTableView(parent
     setSortingEnabled(true);
     sorted_->sort(-1);
     horizontalHeader()->setSortIndicator(-1, Qt::AscendingOrder);
+    // A row that was marked already, by a selection elsewhere, is meant as well when it is clicked.
+    connect(this, &QTableView::clicked, this, [this](const QModelIndex& index) {
+        const int row = sorted_->mapToSource(index).row();
+        if (std::exchange(told_, -1) != row) tell(row);
+    });
     connect(this, &QTableView::activated, this,
             [this](const QModelIndex& index) { Q_EMIT row_activated(sorted_->mapToSource(index).row()); });
 }
@@ -163,6 +168,7 @@ void TablePanel::set_selection(const views::Selection& selection) {
 
 void TablePanel::select_row(int row) {
     quiet_ = true;
+    told_ = -1;
     if (row < 0) {
         clearSelection();
     } else {
@@ -176,7 +182,11 @@ void TablePanel::select_row(int row) {
 void TablePanel::selectionChanged(const QItemSelection& selected, const QItemSelection& deselected) {
     QTableView::selectionChanged(selected, deselected);
     if (quiet_ || selected.indexes().isEmpty()) return;
-    const int row = sorted_->mapToSource(selected.indexes().front()).row();
+    told_ = sorted_->mapToSource(selected.indexes().front()).row();
+    tell(told_);
+}
+
+void TablePanel::tell(int row) {
     const views::TableRow& chosen = model_->table().rows[static_cast<std::size_t>(row)];
     if (!chosen.tensor_lines.empty())
         Q_EMIT selection_requested({chosen.origins, model_->table().function, chosen.tensor_lines});

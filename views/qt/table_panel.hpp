@@ -38,10 +38,12 @@ class TablePanel : public QTableView {
   private:
     [[nodiscard]] bool means(const views::TableRow& row, const views::Selection& selection) const;
     void copy_rows() const;
+    void tell(int row);
     void size_columns();
     [[nodiscard]] int tighten(std::vector<int>& widths, int open, int room) const;
     TableModel* model_ = nullptr;
     QSortFilterProxyModel* sorted_ = nullptr;
+    int told_ = -1;        ///< row that the selection told of last, until it is clicked
     bool quiet_ = false;   ///< a selection from outside is being shown
     bool sizing_ = false;  ///< columns are being sized
     bool unsized_ = false; ///< another table came while nobody saw it
