@@ -169,7 +169,7 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
     dump->add_option(
             "--view", a.dump.view,
             "stages, graph, operators, tensor, llvm, asm, inspector, problems, memory, run, script, edit, start, "
-            "machine, measure, access, profile, loops, menu, preview, diff, history or statistics")
+            "machine, measure, access, profile, tune, loops, menu, preview, diff, history or statistics")
         ->required();
     dump->add_option("--after", a.dump.after, "graph, operators, edit: after this pass");
     add_graph_view(*dump, a.dump.overlay, a.dump.group_by);
@@ -195,9 +195,9 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
 
     auto* capture = app.add_subcommand("capture", "writes the window as a picture; needs a display");
     add_model(*capture, a.capture, false);
-    capture->add_option(
-        "--layout", a.capture.layout,
-        "Explore, Passes, Schedule, Run, Scratch, Profile, Start, or VTA, whose MODEL is a program of the accelerator");
+    capture->add_option("--layout", a.capture.layout,
+                        "Explore, Passes, Schedule, Run, Scratch, Profile, Tune, Start, or VTA, whose MODEL is a "
+                        "program of the accelerator");
     capture->add_option("-o,--output", a.capture.output, "PNG file to write")->required();
     capture->add_option("--size", a.capture.size, "WIDTHxHEIGHT in pixels, for example 1600x1000");
     capture->add_option("--theme", a.capture.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));

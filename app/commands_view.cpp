@@ -5,6 +5,7 @@
 #include "core/base/file.hpp"
 #include "core/session/history.hpp"
 #include "core/session/session.hpp"
+#include "core/tuning/tuner.hpp"
 #include "views/layout/engine.hpp"
 #include "views/model/access_view.hpp"
 #include "views/model/diff_build.hpp"
@@ -105,6 +106,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     if (a.view == "problems") return form(views::build_problems(snapshot.problems), a.format);
     if (a.view == "memory") return form(views::build_memory(snapshot), a.format);
     if (a.view == "profile") return form(views::build_profile(snapshot), a.format);
+    if (a.view == "tune") return form(views::build_tune(snapshot, views::TuneOptions{.on = true}), a.format);
     if (a.view == "run") return form(views::build_run(snapshot), a.format);
     if (a.view == "start") return form(views::build_start(), a.format);
     if (a.view == "diff") return diff_text(picture, a.format);
@@ -117,10 +119,18 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
                       "there is no view named " + a.view,
                       {},
                       "stages, graph, operators, tensor, loops, menu, preview, llvm, asm, machine, access, "
-                      "measure, profile, inspector, "
+                      "measure, profile, tune, inspector, "
                       "problems, memory, run, script, "
                       "edit, start, diff, "
                       "history, statistics"};
+}
+
+/// As much as a dump has patience for.
+tuning::TunerOptions short_tuning() {
+    tuning::TunerOptions options;
+    options.trials = 8;
+    options.threads = 0;
+    return options;
 }
 
 /// The picture of a session after everything the view needs is done.
@@ -139,6 +149,7 @@ Result<session::SnapshotPtr> picture_for(const ModelArguments& a, const std::str
         if (const session::FunctionPtr function = views::shown_function(*session.snapshot(), shown))
             session.want_measurements(function->lowered.name);
     if (view == "run" || overlay == "latency") session.run(a.seed);
+    if (view == "tune") session.tune(short_tuning());
     if (view == "profile") session.profile(a.seed);
     session.wait_idle();
     if (overlay == "error") session.check(a.seed);

@@ -11,6 +11,7 @@
 #include <QFileInfo>
 #include <QMenu>
 #include <QMimeData>
+#include <QPushButton>
 #include <QShortcut>
 #include <QStackedWidget>
 #include <QVBoxLayout>
@@ -141,6 +142,10 @@ void MainWindow::connect_file_actions() {
         submit(views::ProfileModel{});
         workspace_->show_bottom_tab(Workspace::ProfileTab);
     });
+    a.on(ActionId::Tune, [this] {
+        if (workspace_->arrangement() != Arrangement::Tune) (*actions_)[ActionId::LayoutTune]->trigger();
+        workspace_->tune()->button(TunePanel::StartButton)->setFocus(Qt::ShortcutFocusReason);
+    });
     a.on(ActionId::Check, [this] { submit(views::CheckModel{}); });
     a.on(ActionId::Cancel, [this] { vta_shown_ && vta_->busy() ? vta_->cancel() : submit(views::CancelJobs{}); });
     for (int i = 0; i < 9; ++i) {
@@ -215,7 +220,8 @@ void MainWindow::connect_view_actions() {
                                           {ActionId::LayoutRun, Arrangement::Run},
                                           {ActionId::LayoutCompare, Arrangement::Compare},
                                           {ActionId::LayoutScratch, Arrangement::Scratch},
-                                          {ActionId::LayoutProfile, Arrangement::Profile}})
+                                          {ActionId::LayoutProfile, Arrangement::Profile},
+                                          {ActionId::LayoutTune, Arrangement::Tune}})
         a.on(id, [this, arrangement = arrangement] {
             workspace_->keep_arrangement();
             workspace_->arrange(arrangement);
@@ -449,6 +455,7 @@ void MainWindow::update_actions(const views::Screen& screen) {
         for (const ActionId id : {ActionId::Undo, ActionId::Redo})
             a.enable(id, true), a[id]->setText(id == ActionId::Undo ? tr("Undo") : tr("Redo"));
     a.enable(ActionId::Cancel, screen.status.can_cancel || (vta_shown_ && vta_->busy()), tr("nothing is running"));
+    a.enable(ActionId::Tune, screen.has_model, no_model);
     a.enable(ActionId::Profile, screen.profile->can_profile, text_of(screen.profile->why_not));
     update_pass_actions(screen);
     update_schedule_actions(screen);

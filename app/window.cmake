@@ -8,6 +8,7 @@ if(ORRERY_GUI)
     vta_page.cpp
     vta_panels.cpp
     window_entry.cpp
+    window_files.cpp
     window_imgui_host.cpp
     window_memory_panel.cpp
     window_passes.cpp
@@ -16,6 +17,8 @@ if(ORRERY_GUI)
     window_session.cpp
     window_settings.cpp
     window_toolbar.cpp
+  window_tune.cpp
+  window_tune_panel.cpp
     window_workbench.cpp
     window_workspace.cpp
     LINKS orrery::app_vta orrery::core_session orrery::views_qt orrery::views_imgui Qt6::Widgets

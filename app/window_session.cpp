@@ -1,20 +1,18 @@
 #include "app/window_session.hpp"
 
 #include "core/base/file.hpp"
-#include "core/session/export_code.hpp"
 #include "core/session/recipe_arguments.hpp"
 #include "core/session/schedule_edit.hpp"
 #include "core/session/scratch.hpp"
 #include "core/transform/passes.hpp"
-#include "views/model/diff_html.hpp"
 #include "views/model/gallery.hpp"
-#include "views/model/graph_export.hpp"
 
 #include <algorithm>
 #include <charconv>
 #include <sstream>
 
-// Outline: workers; snapshots to screens; commands; comparing; writing files.
+// Outline: workers; snapshots to screens; commands; comparing; passes. What writes files is in window_files.cpp, tuning
+// in window_tune.cpp.
 
 namespace orrery::app {
 namespace {
@@ -105,8 +103,10 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
         if (!history) return;
         auto sides = builder_.build_sides(request.snapshot, request.options, progress);
         if (!sides) return;
+        auto pair = builder_.build_pair(request.options, progress);
+        if (!pair) return;
         QMetaObject::invokeMethod(
-            this, [this, details = Details{*diff, *history, *sides}] { deliver_details(details); },
+            this, [this, details = Details{*diff, *history, *sides, *pair}] { deliver_details(details); },
             Qt::QueuedConnection);
     });
     choices_ = std::make_unique<Worker>([this](const Request& request, const Progress&) {
@@ -133,6 +133,8 @@ SessionWorkbench::~SessionWorkbench() {
     session_.reset(); // no snapshot arrives after this
     for (Other& other : others_) other.session->set_listener({});
     others_.clear();
+    for (TrialSide& side : pair_)
+        if (side.session) side.session->set_listener({}), side.session.reset();
     access_.reset();
     choices_.reset();
     details_.reset();
@@ -200,23 +202,28 @@ void SessionWorkbench::request() {
     want_compared_code();
     views::ScreenBuilder::Key diff = views::ScreenBuilder::diff_key(snapshot_, options_),
                               history = views::ScreenBuilder::history_key(snapshot_, options_),
-                              sides = views::ScreenBuilder::sides_key(snapshot_, options_);
-    if (diff == diff_key_ && history == history_key_ && sides == sides_key_) return;
+                              sides = views::ScreenBuilder::sides_key(snapshot_, options_),
+                              pair = views::ScreenBuilder::pair_key(options_);
+    if (diff == diff_key_ && history == history_key_ && sides == sides_key_ && pair == pair_key_) return;
     diff_key_ = std::move(diff), history_key_ = std::move(history), sides_key_ = std::move(sides);
+    pair_key_ = std::move(pair);
     details_->ask({snapshot_, options_}, true);
 }
 
 void SessionWorkbench::deliver(views::Screen screen) {
     screen.graph = screen_->graph, screen.diff = screen_->diff, screen.history = screen_->history;
     screen.sides = screen_->sides, screen.menu = screen_->menu, screen.preview = screen_->preview;
-    screen.access = screen_->access;
+    screen.access = screen_->access, screen.tune_pair = screen_->tune_pair;
     for (const Other& other : others_)
         if (const auto jobs = other.session->snapshot()->jobs; screen.status.job.empty() && !jobs.empty())
             screen.status.job = "compared with: " + jobs.front().label;
     if (!exporting_.empty() && screen.status.job.empty()) screen.status.job = "writing " + exporting_;
     screen_ = std::make_shared<const views::Screen>(std::move(screen));
+    const bool tuned = screen_->tune != last_tune_;
+    last_tune_ = screen_->tune;
     Q_EMIT changed();
     request_access();
+    if (tuned && pair_level_ >= 0) open_pair();
 }
 
 /// The same screen with some parts exchanged.
@@ -253,9 +260,10 @@ void SessionWorkbench::deliver_graph(const std::shared_ptr<const views::GraphVie
 }
 
 void SessionWorkbench::deliver_details(const Details& details) {
-    if (details == Details{screen_->diff, screen_->history, screen_->sides}) return;
+    if (details == Details{screen_->diff, screen_->history, screen_->sides, screen_->tune_pair}) return;
     change_screen([&](views::Screen& screen) {
         screen.diff = details.diff, screen.history = details.history, screen.sides = details.sides;
+        screen.tune_pair = details.pair;
     });
 }
 
@@ -273,7 +281,7 @@ bool SessionWorkbench::idle() const {
         !other_pending_ && std::ranges::all_of(others_, [](const Other& o) { return o.seen == o.session->snapshot(); });
     return !working() && others_seen && run_queue_.empty() && !snapshot_pending_ && snapshot_ == session_->snapshot() &&
            exporting_.empty() && screens_->idle() && graphs_->idle() && details_->idle() && choices_->idle() &&
-           access_->idle();
+           access_->idle() && pair_at_rest();
 }
 
 bool SessionWorkbench::more_soon() const { return !graphs_->idle(); }
@@ -291,6 +299,7 @@ void SessionWorkbench::reset_options() {
     options_.editor = kept.editor, options_.att_syntax = kept.att_syntax;
     options_.diff.on = kept.diff.on, options_.history = kept.history, options_.sides.on = kept.sides.on;
     options_.measure = kept.measure, options_.access.on = kept.access.on;
+    options_.tune.on = kept.tune.on, options_.tune.by_time = kept.tune.by_time;
     wanted_code_.clear(), wanted_measurements_.clear();
 }
 
@@ -333,6 +342,7 @@ void SessionWorkbench::submit(const views::Command& command) {
                     session_->measure(f->lowered.name);
             },
             [this](const views::CancelMeasuring&) { cancel_jobs("measuring "); },
+            [this](const views::Tune& c) { tune(c); },
             [this](const views::ProfileModel& c) {
                 c.on ? session_->profile(snapshot_->recipe.seed) : cancel_jobs("profiling ");
             },
@@ -663,20 +673,6 @@ void SessionWorkbench::want_compared_code() {
     }
 }
 
-// ------------------------------------------------------------------------------------ writing files
-
-void SessionWorkbench::export_diff(const std::string& path) {
-    const auto extension = std::filesystem::path(path).extension();
-    // The window's own comparison and picture, as they are shown.
-    write_in_background(path, [diff = screen_->diff, graph = screen_->graph, extension]() -> Result<std::string> {
-        if (diff->left->line_count() == 0)
-            return Diagnostic{Code::BadArgument, "there is no comparison to export: " + diff->empty_reason, {}, {}};
-        if (extension == ".json") return views::to_json(*diff);
-        if (extension == ".txt") return views::to_text(*diff);
-        return views::to_html(*diff, diff->graph ? graph.get() : nullptr);
-    });
-}
-
 // ------------------------------------------------------------------------------------ list of passes
 
 void SessionWorkbench::edit_passes(const std::string& label, int shown,
@@ -759,46 +755,6 @@ void SessionWorkbench::apply_text(const views::ApplyText& command) {
                     const auto at = std::clamp<std::ptrdiff_t>(command.stage, 0, std::ssize(list));
                     list.insert(list.begin() + at, {"HandEdit", {{"text", command.text}}, true});
                 });
-}
-
-void SessionWorkbench::export_view(const std::string& path) {
-    const auto extension = std::filesystem::path(path).extension();
-    write_in_background(path, [graph = screen_->graph, extension, heat = options_.heat]() -> Result<std::string> {
-        if (extension == ".csv") return views::to_csv(graph->table);
-        if (extension == ".dot") return views::to_dot(*graph);
-        return views::to_svg(*graph, {false, heat});
-    });
-}
-
-void SessionWorkbench::export_code(const std::string& path) {
-    if (!snapshot_->has_model()) return;
-    const Result<EmitKind> kind = session::emit_kind_of(path);
-    if (!kind) return session_->report(kind.error());
-    write_in_background(path, [kind = *kind, snapshot = snapshot_, compiler = compiler_]() -> Result<std::string> {
-        if (const auto& failed = snapshot->steps.back()->error) return *failed;
-        return session::export_code(*compiler, snapshot->recipe, snapshot->final_module(), kind);
-    });
-}
-
-void SessionWorkbench::write_in_background(const std::string& path, std::function<Result<std::string>()> make) {
-    if (!exporting_.empty()) return;
-    exporting_ = std::filesystem::path(path).filename().string();
-    request();
-    export_ = std::jthread([this, path, make = std::move(make)] {
-        std::optional<Diagnostic> problem;
-        if (auto bytes = make(); !bytes)
-            problem = bytes.error();
-        else if (auto written = write_file(path, *bytes); !written)
-            problem = written.error();
-        QMetaObject::invokeMethod(
-            this,
-            [this, problem, path] {
-                exporting_.clear();
-                problem ? session_->report(*problem) : Q_EMIT told(tr("Wrote %1").arg(QString::fromStdString(path)));
-                request();
-            },
-            Qt::QueuedConnection);
-    });
 }
 
 } // namespace orrery::app

@@ -67,6 +67,7 @@ class SessionWorkbench : public Workbench {
         std::shared_ptr<const views::DiffViewData> diff;
         std::shared_ptr<const views::HistoryViewData> history;
         std::shared_ptr<const views::SidesViewData> sides;
+        std::shared_ptr<const views::DiffViewData> pair;
         friend bool operator==(const Details&, const Details&) = default;
     };
     void deliver_details(const Details& details);
@@ -77,6 +78,12 @@ class SessionWorkbench : public Workbench {
     void reset_options();
     void open_sample(const std::string& name);
     void cancel_jobs(const std::string& label);
+    [[nodiscard]] bool show_tuning(const views::Tune& command);
+    void tune(const views::Tune& command);
+    void apply_tuning();
+    void open_pair();
+    void take_pair();
+    [[nodiscard]] bool pair_at_rest() const;
     void select_stage(int id);
     void show_function(const std::string& name);
     void enable_pass(int stage, bool on);
@@ -110,7 +117,7 @@ class SessionWorkbench : public Workbench {
     session::SnapshotPtr snapshot_;
     views::ViewOptions options_;
     std::shared_ptr<const views::Screen> screen_;
-    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_, choices_key_, access_key_;
+    views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_, choices_key_, access_key_, pair_key_;
     /// A recipe beside the open one.
     struct Other {
         std::unique_ptr<session::Session> session;
@@ -129,6 +136,18 @@ class SessionWorkbench : public Workbench {
     std::atomic<bool> snapshot_pending_{false};
     std::map<session::FunctionPtr, int> code_tries_; ///< how often code was asked for to be compared
     std::atomic<bool> other_pending_{false};
+    /// A trial of a tuning, opened to be seen beside another.
+    struct TrialSide {
+        std::unique_ptr<session::Session> session;
+        std::string workload, trace;
+        int number = 0;
+        session::SnapshotPtr seen;
+        session::FunctionPtr code_of; ///< whose code was asked for last
+    };
+    std::array<TrialSide, 2> pair_; ///< left, right
+    int pair_level_ = -1;           ///< see views::TrialPair
+    std::atomic<bool> pair_pending_{false};
+    std::shared_ptr<const views::TuneViewData> last_tune_;
     std::unique_ptr<Worker> screens_, graphs_, details_, choices_, access_;
     std::jthread export_;
 };

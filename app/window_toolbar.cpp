@@ -91,7 +91,8 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
     actions[ActionId::Run]->setIconText(tr("▶ Run")); // what a button of it says, whatever else is changed
     run_->setDefaultAction(actions[ActionId::Run]);
     row->addWidget(run_);
-    for (const auto& [id, text] : {std::pair(ActionId::Check, tr("Check")),
+    for (const auto& [id, text] : {std::pair(ActionId::Tune, tr("Tune")),
+                                   {ActionId::Check, tr("Check")},
                                    {ActionId::Export, tr("Export…")},
                                    {ActionId::Undo, tr("↶")},
                                    {ActionId::Redo, tr("↷")},

@@ -46,6 +46,7 @@ QString arrangement_name(Arrangement arrangement) {
     case Arrangement::Compare: return QStringLiteral("Compare");
     case Arrangement::Scratch: return QStringLiteral("Scratch");
     case Arrangement::Profile: return QStringLiteral("Profile");
+    case Arrangement::Tune: return QStringLiteral("Tune");
     }
     return {};
 }
@@ -155,6 +156,8 @@ void Workspace::build_comparison() {
     middle_->addWidget(sides_);
     connect(sides_, &qt::SidesPanel::selection_requested, this, &Workspace::selection_requested);
     connect(sides_, &qt::SidesPanel::function_requested, this, &Workspace::function_requested);
+    tune_ = new TunePanel(this);
+    middle_->addWidget(tune_);
     figures_ = new qt::TablePanel(tr("Figures of both sides"), this);
     changes_ = new qt::TablePanel(tr("Changes in the graph"), this);
     history_ = new qt::HistoryPanel(this);
@@ -231,6 +234,7 @@ void Workspace::connect_selection() {
     from(assembly_, &qt::TextView::selection_requested);
     from(memory_, &MemoryPanel::selection_requested);
     from(run_->operators(), &qt::TablePanel::selection_requested);
+    from(tune_, &TunePanel::selection_requested);
     from(profile_, &qt::ProfilePanel::selection_requested);
     from(problems_, &qt::TablePanel::selection_requested);
     from(changes_, &qt::TablePanel::selection_requested);
@@ -250,6 +254,7 @@ void Workspace::set_sink(const views::CommandSink& sink) {
     history_->set_sink(sink);
     measure_->set_sink(sink);
     profile_->set_sink(sink);
+    tune_->set_sink(sink);
     editor_->set_sink(sink);
     scratch_->set_sink(sink);
 }
@@ -289,6 +294,8 @@ void Workspace::show_screen(const views::Screen& before, const views::Screen& ne
     access_->set_data(next.access);
     memory_->set_data(next.memory);
     run_->set_data(next.run);
+    tune_->set_data(next.tune);
+    tune_->set_pair(next.tune_pair);
     profile_->set_data(next.profile);
     profile_->set_job(next.profile_job);
     inspector_->set_data(next.inspector);
@@ -380,22 +387,23 @@ void Workspace::arrange(Arrangement arrangement) {
         splitDockWidget(bottom_dock_, inspector_dock_, Qt::Horizontal);
     }
     const bool passes = arrangement == Arrangement::Passes, sides = arrangement == Arrangement::Compare;
-    const bool scratch = arrangement == Arrangement::Scratch;
+    const bool scratch = arrangement == Arrangement::Scratch, tune = arrangement == Arrangement::Tune;
     graph_dock_->setVisible(!sides && !scratch);
     middle_->setCurrentWidget(passes  ? static_cast<QWidget*>(diff_)
                               : sides ? static_cast<QWidget*>(sides_)
+                              : tune  ? static_cast<QWidget*>(tune_)
                                       : schedule_);
     loops_->setVisible(arrangement == Arrangement::Schedule || scratch);
     scratch_pane_->setVisible(scratch);
     code_dock_->setVisible(arrangement == Arrangement::Schedule || scratch);
-    bottom_dock_->setVisible(!explore && !sides);
+    bottom_dock_->setVisible(!explore && !sides && !tune);
     if (passes)
         show_bottom_tab(DiffTab);
     else if (bottom_stack_->currentIndex() == DiffTab)
         bottom_header_->select_tab(MemoryTab);
     Q_EMIT diff_shown_changed(diff_shown());
     Q_EMIT sides_shown_changed(sides);
-    inspector_dock_->setVisible(!passes && !sides && !scratch && arrangement != Arrangement::Profile);
+    inspector_dock_->setVisible(!passes && !sides && !scratch && !tune && arrangement != Arrangement::Profile);
     if (scratch) show_code_tab(AssemblyTab);
     centralWidget()->setVisible(true);
     const QByteArray kept = settings_.bytes(QStringLiteral("layout/") + arrangement_name(arrangement));
@@ -450,6 +458,7 @@ void Workspace::default_sizes() {
         resizeDocks({graph_dock_}, {w * 58 / 100}, Qt::Horizontal);
         resizeDocks({bottom_dock_}, {h * 62 / 100}, Qt::Vertical);
         break;
+    case Arrangement::Tune: resizeDocks({graph_dock_}, {w * 17 / 100}, Qt::Horizontal); break;
     case Arrangement::Compare: break;
     }
 }

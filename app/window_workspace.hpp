@@ -3,6 +3,7 @@
 
 #include "app/window_memory_panel.hpp"
 #include "app/window_settings.hpp"
+#include "app/window_tune_panel.hpp"
 #include "views/model/screen.hpp"
 #include "views/qt/access_panel.hpp"
 #include "views/qt/diff_panel.hpp"
@@ -32,8 +33,8 @@ class QStackedWidget;
 namespace orrery::app {
 
 /// Arrangements shipped with the program; each is kept as the user left it until it is reset.
-enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run, Compare, Scratch, Profile };
-inline constexpr int kArrangements = 7;
+enum class Arrangement : std::uint8_t { Explore, Passes, Schedule, Run, Compare, Scratch, Profile, Tune };
+inline constexpr int kArrangements = 8;
 [[nodiscard]] QString arrangement_name(Arrangement arrangement);
 /// By its name, any case; Schedule when unknown.
 [[nodiscard]] Arrangement arrangement_named(const QString& name);
@@ -100,6 +101,8 @@ class Workspace : public QMainWindow {
     [[nodiscard]] qt::TablePanel* ports() const { return ports_; }
     [[nodiscard]] qt::MeasurePanel* measure() const { return measure_; }
     [[nodiscard]] qt::AccessPanel* access() const { return access_; }
+    /// The tuning dashboard: in the Tune arrangement.
+    [[nodiscard]] TunePanel* tune() const { return tune_; }
     [[nodiscard]] qt::ProfilePanel* profile() const { return profile_; }
     [[nodiscard]] qt::TextView* tensor() const { return tensor_; }
     [[nodiscard]] qt::TextView* llvm() const { return llvm_; }
@@ -158,6 +161,7 @@ class Workspace : public QMainWindow {
     qt::MeasurePanel* measure_ = nullptr;
     qt::AccessPanel* access_ = nullptr;
     qt::ProfilePanel* profile_ = nullptr;
+    TunePanel* tune_ = nullptr;
     qt::TextView *tensor_ = nullptr, *llvm_ = nullptr, *assembly_ = nullptr;
     MemoryPanel* memory_ = nullptr;
     qt::RunPanel* run_ = nullptr;

@@ -1,6 +1,7 @@
 #include "core/session/measure.hpp"
 
 #include "core/session/recipe.hpp"
+#include "core/session/tune.hpp"
 
 namespace orrery::session {
 
@@ -26,6 +27,21 @@ Measurements known_measurements(tuning::Measurer& measurer, const Recipe& recipe
     out.peaks = measurer.known_peaks(out.threads);
     if (const std::optional<Diagnostic> problem = measurer.records_problem()) out.problem = to_string(*problem);
     return out;
+}
+
+Result<void> tune(Compiler& compiler, tuning::Measurer& measurer, const TuneWork& work,
+                  const tuning::TuningLink& link) {
+    tuning::TunerOptions options = work.options;
+    if (options.threads == 0) options.threads = threads_of(work.recipe);
+    if (work.only_function.empty()) {
+        const Result<ModelTuning> done = tune(compiler, work.recipe, measurer, options, link);
+        return done ? Result<void>() : done.error();
+    }
+    ORRERY_TRY(std::vector<tuning::TuneTask> tasks, tuning_tasks(work.recipe, compiler, link.progress));
+    std::erase_if(tasks, [&](const tuning::TuneTask& task) { return task.function != work.only_function; });
+    const tuning::TuneSetting setting{measurer, compiler.backend(), work.recipe.target, work.recipe.build};
+    const Result<tuning::TuneResult> done = tuning::tune(setting, std::move(tasks), options, link);
+    return done ? Result<void>() : done.error();
 }
 
 } // namespace orrery::session

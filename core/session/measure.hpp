@@ -8,8 +8,14 @@
 #include <string>
 #include <vector>
 
+namespace orrery::tuning {
+struct TunerOptions;
+struct TuningLink;
+} // namespace orrery::tuning
+
 namespace orrery::session {
 
+class Compiler;
 struct Recipe;
 
 /// Everything that was measured of one workload, with the roofs of this machine.
@@ -30,5 +36,15 @@ struct Measurements {
 /// What is known of a function's workload. Reads the database.
 [[nodiscard]] Measurements known_measurements(tuning::Measurer& measurer, const Recipe& recipe,
                                               const ScheduledFunction& function);
+
+/// What is tuned of a recipe's model. `options.threads` of 0 is the recipe's.
+struct TuneWork {
+    const Recipe& recipe;
+    const std::string& only_function; ///< empty: all
+    const tuning::TunerOptions& options;
+};
+/// Errors: those of session::tune. Thread: any, for as long as it takes.
+[[nodiscard]] Result<void> tune(Compiler& compiler, tuning::Measurer& measurer, const TuneWork& work,
+                                const tuning::TuningLink& link);
 
 } // namespace orrery::session

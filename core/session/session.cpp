@@ -4,6 +4,7 @@
 #include "core/session/dynamic_model.hpp"
 #include "core/session/profile.hpp"
 #include "core/session/scratch.hpp"
+#include "core/session/tune.hpp"
 
 #include <algorithm>
 #include <chrono>
@@ -84,10 +85,11 @@ struct Session::State {
     std::set<std::string> wanted;
     std::vector<std::unique_ptr<Job>> jobs;
     std::uint64_t next_job = 1;
-    bool steps_whole = false;                   ///< the draft's steps are all of the recipe's, and none failed
-    std::uint64_t generation = 0;               ///< of the recipe; results of older ones are dropped
-    std::unique_ptr<tuning::Measurer> measurer; ///< made when something is first measured
-    Hash measured;                              ///< the workload whose measurements were asked for last
+    bool steps_whole = false;                      ///< the draft's steps are all of the recipe's, and none failed
+    std::uint64_t generation = 0;                  ///< of the recipe; results of older ones are dropped
+    std::unique_ptr<tuning::Measurer> measurer;    ///< made when something is first measured
+    std::shared_ptr<tuning::TuningControl> tuning; ///< of the one that was started last
+    Hash measured;                                 ///< the workload whose measurements were asked for last
     Clock::time_point last_progress;
 
     explicit State(std::shared_ptr<Compiler> c) : compiler(std::move(c)) {}
@@ -248,6 +250,8 @@ struct Session::State {
                 draft.code.clear();
                 draft.after_pass = {};
                 draft.measurements = nullptr;
+                draft.tuning = nullptr;
+                if (const auto before = std::exchange(tuning, nullptr)) before->stop();
                 wanted.clear();
                 other_problems.clear();
             }
@@ -389,6 +393,13 @@ struct Session::State {
         std::unique_lock lock(mutex);
         if (measured != function.lowered.workload) return; // another one is looked at by now
         draft.measurements = std::move(known);
+        publish(lock);
+    }
+
+    void show_tuning(const tuning::TuningControl& of, tuning::TuningSnapshotPtr now) {
+        std::unique_lock lock(mutex);
+        if (tuning.get() != &of) return; // another one was started, or another model opened
+        draft.tuning = std::move(now);
         publish(lock);
     }
 
@@ -686,6 +697,28 @@ void Session::measure(const std::string& function) {
                   [state = state_.get(), recipe = state_->recipe(), now](const Progress& progress) {
                       return state->measure(*recipe, *now, progress);
                   });
+}
+
+void Session::tune(const tuning::TunerOptions& options, const std::string& only_function) {
+    const auto control = std::make_shared<tuning::TuningControl>();
+    const Recipe recipe = state_->draft_recipe();
+    {
+        const std::lock_guard lock(state_->mutex);
+        state_->tuning = control;
+    }
+    state_->start("tune", "tuning " + title_of(recipe),
+                  [state = state_.get(), recipe, options, only_function, control](const Progress& progress) {
+                      const auto show = [&](tuning::TuningSnapshotPtr now) {
+                          state->show_tuning(*control, std::move(now));
+                      };
+                      return session::tune(*state->compiler, state->measuring(), {recipe, only_function, options},
+                                           {*control, show, progress});
+                  });
+}
+
+std::shared_ptr<tuning::TuningControl> Session::tuning_control() const {
+    const std::lock_guard lock(state_->mutex);
+    return state_->tuning;
 }
 
 void Session::want_measurements(const std::string& function) {

@@ -9,6 +9,11 @@
 #include <memory>
 #include <string>
 
+namespace orrery::tuning {
+class TuningControl;
+struct TunerOptions;
+} // namespace orrery::tuning
+
 namespace orrery::session {
 
 /// Thread: commands come from one thread (the window's); the listener is called from worker threads.
@@ -57,6 +62,11 @@ class Session {
     void measure(const std::string& function);
     /// Asks for what is known of a function's workload without measuring.
     void want_measurements(const std::string& function);
+    /// Tunes the model's kernels, or one of them, until the budget is spent: `Snapshot::tuning`. `threads` of 0 are the
+    /// recipe's. The recipe stays as it is, and may be edited meanwhile.
+    void tune(const tuning::TunerOptions& options, const std::string& only_function = {});
+    /// What tells the tuning that was started last to pause, stop, pin; null when there was none.
+    [[nodiscard]] std::shared_ptr<tuning::TuningControl> tuning_control() const;
     /// Looks for the first pass that breaks the numbers or fails.
     void bisect(std::uint64_t seed = 0);
     /// Stops a job, or all when 0.

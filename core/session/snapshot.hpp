@@ -13,6 +13,10 @@
 #include <string>
 #include <vector>
 
+namespace orrery::tuning {
+struct TuningSnapshot;
+}
+
 namespace orrery::session {
 
 struct Profile;
@@ -65,6 +69,8 @@ struct Snapshot {
     /// that program stands in a trace.
     std::shared_ptr<const ScheduleCheck> schedule_check;
     std::shared_ptr<const Measurements> measurements; ///< of the workload asked for last
+    /// The last one of this model, running or done. It may be of an earlier edit: workloads tell what it is of.
+    std::shared_ptr<const tuning::TuningSnapshot> tuning;
     std::shared_ptr<const History> history = std::make_shared<History>();
     std::vector<Diagnostic> problems;
     std::vector<JobStatus> jobs;

@@ -5,6 +5,7 @@
 #include "views/model/graph_view.hpp"
 #include "views/model/selection.hpp"
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <variant>
@@ -177,6 +178,31 @@ struct ShowMeasurements {
     bool on = true;
 };
 
+/// What is told to a tuning, and what is looked at of one.
+struct Tune {
+    enum class What : std::uint8_t {
+        Start, ///< `number` trials by the search of that name; of the shown function alone where `only_shown`
+        Pause,
+        Resume,
+        Stop,
+        Seed,         ///< the shown function's schedule is tried next
+        Pin,          ///< of `knob`, no value but `value` is tried
+        Free,         ///< all of `knob` again
+        Apply,        ///< traces that are faster become the recipe's
+        Show,         ///< whether it is shown at all: `number` 1 or 0
+        ShowTask,     ///< the kernel of `workload`
+        ShowTrial,    ///< the trial `number`
+        CompareTrial, ///< beside that one
+        ShowPair,     ///< both trials' programs: 0, LLVM IR: 1, assembly: 2; nothing of them: -1
+        ByTime,       ///< the curve over seconds: `number` 1 or 0
+    };
+    What what = What::Start;
+    int number = 0;
+    std::string workload = {}, knob = {}, search = {};
+    std::int64_t value = 0;
+    bool only_shown = false;
+};
+
 using Command =
     std::variant<OpenFile, OpenSample, CloseModel, Reload, SelectStage, SelectFunction, Select, ToggleGroup,
                  OpenAllGroups, GroupRepeats, ShowConstants, ShowHeat, EnablePass, InsertPass, RemovePass, MovePass,
@@ -184,7 +210,7 @@ using Command =
                  ChooseGroups, ExportView, SetThreads, RunModel, CheckModel, ExportCode, SaveRecipe, CancelJobs, Undo,
                  Redo, ClearProblems, ShowDiff, PinLeft, SwapSides, CompareWith, StopComparing, ShowSides, ChooseOther,
                  CloseOther, ShowHistory, ExportDiff, EditTrace, ShowMenu, PreviewStep, AttSyntax, MeasureFunction,
-                 CancelMeasuring, ShowMeasurements, ShowAccess, ProfileModel>;
+                 CancelMeasuring, ShowMeasurements, ShowAccess, ProfileModel, Tune>;
 using CommandSink = std::function<void(const Command&)>;
 
 } // namespace orrery::views

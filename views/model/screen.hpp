@@ -17,6 +17,7 @@
 #include "views/model/sides_view.hpp"
 #include "views/model/stages_view.hpp"
 #include "views/model/text_view.hpp"
+#include "views/model/tune_view.hpp"
 
 #include <memory>
 #include <string>
@@ -43,6 +44,8 @@ struct Screen {
     std::shared_ptr<const RunViewData> run = std::make_shared<RunViewData>();
     std::shared_ptr<const ProfileViewData> profile = std::make_shared<ProfileViewData>();
     ProfileJob profile_job;
+    std::shared_ptr<const TuneViewData> tune = std::make_shared<TuneViewData>();
+    std::shared_ptr<const DiffViewData> tune_pair = std::make_shared<DiffViewData>();
     std::shared_ptr<const ProblemsViewData> problems = std::make_shared<ProblemsViewData>();
     std::shared_ptr<const ScriptViewData> script = std::make_shared<ScriptViewData>();
     std::shared_ptr<const EditViewData> edit = std::make_shared<EditViewData>();

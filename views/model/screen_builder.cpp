@@ -92,6 +92,32 @@ Key measure_key(const session::Snapshot& s, const session::FunctionPtr& function
     return key;
 }
 
+Key tune_key(const session::Snapshot& s, const TuneOptions& o) {
+    if (!o.on) return {};
+    Key key{address(s.tuning), word(o.trial), word(o.beside), o.by_time ? 1u : 0u, s.has_model() ? 1u : 0u};
+    add_text(key, o.workload);
+    add_functions(key, s);
+    for (const session::JobStatus& job : s.jobs)
+        if (job.label.starts_with("tuning ")) key.push_back(job.id);
+    return key;
+}
+
+DiffRequest pair_request(const TrialPair& pair) {
+    constexpr session::Level kLevels[] = {session::Level::Tensor, session::Level::OptimizedIr,
+                                          session::Level::Assembly};
+    DiffRequest request{pair.left, pair.right, {}, {}, "Choose a trial to see it beside another."};
+    if (pair.level < 0 || pair.level > 2 || !pair.left || !pair.right) return request;
+    request.empty_reason.clear();
+    request.left_point = request.right_point = {kLevels[pair.level], -1, pair.function};
+    for (const session::SnapshotPtr& side : {pair.left, pair.right}) {
+        const session::FunctionPtr function = shown_function(*side, pair.function);
+        const bool code = function && (pair.level == 0 || side->code.contains(function->lowered.name));
+        if (!code) request.empty_reason = "Compiling " + side->title + "…";
+        if (!side->problems.empty() && side->jobs.empty()) request.empty_reason = to_string(side->problems.front());
+    }
+    return request;
+}
+
 bool compares_graphs(const DiffRequest& request) {
     return request.empty_reason.empty() && request.left && request.right && request.left->has_model() &&
            request.right->has_model() && request.left_point.level == session::Level::Graph &&
@@ -276,6 +302,8 @@ Screen ScreenBuilder::build(const session::SnapshotPtr& snapshot, const ViewOpti
         part(profile_, {address(s.profile), s.has_model() ? address(s.steps.back()) : 0, address(compiled_)},
              [&] { return build_profile(s); });
     screen.profile_job = profile_job(s);
+    screen.tune = part(tune_, tune_key(s, options.tune),
+                       [&] { return options.tune.on ? build_tune(s, options.tune) : TuneViewData{}; });
     screen.problems = part(problems_, problems_key(s), [&] { return build_problems(s.problems, s.has_model()); });
     Key steps;
     for (const auto& step : s.steps) steps.push_back(address(step));
@@ -376,6 +404,21 @@ Result<std::shared_ptr<const DiffViewData>> ScreenBuilder::build_comparison(cons
     diff_ = {std::move(key), std::make_shared<const DiffViewData>(std::move(built))};
     diff_alive_ = {request.left, request.right};
     return diff_.data;
+}
+
+Key ScreenBuilder::pair_key(const ViewOptions& options) { return request_key(pair_request(options.pair)); }
+
+Result<std::shared_ptr<const DiffViewData>> ScreenBuilder::build_pair(const ViewOptions& options,
+                                                                      const Progress& progress) {
+    Key key = pair_key(options);
+    if (pair_.data && pair_.key == key) return pair_.data;
+    const DiffRequest request = pair_request(options.pair);
+    DiffViewData built;
+    built.empty_reason = request.empty_reason;
+    if (request.empty_reason.empty()) { ORRERY_TRY(built, build_diff(request, progress)); }
+    pair_ = {std::move(key), std::make_shared<const DiffViewData>(std::move(built))};
+    pair_alive_ = {request.left, request.right};
+    return pair_.data;
 }
 
 Result<std::shared_ptr<const HistoryViewData>> ScreenBuilder::build_history(const session::SnapshotPtr& snapshot,

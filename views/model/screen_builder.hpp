@@ -65,6 +65,10 @@ class ScreenBuilder {
     [[nodiscard]] std::shared_ptr<const AccessViewData> build_access(const session::SnapshotPtr& snapshot,
                                                                      const ViewOptions& options);
 
+    /// Both trials that are opened side by side. Errors: Cancelled. Thread: from the same thread as build_comparison.
+    [[nodiscard]] Result<std::shared_ptr<const DiffViewData>> build_pair(const ViewOptions& options,
+                                                                         const Progress& progress);
+
     /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long
     /// as the snapshot they were taken from lives.
     using Key = std::vector<std::uint64_t>;
@@ -72,6 +76,7 @@ class ScreenBuilder {
     [[nodiscard]] static Key diff_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key choices_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
+    [[nodiscard]] static Key pair_key(const ViewOptions& options);
     [[nodiscard]] static Key access_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key sides_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
 
@@ -138,6 +143,9 @@ class ScreenBuilder {
     Part<MemoryViewData> memory_;
     Part<RunViewData> run_;
     Part<ProfileViewData> profile_;
+    Part<TuneViewData> tune_;
+    Part<DiffViewData> pair_;
+    std::vector<session::SnapshotPtr> pair_alive_;
     Part<SearchViewData> search_;
     Part<ProblemsViewData> problems_;
     Part<ScriptViewData> script_;

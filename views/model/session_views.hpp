@@ -12,6 +12,7 @@
 #include "views/model/script_view.hpp"
 #include "views/model/stages_view.hpp"
 #include "views/model/text_view.hpp"
+#include "views/model/tune_view.hpp"
 
 #include <optional>
 #include <string>
@@ -47,6 +48,13 @@ struct SideOptions {
     std::vector<session::SnapshotPtr> others;
 };
 
+/// Two trials of a tuning opened side by side.
+struct TrialPair {
+    int level = -1;                   ///< 0: programs, 1: LLVM IR, 2: assembly; negative: nothing
+    session::SnapshotPtr left, right; ///< recipes with one of the traces each
+    std::string function;
+};
+
 /// What the panes show of a snapshot; saved with the window, not with the recipe.
 struct ViewOptions {
     int graph_step = -1;     ///< index into Snapshot::steps; -1 for the last
@@ -65,6 +73,8 @@ struct ViewOptions {
     ScheduleOptions schedule;
     bool measure = false; ///< what was measured of the shown function is wanted
     AccessOptions access;
+    TuneOptions tune;
+    TrialPair pair;
     bool history = false;      ///< the history of the selected value is shown
     std::string history_value; ///< its name at the shown step; empty: what fits the selection best
 };
