@@ -32,7 +32,7 @@ constexpr double kHopeless = 4;         ///< times the best: not run again
 constexpr double kMostWaiting = 0.15;   ///< of all time
 constexpr int kTurns = 3, kLastTurns = 4;
 constexpr std::size_t kMostSamples = 3000, kLeastSamples = 12;
-constexpr auto kLook = std::chrono::milliseconds(50);
+constexpr auto kPause = std::chrono::milliseconds(50);
 
 double seconds_between(Clock::time_point a, Clock::time_point b) {
     return std::chrono::duration<double>(b - a).count();
@@ -51,7 +51,7 @@ class Stopwatch {
     Clock::time_point begin_ = Clock::now();
 };
 
-Diagnostic cancelled() { return {Code::Cancelled, "the tuning was cancelled", {}, {}, Severity::Note}; }
+Diagnostic tuning_cancelled() { return {Code::Cancelled, "the tuning was cancelled", {}, {}, Severity::Note}; }
 
 struct Task {
     TuneTask given;
@@ -236,7 +236,7 @@ Result<void> Tuning::wait_until_quiet() {
     while (true) {
         const BusyTime before = busy_time();
         const auto start = Clock::now();
-        std::this_thread::sleep_for(2 * kLook);
+        std::this_thread::sleep_for(2 * kPause);
         const BusyTime after = busy_time();
         const double others =
             ((after.all - before.all) - (after.own - before.own)) / seconds_between(start, Clock::now());
@@ -244,7 +244,7 @@ Result<void> Tuning::wait_until_quiet() {
             patience_ = options_.patience_seconds;
             return {};
         }
-        if (link_.progress.cancelled()) return cancelled();
+        if (link_.progress.cancelled()) return tuning_cancelled();
         if (seconds_between(begin, Clock::now()) >= patience_ || link_.control.stopping()) break;
         if (now_.phase != TuningPhase::Waiting) tell(TuningPhase::Waiting, "the machine is busy with other work");
     }
@@ -256,8 +256,8 @@ Result<void> Tuning::while_paused() {
     const Stopwatch watch(paused_);
     if (link_.control.paused()) tell(TuningPhase::Paused, "paused");
     while (link_.control.paused()) {
-        if (link_.progress.cancelled()) return cancelled();
-        std::this_thread::sleep_for(kLook);
+        if (link_.progress.cancelled()) return tuning_cancelled();
+        std::this_thread::sleep_for(kPause);
     }
     return {};
 }
@@ -368,11 +368,11 @@ Result<void> Tuning::try_all(std::size_t index, std::vector<Proposal> proposals,
     if (spare <= 0 && !elsewhere) {
         tell(TuningPhase::Compiling, of + "compiling " + count);
         const Stopwatch watch(now_.compiling_seconds);
-        if (!ahead.wait_all(link_.progress)) return cancelled();
+        if (!ahead.wait_all(link_.progress)) return tuning_cancelled();
     }
     for (std::size_t i = 0; i < proposals.size(); ++i) {
         ORRERY_CHECK_OK(while_paused());
-        if (link_.progress.cancelled()) return cancelled();
+        if (link_.progress.cancelled()) return tuning_cancelled();
         if (kind == TrialKind::Searched && spent()) {
             progress.budget -= static_cast<int>(proposals.size() - i);
             return {};
