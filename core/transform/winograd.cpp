@@ -30,9 +30,10 @@ std::int64_t tiles_of(const Candidate& conv, std::int64_t tile) {
     return (conv.height + tile - 1) / tile * ((conv.width + tile - 1) / tile);
 }
 
-/// Estimated cycles of one core. Source: two multiply-adds of a register a cycle, of which kernels reach three quarters
-/// (measured, docs/performance.md); memory gives a core about 4 bytes a cycle; what a transform does to each of its
-/// registers was measured as about 8 cycles, which is mostly traffic with the second-level cache.
+/// Estimated cycles of one core. Source: two multiply-adds of a register a cycle, of which kernels reach three
+/// quarters; filters, which no cache keeps from run to run, come at about 8 bytes a cycle, partly behind the
+/// arithmetic; a transform costs each of its registers about 8 cycles, mostly traffic with the second-level cache.
+/// Measured on ResNet-18's four sizes, whose times this gives within a tenth (docs/performance.md).
 class Cost {
   public:
     Cost(const Candidate& conv, std::int64_t lanes) : conv_(conv), lanes_(static_cast<double>(lanes)) {}
@@ -58,7 +59,7 @@ class Cost {
         return each * real(conv_.channels) * real(conv_.filters) / lanes_ / kPerCycle;
     }
     [[nodiscard]] double weights(double each) const {
-        constexpr double kBytesPerCycle = 4;
+        constexpr double kBytesPerCycle = 8;
         return each * real(conv_.channels) * real(conv_.filters) * 4 / kBytesPerCycle;
     }
 
@@ -125,12 +126,14 @@ class Tiler final : public graph::Rewriter {
     }
 
     std::int64_t choose(const Candidate& conv) const {
-        constexpr double kWorthIt = 0.9; // our choice: a tenth faster at least, for what rounding it costs
+        // Our choice: a tenth faster at least, for what rounding it costs; larger tiles a twentieth, for the memory
+        // that their filters take and since several cores share what memory delivers.
+        constexpr double kWorthIt = 0.9, kWorthGrowing = 0.95;
         const Cost cost(conv, lanes_);
         std::int64_t best = 0;
         double least = cost.direct() * kWorthIt;
         for (const std::int64_t tile : {2, 4})
-            if (const double time = cost.tiled(tile); time < least) {
+            if (const double time = cost.tiled(tile); time < (best == 0 ? least : least * kWorthGrowing)) {
                 least = time;
                 best = tile;
             }
