@@ -76,6 +76,12 @@ TEST_CASE("the lessons' schedules apply and keep the numbers", "[app][schedule]"
         INFO(done.text);
         REQUIRE(done.status == 0);
     }
+    for (const char* step : {"vectors", "registers", "tile"}) {
+        const Outcome done = run(folder + "resnet_conv_3x3.tir --trace " + folder + "resnet_conv_3x3." + step +
+                                 ".trace --show nothing --check");
+        INFO(done.text);
+        REQUIRE(done.status == 0);
+    }
 }
 
 TEST_CASE("a wrong instruction is found by its step and its first wrong element", "[app][schedule]") {
