@@ -36,7 +36,8 @@ void relax() {
 /// A number that some threads change and one waits for.
 struct alignas(64) Signal {
     std::atomic<std::uint32_t> number{0};
-    std::atomic<bool> parked{false}; ///< the one who waits is, or is about to be, in the kernel
+    std::atomic<std::uint32_t> taken{0}; ///< of tickets: the latest whose part has been begun
+    std::atomic<bool> parked{false};     ///< the one who waits is, or is about to be, in the kernel
 
     /// Returns once `number` no longer holds `old`.
     void wait_while(std::uint32_t old, bool spin) {
@@ -53,6 +54,11 @@ struct alignas(64) Signal {
         parked.store(true, std::memory_order_seq_cst);
         number.wait(old, std::memory_order_seq_cst);
         parked.store(false, std::memory_order_relaxed);
+    }
+    /// True for one of those who ask for the part of ticket `ticket`.
+    bool take(std::uint32_t ticket) {
+        std::uint32_t before = ticket - 1;
+        return taken.compare_exchange_strong(before, ticket, std::memory_order_acq_rel, std::memory_order_acquire);
     }
     void wake() {
         if (parked.load(std::memory_order_seq_cst)) number.notify_one();
@@ -74,7 +80,7 @@ struct Job {
 };
 
 struct Worker {
-    Signal ticket;              ///< raised by the caller when there is a part for it
+    Signal ticket;              ///< raised by the caller when there is a part for it: the number of the latest
     std::exception_ptr failure; ///< of its part; written before `pending` is lowered
 };
 
@@ -100,16 +106,36 @@ struct ThreadPool::State {
 
     void work(int index) {
         Worker& self = workers[static_cast<std::size_t>(index)];
-        for (std::uint32_t seen = 0;; ++seen) {
+        for (std::uint32_t seen = 0;;) {
             self.ticket.wait_while(seen, spin);
-            if (stopping.load(std::memory_order_acquire)) return;
+            seen = self.ticket.number.load(std::memory_order_acquire);
+            if (stopping.load(std::memory_order_acquire)) return; // the last ticket has no job
+            if (!self.ticket.take(seen)) continue; // the caller was faster; `job` may be another one by now
             try {
                 job.run(index + 1);
             } catch (...) {
                 self.failure = std::current_exception();
                 failed.store(true, std::memory_order_relaxed);
             }
-            if (pending.number.fetch_sub(1, std::memory_order_seq_cst) == 1) pending.wake();
+            finish_part();
+        }
+    }
+    void finish_part() {
+        if (pending.number.fetch_sub(1, std::memory_order_seq_cst) == 1) pending.wake();
+    }
+    /// The caller's: parts that no worker has begun.
+    void run_left_over(int parts) {
+        for (int i = 0; i + 1 < parts && pending.number.load(std::memory_order_acquire) != 0; ++i) {
+            Signal& ticket = workers[static_cast<std::size_t>(i)].ticket;
+            const std::uint32_t latest = ticket.number.load(std::memory_order_relaxed);
+            if (ticket.taken.load(std::memory_order_acquire) == latest || !ticket.take(latest)) continue;
+            try {
+                job.run(i + 1);
+            } catch (...) {
+                workers[static_cast<std::size_t>(i)].failure = std::current_exception();
+                failed.store(true, std::memory_order_relaxed);
+            }
+            pending.number.fetch_sub(1, std::memory_order_seq_cst);
         }
     }
     void raise(std::size_t worker) {
@@ -165,6 +191,7 @@ void ThreadPool::parallel_for(std::int64_t extent, orrery_loop_body body, void* 
     try {
         s.job.run(0);
     } catch (...) { failure = std::current_exception(); }
+    s.run_left_over(parts);
     s.wait_for_parts();
     failure = s.take_failure(std::move(failure));
     s.busy.store(false, std::memory_order_release);

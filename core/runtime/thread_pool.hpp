@@ -20,7 +20,8 @@ class ThreadPool {
 
     [[nodiscard]] int size() const;
     /// Runs `body` over [0, extent) in contiguous chunks, thread t taking [extent*t/T, extent*(t+1)/T), and returns
-    /// when all is done: the same iterations on the same thread each time, whose caches hold what it touched before.
+    /// when all is done: the same iterations on the same thread each time, whose caches hold what it touched before,
+    /// unless that thread has not begun when the caller is through with its own.
     /// Called from inside a body, or while another thread has a loop shared out, it runs the whole loop on the calling
     /// thread. What bodies throw is thrown here once all are done, the first chunk's first.
     void parallel_for(std::int64_t extent, orrery_loop_body body, void* closure);
