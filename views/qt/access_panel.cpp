@@ -14,7 +14,7 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kMargin = 12, kTitle = 38, kLabels = 18, kLegend = 24;
+constexpr int kPictureMargin = 12, kTitle = 38, kLabels = 18, kLegend = 24;
 
 } // namespace
 
@@ -34,13 +34,13 @@ void AccessGrid::set_data(std::shared_ptr<const views::AccessViewData> data) {
 double AccessGrid::cell_size() const {
     const views::AccessPicture& p = data_->picture;
     constexpr double kLeast = 2, kMost = 18;
-    const double wide = static_cast<double>(width() - 2 * kMargin - kLabels) / std::max(1, p.columns);
+    const double wide = static_cast<double>(width() - 2 * kPictureMargin - kLabels) / std::max(1, p.columns);
     const double high = static_cast<double>(height() - kTitle - 2 * kLabels - kLegend - 8) / std::max(1, p.rows);
     const double size = std::clamp(std::min(wide, high), kLeast, kMost);
     return size < 4 ? size : std::floor(size);
 }
 
-QPointF AccessGrid::origin() const { return {kMargin + kLabels, 6 + kTitle + kLabels}; }
+QPointF AccessGrid::origin() const { return {kPictureMargin + kLabels, 6 + kTitle + kLabels}; }
 
 QRectF AccessGrid::cell_rect(int row, int column) const {
     const double size = cell_size();
@@ -100,7 +100,7 @@ void AccessGrid::paint_axes(QPainter& painter) {
         say({0, at.y() + p.rows * size - 13, at.x() - 5, 14}, Qt::AlignRight, p.first_row + p.rows - 1);
     if (p.rows < p.all_rows || p.columns < p.all_columns) {
         const QString part = tr("part of %1 × %2").arg(p.all_rows).arg(p.all_columns);
-        painter.drawText(QRectF(at.x(), at.y() + p.rows * size + 1, width() - at.x() - kMargin, kLabels),
+        painter.drawText(QRectF(at.x(), at.y() + p.rows * size + 1, width() - at.x() - kPictureMargin, kLabels),
                          Qt::AlignLeft | Qt::AlignVCenter, part);
     }
 }
@@ -108,7 +108,7 @@ void AccessGrid::paint_axes(QPainter& painter) {
 void AccessGrid::paint_legend(QPainter& painter) {
     const Theme& t = theme();
     painter.setFont(t.ui_small);
-    int x = kMargin;
+    int x = kPictureMargin;
     const int y = height() - kLegend;
     const auto entry = [&](const QColor& fill, const QColor& edge, int box, const QString& text) {
         const QRectF mark(x, y + (kLegend - 10) / 2.0, box, 10);
@@ -140,7 +140,7 @@ void AccessGrid::paintEvent(QPaintEvent*) {
     painter.setFont(t.mono);
     painter.setPen(t.text);
     const QString title = text_of(p.title);
-    const QRect head(kMargin, 4, width() - 2 * kMargin, kTitle / 2);
+    const QRect head(kPictureMargin, 4, width() - 2 * kPictureMargin, kTitle / 2);
     painter.drawText(head, Qt::AlignLeft | Qt::AlignVCenter,
                      painter.fontMetrics().elidedText(title, Qt::ElideRight, head.width()));
     painter.setFont(t.ui_small);

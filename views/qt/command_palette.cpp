@@ -16,13 +16,15 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kWidth = 620, kHeight = 420, kRow = 30;
+constexpr int kPaletteWidth = 620, kPaletteHeight = 420, kPaletteRow = 30;
 constexpr int kMaxShown = 300;
 
 class RowDelegate : public QStyledItemDelegate {
   public:
     using QStyledItemDelegate::QStyledItemDelegate;
-    QSize sizeHint(const QStyleOptionViewItem&, const QModelIndex&) const override { return {kWidth - 20, kRow}; }
+    QSize sizeHint(const QStyleOptionViewItem&, const QModelIndex&) const override {
+        return {kPaletteWidth - 20, kPaletteRow};
+    }
     void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
         const Theme& t = theme();
         const bool on = index.data(PaletteModel::EnabledRole).toBool();
@@ -158,7 +160,7 @@ void CommandPalette::open(std::vector<PaletteEntry> entries, const QString& plac
     model_->filter({});
     list_->setCurrentIndex(model_->index(0, 0));
     const QSize room = parentWidget()->size();
-    resize(std::min(kWidth, room.width() - 40), std::min(kHeight, room.height() - 80));
+    resize(std::min(kPaletteWidth, room.width() - 40), std::min(kPaletteHeight, room.height() - 80));
     move((room.width() - width()) / 2, 56);
     show();
     raise();

@@ -14,9 +14,9 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kHead = 52;             // title, binding
-constexpr int kLeft = 44, kAxis = 24; // text, middle of the line
-constexpr int kRow = 20, kCode = 18, kGap = 10;
+constexpr int kHead = 52;                  // title, binding
+constexpr int kEventLeft = 44, kAxis = 24; // text, middle of the line
+constexpr int kEventRow = 20, kCode = 18, kEventGap = 10;
 
 } // namespace
 
@@ -54,12 +54,12 @@ void HistoryPanel::lay_out() {
         for (const std::string& line : e.before) entry.lines.push_back({Kind::Before, text_of(line)});
         for (const std::string& line : e.after) entry.lines.push_back({Kind::After, text_of(line)});
         if (!e.rule.empty()) entry.lines.push_back({Kind::Rule, text_of(e.rule)});
-        for (const Line& line : entry.lines) entry.height += line.kind == Kind::Title ? kRow : kCode;
-        entry.height += kGap;
+        for (const Line& line : entry.lines) entry.height += line.kind == Kind::Title ? kEventRow : kCode;
+        entry.height += kEventGap;
         y += entry.height;
         entries_.push_back(std::move(entry));
     }
-    height_ = y + kGap;
+    height_ = y + kEventGap;
     update_bar();
     viewport()->update();
 }
@@ -68,7 +68,7 @@ void HistoryPanel::update_bar() {
     const int page = viewport()->height();
     verticalScrollBar()->setRange(0, data_->entries.empty() ? 0 : std::max(0, height_ - page));
     verticalScrollBar()->setPageStep(page);
-    verticalScrollBar()->setSingleStep(kRow);
+    verticalScrollBar()->setSingleStep(kEventRow);
 }
 
 QRect HistoryPanel::entry_rect(int index) const {
@@ -157,11 +157,11 @@ void HistoryPanel::paintEvent(QPaintEvent*) {
         painter.drawText(QRect(x, y, width - x - 8, height), Qt::AlignLeft | Qt::AlignVCenter, shown);
         return x + painter.fontMetrics().horizontalAdvance(shown);
     };
-    const int after_title = line(t.ui_bold, t.text, 12, 8 - scroll, kRow, text_of(data_->title));
-    line(t.ui_small, t.dim, after_title + 12, 8 - scroll, kRow, text_of(data_->summary));
+    const int after_title = line(t.ui_bold, t.text, 12, 8 - scroll, kEventRow, text_of(data_->title));
+    line(t.ui_small, t.dim, after_title + 12, 8 - scroll, kEventRow, text_of(data_->summary));
     line(t.mono, t.dim, 12, 28 - scroll, kCode, text_of(data_->subtitle));
     if (!entries_.empty())
-        painter.fillRect(QRectF(kAxis - 1, entries_.front().top - scroll + kRow / 2.0, 2,
+        painter.fillRect(QRectF(kAxis - 1, entries_.front().top - scroll + kEventRow / 2.0, 2,
                                 entries_.back().top - entries_.front().top),
                          t.hairline);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
@@ -174,23 +174,23 @@ void HistoryPanel::paintEvent(QPaintEvent*) {
             painter.setBrush(hasFocus() ? t.hover : t.panel);
             painter.drawRoundedRect(QRectF(4, y - 3, width - 8, entry.height - 2), 5, 5);
         }
-        paint_sign(painter, e.sign, QPointF(kAxis, y + kRow / 2.0));
+        paint_sign(painter, e.sign, QPointF(kAxis, y + kEventRow / 2.0));
         for (const Line& text : entry.lines) {
             const bool title = text.kind == Line::Kind::Title;
             if (title) {
-                const int x = line(t.ui_bold, e.here ? t.accent : t.text, kLeft, y, kRow, text.text);
-                line(t.ui, t.dim, x + 10, y, kRow, text_of(e.sentence));
+                const int x = line(t.ui_bold, e.here ? t.accent : t.text, kEventLeft, y, kEventRow, text.text);
+                line(t.ui, t.dim, x + 10, y, kEventRow, text_of(e.sentence));
             } else if (text.kind == Line::Kind::Rule) {
-                line(t.ui_small, t.quiet, kLeft, y, kCode, text.text);
+                line(t.ui_small, t.quiet, kEventLeft, y, kCode, text.text);
             } else {
                 const bool before = text.kind == Line::Kind::Before;
                 const bool both = !e.before.empty();
                 if (both || e.sign == views::HistorySign::Gone)
-                    line(t.mono, before ? t.removed : t.added, kLeft, y, kCode,
+                    line(t.mono, before ? t.removed : t.added, kEventLeft, y, kCode,
                          before ? QStringLiteral("−") : QStringLiteral("+"));
-                line(t.mono, before ? t.dim : t.text, kLeft + (both ? 16 : 0), y, kCode, text.text);
+                line(t.mono, before ? t.dim : t.text, kEventLeft + (both ? 16 : 0), y, kCode, text.text);
             }
-            y += title ? kRow : kCode;
+            y += title ? kEventRow : kCode;
         }
     }
 }

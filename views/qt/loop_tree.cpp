@@ -17,7 +17,7 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kRow = 22, kIndent = 14, kLeft = 14;
+constexpr int kLoopRow = 22, kIndent = 14, kLeft = 14;
 
 /// Each kind of loop has a colour of its own; its name stands beside, so that nothing is told by colour alone.
 const QColor& colour_of(const views::LoopRow& row) {
@@ -105,19 +105,19 @@ void LoopTree::open_menu(const QString& typed) {
 }
 
 QRect LoopTree::row_rect(int row) const {
-    return {0, row * kRow - verticalScrollBar()->value() + 4, viewport()->width(), kRow};
+    return {0, row * kLoopRow - verticalScrollBar()->value() + 4, viewport()->width(), kLoopRow};
 }
 
 int LoopTree::row_at(int y) const {
-    const int row = (y + verticalScrollBar()->value() - 4) / kRow;
+    const int row = (y + verticalScrollBar()->value() - 4) / kLoopRow;
     return y + verticalScrollBar()->value() >= 4 && row < static_cast<int>(data_->rows.size()) ? row : -1;
 }
 
 void LoopTree::update_bar() {
-    const int height = static_cast<int>(data_->rows.size()) * kRow + 8;
+    const int height = static_cast<int>(data_->rows.size()) * kLoopRow + 8;
     verticalScrollBar()->setRange(0, std::max(0, height - viewport()->height()));
     verticalScrollBar()->setPageStep(viewport()->height());
-    verticalScrollBar()->setSingleStep(kRow);
+    verticalScrollBar()->setSingleStep(kLoopRow);
 }
 
 void LoopTree::reveal(int row) {
@@ -149,14 +149,14 @@ void LoopTree::paint_row(QPainter& painter, int index) {
         painter.setBrush(colour);
         painter.drawRoundedRect(QRectF(x, rect.top() + 7, 8, 8), 2, 2);
     } else if (row.row == views::LoopRowKind::Loop) {
-        painter.fillRect(QRectF(x + 2, rect.top() + 4, 3, kRow - 8), colour);
+        painter.fillRect(QRectF(x + 2, rect.top() + 4, 3, kLoopRow - 8), colour);
     }
     x += 14;
     const int right = rect.right() - 8;
     const auto draw = [&](Face face, const QColor& ink, const std::string& text) {
         if (text.empty() || x >= right - 12) return;
         painter.setPen(ink);
-        x += draw_text(painter, face, {QRect(x, rect.top(), right - x, kRow)}, text_of(text)) + 8;
+        x += draw_text(painter, face, {QRect(x, rect.top(), right - x, kLoopRow)}, text_of(text)) + 8;
     };
     const bool place = !row.place.empty();
     draw(row.row == views::LoopRowKind::Block ? Face::MonoBold : Face::Mono,

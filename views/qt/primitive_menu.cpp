@@ -17,14 +17,16 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kLeastWidth = 320, kWidth = 460, kRow = 26, kMostRows = 12;
+constexpr int kLeastWidth = 320, kMenuWidth = 460, kEntryRow = 26, kMostRows = 12;
 enum Role { StepRole = Qt::UserRole + 1, SaysRole };
 
 /// "split(conv.oc, [-1, 8])" beside what it does; a refused one in quiet ink beside the reason.
 class EntryDelegate : public QStyledItemDelegate {
   public:
     using QStyledItemDelegate::QStyledItemDelegate;
-    QSize sizeHint(const QStyleOptionViewItem&, const QModelIndex&) const override { return {kWidth - 24, kRow}; }
+    QSize sizeHint(const QStyleOptionViewItem&, const QModelIndex&) const override {
+        return {kMenuWidth - 24, kEntryRow};
+    }
     void paint(QPainter* painter, const QStyleOptionViewItem& option, const QModelIndex& index) const override {
         const Theme& t = theme();
         const bool legal = !index.data(StepRole).toString().isEmpty();
@@ -85,8 +87,8 @@ void PrimitiveMenu::open(const std::string& place, const QRect& anchor, const QS
     const QSize room = parentWidget()->size();
     constexpr int kOther = 110; // field, footer, margins
     // As wide as the tree, so that the program it previews stays in sight.
-    const int wide = std::clamp(anchor.width() - 12, kLeastWidth, kWidth);
-    resize(std::min(wide, room.width() - 16), std::min(kMostRows * kRow + kOther, room.height() - 80));
+    const int wide = std::clamp(anchor.width() - 12, kLeastWidth, kMenuWidth);
+    resize(std::min(wide, room.width() - 16), std::min(kMostRows * kEntryRow + kOther, room.height() - 80));
     const int below = anchor.bottom() + 2;
     const int y = below + height() <= room.height() - 8 ? below : std::max(8, anchor.top() - height() - 2);
     move(std::clamp(anchor.left() + 8, 8, std::max(8, room.width() - width() - 8)), y);

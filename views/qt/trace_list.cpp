@@ -20,7 +20,7 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kRow = 22, kErrorLine = 18, kNumber = 34;
+constexpr int kStepRow = 22, kErrorLine = 18, kNumber = 34;
 
 /// What stands under a step: why it cannot be applied, or its first wrong element.
 const std::string& below(const views::TraceRow& row) { return row.error.empty() ? row.wrong : row.error; }
@@ -73,14 +73,14 @@ void TraceList::set_data(std::shared_ptr<const views::LoopViewData> data) {
 }
 
 int TraceList::top_of(int row) const {
-    int y = 2 + row * kRow;
+    int y = 2 + row * kStepRow;
     for (int i = 1; i < row; ++i)
         if (!below(data_->trace[static_cast<std::size_t>(i) - 1]).empty()) y += kErrorLine;
     return y;
 }
 
 QRect TraceList::row_rect(int row) const {
-    return {0, top_of(row) - verticalScrollBar()->value(), viewport()->width(), kRow};
+    return {0, top_of(row) - verticalScrollBar()->value(), viewport()->width(), kStepRow};
 }
 
 int TraceList::row_at(int y) const {
@@ -92,7 +92,7 @@ int TraceList::row_at(int y) const {
 void TraceList::update_bar() {
     verticalScrollBar()->setRange(0, std::max(0, top_of(rows()) + kErrorLine - viewport()->height()));
     verticalScrollBar()->setPageStep(viewport()->height());
-    verticalScrollBar()->setSingleStep(kRow);
+    verticalScrollBar()->setSingleStep(kStepRow);
 }
 
 void TraceList::choose(int row) {
@@ -236,9 +236,9 @@ void TraceList::paint_row(QPainter& painter, int index) {
     if (index == current_) painter.fillRect(rect, hasFocus() ? t.accent_fill : t.hover);
     const bool applied = index <= data_->shown;
     painter.setPen(t.quiet);
-    draw_text(painter, Face::UiSmall, {QRect(0, rect.top(), kNumber - 10, kRow), Qt::AlignRight},
+    draw_text(painter, Face::UiSmall, {QRect(0, rect.top(), kNumber - 10, kStepRow), Qt::AlignRight},
               QString::number(index));
-    if (index == data_->shown) painter.fillRect(0, rect.top() + 2, 3, kRow - 4, t.accent);
+    if (index == data_->shown) painter.fillRect(0, rect.top() + 2, 3, kStepRow - 4, t.accent);
     int right = rect.right() - 8;
     if (row != nullptr && !data_->checked.empty()) {
         constexpr int kMark = 8;
@@ -253,13 +253,13 @@ void TraceList::paint_row(QPainter& painter, int index) {
             if (!number.knob.empty()) knobs += QStringLiteral(" ◆") + text_of(number.knob);
         painter.setPen(t.violet);
         const int wide = draw_text(painter, Face::UiSmall,
-                                   {QRect(kNumber, rect.top(), right - kNumber, kRow), Qt::AlignRight}, knobs);
+                                   {QRect(kNumber, rect.top(), right - kNumber, kStepRow), Qt::AlignRight}, knobs);
         right -= wide + (wide > 0 ? 8 : 0);
     }
     const bool failed = row != nullptr && !below(*row).empty();
     painter.setPen(failed ? t.error : row == nullptr ? t.dim : applied ? t.text : t.quiet);
     const QString text = row == nullptr ? tr("as lowered") : text_of(row->text);
-    draw_text(painter, Face::Mono, {QRect(kNumber, rect.top(), right - kNumber, kRow)}, text);
+    draw_text(painter, Face::Mono, {QRect(kNumber, rect.top(), right - kNumber, kStepRow)}, text);
     if (!failed) return;
     const QRect under(kNumber, rect.bottom() + 1, rect.width() - kNumber - 8, kErrorLine);
     draw_text(painter, Face::UiSmall, {under}, text_of(below(*row)));

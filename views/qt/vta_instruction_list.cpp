@@ -15,7 +15,7 @@
 namespace orrery::qt {
 namespace {
 
-constexpr int kRowHeight = 22, kHeaderHeight = 24;
+constexpr int kInstructionRow = 22, kColumnsHeight = 24;
 
 QColor module_colour(vta::Module module) {
     switch (module) {
@@ -69,7 +69,7 @@ void VtaInstructionList::set_run(std::shared_ptr<const views::VtaRun> run) {
 }
 
 int VtaInstructionList::visible_rows() const {
-    return std::max(1, (viewport()->height() - kHeaderHeight) / kRowHeight);
+    return std::max(1, (viewport()->height() - kColumnsHeight) / kInstructionRow);
 }
 
 void VtaInstructionList::update_bar() {
@@ -109,12 +109,12 @@ void VtaInstructionList::set_breakpoints(std::set<std::uint32_t> instructions) {
 
 QPoint VtaInstructionList::row_position(std::uint32_t index) const {
     const int row = static_cast<int>(index) - verticalScrollBar()->value();
-    return {columns().text + 10, kHeaderHeight + row * kRowHeight + kRowHeight / 2};
+    return {columns().text + 10, kColumnsHeight + row * kInstructionRow + kInstructionRow / 2};
 }
 
 std::uint32_t VtaInstructionList::row_at(int y) const {
-    if (!run_ || y < kHeaderHeight) return vta::kNoInstruction;
-    const auto row = static_cast<std::uint32_t>(verticalScrollBar()->value() + (y - kHeaderHeight) / kRowHeight);
+    if (!run_ || y < kColumnsHeight) return vta::kNoInstruction;
+    const auto row = static_cast<std::uint32_t>(verticalScrollBar()->value() + (y - kColumnsHeight) / kInstructionRow);
     return row < run_->size() ? row : vta::kNoInstruction;
 }
 
@@ -153,11 +153,11 @@ void VtaInstructionList::paintEvent(QPaintEvent*) {
                                               first + static_cast<std::uint32_t>(visible_rows()) + 2);
     for (std::uint32_t i = first; i < last; ++i) {
         const views::VtaInstructionRow row = views::vta_instruction_row(*run_, i);
-        const int y = kHeaderHeight + static_cast<int>(i - first) * kRowHeight;
+        const int y = kColumnsHeight + static_cast<int>(i - first) * kInstructionRow;
         if (i == selected_)
-            painter.fillRect(0, y, viewport()->width(), kRowHeight, t.accent_fill);
+            painter.fillRect(0, y, viewport()->width(), kInstructionRow, t.accent_fill);
         else if (i == current_)
-            painter.fillRect(0, y, viewport()->width(), kRowHeight, t.selection);
+            painter.fillRect(0, y, viewport()->width(), kInstructionRow, t.selection);
         if (breakpoints_.contains(i)) {
             painter.setRenderHint(QPainter::Antialiasing);
             painter.setBrush(t.error);
@@ -166,31 +166,32 @@ void VtaInstructionList::paintEvent(QPaintEvent*) {
         }
         painter.setFont(t.ui_small);
         painter.setPen(t.quiet);
-        cell(c.number, c.module, y, kRowHeight, QString::number(i), Qt::AlignRight);
-        painter.fillRect(c.module, y + 5, 3, kRowHeight - 10, module_colour(row.module));
+        cell(c.number, c.module, y, kInstructionRow, QString::number(i), Qt::AlignRight);
+        painter.fillRect(c.module, y + 5, 3, kInstructionRow - 10, module_colour(row.module));
         painter.setPen(t.dim);
-        cell(c.module + 8, c.text, y, kRowHeight, text_of(std::string(vta::module_name(row.module))), Qt::AlignLeft);
+        cell(c.module + 8, c.text, y, kInstructionRow, text_of(std::string(vta::module_name(row.module))),
+             Qt::AlignLeft);
         painter.setPen(row.ran ? t.dim : t.error);
-        cell(c.issued, c.cycles, y, kRowHeight, text_of(row.issued), Qt::AlignRight);
-        cell(c.cycles, c.waited, y, kRowHeight, text_of(row.cycles), Qt::AlignRight);
-        if (c.origin != c.issued) cell(c.origin, c.issued, y, kRowHeight, text_of(row.origin), Qt::AlignLeft);
+        cell(c.issued, c.cycles, y, kInstructionRow, text_of(row.issued), Qt::AlignRight);
+        cell(c.cycles, c.waited, y, kInstructionRow, text_of(row.cycles), Qt::AlignRight);
+        if (c.origin != c.issued) cell(c.origin, c.issued, y, kInstructionRow, text_of(row.origin), Qt::AlignLeft);
         painter.setPen(t.error);
-        cell(c.waited, c.end + 8, y, kRowHeight, text_of(row.waited), Qt::AlignRight);
+        cell(c.waited, c.end + 8, y, kInstructionRow, text_of(row.waited), Qt::AlignRight);
         painter.setFont(t.mono);
         painter.setPen(row.edited ? t.accent : t.text);
-        cell(c.text, c.origin, y, kRowHeight, text_of(row.text), Qt::AlignLeft);
+        cell(c.text, c.origin, y, kInstructionRow, text_of(row.text), Qt::AlignLeft);
     }
-    painter.fillRect(0, 0, viewport()->width(), kHeaderHeight, t.panel);
-    painter.fillRect(0, kHeaderHeight - 1, viewport()->width(), 1, t.hairline);
+    painter.fillRect(0, 0, viewport()->width(), kColumnsHeight, t.panel);
+    painter.fillRect(0, kColumnsHeight - 1, viewport()->width(), 1, t.hairline);
     painter.setFont(t.ui_small);
     painter.setPen(t.dim);
-    cell(c.number, c.module, 0, kHeaderHeight, tr("#"), Qt::AlignRight);
-    cell(c.module + 8, c.text, 0, kHeaderHeight, tr("module"), Qt::AlignLeft);
-    cell(c.text, c.origin, 0, kHeaderHeight, tr("instruction  (Return edits, B breaks)"), Qt::AlignLeft);
-    if (c.origin != c.issued) cell(c.origin, c.issued, 0, kHeaderHeight, tr("origin"), Qt::AlignLeft);
-    cell(c.issued, c.cycles, 0, kHeaderHeight, tr("issued"), Qt::AlignRight);
-    cell(c.cycles, c.waited, 0, kHeaderHeight, tr("cycles"), Qt::AlignRight);
-    cell(c.waited, c.end + 8, 0, kHeaderHeight, tr("waited"), Qt::AlignRight);
+    cell(c.number, c.module, 0, kColumnsHeight, tr("#"), Qt::AlignRight);
+    cell(c.module + 8, c.text, 0, kColumnsHeight, tr("module"), Qt::AlignLeft);
+    cell(c.text, c.origin, 0, kColumnsHeight, tr("instruction  (Return edits, B breaks)"), Qt::AlignLeft);
+    if (c.origin != c.issued) cell(c.origin, c.issued, 0, kColumnsHeight, tr("origin"), Qt::AlignLeft);
+    cell(c.issued, c.cycles, 0, kColumnsHeight, tr("issued"), Qt::AlignRight);
+    cell(c.cycles, c.waited, 0, kColumnsHeight, tr("cycles"), Qt::AlignRight);
+    cell(c.waited, c.end + 8, 0, kColumnsHeight, tr("waited"), Qt::AlignRight);
     if (hasFocus()) {
         painter.setPen(t.accent);
         painter.setBrush(Qt::NoBrush);
@@ -250,8 +251,8 @@ void VtaInstructionList::place_editor() {
     if (editor_ == nullptr) return;
     const Columns c = columns();
     const int row = static_cast<int>(editing_) - verticalScrollBar()->value();
-    editor_->setGeometry(c.text - 8, kHeaderHeight + row * kRowHeight - 3, std::max(120, c.end - c.text),
-                         kRowHeight + 6);
+    editor_->setGeometry(c.text - 8, kColumnsHeight + row * kInstructionRow - 3, std::max(120, c.end - c.text),
+                         kInstructionRow + 6);
 }
 
 void VtaInstructionList::commit() {
@@ -259,7 +260,7 @@ void VtaInstructionList::commit() {
     const std::string& why = edit.error;
     if (!why.empty()) {
         editor_->setToolTip(text_of(why));
-        QToolTip::showText(editor_->mapToGlobal(QPoint(8, kRowHeight + 4)), text_of(why), editor_);
+        QToolTip::showText(editor_->mapToGlobal(QPoint(8, kInstructionRow + 4)), text_of(why), editor_);
         Q_EMIT edit_refused(text_of(why));
         return;
     }
