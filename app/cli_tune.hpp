@@ -20,7 +20,7 @@ struct TuneArguments : ModelArguments {
     bool flush = false;
     bool no_peaks = false;
     double patience = 5; ///< seconds
-    bool quiet = false; ///< no line a trial
+    bool quiet = false;  ///< no line a trial
 };
 
 struct RecordsArguments : ModelArguments {

@@ -3,6 +3,7 @@
 #include "core/base/file.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/session/profile.hpp"
+#include "core/session/recipe_common.hpp"
 #include "core/session/scratch.hpp"
 #include "core/session/tune.hpp"
 
@@ -37,23 +38,6 @@ struct Job {
     bool done = false;
     bool soon_over = false; ///< it is done before anybody would read how far it is
 };
-
-/// What two recipes have in common.
-struct Common {
-    bool graph = false;             ///< they differ only below the graph, so that its steps are the same
-    bool all_but_schedules = false; ///< they differ only in schedules of some functions: a matter of milliseconds
-};
-Common common(const Recipe& a, const Recipe& b) {
-    // Both are taken apart, so that a member that is added has to be thought of here; nothing is copied.
-    const auto& [model, builtin, seed, scratch, model_hash, shapes, target, passes, rule, schedules, branches, build,
-                 threads] = a;
-    Common out;
-    out.graph = model == b.model && builtin == b.builtin && seed == b.seed && scratch == b.scratch &&
-                model_hash == b.model_hash && shapes == b.shapes && target == b.target && passes == b.passes;
-    out.all_but_schedules = out.graph && rule == b.rule && build == b.build && threads == b.threads;
-    (void)schedules, (void)branches;
-    return out;
-}
 
 /// So many functions are compiled anew in no time anybody waits for. Source: our choice; one takes some 20 ms.
 constexpr std::size_t kFewFunctions = 2;
@@ -701,7 +685,7 @@ void Session::measure(const std::string& function) {
 
 void Session::tune(const tuning::TunerOptions& options, const std::string& only_function) {
     const auto control = std::make_shared<tuning::TuningControl>();
-    const Recipe recipe = state_->draft_recipe();
+    const Recipe recipe = *state_->recipe();
     {
         const std::lock_guard lock(state_->mutex);
         state_->tuning = control;
@@ -748,7 +732,7 @@ void Session::run(std::uint64_t seed) {
 }
 
 void Session::profile(std::uint64_t seed, int runs) {
-    const Recipe recipe = state_->draft_recipe();
+    const Recipe recipe = *state_->recipe();
     const std::uint64_t current = state_->current_generation();
     state_->start("run", "profiling " + title_of(recipe),
                   [state = state_.get(), recipe, current, seed, runs](const Progress& progress) -> Result<void> {

@@ -75,7 +75,8 @@ std::string what_if_sentence(const Profile& profile, const WhatIf& row) {
         return percent_text(row.share) + " of the time passes " + row.what + "; without, the model would take " + then;
     const bool many = row.what.ends_with("kernels");
     std::string out = row.what + ", in " + counted_text(row.calls, "call") + (many ? ", are " : ", is ");
-    out += percent_text(row.share) + " of the time at " + percent_text(row.of_bound) + (many ? " of their peak" : " of its peak");
+    out += percent_text(row.share) + " of the time at " + percent_text(row.of_bound) +
+           (many ? " of their peak" : " of its peak");
     return out + "; at " + figure("%.0f %%", 100 * session::kAim) + " of it the model would take " + then;
 }
 

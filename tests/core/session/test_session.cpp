@@ -18,7 +18,7 @@ using namespace orrery::session;
 
 namespace {
 
-std::shared_ptr<Compiler> compiler(const std::filesystem::path& cache = {}) {
+std::shared_ptr<Compiler> compiler_over(const std::filesystem::path& cache = {}) {
     Compiler::Options options;
     options.disk_cache = cache;
     return std::make_shared<Compiler>(make_llvm_backend(), options);
@@ -40,7 +40,7 @@ struct Folder {
 } // namespace
 
 TEST_CASE("recipes read back equal", "[session][recipe]") {
-    const auto made = compiler();
+    const auto made = compiler_over();
     Recipe recipe = builtin(*made, "lenet");
     recipe.seed = 3;
     recipe.shapes["input"] = {2, 1, 28, 28};
@@ -73,7 +73,7 @@ TEST_CASE("a wrong recipe is refused with its key", "[session][recipe]") {
 
 TEST_CASE("recipe files find their model beside them", "[session][recipe]") {
     const Folder folder;
-    Recipe recipe = compiler()->new_recipe("net.onnx");
+    Recipe recipe = compiler_over()->new_recipe("net.onnx");
     REQUIRE(save_recipe(recipe, folder.path / "one.json").has_value());
     REQUIRE(load_recipe(folder.path / "one.json", recipe.target).value().model == folder.path / "net.onnx");
     REQUIRE(load_recipe(folder.path / "none.json", recipe.target).error().code == Code::FileMissing);
@@ -112,7 +112,7 @@ TEST_CASE("equal work is computed once, cancelled waiters leave, errors are not 
 }
 
 TEST_CASE("a network compiles, runs, agrees with the interpreter, whatever the threads", "[session][compiler]") {
-    const auto made = compiler();
+    const auto made = compiler_over();
     const Recipe recipe = builtin(*made, "lenet");
     const auto model = made->compile(recipe, {});
     if (!model) FAIL(to_string(model.error()));
@@ -136,14 +136,14 @@ TEST_CASE("a network compiles, runs, agrees with the interpreter, whatever the t
 }
 
 TEST_CASE("a target of another backend is refused", "[session][compiler]") {
-    const auto made = compiler();
+    const auto made = compiler_over();
     Recipe recipe = builtin(*made, "mlp");
     recipe.target.backend = "abacus";
     REQUIRE(made->compile(recipe, {}).error().code == Code::NoTarget);
 }
 
 TEST_CASE("a planted wrong kernel is found and named", "[session][check]") {
-    const auto made = compiler();
+    const auto made = compiler_over();
     const auto good = made->compile(builtin(*made, "mlp"), {});
     CompiledModel bad = **good;
     auto executable = std::make_shared<runtime::Executable>(*bad.executable);
@@ -156,7 +156,7 @@ TEST_CASE("a planted wrong kernel is found and named", "[session][check]") {
 }
 
 TEST_CASE("an edit to one schedule rebuilds one function", "[session][cache]") {
-    const auto made = compiler();
+    const auto made = compiler_over();
     Recipe recipe = builtin(*made, "lenet");
     const auto before = made->compile(recipe, {});
     const FunctionPtr first = (*before)->functions.front();
@@ -170,9 +170,9 @@ TEST_CASE("an edit to one schedule rebuilds one function", "[session][cache]") {
 
 TEST_CASE("kernels on disk are found again, damaged ones made again", "[session][kernel_cache]") {
     const Folder folder;
-    const auto first = compiler(folder.path);
+    const auto first = compiler_over(folder.path);
     REQUIRE(first->compile(builtin(*first, "mlp"), {}).value()->functions_from_cache == 0);
-    const auto second = compiler(folder.path);
+    const auto second = compiler_over(folder.path);
     const auto again = second->compile(builtin(*second, "mlp"), {});
     REQUIRE((*again)->functions_from_cache == (*again)->functions.size());
     for (const auto& entry : std::filesystem::recursive_directory_iterator(folder.path)) {
@@ -181,12 +181,12 @@ TEST_CASE("kernels on disk are found again, damaged ones made again", "[session]
         content.back() = static_cast<char>(content.back() ^ 1);
         REQUIRE(write_file(entry.path(), content).has_value());
     }
-    const auto third = compiler(folder.path);
+    const auto third = compiler_over(folder.path);
     REQUIRE(third->compile(builtin(*third, "mlp"), {}).value()->functions_from_cache == 0);
 }
 
 TEST_CASE("a session edits, undoes, runs, and keeps its recipe when something fails", "[session]") {
-    Session session(compiler());
+    Session session(compiler_over());
     std::atomic<int> pictures{0};
     session.set_listener([&](SnapshotPtr) { ++pictures; });
     session.open_builtin("lenet");
@@ -236,7 +236,7 @@ TEST_CASE("a session edits, undoes, runs, and keeps its recipe when something fa
 }
 
 TEST_CASE("newer edits replace older ones, cancelling leaves a session usable", "[session]") {
-    Session session(compiler());
+    Session session(compiler_over());
     session.open_builtin("resnet18");
     for (int i = 0; i < 5; ++i) session.edit("edit", [i](Recipe& recipe) { recipe.threads = i + 1; });
     session.cancel();

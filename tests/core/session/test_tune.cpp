@@ -4,6 +4,7 @@
 
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/session/shipped.hpp"
+#include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -14,11 +15,6 @@ using namespace orrery;
 using namespace orrery::session;
 
 namespace {
-
-std::shared_ptr<Compiler> shared_compiler() {
-    static const auto made = std::make_shared<Compiler>(make_llvm_backend(), Compiler::Options{});
-    return made;
-}
 
 Recipe recipe_of(const std::string& network) {
     Recipe recipe = shared_compiler()->new_recipe({});
