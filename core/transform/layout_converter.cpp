@@ -78,8 +78,10 @@ class Converter final : public graph::Rewriter {
         }
         if (done) return done;
         const Var var = keep(binding);
-        if (one_of(std::array{"layout_conv2d", "layout_max_pool", "layout_avg_pool"}, name))
-            states_[var] = {call->attrs.text(name == "layout_conv2d" ? "out_layout" : "layout"), "", var};
+        if (one_of(std::array{"layout_conv2d", "winograd_conv2d"}, name))
+            states_[var] = {call->attrs.text("out_layout"), "", var};
+        if (one_of(std::array{"layout_max_pool", "layout_avg_pool"}, name))
+            states_[var] = {call->attrs.text("layout"), "", var};
         return var;
     }
 
