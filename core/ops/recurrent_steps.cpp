@@ -86,15 +86,22 @@ Floats activation_numbers(const Attrs& attrs, const char* name, std::size_t coun
 
 namespace {
 
-/// Elements of all gates of a block: the eight 256-bit vectors that hide a multiply-add's four cycles at two a cycle,
-/// and leave half of sixteen registers.
+/// Sums of all gates of a block for the rows computed together: the eight 256-bit vectors that hide a multiply-add's
+/// four cycles at two a cycle, and leave half of sixteen registers. Measured there: with twice as many, what does not
+/// fit costs 30 % at a batch of eight.
 constexpr std::int64_t kBlockSums = 64;
-/// Of all rows computed together. Measured on 16 registers of 256 bits: as many sums as registers still pay, twice as
-/// many take three times as long.
-constexpr std::int64_t kMostSums = 128;
 /// Multiply-adds of a step below which its blocks are not worth handing to other threads.
 /// Source: our choice; a core takes some 5 us for them, a loop over threads that are awake about 1 us.
 constexpr std::int64_t kParallelWork = 65536;
+
+/// The largest divisor of `hidden` whose rows of R, for all gates of a block, are a quarter of a first-level cache of
+/// 32 KiB; all of it where only small ones divide.
+std::int64_t piece_of(std::int64_t hidden) {
+    constexpr std::int64_t kMostRows = 32, kLeastRows = 8;
+    for (std::int64_t piece = kMostRows; piece >= kLeastRows; --piece)
+        if (hidden % piece == 0) return piece;
+    return hidden;
+}
 
 } // namespace
 
@@ -124,7 +131,7 @@ class Steps {
         const Shape y = request.out_shape(0);
         time_ = y[0], directions_ = y[1], batch_ = y[2], hidden_ = y[3];
         lanes_ = recurrent_lanes(kind, hidden_);
-        const std::int64_t most = std::max<std::int64_t>(1, kMostSums / (gates_ * lanes_));
+        const std::int64_t most = std::max<std::int64_t>(1, kBlockSums / (gates_ * lanes_));
         for (rows_ = std::min(most, batch_); batch_ % rows_ != 0;) --rows_;
         const auto count = static_cast<std::size_t>(directions_) * activation_count(kind);
         names_ = activation_names(kind, request.attrs, static_cast<std::size_t>(directions_));
@@ -171,6 +178,10 @@ class Steps {
         [[nodiscard]] Expr next() const { return floor_mod(step + 1, imm(2)); }
     };
     using Rows = std::function<Stmt(const At&)>;
+    /// Gates [first, first + count).
+    struct Gates {
+        std::int64_t first = 0, count = 0;
+    };
 
     [[nodiscard]] Expr zero() const { return constant(dtype_, 0); }
     [[nodiscard]] Expr one() const { return constant(dtype_, 1); }
@@ -220,62 +231,108 @@ class Steps {
 
     [[nodiscard]] Stmt one_step(std::int64_t d, const Expr& step) const {
         switch (kind_) {
-        case Kind::Rnn: return blocks(d, step, 0, 1, [this](const At& at) { return rnn_row(at); });
-        case Kind::Lstm: return blocks(d, step, 0, 4, [this](const At& at) { return lstm_row(at); });
+        case Kind::Rnn: return blocks(d, step, {0, 1}, [this](const At& at) { return rnn_row(at); });
+        case Kind::Lstm: return blocks(d, step, {0, 4}, [this](const At& at) { return lstm_row(at); });
         case Kind::Gru: break;
         }
-        if (in_.late) return blocks(d, step, 0, 3, [this](const At& at) { return gru_late_row(at); });
-        return Seq::make({blocks(d, step, 0, 2, [this](const At& at) { return gru_gates_row(at); }),
-                          blocks(d, step, 2, 1, [this](const At& at) { return gru_row(at); })});
+        if (in_.late) return blocks(d, step, {0, 3}, [this](const At& at) { return gru_late_row(at); });
+        return Seq::make({blocks(d, step, {0, 2}, [this](const At& at) { return gru_gates_row(at); }),
+                          blocks(d, step, {2, 1}, [this](const At& at) { return gru_row(at); })});
     }
 
-    /// For every block of units, in parallel, and every few rows: sums of gates [first, first + count), then `use`.
-    [[nodiscard]] Stmt blocks(std::int64_t d, const Expr& step, std::int64_t first, std::int64_t count,
-                              const Rows& use) const {
-        const std::int64_t number = hidden_ / lanes_, work = batch_ * count * hidden_ * hidden_;
+    /// For every block of units, in parallel: sums of some gates of all rows, then `use` of each row.
+    [[nodiscard]] Stmt blocks(std::int64_t d, const Expr& step, const Gates& gates, const Rows& use) const {
+        const std::int64_t number = hidden_ / lanes_, work = batch_ * gates.count * hidden_ * hidden_;
         const LoopKind kind = number > 1 && work >= kParallelWork ? LoopKind::Parallel : LoopKind::Serial;
         return loop_of(number, "n", kind, [&](const Expr& block) {
-            return loop(batch_ / rows_, "b", [&](const Expr& group) {
-                At at{d, step, block, nullptr, nullptr, nullptr, nullptr};
-                const Scope scope = lanes_ <= kBlockSums ? Scope::Registers : Scope::Stack;
-                at.sums = make_buffer("sums", dtype_, {rows_, count, lanes_}, scope);
-                const auto each_row = [&](const Rows& body) {
-                    return copies(rows_, "r", [&](const Expr& slot) {
-                        At here = at;
-                        here.slot = slot;
-                        here.row = group * rows_ + slot;
-                        here.t = input_step(d, step, here.row);
-                        return body(here);
-                    });
-                };
-                const Stmt start = each_row([&](const At& here) { return start_sums(here, first, count); });
-                const Stmt products = loop(hidden_, "k", [&](const Expr& k) {
-                    return each_row([&](const At& here) { return add_product(here, first, count, k); });
-                });
-                return Alloc::make(at.sums, Seq::make({start, products, each_row(use)}));
-            });
+            const At at{d, step, block, nullptr, nullptr, nullptr, nullptr};
+            return batch_ == rows_ ? at_once(at, gates, use) : in_pieces(at, gates, use);
         });
     }
+    [[nodiscard]] Buffer register_sums(const Gates& gates) const {
+        const Scope scope = lanes_ <= kBlockSums ? Scope::Registers : Scope::Stack;
+        return make_buffer("sums", dtype_, {rows_, gates.count, lanes_}, scope);
+    }
+    [[nodiscard]] Stmt each_row(const At& at, const Expr& group, const Rows& body) const {
+        return copies(rows_, "r", [&](const Expr& slot) {
+            At here = at;
+            here.slot = slot;
+            here.row = group * rows_ + slot;
+            here.t = input_step(at.d, at.step, here.row);
+            return body(here);
+        });
+    }
+    [[nodiscard]] Stmt at_once(At at, const Gates& gates, const Rows& use) const {
+        at.sums = register_sums(gates);
+        const Stmt start = each_row(at, imm(0), [&](const At& here) { return start_sums(here, gates); });
+        const Stmt products = loop(hidden_, "k", [&](const Expr& k) {
+            return each_row(at, imm(0), [&](const At& here) { return add_product(here, gates, k); });
+        });
+        return Alloc::make(at.sums, Seq::make({start, products, each_row(at, imm(0), use)}));
+    }
+    /// More rows than registers have sums for: a piece of R, which the first-level cache holds meanwhile, for all of
+    /// them, then the next piece. The sums of a few rows are in registers for each piece.
+    [[nodiscard]] Stmt in_pieces(const At& at, const Gates& gates, const Rows& use) const {
+        const Buffer all = make_buffer("all_sums", dtype_, {batch_, gates.count, lanes_}, Scope::Stack);
+        const auto groups = [&](const std::function<Stmt(const Expr&)>& body) {
+            return loop(batch_ / rows_, "b", body);
+        };
+        const auto each = [&](const Rows& body) {
+            return groups([&](const Expr& group) {
+                return each_row(at, group, [&](At here) {
+                    here.sums = all;
+                    here.slot = here.row;
+                    return body(here);
+                });
+            });
+        };
+        const std::int64_t piece = piece_of(hidden_);
+        const Stmt pieces = loop(hidden_ / piece, "p", [&](const Expr& p) {
+            return groups([&](const Expr& group) {
+                At part = at;
+                part.sums = register_sums(gates);
+                const auto moved = [&](bool in) {
+                    return each_row(part, group, [&](const At& here) {
+                        return copies(gates.count, "g", [&](const Expr& g) {
+                            return vectors(lanes_, "l", [&](const Expr& lane) {
+                                const Indices near{here.slot, g, lane}, far{here.row, g, lane};
+                                return in ? Store::make(part.sums, near, load(all, far))
+                                          : Store::make(all, far, load(part.sums, near));
+                            });
+                        });
+                    });
+                };
+                const Stmt products = loop(piece, "k", [&](const Expr& k) {
+                    return each_row(part, group,
+                                    [&](const At& here) { return add_product(here, gates, p * piece + k); });
+                });
+                return Alloc::make(part.sums, Seq::make({moved(true), products, moved(false)}));
+            });
+        });
+        const Stmt start = each([&](const At& here) { return start_sums(here, gates); });
+        return Alloc::make(all, Seq::make({start, pieces, each(use)}));
+    }
     /// The candidate of a GRU whose reset gate comes late starts from its bias alone.
-    [[nodiscard]] Stmt start_sums(const At& at, std::int64_t first, std::int64_t count) const {
+    [[nodiscard]] Stmt start_sums(const At& at, const Gates& gates) const {
         const auto gate = [&](std::int64_t g) {
             return vectors(lanes_, "l", [&](const Expr& lane) {
                 const bool candidate = in_.late && g == 2;
                 const Expr bias = in_.late_bias != nullptr ? load(in_.late_bias, {imm(at.d), unit(at, lane)}) : zero();
-                return Store::make(at.sums, {at.slot, imm(g - first), lane}, candidate ? bias : given(at, g, lane));
+                return Store::make(at.sums, {at.slot, imm(g - gates.first), lane},
+                                   candidate ? bias : given(at, g, lane));
             });
         };
         std::vector<Stmt> all;
-        for (std::int64_t g = first; g < first + count; ++g) all.push_back(gate(g));
+        for (std::int64_t g = gates.first; g < gates.first + gates.count; ++g) all.push_back(gate(g));
         return Seq::make(std::move(all));
     }
     /// sums[g] += state[k] * R[g, k]. The candidate of a GRU is about the state that its reset gate left.
-    [[nodiscard]] Stmt add_product(const At& at, std::int64_t first, std::int64_t count, const Expr& k) const {
-        const bool candidate = resets_first() && first == 2;
+    [[nodiscard]] Stmt add_product(const At& at, const Gates& gates, const Expr& k) const {
+        const bool candidate = resets_first() && gates.first == 2;
         const Expr state = candidate ? load(reset_, {at.row, k}) : load(state_, {at.now(), at.row, k});
-        return copies(count, "g", [&](const Expr& g) {
+        return copies(gates.count, "g", [&](const Expr& g) {
             return vectors(lanes_, "l", [&](const Expr& lane) {
-                const Expr weight = load(in_.recurrent, {imm(at.d), at.block, k, g + first, lane});
+                const Expr weight = load(in_.recurrent, {imm(at.d), at.block, k, g + gates.first, lane});
                 const Indices here{at.slot, g, lane};
                 return Store::make(at.sums, here, load(at.sums, here) + state * weight);
             });

@@ -169,8 +169,8 @@ TEST_CASE("a long short-term memory with peepholes", "[ops][recurrent]") {
 }
 
 TEST_CASE("units in several blocks, rows of a batch together", "[ops][recurrent]") {
-    // Blocks of 8, 24, 64, 16 and all units; rows of the batch three, seven and one at a time.
-    for (const Sizes& sizes : {Sizes{1, 3, 24}, Sizes{2, 7, 24}, Sizes{1, 1, 128}, Sizes{1, 2, 17}}) {
+    // Blocks of 8, 24, 64, 16 and all units; rows of the batch in pairs and one at a time, at once and in pieces.
+    for (const Sizes& sizes : {Sizes{1, 4, 24}, Sizes{2, 7, 24}, Sizes{1, 1, 128}, Sizes{1, 2, 17}}) {
         INFO(sizes.hidden << " units, " << sizes.batch << " rows");
         std::vector<std::int64_t> lengths;
         for (std::int64_t i = 0; i < sizes.batch; ++i) lengths.push_back(i % (kTime + 1));
