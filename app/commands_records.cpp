@@ -19,7 +19,7 @@ namespace orrery::app {
 namespace {
 
 using Json = nlohmann::ordered_json;
-constexpr std::uint64_t kMostText = std::uint64_t{1} << 30;
+constexpr std::uint64_t kMostLines = std::uint64_t{1} << 30;
 
 Result<std::size_t> export_records(const RecordsArguments& a) {
     ORRERY_TRY(const tuning::Records records, tuning::Records::open(tuning::Records::default_path()));
@@ -38,7 +38,7 @@ Result<std::size_t> export_records(const RecordsArguments& a) {
 }
 
 Result<std::size_t> import_records(const RecordsArguments& a) {
-    ORRERY_TRY(const std::string text, read_file(a.file == "-" ? "/dev/stdin" : a.file, kMostText));
+    ORRERY_TRY(const std::string text, read_file(a.file == "-" ? "/dev/stdin" : a.file, kMostLines));
     std::vector<tuning::Record> all;
     std::size_t at = 0;
     for (int number = 1; at < text.size(); ++number) {

@@ -20,7 +20,7 @@ using namespace tensor; // every name here is a node of tensor IR
 namespace {
 
 using Names = std::vector<std::string>;
-constexpr std::int64_t kMostUnrolled = 16; ///< iterations of a reduction that are written out: our choice
+constexpr std::int64_t kMostTerms = 16; ///< iterations of a reduction that are written out: our choice
 
 const std::string* first_name(const TraceStep& step) {
     return step.args.empty() ? nullptr : std::get_if<std::string>(&step.args.front());
@@ -352,7 +352,7 @@ std::vector<ChangedTrace> Changes::unrolled() {
         const std::string& last = tile.reductions.back();
         const std::int64_t size = extent(tile.inner, last);
         const std::size_t at = first_kind(trace_, tile.inner, tile.block);
-        if (size < 2 || size > kMostUnrolled || at == trace_.steps.size() || *first_name(trace_.steps[at]) == last)
+        if (size < 2 || size > kMostTerms || at == trace_.steps.size() || *first_name(trace_.steps[at]) == last)
             continue;
         Trace next = trace_;
         insert(next, at, {"unroll", {last}});

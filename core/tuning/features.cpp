@@ -19,7 +19,7 @@ using namespace tensor; // every name here is a node of tensor IR
 
 namespace {
 
-constexpr const char* kFeatures[] = {
+constexpr const char* kFeatureNames[] = {
     "log2 of operations in all",
     "log2 of runs of the main block",
     "log2 of operations a run",
@@ -49,7 +49,7 @@ constexpr const char* kFeatures[] = {
     "log2 of loop turns, against operations",
     "log2 of cycles, estimated",
 };
-constexpr std::size_t kCount = std::size(kFeatures);
+constexpr std::size_t kCount = std::size(kFeatureNames);
 
 float log_of(double value) { return static_cast<float>(std::log2(std::max(value, 1e-9))); }
 
@@ -325,7 +325,7 @@ BlockFinder blocks_in(const Program& program) {
 
 } // namespace
 
-std::span<const char* const> feature_names() { return kFeatures; }
+std::span<const char* const> feature_names() { return kFeatureNames; }
 
 std::vector<float> features_of(const Program& program, const Target& target, int threads) {
     const BlockFinder found = blocks_in(program);

@@ -32,7 +32,7 @@ constexpr double kHopeless = 4;         ///< times the best: not run again
 constexpr double kMostWaiting = 0.15;   ///< of all time
 constexpr int kTurns = 3, kLastTurns = 4;
 constexpr std::size_t kMostSamples = 3000, kLeastSamples = 12;
-constexpr auto kPause = std::chrono::milliseconds(50);
+constexpr auto kPoll = std::chrono::milliseconds(50);
 
 double seconds_between(Clock::time_point a, Clock::time_point b) {
     return std::chrono::duration<double>(b - a).count();
@@ -236,7 +236,7 @@ Result<void> Tuning::wait_until_quiet() {
     while (true) {
         const BusyTime before = busy_time();
         const auto start = Clock::now();
-        std::this_thread::sleep_for(2 * kPause);
+        std::this_thread::sleep_for(2 * kPoll);
         const BusyTime after = busy_time();
         const double others =
             ((after.all - before.all) - (after.own - before.own)) / seconds_between(start, Clock::now());
@@ -257,7 +257,7 @@ Result<void> Tuning::while_paused() {
     if (link_.control.paused()) tell(TuningPhase::Paused, "paused");
     while (link_.control.paused()) {
         if (link_.progress.cancelled()) return tuning_cancelled();
-        std::this_thread::sleep_for(kPause);
+        std::this_thread::sleep_for(kPoll);
     }
     return {};
 }

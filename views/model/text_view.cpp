@@ -6,13 +6,14 @@
 #include <cstring>
 
 namespace orrery::views {
-namespace {
 
 std::string_view trimmed(std::string_view line) {
     const std::size_t begin = line.find_first_not_of(" \t");
     if (begin == std::string_view::npos) return {};
     return line.substr(begin, line.find_last_not_of(" \t") - begin + 1);
 }
+
+namespace {
 
 std::vector<FoldRange> folds_by_braces(const TextViewData& data) {
     std::vector<FoldRange> folds;

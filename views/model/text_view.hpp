@@ -114,6 +114,8 @@ class TextSearch {
     std::vector<TextHit> hits_;
 };
 
+/// A line without the blanks around it.
+[[nodiscard]] std::string_view trimmed(std::string_view line);
 [[nodiscard]] std::string to_text(const TextViewData& data);
 [[nodiscard]] std::string to_json(const TextViewData& data);
 

@@ -17,7 +17,7 @@ using namespace orrery::tuning;
 
 namespace {
 
-tensor::Program product() {
+tensor::Program matrices() {
     return tensor::parse_program(R"(
 fn product(a: f32[96,128], b: f32[128,256]) -> (c: f32[96,256]) {
   for i in 96 { for j in 256 { for k in 128 {
@@ -45,7 +45,7 @@ float feature(const std::vector<float>& all, const std::string& name) {
 }
 
 std::vector<float> features_with(const std::string& trace) {
-    const tensor::Program program = product();
+    const tensor::Program program = matrices();
     return features_of(schedule::replay(program, schedule::parse_trace(trace).value()).value().result(), wide(), 1);
 }
 
@@ -62,8 +62,8 @@ double landscape(const Prepared& prepared) {
 
 /// The best after so many trials.
 double best_of(SearchKind kind, std::uint64_t seed, int trials) {
-    CandidateSpace space(product(), wide(), 1);
-    space.add(schedule::default_trace(product(), wide()), 24);
+    CandidateSpace space(matrices(), wide(), 1);
+    space.add(schedule::default_trace(matrices(), wide()), 24);
     std::unique_ptr<CostModel> model = boosted_trees(1).value();
     Search search(kind, seed, nullptr);
     TaskHistory history;
@@ -116,7 +116,7 @@ TEST_CASE("features say what a schedule does", "[tuning][features]") {
     CHECK(feature(tiled, "log2 of parallel pieces") == Approx(std::log2(24.0)));
     CHECK(feature(tiled, "log2 of bytes past the first cache, an operation") <
           feature(plain, "log2 of bytes past the first cache, an operation"));
-    CHECK(most_written_out(product(), wide()) == 1);
+    CHECK(most_written_out(matrices(), wide()) == 1);
 }
 
 TEST_CASE("boosted trees learn, and the same from the same", "[tuning][model]") {
@@ -154,10 +154,10 @@ TEST_CASE("a model finds more than chance does", "[tuning][search]") {
 }
 
 TEST_CASE("points of spaces are found again, pinned and bounded", "[tuning][search]") {
-    CandidateSpace space(product(), wide(), 1);
-    const std::optional<Point> origin = space.add(schedule::default_trace(product(), wide()), 24);
+    CandidateSpace space(matrices(), wide(), 1);
+    const std::optional<Point> origin = space.add(schedule::default_trace(matrices(), wide()), 24);
     REQUIRE(origin);
-    CHECK(space.prepare(*origin).trace == schedule::default_trace(product(), wide()));
+    CHECK(space.prepare(*origin).trace == schedule::default_trace(matrices(), wide()));
     Dice dice(9);
     int found = 0;
     for (int i = 0; i < 30; ++i) {
