@@ -72,8 +72,8 @@ TEST_CASE("a model is tuned, watched, paused and stopped", "[gui][tune]") {
     CHECK_FALSE(t.pane().trials()->isVisible());
     picture(t.window, QStringLiteral("tune_running"));
     t.press(TunePanel::PauseButton);
-    REQUIRE(t.wait_shown([&] { return t.data().paused; }));
-    CHECK(t.pane().button(TunePanel::PauseButton)->text() == QStringLiteral("Resume"));
+    REQUIRE(t.wait_shown([&] { return t.pane().button(TunePanel::PauseButton)->text() == QStringLiteral("Resume"); }));
+    CHECK(t.data().paused);
     // While it rests a knob is pinned and the user's own schedule is handed over.
     const std::size_t before = t.tried();
     REQUIRE_FALSE(t.data().knob_places.empty());
