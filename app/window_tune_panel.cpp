@@ -153,7 +153,7 @@ QWidget* TunePanel::build_pair() {
     diff_->pin_button()->hide();
     split->addWidget(tables_[PairTab]);
     split->addWidget(new qt::Pane(levels_, diff_, this));
-    split->setSizes({430, 900});
+    split->setSizes({500, 860});
     connect(levels_, &qt::PaneHeader::tab_selected, this,
             [this](int level) { tell({.what = What::ShowPair, .number = level}); });
     connect(diff_, &qt::DiffPanel::swap_requested, this, [this] {
@@ -267,6 +267,7 @@ void TunePanel::show_tables() {
 
 void TunePanel::show_state() {
     const bool running = data_->running;
+    if (running && buttons_[StartButton]->hasFocus()) canvas_->setFocus(); // not whatever stands next to it
     for (QWidget* widget : std::initializer_list<QWidget*>{buttons_[StartButton], trials_, search_, only_})
         widget->setVisible(!running);
     buttons_[StartButton]->setEnabled(data_->can_start);

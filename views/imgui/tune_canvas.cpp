@@ -1,5 +1,7 @@
 #include "views/imgui/tune_canvas.hpp"
 
+#include "views/model/measure_view.hpp"
+
 #include <imgui.h>
 
 #include <algorithm>
@@ -205,17 +207,19 @@ void draw_budget(const views::TuneViewData& data, const TuneUiState& state, cons
         const views::BudgetBar& bar = data.budget[static_cast<std::size_t>(i)];
         const TuneRect box = tune_bar(state, layout, i);
         text(part.left, box.top + 2, bar.chosen ? style.accent : style.dim, fitting(bar.name, kLabel + 40 - 8));
-        const float whole = (box.width() - 90) * static_cast<float>(bar.trials) / static_cast<float>(most);
+        const float whole = (box.width() - 130) * static_cast<float>(bar.trials) / static_cast<float>(most);
         const float failed =
             bar.trials > 0 ? whole * static_cast<float>(bar.failed) / static_cast<float>(bar.trials) : 0;
         const float middle = (box.top + box.bottom) / 2;
-        canvas()->AddRectFilled(at(box.left, middle - 5), at(box.left + whole, middle + 5),
-                                bar.chosen ? style.accent : style.kinds[0], 1);
-        canvas()->AddRectFilled(at(box.left + whole - failed, middle - 5), at(box.left + whole, middle + 5), style.bad,
-                                1);
+        const auto fill = [&](float from, float to, Colour colour) {
+            if (to > from)
+                canvas()->AddRectFilled(at(box.left + from, middle - 5), at(box.left + to, middle + 5), colour, 1);
+        };
+        fill(0, whole, bar.chosen ? style.accent : style.kinds[0]);
+        fill(whole - failed, whole, style.bad);
         std::string words = std::to_string(bar.trials);
-        if (bar.gain_ms > 0) words += ", " + number(bar.gain_ms) + " ms to gain";
-        text(box.left + whole + 6, middle - 7, style.dim, words);
+        if (bar.gain_ms > 0) words += ", " + views::duration_text(bar.gain_ms) + " to gain";
+        text(box.left + std::max(0.f, whole) + 6, middle - 7, style.dim, words);
     }
     canvas()->PopClipRect();
 }

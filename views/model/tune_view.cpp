@@ -292,7 +292,11 @@ TableCell knob_cell(const Trial& t, const std::string& name) {
 }
 
 std::string trial_title(const Tuned& s, const Trial& t) {
-    return "Trial " + std::to_string(t.number) + (t.number == s.tuning.tasks[t.task].best_trial ? ", the best" : "");
+    const bool best = t.number == s.tuning.tasks[t.task].best_trial;
+    return "Trial " + std::to_string(t.number) +
+           (t.kind == TrialKind::Baseline ? ", as it was"
+            : best                        ? ", the best"
+                                          : "");
 }
 
 /// The trial that was asked for, if it is of the task; the best one or the baseline otherwise.
@@ -304,17 +308,26 @@ const Trial* chosen_of(const Tuned& s, int number, bool baseline) {
     return nullptr;
 }
 
+/// What a trial is held against where it is the baseline itself: the fastest of the others.
+const Trial* fastest_but(const Tuned& s, const Trial& chosen) {
+    const Trial* best = nullptr;
+    for (const tuning::TrialPtr& t : s.tuning.trials)
+        if (s.mine(*t) && t.get() != &chosen && ok(*t) && (!best || ms(*t) < ms(*best))) best = t.get();
+    return best ? best : &chosen;
+}
+
 void add_pair(const Tuned& s, TuneViewData& data) {
     data.pair.empty_reason = "Click a trial, in a table or a plot, to see it beside another.";
     const TaskProgress* task = s.shown();
     const Trial* a = task ? chosen_of(s, s.options.trial, false) : nullptr;
     const Trial* b = task ? chosen_of(s, s.options.beside, true) : nullptr;
+    if (a && a == b) b = fastest_but(s, *a);
     if (a) data.chosen = a->number, data.chosen_trace = a->trace;
     if (b) data.beside = b->number, data.beside_trace = b->trace;
     if (!a || !b) return;
     data.pair.columns = {{"Figure", Align::Left, 16},
                          {trial_title(s, *a), Align::Right, 18},
-                         {trial_title(s, *b) + (b->kind == TrialKind::Baseline ? ", as it was" : ""), Align::Right, 18},
+                         {trial_title(s, *b), Align::Right, 18},
                          {"Difference", Align::Right, 10}};
     const auto time = [](const Trial& t) { return ok(t) ? time_cell(ms(t)) : TableCell{outcome_text(t), 0, -1}; };
     const auto rate = [&](const Trial& t) {
@@ -330,7 +343,7 @@ void add_pair(const Tuned& s, TuneViewData& data) {
     };
     Table& out = data.pair;
     add_figure(out, "Time", time(*a), time(*b));
-    add_figure(out, "95 % interval", interval(*a), interval(*b));
+    add_figure(out, "95 % in", interval(*a), interval(*b));
     add_figure(out, "Runs", {std::to_string(a->times.runs), 0, -1}, {std::to_string(b->times.runs), 0, -1});
     add_figure(out, "GFLOP/s", rate(*a), rate(*b));
     add_figure(out, "Of peak", peak(*a), peak(*b));
@@ -410,7 +423,9 @@ void add_best(const Tuned& s, Plot& plot) {
 void add_predicted(const Tuned& s, Plot& plot) {
     plot.title = "Predicted against measured", plot.x_title = "measured, ms", plot.y_title = "predicted, ms";
     plot.log_x = plot.log_y = plot.diagonal = true;
-    plot.empty_reason = "Once a model has learned from trials, what it predicts is held against what is measured.";
+    plot.empty_reason = s.tuning.search == tuning::SearchKind::Model
+                            ? "Once a model has learned from trials, what it predicts is held against what is measured."
+                            : "This search predicts nothing; the one named \"model\" does.";
     if (s.tuning.model_error > 0) plot.note = "median error " + percent_text(s.tuning.model_error);
     for (const bool mine : {false, true}) // the kernel that is looked at lies on top
         for (const tuning::TrialPtr& t : s.tuning.trials)

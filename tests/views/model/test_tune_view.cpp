@@ -152,6 +152,8 @@ TEST_CASE("two trials stand side by side", "[views][tune]") {
     REQUIRE(oc != data.pair.rows.end());
     CHECK(oc->cells[1].text == "16");
     CHECK(oc->cells[2].text == "8");
+    // What was in force before, when it is looked at itself, is held against the fastest of the others.
+    CHECK(build_tune(sample.t, {.workload = "aa", .trial = 1}).beside == 3);
     // One of another kernel is not compared.
     CHECK(build_tune(sample.t, {.workload = "aa", .trial = 2}).chosen == 3);
     CHECK(to_text(data).find("Predicted against measured, median error 20 %") != std::string::npos);
