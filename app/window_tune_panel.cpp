@@ -23,6 +23,7 @@ namespace {
 using qt::text_of;
 using What = views::Tune::What;
 
+constexpr qint64 kPaceMs = 200;  // Source: our choice; five pictures a second are enough to follow
 constexpr int kUsualTrials = 64; // Source: issue "95 % of the best known within 64 trials" of a kernel
 
 QSplitter* thin_splitter(Qt::Orientation orientation, QWidget* parent) {
@@ -49,6 +50,10 @@ TunePanel::TunePanel(QWidget* parent) : QWidget(parent), data_(std::make_shared<
     column->addWidget(split, 1);
     connect_buttons();
     connect_tables();
+    pace_.setSingleShot(true);
+    connect(&pace_, &QTimer::timeout, this, [this] {
+        if (next_) apply_data(std::move(next_));
+    });
     set_style();
     show_state();
     show_tables();
@@ -215,6 +220,18 @@ void TunePanel::tell(const views::Tune& what) const {
 
 void TunePanel::set_data(std::shared_ptr<const views::TuneViewData> data) {
     if (!data || data == data_) return;
+    // What a running tuning adds is shown some times a second; what somebody did, and the end, at once.
+    const bool only_more = data->running && data_->running && data->paused == data_->paused &&
+                           data->task == data_->task && data->chosen == data_->chosen && data->beside == data_->beside;
+    if (!only_more || !shown_.isValid() || shown_.elapsed() >= kPaceMs) return apply_data(std::move(data));
+    next_ = std::move(data);
+    if (!pace_.isActive()) pace_.start(static_cast<int>(kPaceMs - shown_.elapsed()));
+}
+
+void TunePanel::apply_data(std::shared_ptr<const views::TuneViewData> data) {
+    pace_.stop();
+    next_.reset();
+    shown_.start();
     data_ = std::move(data);
     roofline_->set_data(std::shared_ptr<const views::Roofline>(data_, &data_->roofline));
     const auto row = std::ranges::find(data_->numbers, data_->chosen);

@@ -9,6 +9,7 @@
 #include "views/qt/roofline_view.hpp"
 #include "views/qt/table_panel.hpp"
 
+#include <QElapsedTimer>
 #include <QTimer>
 #include <QWidget>
 
@@ -61,13 +62,16 @@ class TunePanel : public QWidget {
     void connect_buttons();
     void connect_tables();
     void tell(const views::Tune& what) const;
+    void apply_data(std::shared_ptr<const views::TuneViewData> data);
     void show_state();
     void show_tables();
     void fill(Tab tab, const views::Table& table, int row);
     void set_style();
 
     views::CommandSink sink_;
-    std::shared_ptr<const views::TuneViewData> data_;
+    std::shared_ptr<const views::TuneViewData> data_, next_; ///< shown; soon to be
+    QTimer pace_;
+    QElapsedTimer shown_;
     imgui::TuneUiState state_;
     std::array<QPushButton*, kButtons> buttons_{};
     QSpinBox* trials_ = nullptr;

@@ -692,6 +692,7 @@ void Session::tune(const tuning::TunerOptions& options, const std::string& only_
     }
     state_->start("tune", "tuning " + title_of(recipe),
                   [state = state_.get(), recipe, options, only_function, control](const Progress& progress) {
+                      step_back(); // and with it the threads that compile: the window comes first
                       const auto show = [&](tuning::TuningSnapshotPtr now) {
                           state->show_tuning(*control, std::move(now));
                       };

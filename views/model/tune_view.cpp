@@ -90,6 +90,12 @@ std::string outcome_text(const Trial& t) {
 
 // ------------------------------------------------------------------------------------------- tables
 
+/// What its next round is expected to gain; 0 while nothing is known of it. A kernel that has not had a round comes
+/// first by a gain no kernel can have.
+double known_gain(const TaskProgress& t) {
+    return t.before_ms > 0 && t.expected_gain_ms <= t.before_ms * static_cast<double>(t.calls) ? t.expected_gain_ms : 0;
+}
+
 TableRow task_row(const Tuned& s, const TaskProgress& t) {
     const double speed = s.gflops(t, t.best_ms), share = s.of_peak(speed);
     const double gain = t.best_ms > 0 && t.before_ms > 0 ? t.before_ms / t.best_ms : 0;
@@ -106,9 +112,9 @@ TableRow task_row(const Tuned& s, const TaskProgress& t) {
                  share > 0 ? TableCell{percent_text(share), share, static_cast<float>(std::min(1.0, share))} : kNone,
                  {std::to_string(t.trials), static_cast<double>(t.trials), static_cast<float>(given / all)},
                  {t.failed == 0 ? "–" : std::to_string(t.failed), static_cast<double>(t.failed), -1},
-                 t.exhausted              ? TableCell{"all tried", 0, -1}
-                 : t.expected_gain_ms > 0 ? time_cell(t.expected_gain_ms)
-                                          : kNone};
+                 t.exhausted         ? TableCell{"all tried", 0, -1}
+                 : known_gain(t) > 0 ? time_cell(known_gain(t))
+                                     : kNone};
     row.tone = gain > 1.005 ? Tone::Good : Tone::Normal;
     row.details = t.function + ", " + std::to_string(t.calls) + (t.calls == 1 ? " call" : " calls") + " in a run\n" +
                   counted_text(static_cast<std::size_t>(t.trials), "trial") + ", " + std::to_string(t.failed) +
@@ -128,8 +134,8 @@ void add_tasks(const Tuned& s, TuneViewData& data) {
         data.tasks.rows.push_back(task_row(s, task));
         data.workloads.push_back(task.workload);
         data.functions.push_back(task.function);
-        data.budget.push_back({task.function, task.workload, task.trials, task.failed, task.expected_gain_ms,
-                               static_cast<int>(i) == s.task});
+        data.budget.push_back(
+            {task.function, task.workload, task.trials, task.failed, known_gain(task), static_cast<int>(i) == s.task});
     }
     data.task = s.task;
 }
