@@ -4,6 +4,7 @@
 
 #include "core/ops/winograd.hpp"
 
+#include "core/base/parallel.hpp"
 #include "core/ops/family.hpp"
 #include "core/ops/layout.hpp"
 #include "core/ops/stage.hpp"
@@ -262,20 +263,24 @@ NDArray winograd_weights(const NDArray& weights, std::int64_t tile, std::int64_t
     const std::span<const float> from = weights.values<float>();
     const std::span<float> to = out.mutable_values<float>();
     const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
-    for (std::int64_t o = 0; o < filters; ++o)
-        for (std::int64_t c = 0; c < depth; ++c) {
-            const std::span<const float> w = from.subspan(at((o * depth + c) * 9), 9);
-            for (std::int64_t i = 0; i < extent; ++i) {
-                std::array<double, 3> row{};
-                for (std::size_t k = 0; k < 9; ++k) row[k % 3] += g[at(i)][k / 3] * static_cast<double>(w[k]);
-                for (std::int64_t j = 0; j < extent; ++j) {
-                    double sum = 0;
-                    for (std::size_t k = 0; k < 3; ++k) sum += g[at(j)][k] * row[k];
-                    const std::int64_t plane = (i * extent + j) * (filters / block) + o / block;
-                    to[at((plane * depth + c) * block + o % block)] = static_cast<float>(sum);
+    // A block of filters at a time, so that what lies side by side is written together.
+    parallel_for(at(filters / block), 0, [&](std::size_t piece) {
+        const std::int64_t which = static_cast<std::int64_t>(piece);
+        for (std::int64_t c = 0; c < depth; ++c)
+            for (std::int64_t lane = 0; lane < block; ++lane) {
+                const std::span<const float> w = from.subspan(at(((which * block + lane) * depth + c) * 9), 9);
+                for (std::int64_t i = 0; i < extent; ++i) {
+                    std::array<double, 3> row{};
+                    for (std::size_t k = 0; k < 9; ++k) row[k % 3] += g[at(i)][k / 3] * static_cast<double>(w[k]);
+                    for (std::int64_t j = 0; j < extent; ++j) {
+                        double sum = 0;
+                        for (std::size_t k = 0; k < 3; ++k) sum += g[at(j)][k] * row[k];
+                        const std::int64_t plane = (i * extent + j) * (filters / block) + which;
+                        to[at((plane * depth + c) * block + lane)] = static_cast<float>(sum);
+                    }
                 }
             }
-        }
+    });
     return out;
 }
 
