@@ -162,6 +162,19 @@ TEST_CASE("tuning on a small screen, and another model", "[gui][tune]") {
     CHECK(t.screen().problems->errors == 0);
 }
 
+TEST_CASE("predictions are held against what is measured", "[.nightly][gui][tune]") {
+    Tuning t("gallery:matmul");
+    t.start(48, "model");
+    t.settle();
+    CHECK_FALSE(t.data().predicted.empty());
+    CHECK(t.data().problem.empty());
+    t.pane().show_tab(TunePanel::TrialsTab);
+    t.press(TunePanel::TimeButton);
+    t.settle();
+    CHECK(t.data().best.x_title == "seconds");
+    picture(t.window, QStringLiteral("tune_predicted"));
+}
+
 TEST_CASE("frames while a tuning uses the other core", "[.timing]") {
     Tuning t("mlp");
     t.start(100000);
