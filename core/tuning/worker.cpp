@@ -73,6 +73,7 @@ struct Worker::State {
     FileHandle life; ///< the child's standard input: its end is the child's
     std::unique_ptr<Channel> channel;
     WorkerHost host;
+    bool gave_up = false; ///< a call to a worker elsewhere, which ends for it
 
     [[nodiscard]] fs::path socket() const { return folder.path() / ("worker" + std::to_string(started)); }
     [[nodiscard]] fs::path errors() const { return folder.path() / "errors"; }
@@ -96,7 +97,7 @@ struct Worker::State {
         fs::remove(socket(), ignored);
     }
     void kill() {
-        if (!options.address.empty()) channel.reset(); // the call was given up: it ends by itself
+        if (!options.address.empty()) channel.reset(), gave_up = true;
         if (pid <= 0) return;
         ::kill(pid, SIGKILL);
         int status = 0;
@@ -145,9 +146,9 @@ struct Worker::State {
         while (Clock::now() < deadline && !progress.cancelled()) {
             auto next = std::make_unique<Channel>(options.address);
             CallOutcome<WorkerHost> answer =
-                next->hello([&] { return !progress.cancelled() && Clock::now() < deadline; });
+                next->hello([&] { return !progress.cancelled() && Clock::now() < deadline; }, gave_up);
             if (answer.value) {
-                host = *std::move(answer.value), channel = std::move(next), ++started;
+                host = *std::move(answer.value), channel = std::move(next), gave_up = false, ++started;
                 return {};
             }
             why = answer.error.message;

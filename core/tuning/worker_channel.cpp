@@ -88,7 +88,11 @@ class Service final : public wire::Worker::Service {
   public:
     explicit Service(const Backend& backend) : backend_(backend) {}
 
-    grpc::Status Hello(grpc::ServerContext*, const wire::HelloRequest*, wire::HelloReply* reply) override {
+    grpc::Status Hello(grpc::ServerContext*, const wire::HelloRequest* sent, wire::HelloReply* reply) override {
+        if (sent->gave_up()) {
+            const std::unique_lock idle(mutex_, std::try_to_lock);
+            if (!idle) return {grpc::StatusCode::UNAVAILABLE, "the run that was given up has not ended"};
+        }
         reply->set_protocol(kProtocol);
         reply->set_version(program_version());
         reply->set_machine(machine_fingerprint());
@@ -98,6 +102,7 @@ class Service final : public wire::Worker::Service {
 
     grpc::Status Run(grpc::ServerContext* context, const wire::RunRequest* sent, wire::RunReply* reply) override {
         const std::lock_guard alone(mutex_); // two at once would disturb each other's times
+        if (context->IsCancelled()) return grpc::Status::CANCELLED;
         // A kernel that never ends cannot be stopped: when whoever called gives up, or is gone, the process ends.
         const std::jthread watch([context](const std::stop_token& done) {
             std::mutex mutex;
@@ -204,10 +209,11 @@ Channel::Channel(const std::string& address) : state_(std::make_unique<State>())
 
 Channel::~Channel() = default;
 
-CallOutcome<WorkerHost> Channel::hello(const KeepWaiting& keep_waiting) {
+CallOutcome<WorkerHost> Channel::hello(const KeepWaiting& keep_waiting, bool gave_up) {
     grpc::ClientContext context;
     wire::HelloRequest request;
     request.set_protocol(kProtocol);
+    request.set_gave_up(gave_up);
     wire::HelloReply reply;
     grpc::Status status;
     const auto call = state_->stub->AsyncHello(&context, request, &state_->queue);

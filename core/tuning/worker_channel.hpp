@@ -37,7 +37,8 @@ class Channel {
         std::string load_error; ///< the object cannot be loaded
         RunReport report;
     };
-    [[nodiscard]] CallOutcome<WorkerHost> hello(const KeepWaiting& keep_waiting);
+    /// `gave_up`: a call before this was given up, and the worker that ends for it is not to answer.
+    [[nodiscard]] CallOutcome<WorkerHost> hello(const KeepWaiting& keep_waiting, bool gave_up = false);
     [[nodiscard]] CallOutcome<Answer> run(const RunRequest& request, const KeepWaiting& keep_waiting);
 
   private:

@@ -2,11 +2,13 @@
 
 #include "core/tensor/analysis.hpp"
 #include "core/tuning/worker.hpp"
+#include "core/tuning/worker_channel.hpp"
 #include "core/tuning/worker_listener.hpp"
 #include "tests/core/tuning/programs.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <atomic>
 #include <csignal>
 #include <future>
 #include <thread>
@@ -36,6 +38,39 @@ void require_right(Worker& worker) {
     REQUIRE(difference.same_type);
     REQUIRE(difference.max_abs == 0);
 }
+
+/// A worker that listens until this ends.
+class Listening {
+  public:
+    Listening() {
+        // A port that another process has: then the next is tried.
+        for (int port = 20000 + static_cast<int>(::getpid() % 10000), tries = 0; tries < 5; ++tries, ++port) {
+            address_ = "127.0.0.1:" + std::to_string(port);
+            std::promise<bool> next;
+            std::future<bool> listening = next.get_future();
+            listener_ = std::jthread([address = address_, next = std::move(next)](std::stop_token stop) mutable {
+                bool told = false;
+                const auto tell = [&](bool listens) {
+                    if (!std::exchange(told, true)) next.set_value(listens);
+                };
+                const Result<void> ended =
+                    listen_worker({{}, address, false}, [&](const std::string&) { tell(true); }, {stop, {}});
+                tell(false);
+            });
+            if (listening.get()) return;
+        }
+        FAIL("no port of five is free");
+    }
+    [[nodiscard]] const std::string& address() const { return address_; }
+    void end() {
+        listener_.request_stop();
+        listener_.join();
+    }
+
+  private:
+    std::string address_;
+    std::jthread listener_;
+};
 
 bool alive(int pid) { return pid > 0 && ::kill(pid, 0) == 0; }
 
@@ -155,26 +190,8 @@ TEST_CASE("what a kernel may not rely on is not zero", "[tuning][worker]") {
 }
 
 TEST_CASE("a worker that listens elsewhere outlives what it runs", "[tuning][worker]") {
-    // A port that another process has: then the next is tried.
-    std::stop_source stop;
-    std::string address;
-    std::jthread listener;
-    for (int port = 20000 + static_cast<int>(::getpid() % 20000), tries = 0; tries < 5; ++tries, ++port) {
-        address = "127.0.0.1:" + std::to_string(port);
-        bool told = false;
-        std::promise<bool> next;
-        std::future<bool> listening = next.get_future();
-        listener = std::jthread([&stop, address, told, next = std::move(next)]() mutable {
-            const Result<void> ended = listen_worker({{}, address, false},
-                                                     [&](const std::string&) {
-                                                         if (!std::exchange(told, true)) next.set_value(true);
-                                                     },
-                                                     {stop.get_token(), {}});
-            if (!told) next.set_value(false);
-        });
-        if (listening.get()) break;
-    }
-    Worker worker({.address = address});
+    Listening listening;
+    Worker worker({.address = listening.address()});
     require_right(worker);
     CHECK(worker.process() == 0);
     const WorkerRun crashed = worker.run(request_for(crashes()), {}).value();
@@ -186,10 +203,31 @@ TEST_CASE("a worker that listens elsewhere outlives what it runs", "[tuning][wor
     CHECK(worker.run(endless, {}).value().outcome == Outcome::TimedOut);
     require_right(worker);
     CHECK(worker.started() >= 3);
-    stop.request_stop();
-    listener.join();
-    Worker gone({.start_seconds = 0.3, .address = address});
+    listening.end();
+    Worker gone({.start_seconds = 0.3, .address = listening.address()});
     CHECK(gone.host({}).error().code == Code::ProcessFailed);
+}
+
+TEST_CASE("a worker busy with what was given up is not taken for the next", "[tuning][worker]") {
+    const Listening listening;
+    std::atomic<bool> wait = true;
+    std::future<bool> answered = std::async(std::launch::async, [&] {
+        Channel busy(listening.address());
+        return busy.run(request_for(hangs()), [&] { return wait.load(); }).value.has_value();
+    });
+    Channel next(listening.address());
+    const auto patient = [] { return true; };
+    // Until the run began it is as good as any.
+    CallOutcome<WorkerHost> answer;
+    for (int tries = 0; tries < 500 && (tries == 0 || answer.value); ++tries) {
+        answer = next.hello(patient, true);
+        std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    CHECK_FALSE(answer.value);
+    CHECK(answer.error.failure == CallFailure::Broken);
+    CHECK(next.hello(patient).value); // whoever gave up nothing waits for its turn
+    wait = false;
+    CHECK_FALSE(answered.get());
 }
 
 TEST_CASE("a worker listens on this machine only, unless told otherwise", "[tuning][worker]") {
