@@ -1,6 +1,7 @@
 #include "core/session/session.hpp"
 
 #include "core/base/file.hpp"
+#include "core/base/turns.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/session/profile.hpp"
 #include "core/session/recipe_common.hpp"
@@ -13,8 +14,6 @@
 #include <mutex>
 #include <set>
 #include <thread>
-
-#include <sys/resource.h>
 
 namespace orrery::session {
 
@@ -44,12 +43,6 @@ constexpr std::size_t kFewFunctions = 2;
 
 constexpr const char* kScheduleCheck = "schedule check"; ///< tag of that job
 
-/// The calling thread gives way to others, for good. Where that cannot be, it does not.
-void step_back() {
-    constexpr int kNice = 10; // Source: our choice, about a tenth of a core beside work the user waits for
-    (void)setpriority(PRIO_PROCESS, 0, kNice); // of this thread only, on Linux
-}
-
 constexpr auto kSoon = std::chrono::milliseconds(200); ///< Source: UX.md, waits over 300 ms show what they do
 constexpr auto kProgressInterval = std::chrono::milliseconds(50); ///< at most 20 progress pictures a second
 
@@ -64,8 +57,8 @@ struct Session::State {
     Snapshot draft; ///< the next picture; guarded by mutex
     std::vector<Diagnostic> pipeline_problems, schedule_problems, other_problems;
     ScheduleChecker schedule_checker;
-    std::vector<Edit> past, future;
-    RecipePtr in_force; ///< the draft's recipe, as the history has it
+    std::vector<Edit> past, future; ///< changed by the thread that edits, under the mutex
+    RecipePtr in_force;             ///< the draft's recipe, as the history has it
     std::set<std::string> wanted;
     std::vector<std::unique_ptr<Job>> jobs;
     std::uint64_t next_job = 1;
@@ -126,6 +119,8 @@ struct Session::State {
 
     /// Starts a job; one of the same tag under way is asked to stop, and the new one begins when it has.
     void start(const std::string& tag, const std::string& label, Work work, Announce announce = Announce::AtOnce) {
+        // Joined after the lock is gone: a listener may be asking for the snapshot.
+        std::vector<std::unique_ptr<Job>> finished;
         std::unique_lock lock(mutex);
         auto owned = std::make_unique<Job>();
         Job* job = owned.get();
@@ -141,8 +136,6 @@ struct Session::State {
                 other->thread.request_stop();
                 before.push_back(std::move(other->thread));
             }
-        // Finished threads are joined after the lock is gone: their listener may be asking for the snapshot.
-        std::vector<std::unique_ptr<Job>> finished;
         for (auto& other : jobs)
             if (other->done) finished.push_back(std::move(other));
         std::erase(jobs, nullptr);
@@ -200,13 +193,16 @@ struct Session::State {
         draft.history = std::move(history);
     }
 
-    /// The recipe is now `recipe`: forget what no longer belongs to it and compute anew.
-    void restart(const RecipePtr& recipe, const std::string& label, bool same_model) {
+    /// The recipe is now `recipe`: forget what no longer belongs to it and compute anew. `change_history` runs under
+    /// the lock: jobs tell of the history in every picture they publish.
+    void restart(const RecipePtr& recipe, const std::string& label, bool same_model,
+                 const std::function<void()>& change_history) {
         std::uint64_t of_generation = 0;
         Steps known;
         Announce announce = Announce::AtOnce;
         {
             const std::lock_guard lock(mutex);
+            change_history();
             of_generation = ++generation;
             const Common same = common(draft.recipe, *recipe);
             steps_whole = steps_whole && same_model && same.graph;
@@ -309,9 +305,9 @@ struct Session::State {
             for (const FunctionPtr& function : functions.functions)
                 if (function->error) pipeline_problems.push_back(*function->error);
         });
-        for (const std::string& name : names) ORRERY_CHECK_OK(make_code(recipe, current, name));
-        // What an edit is looked at for is there. Linking the model anew must not keep it from the screen.
+        // What an edit is looked at for first is there: what compiles it must not keep it from the screen.
         if (rebuilt <= kFewFunctions) step_back();
+        for (const std::string& name : names) ORRERY_CHECK_OK(make_code(recipe, current, name));
         ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
         const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - pace.begin).count();
         update(current, [&](Snapshot& next) {
@@ -410,9 +406,10 @@ struct Session::State {
     }
 
     void apply(Edit edit, std::vector<Edit>& from, std::vector<Edit>& to) {
-        to.push_back({std::move(edit.label), in_force});
-        from.pop_back();
-        restart(edit.recipe, "compiling", true);
+        restart(edit.recipe, "compiling", true, [&] {
+            to.push_back({std::move(edit.label), in_force});
+            from.pop_back();
+        });
     }
 
     /// The recipe in force.
@@ -485,10 +482,11 @@ void Session::open_builtin(const std::string& network, std::uint64_t seed) {
 }
 
 void Session::open_recipe(Recipe recipe) {
-    state_->past.clear();
-    state_->future.clear();
     const std::string name = title_of(recipe);
-    state_->restart(std::make_shared<const Recipe>(std::move(recipe)), "opening " + name, false);
+    state_->restart(std::make_shared<const Recipe>(std::move(recipe)), "opening " + name, false, [this] {
+        state_->past.clear();
+        state_->future.clear();
+    });
 }
 
 void Session::close() {
@@ -514,9 +512,10 @@ bool Session::edit(std::string label, const std::function<void(Recipe&)>& change
     change(*after);
     if (*after == *before) return false;
     const bool same_model = after->model == before->model && after->builtin == before->builtin;
-    state_->past.push_back({std::move(label), before});
-    state_->future.clear();
-    state_->restart(std::move(after), "compiling", same_model);
+    state_->restart(std::move(after), "compiling", same_model, [&] {
+        state_->past.push_back({std::move(label), before});
+        state_->future.clear();
+    });
     return true;
 }
 
@@ -531,15 +530,18 @@ void Session::redo() {
 void Session::go_to(std::size_t entry) {
     std::vector<Edit>&past = state_->past, &future = state_->future;
     if (entry == past.size() || entry > past.size() + future.size()) return;
-    RecipePtr recipe = state_->in_force;
-    const auto move_last = [&recipe](std::vector<Edit>& from, std::vector<Edit>& to) {
-        to.push_back({from.back().label, std::move(recipe)});
-        recipe = std::move(from.back().recipe);
-        from.pop_back();
-    };
-    while (past.size() > entry) move_last(past, future);
-    while (past.size() < entry) move_last(future, past);
-    state_->restart(recipe, "compiling", true);
+    const RecipePtr wanted =
+        entry < past.size() ? past[entry].recipe : future[past.size() + future.size() - entry].recipe;
+    state_->restart(wanted, "compiling", true, [&] {
+        RecipePtr recipe = state_->in_force;
+        const auto move_last = [&recipe](std::vector<Edit>& from, std::vector<Edit>& to) {
+            to.push_back({from.back().label, std::move(recipe)});
+            recipe = std::move(from.back().recipe);
+            from.pop_back();
+        };
+        while (past.size() > entry) move_last(past, future);
+        while (past.size() < entry) move_last(future, past);
+    });
 }
 
 const Recipe& Session::recipe() const { return *state_->in_force; }

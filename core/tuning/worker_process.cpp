@@ -39,7 +39,9 @@ Result<WorkerProcess> start_worker(const std::filesystem::path& program, const s
     out.said = FileHandle(from_child[0]);
     const FileHandle output(from_child[1]);
     const char* named = std::getenv("ORRERY_WORKER");
-    const std::string path = !program.empty() ? program.string() : named ? std::string(named) : "/proc/self/exe";
+    const std::string path = !program.empty()  ? program.string()
+                             : named && *named ? std::string(named)
+                                               : "/proc/self/exe";
     std::string words[] = {"orrery", "worker", "--socket", address};
     std::array<char*, 5> arguments{};
     for (std::size_t i = 0; i < std::size(words); ++i) arguments[i] = words[i].data();

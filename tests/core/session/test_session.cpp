@@ -238,7 +238,13 @@ TEST_CASE("a session edits, undoes, runs, and keeps its recipe when something fa
 TEST_CASE("newer edits replace older ones, cancelling leaves a session usable", "[session]") {
     Session session(compiler_over());
     session.open_builtin("resnet18");
-    for (int i = 0; i < 5; ++i) session.edit("edit", [i](Recipe& recipe) { recipe.threads = i + 1; });
+    // The history grows and shrinks while the jobs of older edits still tell of it in their pictures.
+    for (int round = 0; round < 5; ++round) {
+        for (int i = 0; i < 12; ++i)
+            session.edit("edit " + std::to_string(i), [&](Recipe& recipe) { recipe.threads = 12 * round + i + 1; });
+        for (int i = 0; i < 8; ++i) session.undo();
+        for (int i = 0; i < 3; ++i) session.redo();
+    }
     session.cancel();
     session.wait_idle();
     session.open_builtin("mlp");
