@@ -357,7 +357,8 @@ void MainWindow::show_screen() {
     const bool same_model = before->model_title == next.model_title && before->has_model == next.has_model;
     const bool edited = same_model && next.tensor->subject == before->tensor->subject &&
                         next.tensor->line_count() > 0 &&
-                        (next.tensor != before->tensor || next.assembly != before->assembly);
+                        (next.tensor != before->tensor || next.assembly != before->assembly ||
+                         next.menu != before->menu || next.preview != before->preview);
     // After an edit the programs are what is looked at, the code first of all: the rest comes when that is drawn.
     if (edited) {
         drawing_programs_ = true;

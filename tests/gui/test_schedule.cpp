@@ -10,6 +10,8 @@
 #include <QLineEdit>
 #include <QListWidget>
 #include <QMenu>
+#include <QScreen>
+#include <QScrollBar>
 #include <QSlider>
 
 #include <algorithm>
@@ -348,6 +350,46 @@ TEST_CASE("machine code: loops and ports in a table, marked with the rest; both 
     picture(t.window, QStringLiteral("schedule_att"));
     t.trigger(ActionId::AttSyntax);
     CHECK(*t.screen().assembly->text == intel);
+}
+
+TEST_CASE("rows that are not painted anew show what they would show", "[gui][schedule]") {
+    Scheduler t;
+    app::Workspace& panes = *t.window.workspace();
+    const auto on_screen = [&] { return t.window.screen()->grabWindow(t.window.winId()).toImage(); };
+    const auto check = [&](const char* what) {
+        const QImage kept = on_screen();
+        REQUIRE(kept.width() == t.window.width());
+        for (QAbstractScrollArea* list : std::initializer_list<QAbstractScrollArea*>{
+                 &t.tree(), &t.trace(), panes.tensor(), panes.llvm(), panes.assembly()})
+            list->viewport()->update();
+        t.settle();
+        INFO(what);
+        CHECK(kept == on_screen());
+    };
+    t.choose("conv2d");
+    t.submit(views::EditTrace{{.what = What::Insert, .text = "split(conv2d.ic, [-1, 2])"}});
+    check("a step more, with lines marked");
+    t.choose("tanh");
+    check("other lines marked");
+    t.submit(views::EditTrace{{.what = What::Insert, .text = "annotate(tanh, note, here)"}});
+    check("one line another");
+    t.trigger(ActionId::Undo);
+    t.trigger(ActionId::Undo);
+    check("fewer lines");
+    panes.tensor()->toggle_fold(panes.tensor()->data().folds.front().first);
+    t.submit(views::EditTrace{{.what = What::Insert, .text = "split(conv2d.kh, [-1, 5])"}});
+    check("with a fold");
+    panes.tensor()->fold_all(false);
+    panes.tensor()->verticalScrollBar()->setValue(5);
+    t.submit(views::EditTrace{{.what = What::Remove, .at = 0}});
+    check("scrolled, the first step gone");
+    t.unschedule();
+    check("no steps");
+    t.choose("conv2d.ic");
+    t.choose("conv2d.kh");
+    check("other lines in sight marked");
+    t.submit(views::EditTrace{{.what = What::Insert, .text = "vectorize(nothing)"}});
+    check("refused");
 }
 
 TEST_CASE("the scheduler fits a small window", "[gui][schedule]") {

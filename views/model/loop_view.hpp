@@ -97,11 +97,13 @@ struct MenuEntry {
     std::string summary; ///< what the primitive does
     std::string reason;  ///< of a refusal, with its remedy
     [[nodiscard]] bool legal() const { return !step.empty(); }
+    friend bool operator==(const MenuEntry&, const MenuEntry&) = default;
 };
 struct MenuViewData {
     std::string place;              ///< "conv.oc"; empty when no menu is asked for
     std::vector<MenuEntry> entries; ///< legal ones first
     std::string empty_reason;
+    friend bool operator==(const MenuViewData&, const MenuViewData&) = default;
 };
 [[nodiscard]] MenuViewData build_menu(const session::Snapshot& snapshot, const ViewOptions& options);
 
@@ -111,6 +113,7 @@ struct PreviewViewData {
     std::string sentence;                     ///< what it does: "oc becomes oc_o, oc_i · 4 lines added, 2 changed"
     std::string error;                        ///< why it cannot be applied
     std::shared_ptr<const TextViewData> text; ///< lines that change are marked, those that go still stand; null without
+    friend bool operator==(const PreviewViewData&, const PreviewViewData&) = default;
 };
 [[nodiscard]] PreviewViewData build_preview(const session::Snapshot& snapshot, const ViewOptions& options);
 

@@ -56,7 +56,7 @@ void LoopTree::set_data(std::shared_ptr<const views::LoopViewData> data) {
     hovered_ = pressed_ = drop_ = -1;
     update_bar();
     if (!same) verticalScrollBar()->setValue(0);
-    viewport()->update();
+    update_rows();
     if (lined_ && same && current_ >= 0 && views::select_row(*data_, current_) != before)
         Q_EMIT selection_requested(views::select_row(*data_, current_));
     speak();
@@ -75,7 +75,7 @@ void LoopTree::set_selection(const views::Selection& selection) {
     if (row == current_) return;
     current_ = row;
     if (row >= 0) reveal(row);
-    viewport()->update();
+    update_rows();
     speak();
 }
 
@@ -84,7 +84,7 @@ void LoopTree::choose(int row) {
     current_ = row;
     lined_ = true;
     reveal(row);
-    viewport()->update();
+    update_rows();
     speak();
     Q_EMIT selection_requested(views::select_row(*data_, row));
 }
@@ -174,6 +174,23 @@ void LoopTree::paint_row(QPainter& painter, int index) {
     }
 }
 
+std::uint64_t LoopTree::signature(int index) const {
+    const views::LoopRow& row = data_->rows[static_cast<std::size_t>(index)];
+    Signature all;
+    all.add(static_cast<int>(row.row)).add(static_cast<int>(row.kind)).add(static_cast<int>(row.axis)).add(row.depth);
+    all.add(row.place.empty() ? 1 : 0).add(row.name).add(row.extent).add(row.facts).add(row_rect(index).top());
+    all.add(index == current_ ? (hasFocus() ? 2 : 1) : index == hovered_ ? 3 : 0);
+    return all.finish();
+}
+
+/// Paints what changed, when all else is where it was.
+void LoopTree::update_rows() {
+    if (data_->rows.empty()) return viewport()->update();
+    painted_.update(
+        *viewport(), static_cast<int>(data_->rows.size()), [this](int row) { return signature(row); },
+        [this](int row) { return row_rect(row); });
+}
+
 /// Where the dragged loop would go, and the step that says so, or why not.
 void LoopTree::paint_drop(QPainter& painter) {
     if (drop_ < 0 || drop_ == pressed_) return;
@@ -194,11 +211,12 @@ void LoopTree::paint_drop(QPainter& painter) {
     draw_text(painter, Face::UiSmall, {box.adjusted(8, 0, -8, 0)}, text);
 }
 
-void LoopTree::paintEvent(QPaintEvent*) {
+void LoopTree::paintEvent(QPaintEvent* event) {
     const Theme& t = theme();
     QPainter painter(viewport());
     painter.fillRect(viewport()->rect(), t.ground);
     if (data_->rows.empty()) {
+        painted_.forget();
         painter.setFont(t.ui);
         painter.setPen(t.dim);
         painter.drawText(viewport()->rect().adjusted(16, 16, -16, -16), Qt::AlignCenter | Qt::TextWordWrap,
@@ -207,7 +225,8 @@ void LoopTree::paintEvent(QPaintEvent*) {
     }
     for (std::size_t i = 0; i < data_->rows.size(); ++i) {
         const QRect rect = row_rect(static_cast<int>(i));
-        if (rect.bottom() < 0 || rect.top() > viewport()->height()) continue;
+        if (!wants(*event, rect)) continue;
+        painted_.painted(static_cast<int>(i), signature(static_cast<int>(i)));
         paint_row(painter, static_cast<int>(i));
     }
     paint_drop(painter);

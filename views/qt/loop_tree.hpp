@@ -2,6 +2,7 @@
 // The loops of a tensor program as a painted tree: chosen by keys and mouse, reordered by dragging.
 
 #include "views/model/loop_view.hpp"
+#include "views/qt/painted_rows.hpp"
 
 #include <QAbstractScrollArea>
 #include <QString>
@@ -60,10 +61,13 @@ class LoopTree : public QAbstractScrollArea {
     void update_bar();
     void reveal(int row);
     void paint_row(QPainter& painter, int row);
+    [[nodiscard]] std::uint64_t signature(int row) const;
+    void update_rows();
     void paint_drop(QPainter& painter);
     void speak();
 
     std::shared_ptr<const views::LoopViewData> data_;
+    PaintedRows painted_;
     int current_ = -1, hovered_ = -1;
     bool lined_ = false; ///< the window's selection names lines: the chosen row's are said again when they move
     std::string told_;   ///< the place that was told last

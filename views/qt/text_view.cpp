@@ -1,32 +1,26 @@
 #include "views/qt/text_view.hpp"
 
 #include "views/qt/find_bar.hpp"
+#include "views/qt/text_view_ink.hpp"
 #include "views/qt/theme.hpp"
 
 #include <QApplication>
 #include <QClipboard>
 #include <QContextMenuEvent>
-#include <QElapsedTimer>
-#include <QGlyphRun>
 #include <QHelpEvent>
 #include <QMenu>
 #include <QMouseEvent>
-#include <QPainter>
-#include <QRawFont>
 #include <QScrollBar>
 #include <QToolTip>
 
 #include <algorithm>
-#include <array>
-#include <tuple>
 
-// Outline: lines as painted; rows and folds; painting; mouse; keys; find.
+// Outline: what is shown; rows and folds; size; mouse; keys; find. Painting is in text_view_paint.cpp.
 
 namespace orrery::qt {
 namespace {
 
 constexpr int kTabWidth = 8;
-constexpr int kGutterPad = 10, kFoldWidth = 16, kTextPad = 6, kBarWidth = 3;
 constexpr std::size_t kSearchSlice = 8u << 20; // bytes searched between two events: about 10 ms
 constexpr std::size_t kMaxCopyBytes = 256u << 20;
 
@@ -45,15 +39,6 @@ int tab_stop(int column, views::TextLanguage language) {
 bool is_word(QChar c) { return c.isLetterOrNumber() || c == u'_' || c == u'.' || c == u'%'; }
 
 } // namespace
-
-struct TextView::Display {
-    QString text;
-    std::vector<int> column_of_byte; ///< one past the end included; empty when bytes are columns
-    [[nodiscard]] int column(std::size_t byte) const {
-        if (column_of_byte.empty()) return static_cast<int>(byte);
-        return column_of_byte[std::min(byte, column_of_byte.size() - 1)];
-    }
-};
 
 TextView::TextView(QWidget* parent) : QAbstractScrollArea(parent), data_(std::make_shared<views::TextViewData>()) {
     setFrameShape(QFrame::NoFrame);
@@ -100,7 +85,7 @@ bool TextView::set_data(std::shared_ptr<const views::TextViewData> data) {
         set_find(find_bar_->text(), find_bar_->match_case());
     else
         search_.reset();
-    viewport()->update();
+    update_rows();
     return true;
 }
 
@@ -119,14 +104,14 @@ void TextView::set_selection(const views::Selection& selection, bool reveal) {
         });
         if (!seen) scroll_to_line(linked_.front());
     }
-    if (!same) viewport()->update();
+    if (!same) update_rows();
 }
 
 void TextView::set_hover(const views::Selection& hover) {
     auto lines = views::linked_lines(*data_, hover);
     if (lines == hover_) return;
     hover_ = std::move(lines);
-    viewport()->update();
+    update_rows();
 }
 
 // ------------------------------------------------------------------------------------ rows and folds
@@ -288,215 +273,7 @@ TextView::Display TextView::display_of(int line) const {
     return shown;
 }
 
-// ------------------------------------------------------------------------------------------ painting
-
-/// Text is painted as one run of glyphs a colour and frame: no shaping, a few calls instead of hundreds.
-struct TextView::Ink {
-    struct Run {
-        QVector<quint32> glyphs;
-        QVector<QPointF> places;
-    };
-    QRawFont font;
-    std::array<quint32, 128> ascii{};
-    std::array<Run, 9> runs;
-    Run numbers;                                                     ///< of lines
-    std::vector<std::tuple<QPointF, QChar, views::SpanKind>> others; ///< characters the typeface lacks
-
-    explicit Ink(const QFont& from) : font(QRawFont::fromFont(from)) {
-        for (char c = ' '; c < 127; ++c) {
-            const auto glyph = font.glyphIndexesForString(QString(QLatin1Char(c)));
-            ascii[static_cast<std::size_t>(c)] = glyph.isEmpty() ? 0 : glyph[0];
-        }
-    }
-    void add(QChar c, QPointF at, views::SpanKind kind) {
-        if (c == u' ') return;
-        quint32 glyph = c.unicode() < 128 ? ascii[c.unicode()] : 0;
-        if (glyph == 0 && font.supportsCharacter(c)) glyph = font.glyphIndexesForString(QString(c)).value(0);
-        if (glyph == 0) return others.emplace_back(at, c, kind), void();
-        Run& run = runs[static_cast<std::size_t>(kind)];
-        run.glyphs.push_back(glyph);
-        run.places.push_back(at);
-    }
-    /// A number whose last digit stands at `at`, the others before it.
-    void add_number(int number, QPointF at, double digit_width) {
-        for (; number > 0; number /= 10, at.rx() -= digit_width) {
-            numbers.glyphs.push_back(ascii[static_cast<std::size_t>('0' + number % 10)]);
-            numbers.places.push_back(at);
-        }
-    }
-    void paint_run(QPainter& painter, const Run& from, const QColor& colour) const {
-        if (from.glyphs.isEmpty()) return;
-        QGlyphRun run;
-        run.setRawFont(font);
-        run.setGlyphIndexes(from.glyphs);
-        run.setPositions(from.places);
-        painter.setPen(colour);
-        painter.drawGlyphRun(QPointF(0, 0), run);
-    }
-    void paint_numbers(QPainter& painter) const { paint_run(painter, numbers, theme().quiet); }
-    void paint(QPainter& painter) const {
-        for (std::size_t k = 0; k < runs.size(); ++k) paint_run(painter, runs[k], theme().code[k]);
-        for (const auto& [at, c, kind] : others) {
-            painter.setPen(theme().code[static_cast<std::size_t>(kind)]);
-            painter.drawText(at, QString(c));
-        }
-    }
-};
-
-void TextView::paintEvent(QPaintEvent*) {
-    QElapsedTimer timer;
-    timer.start();
-    const Theme& t = theme();
-    QPainter painter(viewport());
-    painter.fillRect(viewport()->rect(), t.ground);
-    if (data_->line_count() == 0) {
-        painter.setFont(t.ui);
-        painter.setPen(t.dim);
-        painter.drawText(viewport()->rect().adjusted(24, 24, -24, -24), Qt::AlignCenter | Qt::TextWordWrap,
-                         QString::fromStdString(data_->empty_reason));
-        return;
-    }
-    painter.setFont(font_);
-    const int first = verticalScrollBar()->value();
-    const int count = std::min(viewport()->height() / line_height_ + 2, row_count() - first);
-    if (!ink_) ink_ = std::make_unique<Ink>(font_);
-    Ink ink = *ink_;
-    for (int k = 0; k < count; ++k) {
-        const int line = line_of_row(first + k), y = k * line_height_;
-        const Display shown = display_of(line);
-        paint_ground(painter, line, y, shown);
-        ink_line(ink, y, shown, data_->line(line));
-        ink_number(ink, y, line);
-        if (!is_folded(line)) continue;
-        const views::FoldRange* fold = fold_at(line);
-        const QString more = tr("… %1 lines").arg(fold != nullptr ? fold->last - fold->first : 0);
-        const double left = gutter_width() + kTextPad - horizontalScrollBar()->value() +
-                            char_width_ * (static_cast<double>(shown.text.size()) + 1);
-        for (int i = 0; i < more.size(); ++i)
-            ink.add(more[i], {left + i * char_width_, static_cast<double>(y + ascent_)}, views::SpanKind::Comment);
-    }
-    painter.save();
-    painter.setClipRect(gutter_width(), 0, viewport()->width() - gutter_width(), viewport()->height());
-    ink.paint(painter);
-    painter.restore();
-    ink.paint_numbers(painter);
-    for (int k = 0; k < count; ++k) paint_gutter(painter, line_of_row(first + k), k * line_height_);
-    paint_ms_ = static_cast<double>(timer.nsecsElapsed()) / 1e6;
-}
-
-void TextView::paint_ground(QPainter& painter, int line, int y, const Display& shown) {
-    const Theme& t = theme();
-    const int width = viewport()->width();
-    const auto index = static_cast<std::size_t>(line);
-    const bool selected = std::binary_search(linked_.begin(), linked_.end(), line);
-    const int tint = index < data_->links.size() ? data_->links[index].tint : -1;
-    const views::LineChange change = index < data_->changes.size() ? data_->changes[index] : views::LineChange::None;
-    if (change == views::LineChange::Filler)
-        painter.fillRect(0, y, width, line_height_, QBrush(t.hairline, Qt::BDiagPattern));
-    else if (const QColor* ground = t.change_fill(change))
-        painter.fillRect(0, y, width, line_height_, *ground);
-    if (selected && by_line_)
-        painter.fillRect(0, y, width, line_height_, t.accent_fill);
-    else if (tint >= 0)
-        painter.fillRect(0, y, width, line_height_, t.tints[static_cast<std::size_t>(tint)]);
-    if (!(selected && by_line_) && std::binary_search(hover_.begin(), hover_.end(), line))
-        painter.fillRect(0, y, width, line_height_, t.hover);
-    paint_marks(painter, line, y, shown);
-    if (selected) painter.fillRect(0, y, kBarWidth, line_height_, t.accent);
-    if (line == caret_.line && hasFocus()) {
-        painter.setPen(t.faint);
-        painter.setBrush(Qt::NoBrush);
-        painter.drawRect(0, y, width - 1, line_height_ - 1);
-    }
-}
-
-void TextView::paint_gutter(QPainter& painter, int line, int y) {
-    const Theme& t = theme();
-    const int numbers = gutter_width() - kFoldWidth;
-    const auto index = static_cast<std::size_t>(line);
-    const views::LineChange change = index < data_->changes.size() ? data_->changes[index] : views::LineChange::None;
-    if (const QColor* colour = t.change(change)) {
-        painter.setPen(*colour);
-        painter.drawText(QRect(numbers, y, kFoldWidth + 2, line_height_), Qt::AlignCenter, change_sign(change));
-    }
-    if (index < data_->heat.size() && data_->heat[index] > 0.004f) {
-        const int height = line_height_ - 2;
-        QColor hot = t.heat.back();
-        painter.fillRect(kBarWidth + 1, y + 1, 3, height, hot);
-    }
-    if (fold_at(line) == nullptr) return;
-    const double x = numbers + 5, mid = y + line_height_ / 2.0;
-    QPolygonF arrow;
-    if (is_folded(line))
-        arrow << QPointF(x, mid - 4) << QPointF(x + 5, mid) << QPointF(x, mid + 4);
-    else
-        arrow << QPointF(x - 1, mid - 2.5) << QPointF(x + 7, mid - 2.5) << QPointF(x + 3, mid + 2.5);
-    painter.setRenderHint(QPainter::Antialiasing);
-    painter.setPen(Qt::NoPen);
-    painter.setBrush(is_folded(line) ? t.dim : t.faint);
-    painter.drawPolygon(arrow);
-    painter.setRenderHint(QPainter::Antialiasing, false);
-}
-
-void TextView::paint_marks(QPainter& painter, int line, int y, const Display& shown) {
-    const double left = gutter_width() + kTextPad - horizontalScrollBar()->value();
-    const auto [from, to] = ordered();
-    if (from != to && line >= from.line && line <= to.line) {
-        const int begin = line == from.line ? from.column : 0;
-        const int end = line == to.line ? to.column : static_cast<int>(shown.text.size()) + 1;
-        painter.fillRect(QRectF(left + begin * char_width_, y, (end - begin) * char_width_, line_height_),
-                         theme().selection);
-    }
-    const auto begins = [](const views::TextHit& h, int at) { return h.line < at; };
-    for (auto word = std::lower_bound(data_->words.begin(), data_->words.end(), line, begins);
-         word != data_->words.end() && word->line == line; ++word) {
-        const int begin = shown.column(word->begin), end = shown.column(word->end);
-        painter.fillRect(
-            QRectF(left + begin * char_width_ - 1, y + 1, (end - begin) * char_width_ + 2, line_height_ - 2),
-            theme().word);
-    }
-    if (!search_) return;
-    const auto& hits = search_->hits();
-    auto hit =
-        std::lower_bound(hits.begin(), hits.end(), line, [](const views::TextHit& h, int at) { return h.line < at; });
-    for (; hit != hits.end() && hit->line == line; ++hit) {
-        const int begin = shown.column(hit->begin), end = shown.column(hit->end);
-        const QRectF box(left + begin * char_width_, y + 1, (end - begin) * char_width_, line_height_ - 2);
-        painter.fillRect(box, theme().find);
-        if (static_cast<std::size_t>(hit - hits.begin()) == current_hit_) {
-            painter.setPen(theme().accent);
-            painter.drawRect(box.adjusted(0, 0, -1, -1));
-        }
-    }
-}
-
-void TextView::ink_number(Ink& ink, int y, int line) const {
-    const auto index = static_cast<std::size_t>(line);
-    const int number = index < data_->numbers.size() ? data_->numbers[index] : line + 1;
-    const double last = gutter_width() - kFoldWidth - char_width_;
-    ink.add_number(number, {last, static_cast<double>(y + ascent_)}, char_width_);
-}
-
-void TextView::ink_line(Ink& ink, int y, const Display& shown, std::string_view text) {
-    const double left = gutter_width() + kTextPad - horizontalScrollBar()->value();
-    // Only the columns in sight are looked at: a line may be very long.
-    const int first = std::max(0, static_cast<int>(horizontalScrollBar()->value() / char_width_) - 1);
-    const int last = first + static_cast<int>(viewport()->width() / char_width_) + 2;
-    const auto draw = [&](int begin, int end, views::SpanKind kind) {
-        end = std::min({end, last, static_cast<int>(shown.text.size())});
-        for (int i = std::max(begin, first); i < end; ++i)
-            ink.add(shown.text[i], {left + i * char_width_, static_cast<double>(y + ascent_)}, kind);
-    };
-    int at = 0;
-    constexpr std::size_t kColouredBytes = 4096; // beyond this a line is data, not code
-    for (const views::TextSpan& span : views::spans_of(text.substr(0, kColouredBytes), data_->language)) {
-        const int begin = shown.column(span.begin), end = shown.column(span.end);
-        draw(at, begin, views::SpanKind::Plain);
-        draw(begin, end, span.kind);
-        at = end;
-    }
-    draw(at, static_cast<int>(shown.text.size()), views::SpanKind::Plain);
-}
+// ---------------------------------------------------------------------------------- size and typeface
 
 void TextView::resizeEvent(QResizeEvent* event) {
     QAbstractScrollArea::resizeEvent(event);

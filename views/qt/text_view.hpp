@@ -2,6 +2,7 @@
 // Program text, virtual: a million lines open at once, only visible ones are painted and coloured.
 
 #include "views/model/text_view.hpp"
+#include "views/qt/painted_rows.hpp"
 
 #include <QAbstractScrollArea>
 #include <QString>
@@ -101,6 +102,9 @@ class TextView : public QAbstractScrollArea {
     void paint_gutter(QPainter& painter, int line, int y);
     void paint_marks(QPainter& painter, int line, int y, const Display& shown);
     void ink_number(Ink& ink, int y, int line) const;
+    [[nodiscard]] std::uint64_t signature(int row) const;
+    [[nodiscard]] int rows_in_sight() const;
+    void update_rows();
     void ink_line(Ink& ink, int y, const Display& shown, std::string_view text);
     void move_caret(int line, bool publish);
     void unfold_to(int line);
@@ -122,6 +126,7 @@ class TextView : public QAbstractScrollArea {
     int line_height_ = 19, ascent_ = 14, longest_ = 0;
     int font_pixels_ = 0;
     QFont font_;
+    PaintedRows painted_;      ///< counted from the first in sight
     std::unique_ptr<Ink> ink_; ///< empty, with the glyphs of the typeface looked up
     FindBar* find_bar_ = nullptr;
     std::unique_ptr<views::TextSearch> search_;

@@ -67,7 +67,7 @@ void TraceList::set_data(std::shared_ptr<const views::LoopViewData> data) {
     current_ = !same || longer ? data_->shown : std::min(current_, std::max(0, rows() - 1));
     update_bar();
     if (!same || longer) choose(current_);
-    viewport()->update();
+    update_rows();
     setAccessibleDescription((data_->is_default ? tr("the default schedule") : tr("your own schedule")) +
                              (data_->checked.empty() ? QString() : QStringLiteral(", ") + text_of(data_->checked)));
 }
@@ -102,7 +102,7 @@ void TraceList::choose(int row) {
     QScrollBar* bar = verticalScrollBar();
     if (rect.top() < 0) bar->setValue(bar->value() + rect.top());
     if (rect.bottom() > viewport()->height()) bar->setValue(bar->value() + rect.bottom() - viewport()->height() + 2);
-    viewport()->update();
+    update_rows();
 }
 
 // -------------------------------------------------------------------------------------------- editing
@@ -265,11 +265,36 @@ void TraceList::paint_row(QPainter& painter, int index) {
     draw_text(painter, Face::UiSmall, {under}, text_of(below(*row)));
 }
 
-void TraceList::paintEvent(QPaintEvent*) {
+/// With the line below it.
+QRect TraceList::whole_rect(int row) const {
+    const bool more = row > 0 && !below(data_->trace[static_cast<std::size_t>(row) - 1]).empty();
+    return row_rect(row).adjusted(0, 0, 0, more ? kErrorLine : 0);
+}
+
+std::uint64_t TraceList::signature(int index) const {
+    Signature all;
+    all.add(row_rect(index).top()).add(index == current_ ? (hasFocus() ? 2 : 1) : 0);
+    all.add(index == data_->shown ? 1 : 0).add(index <= data_->shown ? 1 : 0).add(data_->checked.empty() ? 1 : 0);
+    if (index == 0) return all.finish();
+    const views::TraceRow& row = data_->trace[static_cast<std::size_t>(index) - 1];
+    all.add(row.text).add(below(row)).add(static_cast<int>(row.verdict));
+    for (const views::TraceNumber& number : row.numbers) all.add(number.knob);
+    return all.finish();
+}
+
+/// Paints what changed, when all else is where it was.
+void TraceList::update_rows() {
+    if (rows() == 0) return viewport()->update();
+    painted_.update(
+        *viewport(), rows(), [this](int row) { return signature(row); }, [this](int row) { return whole_rect(row); });
+}
+
+void TraceList::paintEvent(QPaintEvent* event) {
     const Theme& t = theme();
     QPainter painter(viewport());
     painter.fillRect(viewport()->rect(), t.ground);
     if (rows() == 0) {
+        painted_.forget();
         painter.setFont(t.ui);
         painter.setPen(t.dim);
         painter.drawText(viewport()->rect().adjusted(16, 8, -16, -8), Qt::AlignCenter | Qt::TextWordWrap,
@@ -277,8 +302,8 @@ void TraceList::paintEvent(QPaintEvent*) {
         return;
     }
     for (int row = 0; row < rows(); ++row) {
-        const QRect rect = row_rect(row);
-        if (rect.bottom() + kErrorLine < 0 || rect.top() > viewport()->height()) continue;
+        if (!wants(*event, whole_rect(row))) continue;
+        painted_.painted(row, signature(row));
         paint_row(painter, row);
     }
 }

@@ -3,6 +3,7 @@
 
 #include "views/model/command.hpp"
 #include "views/model/loop_view.hpp"
+#include "views/qt/painted_rows.hpp"
 
 #include <QAbstractScrollArea>
 
@@ -61,8 +62,12 @@ class TraceList : public QAbstractScrollArea {
     void add_numbers(QMenu& menu, int step);
     void add_branches(QMenu& menu);
     void paint_row(QPainter& painter, int row);
+    [[nodiscard]] QRect whole_rect(int row) const;
+    [[nodiscard]] std::uint64_t signature(int row) const;
+    void update_rows();
 
     std::shared_ptr<const views::LoopViewData> data_;
+    PaintedRows painted_;
     views::CommandSink sink_;
     QLineEdit* editor_ = nullptr;
     int current_ = 0;
