@@ -239,15 +239,19 @@ struct Session::State {
         start(
             "pipeline", label,
             [this, recipe, of_generation, known = std::move(known)](const Progress& progress) {
-                return pipeline(*recipe, of_generation, known, progress);
+                return pipeline(*recipe, of_generation, known, {progress, Clock::now()});
             },
             announce);
     }
 
+    struct Pace {
+        const Progress& progress;
+        Clock::time_point begin; ///< of the edit
+    };
     /// `known` are the graph's steps when an edit left them alone, else empty.
-    Result<void> pipeline(const Recipe& recipe, std::uint64_t current, const Steps& known, const Progress& progress) {
-        const auto begin = Clock::now();
-        if (!known.empty()) return pipeline_below(recipe, current, known, {progress, begin});
+    Result<void> pipeline(const Recipe& recipe, std::uint64_t current, const Steps& known, const Pace& pace) {
+        const Progress& progress = pace.progress;
+        if (!known.empty()) return pipeline_below(recipe, current, known, pace);
         std::vector<std::shared_ptr<const GraphStep>> steps;
         const auto sink = [&](std::shared_ptr<const GraphStep> step) {
             steps.push_back(std::move(step));
@@ -271,13 +275,9 @@ struct Session::State {
             });
             return *all.back()->error;
         }
-        return pipeline_below(recipe, current, all, {progress, begin});
+        return pipeline_below(recipe, current, all, pace);
     }
 
-    struct Pace {
-        const Progress& progress;
-        Clock::time_point begin; ///< of the edit
-    };
     /// From the graph's last step down.
     Result<void> pipeline_below(const Recipe& recipe, std::uint64_t current, const Steps& all, const Pace& pace) {
         const Progress& progress = pace.progress;
@@ -289,14 +289,19 @@ struct Session::State {
             if (names.contains(function->lowered.name))
                 if (auto code = compiler->code_if_ready(recipe, function)) ready[function->lowered.name] = code;
         std::size_t rebuilt = 0;
+        {
+            const std::lock_guard lock(mutex);
+            const std::set<FunctionPtr> before(draft.functions.begin(), draft.functions.end());
+            for (const FunctionPtr& function : functions.functions) rebuilt += before.contains(function) ? 0 : 1;
+        }
+        // What an edit is looked at for first is there: what compiles it must not keep it from the screen.
+        if (rebuilt <= kFewFunctions) step_back();
         update(current, [&](Snapshot& next) {
-            std::set<FunctionPtr> before(next.functions.begin(), next.functions.end());
+            const std::set<FunctionPtr> before(next.functions.begin(), next.functions.end());
             std::map<std::string, std::shared_ptr<const FunctionCode>> kept = ready;
             for (const FunctionPtr& function : functions.functions) {
-                if (!before.contains(function))
-                    ++rebuilt;
-                else if (const auto it = next.code.find(function->lowered.name); it != next.code.end())
-                    kept.insert(*it);
+                if (!before.contains(function)) continue;
+                if (const auto it = next.code.find(function->lowered.name); it != next.code.end()) kept.insert(*it);
             }
             next.lowered = functions.model;
             next.functions = functions.functions;
@@ -305,8 +310,6 @@ struct Session::State {
             for (const FunctionPtr& function : functions.functions)
                 if (function->error) pipeline_problems.push_back(*function->error);
         });
-        // What an edit is looked at for first is there: what compiles it must not keep it from the screen.
-        if (rebuilt <= kFewFunctions) step_back();
         for (const std::string& name : names) ORRERY_CHECK_OK(make_code(recipe, current, name));
         ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
         const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - pace.begin).count();
