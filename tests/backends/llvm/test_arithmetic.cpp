@@ -116,7 +116,7 @@ TEST_CASE("elementary functions are within a few units in the last place", "[llv
     CHECK(worst_ulps("exp", std::exp, -105, 90) <= 2);
     CHECK(worst_ulps("log", std::log, 0, 10) <= 2);
     CHECK(worst_ulps("tanh", std::tanh, -10, 10) <= 3);
-    CHECK(worst_ulps("erf", std::erf, -4, 4) <= 3);
+    CHECK(worst_ulps("erf", std::erf, -5, 5) <= 2);
     CHECK(worst_ulps("sin", std::sin, -30, 30) <= 2);
     CHECK(worst_ulps("cos", std::cos, -30, 30) <= 2);
     CHECK(worst_ulps("sin", std::sin, -12000, 12000) <= 2);
