@@ -1,5 +1,6 @@
 #include "core/ops/family.hpp"
 #include "core/ops/stage.hpp"
+#include "core/ops/winograd.hpp"
 
 namespace orrery::ops {
 
@@ -86,10 +87,113 @@ std::vector<Buffer> define_matmul(const DefineRequest& request) {
         })};
 }
 
+// ------------------------------------------------------------------------------ layout_matmul
+
+/// The plain type of b, which lies in panels of that many columns; 1 for as matmul takes it.
+Result<Type> plain_right(const TypeRequest& request, std::int64_t panel) {
+    ORRERY_TRY(const TensorType b, static_operand(request, 1, DTypes::Number));
+    if (panel == 1) return Type(request.types[1]);
+    const Shape shape = graph::static_shape(b);
+    if (shape.size() != 3 || shape[2] != panel)
+        return shape_error("a matrix in panels of " + std::to_string(panel) + " columns is [N / " +
+                           std::to_string(panel) + ", K, " + std::to_string(panel) + "], not " +
+                           graph::to_string(request.types[1]));
+    if (shape[0] > kMaxTensorBytes / panel) return shape_error("no machine holds so many columns");
+    return checked_type(b.dtype, Shape{shape[1], shape[0] * panel});
+}
+
+Result<Type> layout_matmul_type(const TypeRequest& request) {
+    constexpr std::int64_t kWidestPanel = 65536; // our choice: far beyond any vector
+    ORRERY_TRY(const TensorType a, static_operand(request, 0, DTypes::Number));
+    const std::int64_t rows = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1);
+    if (rows < 1 || rows > kMostProductRows)
+        return attr_error("rows go in groups of 1 to " + std::to_string(kMostProductRows) + ", not " +
+                          std::to_string(rows));
+    if (panel < 1 || panel > kWidestPanel)
+        return attr_error("panels have 1 to " + std::to_string(kWidestPanel) + " columns, not " +
+                          std::to_string(panel));
+    ORRERY_TRY(const Type right, plain_right(request, panel));
+    if (a.dims.size() < 2 || graph::as_tensor(right)->dims.size() < 2)
+        return shape_error("a product in panels takes matrices");
+    const std::vector<Type> types{request.types[0], right};
+    return graph::infer_call(op("matmul"), types, Attrs());
+}
+
+/// Where a row stands that is counted through all dimensions of `lead`.
+Indices counted_through(const Expr& row, const Shape& lead) {
+    const auto long_ones = std::ranges::count_if(lead, [](std::int64_t extent) { return extent > 1; });
+    if (long_ones > 1) return unflatten(row, lead);
+    Indices at;
+    for (const std::int64_t extent : lead) at.push_back(extent > 1 ? row : imm(0));
+    return at;
+}
+
+/// Rows are counted through all dimensions before the last where b is one matrix, up to a multiple of `rows`: the last
+/// one is repeated, so that products work on whole groups of rows. Then the result as matmul lays it out.
+std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
+    const Buffer &a = request.in(0), &b = request.in(1);
+    const Shape left = request.shape(0), right = request.shape(1), out = request.out_shape();
+    const std::int64_t multiple = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1);
+    const bool one_matrix = panel > 1 || right.size() == 2;
+    const std::size_t batch = one_matrix ? 0 : out.size() - 2;
+    const Shape lead(out.begin() + static_cast<std::ptrdiff_t>(batch), out.end() - 1),
+        batch_shape(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(batch));
+    std::int64_t rows = 1;
+    for (const std::int64_t extent : lead) rows *= extent;
+    Shape shape = batch_shape;
+    Names names, axes;
+    for (std::size_t i = 0; i < batch; ++i) names.push_back(batch == 1 ? "b" : "b" + std::to_string(i));
+    axes = names;
+    for (std::size_t i = 0; i < lead.size(); ++i)
+        axes.push_back(i + 1 == lead.size() ? "i" : lead.size() == 2 ? "b" : "b" + std::to_string(i));
+    axes.emplace_back("j");
+    names.emplace_back("i");
+    shape.push_back((rows + multiple - 1) / multiple * multiple);
+    for (const char* name : panel > 1 ? std::vector{"p", "j"} : std::vector{"j"}) names.emplace_back(name);
+    if (panel > 1) shape.push_back(right[0]);
+    shape.push_back(panel > 1 ? panel : out.back());
+    const DType wide = accumulator(request.out_dtype());
+    const Buffer sums = reduce_stage(
+        request.builder, {std::string(request.name), request.out_dtype(), shape, names},
+        {.combiner = Combiner::Sum, .extents = {left.back()}, .names = {"k"}}, [&](const Indices& i, const Indices& k) {
+            const Indices at_batch(i.begin(), i.begin() + static_cast<std::ptrdiff_t>(batch));
+            const Expr row = shape[batch] > rows ? min(i[batch], imm(rows - 1)) : i[batch];
+            Indices x =
+                one_matrix ? counted_through(row, lead) : matrix_indices(left, at_batch, batch_shape, row, k[0]);
+            if (one_matrix) x.push_back(k[0]);
+            const Indices y =
+                panel > 1 ? Indices{i[1], k[0], i[2]} : matrix_indices(right, at_batch, batch_shape, k[0], i.back());
+            return cast(wide, load(a, x)) * cast(wide, load(b, y));
+        });
+    if (sums->static_shape() == out) return {sums};
+    return {compute_stage(request.builder, {"product", request.out_dtype(), out, axes}, [&](const Indices& i) {
+        Indices at(i.begin(), i.begin() + static_cast<std::ptrdiff_t>(batch));
+        at.push_back(flatten({i.begin() + static_cast<std::ptrdiff_t>(batch), i.end() - 1}, lead));
+        if (panel > 1) at.push_back(floor_div(i.back(), imm(panel)));
+        at.push_back(panel > 1 ? floor_mod(i.back(), imm(panel)) : i.back());
+        return load(sums, at);
+    })};
+}
+
 } // namespace
 
 Family matmul_family() {
     return {
+        {.name = "layout_matmul",
+         .doc =
+             "What matmul computes, of a matrix b that may lie in panels of columns. Errors: those of matmul; BadShape "
+             "when a or b is a vector or b is not in panels as wide as `panel`, BadAttribute for widths and groups "
+             "out of range.",
+         .operands = {{"a", "[batch..., M, K], numbers"},
+                      {"b", "[N / panel, K, panel], or as matmul's where `panel` is 1, of a's element type"}},
+         .attrs = {{"panel", AttrKind::Int, false, "columns that lie side by side; 1 when left out: b as matmul's"},
+                   {"rows", AttrKind::Int, false,
+                    "rows of the result are computed in multiples of that many, which changes no element; 1 when left "
+                    "out"}},
+         .fusion = FusionKind::OutFusable,
+         .infer = layout_matmul_type,
+         .define = define_layout_matmul,
+         .onnx_names = {"MatMul", "Gemm"}},
         {.name = "matmul",
          .doc = "The matrix product of a and b over their last two dimensions; earlier ones broadcast. A vector on the "
                 "left is a row, on "

@@ -242,6 +242,22 @@ bool chooses_lanes(const ElementBlock& reduction, std::size_t d) {
     return move_with(loads_of(reduction, true), reduction.iters[d]);
 }
 
+bool side_by_side(const ElementBlock& reduction, const TileShape& shape) {
+    const std::vector<std::int64_t> extents = reduction.buffer->static_shape();
+    for (const Load* load : loads_of(reduction, true)) {
+        const std::size_t rank = load->indices.size();
+        if (load->indices.back().get() != reduction.iters.back().get() ||
+            load->buffer->static_shape().back() != shape.lanes.size || rank < 2)
+            return false;
+        for (const VarRef& iter : reduction.iters)
+            if (uses_var(load->indices[rank - 2], iter)) return false;
+    }
+    const std::vector<const Load*> others = loads_of(reduction, false);
+    for (std::size_t d = 0; d + 1 < extents.size(); ++d)
+        if (extents[d] > 1 && chooses_lanes(reduction, d) && !move_with(others, reduction.iters[d])) return true;
+    return false;
+}
+
 RowPieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const Target& target) {
     const std::vector<const Load*> along = loads_of(reduction, true), others = loads_of(reduction, false);
     RowPieces out;
@@ -277,6 +293,7 @@ std::int64_t streamed_piece(const Block& block, const ElementBlock& reduction, c
         if (lane) matrix = load;
     }
     if (!matrix || shape.rows.dim >= 0 || coefficient(matrix->indices.back(), reduction.iters.back()) != 1) return 0;
+    if (matrix->buffer->static_shape().back() <= shape.lanes.size) return 0; // panels: read from end to end as they are
     std::int64_t elements = reduction.buffer->static_shape().back();
     bool reduces = false;
     for (const BlockIter& iter : block.fields.iters) {

@@ -50,6 +50,9 @@ struct RowPieces {
 [[nodiscard]] RowPieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const Target& target);
 /// Whether a dimension of the result chooses what is loaded along the lanes, as a filter does.
 [[nodiscard]] bool chooses_lanes(const ElementBlock& reduction, std::size_t d);
+/// Whether what is loaded along the lanes lies in panels as wide as the tile (a packed matrix): all rows go by one
+/// panel while it is near.
+[[nodiscard]] bool side_by_side(const ElementBlock& reduction, const TileShape& shape);
 
 /// Below this many element operations a block runs on one thread. Source: our choice; waking a thread costs some
 /// microseconds, in which one core does about this much.

@@ -1,5 +1,6 @@
 #include "core/transform/layout_converter.hpp"
 #include "core/transform/options.hpp"
+#include "core/transform/pack_products.hpp"
 #include "core/transform/passes.hpp"
 
 #include <bit>
@@ -58,7 +59,9 @@ std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector
 
 Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context) {
     ORRERY_TRY(const std::int64_t bits, number_option(context, "vector_bits", {128, 32, 65536}));
-    return convert_layouts(module, context, [bits](const ConvFacts& facts) { return for_lanes(facts, bits); });
+    const graph::Module moved =
+        convert_layouts(module, context, [bits](const ConvFacts& facts) { return for_lanes(facts, bits); });
+    return pack_products(moved, context, bits);
 }
 
 } // namespace orrery::transform

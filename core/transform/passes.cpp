@@ -26,7 +26,7 @@ Options branch_options(const char* width) {
 
 std::vector<GraphPass> layout_passes() {
     return {
-        row("AlterOpLayout", "moves convolutions to a layout that fills vectors", alter_op_layout,
+        row("AlterOpLayout", "moves convolutions and constant matrices to a layout that fills vectors", alter_op_layout,
             {{"vector_bits", "128", "width of the vector registers; the target's when left out"}}),
         row("ConvertLayout", "moves convolutions to a layout", convert_layout,
             {{"layout", "NCHW", "NCHW, NHWC, or NCHW8c with any block"}}),

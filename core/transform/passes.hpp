@@ -62,7 +62,7 @@ struct PassStep {
 
 /// Moves convolutions to a layout whose channels fill the target's vectors, and what lies between along with them; see
 /// ConvertLayout. Options: `vector_bits`, the width of the target's registers. Convolutions whose channels would fill
-/// less than half a register stay.
+/// less than half a register stay. Constant matrices of products go into panels; see pack_products.hpp.
 [[nodiscard]] Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context);
 /// Brings operators to the form schedules are made for: a constant second operand of a matrix product that is stored
 /// transposed is turned once, so that the product's columns are contiguous; a recurrent network with constant weights

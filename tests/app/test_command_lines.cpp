@@ -108,10 +108,10 @@ TEST_CASE("tensor programs stand where models do", "[app][cli]") {
             CHECK(out.status == 0);
         }
     // A kernel of a network, taken into a scratchpad.
-    const Output kernel = run_in_shell("orrery show mlp --at expressions --function matmul_bias_add_relu");
+    const Output kernel = run_in_shell("orrery show mlp --at expressions --function layout_matmul_bias_add_relu");
     INFO(kernel.text);
     REQUIRE(kernel.status == 0);
-    CHECK(kernel.text.starts_with("kernel matmul_bias_add_relu\n"));
+    CHECK(kernel.text.starts_with("kernel layout_matmul_bias_add_relu\n"));
     std::ofstream("orrery_test_kernel.te") << kernel.text;
     CHECK(run_in_shell("orrery check orrery_test_kernel.te").status == 0);
     // What the window copies for a scratchpad.

@@ -40,6 +40,24 @@ DrawnCall matmul(Draw& d) {
     return call;
 }
 
+DrawnCall layout_matmul(Draw& d) {
+    const Var a = d.operand({.least_rank = 2});
+    const Shape left = Draw::shape_of(a);
+    const std::int64_t depth = left.back();
+    DrawnCall call;
+    if (d.chance(50)) {
+        const std::int64_t panel = d.number(2, 5);
+        call = {{a, d.tensor(Draw::dtype_of(a), {d.number(1, 3), depth, panel})}, {{"panel", panel}}};
+    } else {
+        Shape right;
+        if (left.size() > 2 && d.chance(50)) right.assign(left.begin(), left.end() - 2);
+        right.insert(right.end(), {depth, d.extent()});
+        call = {{a, d.tensor(Draw::dtype_of(a), right)}, {}};
+    }
+    if (d.chance(70)) call.attrs["rows"] = d.number(1, 7);
+    return call;
+}
+
 DrawnCall einsum(Draw& d) {
     struct Form {
         const char* equation;
@@ -172,6 +190,7 @@ Recipes reduce_recipes() {
         {"group_norm", Effect::Sums, group_norm},
         {"instance_norm", Effect::Sums, instance_norm},
         {"layer_norm", Effect::Sums, layer_norm},
+        {"layout_matmul", Effect::Sums, layout_matmul},
         {"log_softmax", Effect::Sums, along_axis},
         {"lp_normalize", Effect::Sums, lp_normalize},
         {"lrn", Effect::Sums, lrn},

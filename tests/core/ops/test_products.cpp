@@ -1,3 +1,4 @@
+#include "core/ops/layout.hpp"
 #include "tests/core/ops/calls.hpp"
 
 #include <cmath>
@@ -27,6 +28,38 @@ TEST_CASE("matrix products, batched, transposed, of vectors", "[ops][matmul]") {
     REQUIRE(refusal("matmul", {c, c}) == Code::BadShape);
     REQUIRE(refusal("matmul", {f32({}, {1}), c}) == Code::BadShape);
     REQUIRE(refusal("matmul", {drawn({2, 3, 4}, 1), drawn({3, 4, 2}, 1)}) == Code::BadShape);
+}
+
+TEST_CASE("a product with a matrix in panels is the product", "[ops][matmul]") {
+    const auto panels = [](const NDArray& matrix, std::int64_t panel) {
+        return ops::transformed(matrix, ops::parse_layout("KN").value(),
+                                ops::parse_layout("NK" + std::to_string(panel) + "n").value());
+    };
+    const NDArray w = drawn({5, 6}, 1);
+    for (const Shape& shape : {Shape{7, 5}, Shape{1, 7, 5}, Shape{2, 3, 5}, Shape{2, 1, 3, 5}, Shape{2, 0, 5}})
+        for (const std::int64_t rows : {1, 2, 7, 10}) {
+            INFO(shape.size() << " dimensions, " << rows << " rows");
+            const NDArray x = drawn(shape, 2);
+            const NDArray plain = call("matmul", {x, w});
+            const Attrs attrs{{"rows", rows}};
+            require_near(call("layout_matmul", {x, panels(w, 3)}, attrs.with("panel", std::int64_t{3})), plain);
+            require_near(call("layout_matmul", {x, w}, attrs), plain);
+        }
+    const NDArray a = drawn({2, 1, 3, 4}, 1), b = drawn({5, 4, 2}, 2);
+    require_near(call("layout_matmul", {a, b}, {{"rows", std::int64_t{2}}}), call("matmul", {a, b}));
+
+    const NDArray x = drawn({7, 5}, 2);
+    const auto refused = [&](const NDArray& left, const NDArray& right, std::int64_t panel, std::int64_t rows) {
+        return refusal("layout_matmul", {left, right}, {{"panel", panel}, {"rows", rows}});
+    };
+    CHECK(refused(x, w, 3, 1) == Code::BadShape);
+    CHECK(refused(x, panels(w, 3), 2, 1) == Code::BadShape);
+    CHECK(refused(x, panels(drawn({4, 6}, 1), 3), 3, 1) == Code::BadShape);
+    CHECK(refused(drawn({5}, 1), w, 1, 1) == Code::BadShape);
+    CHECK(refused(x, drawn({5}, 1), 1, 1) == Code::BadShape);
+    CHECK(refused(x, w, 0, 1) == Code::BadAttribute);
+    CHECK(refused(x, w, 1, 0) == Code::BadAttribute);
+    CHECK(refused(x, w, 1, 1000) == Code::BadAttribute);
 }
 
 TEST_CASE("einsum", "[ops][einsum]") {

@@ -393,6 +393,36 @@ TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule
     CHECK(difference(program, done->result()) < 1e-5);
 }
 
+TEST_CASE("a product with a matrix in panels goes by one panel at a time", "[schedule][rules]") {
+    // Fourteen rows in groups of five, two panels of eight columns, which the result has in one dimension.
+    const Result<Program> program = tensor::parse_program(R"(
+fn product(x: f32[14,12], w: f32[2,12,8], b: f32[16]) -> (y: f32[14,16]) {
+  alloc s: f32[15,2,8] scope global
+  for i in 15 { for p in 2 { for j in 8 { for k in 12 {
+    block sums(vi = i in 15, vp = p in 2, vj = j in 8, reduce vk = k in 12) {
+      init { s[vi, vp, vj] = 0.0 }
+      s[vi, vp, vj] = s[vi, vp, vj] + x[min(vi, 13), vk] * w[vp, vk, vj] } } } } }
+  for i in 14 { for j in 16 {
+    block out(vi = i in 14, vj = j in 16) {
+      y[vi, vj] = max(s[vi, vj // 8, vj % 8] + b[vj], 0.0) } } }
+})");
+    if (!program) FAIL(to_string(program.error()));
+    Target narrow = wide_target();
+    narrow.vector_bits = 256;
+    narrow.vector_registers = 16;
+    const Trace trace = default_trace(*program, narrow);
+    const std::string text = to_string(trace);
+    INFO(text);
+    CHECK(text.find("split(out.j, [-1, 8])") != std::string::npos);
+    CHECK(text.find("split(out.i, [-1, 5])") != std::string::npos);
+    CHECK(text.find("reorder([out.j_o, ") != std::string::npos);
+    CHECK(text.find("set_scope(sums, registers)") != std::string::npos);
+    CHECK(text.find("cache_write") == std::string::npos);
+    const Result<Replay> done = replay(*program, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*program, done->result()) < 1e-5);
+}
+
 TEST_CASE("places counted through an image are computed in the image's loops", "[schedule][rules]") {
     const Result<Program> program = tensor::parse_program(R"(
 fn places(x: f32[2,4,5,8], w: f32[4,2,8,8]) -> (y: f32[4,4,5,8]) {

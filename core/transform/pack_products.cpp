@@ -1,0 +1,96 @@
+#include "core/transform/pack_products.hpp"
+
+#include "core/graph/builder.hpp"
+#include "core/ops/layout.hpp"
+#include "core/transform/layout_converter.hpp"
+#include "core/transform/options.hpp"
+#include "core/transform/passes.hpp"
+#include "core/transform/rule_rewriter.hpp"
+
+#include <map>
+#include <numeric>
+
+namespace orrery::transform {
+
+using graph::Attrs;
+using graph::Binding;
+using graph::CallOp;
+using graph::Var;
+
+namespace {
+
+constexpr std::int64_t kFewRows = 4; ///< our choice: fewer are one tile as they are
+/// Our choice: from so many rows on, a copy of a matrix known only when it runs costs little beside the product.
+constexpr std::int64_t kManyRows = 192;
+
+/// How many columns lie side by side: two registers beside as many rows as hide the latency of sums, four where rows
+/// are few. One register is enough where there are rows for it, or several panels go together. 1 where none divides.
+std::int64_t panel_for(std::int64_t rows, std::int64_t columns, std::int64_t lanes) {
+    const bool few = rows < kFewRows;
+    for (std::int64_t registers = few ? 4 : 2; registers > 1; registers /= 2)
+        if (columns % (registers * lanes) == 0) return registers * lanes;
+    if (columns % lanes != 0) return 1;
+    bool together = !few;
+    for (std::int64_t panels = 4; panels <= 8; ++panels) together = together || columns / lanes % panels == 0;
+    return together ? lanes : 1;
+}
+
+class Packer final : public graph::Rewriter {
+  public:
+    Packer(pass::Recorder* recorder, std::int64_t vector_bits) : Rewriter(recorder), vector_bits_(vector_bits) {}
+
+  protected:
+    Var rewrite_binding(const Binding& binding) override {
+        const auto* call = graph::as<CallOp>(binding.value);
+        if (!call || call->op.name != "matmul" || call->attrs.flag("transpose_a") || call->attrs.flag("transpose_b"))
+            return keep(binding);
+        const Var &a = call->args[0], &b = call->args[1];
+        const std::optional<Shape> left = shape_of(a), right = shape_of(b);
+        if (!left || !right || left->size() < 2 || right->size() < 2) return keep(binding);
+        const DType dtype = graph::as_tensor(a->type)->dtype;
+        if (!is_float(dtype)) return keep(binding);
+        const std::int64_t rows =
+            right->size() == 2 ? std::accumulate(left->begin(), left->end() - 1, std::int64_t{1}, std::multiplies<>())
+                               : (*left)[left->size() - 2];
+        const std::int64_t lanes = vector_bits_ / 8 / byte_size(dtype);
+        const std::int64_t group = rows < kFewRows ? 1 : product_rows(rows);
+        const NDArray* weight = right->size() == 2 ? constant_of(b) : nullptr;
+        const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
+        const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
+        if (panel == 1 && (rows % group == 0 || right->back() < lanes)) return keep(binding);
+        Attrs::Map attrs;
+        if (panel > 1) attrs.insert_or_assign("panel", panel);
+        if (group > 1) attrs.insert_or_assign("rows", group);
+        const Var packed = panel > 1 ? in_panels(binding, b, weight, panel) : b;
+        return replace(binding, make_call("layout_matmul", {a, packed}, Attrs(std::move(attrs))),
+                       panel > 1 ? "a matrix in panels" : "rows in groups", std::vector{b});
+    }
+
+  private:
+    /// Made once for all who want it. `matrix`: its value; null when that is not known.
+    Var in_panels(const Binding& binding, const Var& var, const NDArray* matrix, std::int64_t panel) {
+        Var& made = made_[{var, panel}];
+        if (made) return made;
+        const std::string plain = "KN", panels = "NK" + std::to_string(panel) + "n";
+        const graph::Expr packed =
+            matrix ? make_ref<const graph::Constant>(
+                         ops::transformed(*matrix, ops::parse_layout(plain).value(), ops::parse_layout(panels).value()))
+                   : make_call("layout_transform", {var}, {{"from", plain}, {"to", panels}});
+        made = emit(binding, packed, var->name);
+        return made;
+    }
+
+    std::int64_t vector_bits_;
+    std::map<std::pair<Var, std::int64_t>, Var> made_;
+};
+
+} // namespace
+
+graph::Module pack_products(const graph::Module& module, const pass::Context& context, std::int64_t vector_bits) {
+    graph::Module out = module;
+    out.main = Packer(context.recorder, vector_bits).run(module.main);
+    if (out.main == module.main) return module;
+    return dead_code(out, quiet(context)).value();
+}
+
+} // namespace orrery::transform

@@ -1,0 +1,17 @@
+#pragma once
+// Matrix products made ready for tiles of registers: a part of AlterOpLayout.
+
+#include "core/graph/node.hpp"
+#include "core/pass/pass.hpp"
+
+namespace orrery::transform {
+
+/// Replaces matmul of static matrices by layout_matmul: constant matrices on the right lie in
+/// panels of a few registers of columns, side by side as they are read, where such panels divide them, and others are
+/// brought there by a layout_transform where many rows use them; rows go in the groups that hide the latency of sums
+/// best. `vector_bits`: the width of the target's registers.
+/// Example: y = matmul(x, w) -> y = layout_matmul(x, w') {panel=16, rows=6}
+[[nodiscard]] graph::Module pack_products(const graph::Module& module, const pass::Context& context,
+                                          std::int64_t vector_bits);
+
+} // namespace orrery::transform

@@ -1,0 +1,102 @@
+#include "tests/core/transform/graphs.hpp"
+
+using namespace orrery;
+using namespace orrery::transform;
+using namespace orrery::transform::test;
+
+namespace {
+
+/// A product of `rows` rows of two with a constant matrix of `columns` columns.
+graph::Module product(int rows, int columns) {
+    std::string values;
+    for (int i = 0; i < 2 * columns; ++i) values += (i ? ", " : "") + std::to_string(i);
+    const std::string n = std::to_string(columns);
+    return module_of("outputs [\"y\"];\nfn main(x: f32[" + std::to_string(rows) + ",2]) {\n  w: f32[2," + n +
+                     "] = const [" + values + "];\n  y = matmul(x, w);\n  return y;\n}\n");
+}
+std::string packed(int rows, int columns) {
+    return graph::to_string(apply("AlterOpLayout", product(rows, columns), {{"vector_bits", "64"}}));
+}
+
+} // namespace
+
+TEST_CASE("a constant matrix lies in panels, rows go in groups", "[transform][pack_products]") {
+    require_becomes("AlterOpLayout", R"(outputs ["y"];
+fn main(x: f32[7,2]) {
+  w: f32[2,4] = const [1, 2, 3, 4, 5, 6, 7, 8];
+  b: f32[4] = const [1, 2, 3, 4];
+  c = matmul(x, w);
+  y = bias_add(c, b) {axis=1};
+  return y;
+}
+)",
+                    R"(outputs ["y"];
+fn main(x: f32[7,2]) {
+  w: f32[2,2,2] = const [1, 2, 5, 6, 3, 4, 7, 8];
+  b: f32[4] = const [1, 2, 3, 4];
+  c = layout_matmul(x, w) {panel=2, rows=4};
+  y = bias_add(c, b) {axis=1};
+  return y;
+}
+)",
+                    {{"vector_bits", "32"}});
+    // Two registers of two columns, four where there are few rows, one where two do not divide.
+    CHECK(packed(64, 8).find("{panel=4, rows=6}") != std::string::npos);
+    CHECK(packed(3, 8).find("{panel=8}") != std::string::npos);
+    CHECK(packed(1, 8).find("{panel=8}") != std::string::npos);
+    CHECK(packed(1, 14).find("{panel=2}") != std::string::npos);
+    CHECK(packed(3, 12).find("{panel=4}") != std::string::npos);
+    CHECK(packed(64, 6).find("{panel=2, rows=6}") != std::string::npos);
+    CHECK(packed(64, 7).find("layout_matmul(x, w) {rows=6}") != std::string::npos);
+}
+
+TEST_CASE("a product that would not become faster stays", "[transform][pack_products]") {
+    CHECK(packed(6, 7).find(" matmul(x, w);") != std::string::npos);
+    CHECK(packed(1, 7).find(" matmul(x, w);") != std::string::npos);
+    // One sum at a time would wait for itself.
+    CHECK(packed(1, 6).find(" matmul(x, w);") != std::string::npos);
+    require_unchanged("AlterOpLayout", R"(outputs ["y"];
+fn main(x: f32[7,2], w: f32[4,2], n: i32[7,2], v: f32[1,2], m: f32[2,7]) {
+  i: i32[2,2] = const [1, 2, 3, 4];
+  a = matmul(x, w) {transpose_b=true};
+  b = matmul(n, i);
+  c = cast(b) {dtype=f32};
+  d = concat(a, c) {axis=1};
+  e = matmul(v, m);
+  f = reshape(e) {shape=[7, 1]};
+  y = concat(d, f) {axis=1};
+  return y;
+}
+)",
+                      {{"vector_bits", "64"}});
+}
+
+TEST_CASE("a matrix that many rows use is packed when it runs", "[transform][pack_products]") {
+    const auto text = [](int rows) {
+        return graph::to_string(apply("AlterOpLayout",
+                                      module_of("outputs [\"y\"];\nfn main(x: f32[" + std::to_string(rows) +
+                                                ",3], w: f32[3,8]) {\n  y = matmul(x, w);\n"
+                                                "  return y;\n}\n"),
+                                      {{"vector_bits", "64"}}));
+    };
+    const std::string many = text(200), few = text(20);
+    CHECK(many.find("layout_transform(w) {from=\"KN\", to=\"NK4n\"}") != std::string::npos);
+    CHECK(many.find("{panel=4, rows=") != std::string::npos);
+    CHECK(few.find("panel") == std::string::npos);
+}
+
+TEST_CASE("one packed matrix serves all products with it", "[transform][pack_products]") {
+    const graph::Module module = module_of(R"(outputs ["y"];
+fn main(x: f32[2,3,2], z: f32[2,2]) {
+  w: f32[2,2] = const [1, 2, 3, 4];
+  a = matmul(x, w);
+  b = matmul(a, w);
+  y = matmul(b, z);
+  return y;
+}
+)");
+    const graph::Module packed = apply("AlterOpLayout", module, {{"vector_bits", "64"}});
+    REQUIRE(count_calls(packed, "layout_matmul") == 2); // the third has six rows, and no panels
+    const std::string text = graph::to_string(packed);
+    CHECK(text.find("const", text.find("const") + 1) == std::string::npos);
+}
