@@ -22,4 +22,8 @@ struct LoopChange {
 /// loops; nullopt when it reads otherwise, or not at all.
 [[nodiscard]] std::optional<std::vector<LoopChange>> matching_loops(const ElementBlock& user, const ElementBlock& made);
 
+/// The extent of the blocks all loads of `user` go through along its last dimension, in each of which they read side by
+/// side, as a transpose of heads does (x[j // 64, i, j % 64]); 0 when there are none.
+[[nodiscard]] std::int64_t blocks_along_last(const ElementBlock& user);
+
 } // namespace orrery::schedule

@@ -740,15 +740,21 @@ class Scheduler {
     void vectorize_last(const std::string& name, const Block& block) {
         const std::optional<ElementBlock> store = element(block);
         if (!store || store->iters.empty() || loop_names(name).size() != store->iters.size()) return;
+        const auto last_loop = [&] { return name + "." + loop_names(name).back(); };
+        const std::int64_t width = target_.lanes(byte_size(store->buffer->dtype));
         LoadCollector collector;
         collector.visit(store->value);
-        for (const Load* load : collector.loads)
-            if (!vector_access(load->indices, store->iters.back())) return unroll_last(name);
-        const std::int64_t width = target_.lanes(byte_size(store->buffer->dtype));
+        const bool side_by_side = std::ranges::all_of(
+            collector.loads, [&](const Load* load) { return vector_access(load->indices, store->iters.back()); });
+        if (!side_by_side) {
+            const std::int64_t blocks = blocks_along_last(*store), all = loop_extents(name).back();
+            if (blocks < width || all % blocks != 0) return unroll_last(name);
+            if (!step("split", {last_loop(), std::vector<std::int64_t>{-1, blocks}})) return;
+        }
         const std::int64_t extent = loop_extents(name).back();
         const std::int64_t lanes = choose_lanes(extent, width, width * 4);
         if (lanes < 2) return;
-        const std::string last = name + "." + loop_names(name).back();
+        const std::string last = last_loop();
         if (extent % lanes != 0 || lanes == extent) { // whole vectors and an end, rather than masks throughout
             step("vectorize", {last});
         } else if (step("split", {last, std::vector<std::int64_t>{-1, lanes}})) {

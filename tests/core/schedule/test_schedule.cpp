@@ -336,6 +336,29 @@ TEST_CASE("a copy of a buffer whose name has dots can be scheduled", "[schedule]
     apply(product, "cache_read(dense, fc.1.weight, stack)\nvectorize(fc_1_weight_read.i1)");
 }
 
+TEST_CASE("a copy that goes through blocks along its last dimension has vectors in each", "[schedule][rules]") {
+    const auto trace_of = [](const std::string& from) {
+        const Result<Program> heads = tensor::parse_program(R"(
+fn heads(x: f32[4,6,32]) -> (y: f32[6,128]) {
+for i in 6 { for j in 128 {
+block join(vi = i in 6, vj = j in 128) {
+reads x[)" + from + R"(] writes y[vi, vj]
+y[vi, vj] = x[)" + from + R"(] } } } })");
+        if (!heads) FAIL(to_string(heads.error()));
+        const Trace trace = default_trace(*heads, wide_target());
+        const Result<Replay> done = replay(*heads, trace);
+        if (!done) FAIL(to_string(done.error()));
+        CHECK(difference(*heads, done->result()) == 0);
+        return to_string(trace);
+    };
+    const std::string trace = trace_of("vj // 32, vi, vj % 32");
+    CHECK(trace.find("split(join.j, [-1, 32])") != std::string::npos);
+    CHECK(trace.find("vectorize(join.j_i") != std::string::npos);
+    // Neighbours that do not lie side by side, or in blocks of two sizes.
+    for (const char* from : {"vj % 4, vi, vj // 4", "vj // 32, vi, vj % 32 // 2", "vj // 32, vi, vj % 16"})
+        CHECK(trace_of(from).find("vectorize") == std::string::npos);
+}
+
 TEST_CASE("a few elements that lanes would gather are written out", "[schedule][rules]") {
     const Result<Program> shuffle = tensor::parse_program(R"(
 fn shuffle(x: f32[7,20,4]) -> (y: f32[4,20,7]) {
