@@ -106,7 +106,11 @@ Value* Emitter::emit_logical(const Binary& node) {
         b_.CreateCondBr(a, done, right);
     llvm::BasicBlock* left_end = b_.GetInsertBlock();
     b_.SetInsertPoint(right);
-    Value* b = value(node.b);
+    Value* b = nullptr;
+    {
+        const Branch here(*this);
+        b = value(node.b);
+    }
     llvm::BasicBlock* right_end = b_.GetInsertBlock();
     b_.CreateBr(done);
     llvm::Type* type = b->getType();
@@ -152,11 +156,14 @@ Value* Emitter::emit_select(const Select& node) {
 Value* Emitter::emit_choice(Value* condition, const Select& node) {
     llvm::BasicBlock *then_block = new_block("then"), *else_block = new_block("else"), *done = new_block("chosen");
     b_.CreateCondBr(condition, then_block, else_block);
-    b_.SetInsertPoint(then_block);
-    Value* a = value(node.then_value);
+    const auto branch = [&](llvm::BasicBlock* block, const Expr& expr) {
+        const Branch here(*this);
+        b_.SetInsertPoint(block);
+        return value(expr);
+    };
+    Value* a = branch(then_block, node.then_value);
     then_block = b_.GetInsertBlock();
-    b_.SetInsertPoint(else_block);
-    Value* b = value(node.else_value);
+    Value* b = branch(else_block, node.else_value);
     if (a->getType()->isVectorTy()) b = widen(b);
     else_block = b_.GetInsertBlock();
     b_.CreateBr(done);

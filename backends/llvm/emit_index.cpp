@@ -141,15 +141,8 @@ Index Emitter::index_division(BinaryOp op, const Index& a, const Index& b) {
         if (std::optional<Division> parts = divide(a, d, std::max(lanes_.count, 1))) {
             Index out = wants_remainder ? parts->remainder : parts->quotient;
             if (!parts->pending) return out;
-            const Range pending = range_of(*parts->pending, 1);
-            Value* x = scalar(*parts->pending);
-            Value* y = b_.getInt64(static_cast<std::uint64_t>(d));
-            Value* v = nullptr;
-            if (pending.lo >= 0)
-                v = wants_remainder ? b_.CreateURem(x, y) : b_.CreateUDiv(x, y);
-            else
-                v = arithmetic_.binary(wants_remainder ? BinaryOp::FloorMod : BinaryOp::FloorDiv, DType::I64, x, y);
-            return plus(out, wrap(v, wants_remainder ? Range{0, d - 1} : quotient_range(pending, d)));
+            const KnownDivision known = division(*parts->pending, d);
+            return plus(out, wants_remainder ? known.remainder : known.quotient);
         }
         if (ra.within(0, kInt32) && d <= kInt32) { // 32-bit vectors divide in far fewer instructions
             llvm::Type* wide = llvm::FixedVectorType::get(b_.getInt64Ty(), static_cast<unsigned>(lanes_.count));
@@ -167,6 +160,29 @@ Index Emitter::index_division(BinaryOp op, const Index& a, const Index& b) {
     return wrap(arithmetic_.binary(op, DType::I64, x, y));
 }
 
+Emitter::KnownDivision Emitter::division(const Index& whole, std::int64_t divisor) {
+    constexpr std::size_t kMostKept = 1024; // our choice: they are looked through one by one
+    for (const KnownDivision& known : frame_.divisions)
+        if (known.divisor == divisor && same(known.whole, whole)) return known;
+    const Range range = range_of(whole, 1);
+    Value* x = scalar(whole);
+    Value* y = b_.getInt64(static_cast<std::uint64_t>(divisor));
+    const bool natural = range.lo >= 0;
+    Value* quotient = natural ? b_.CreateUDiv(x, y) : arithmetic_.binary(BinaryOp::FloorDiv, DType::I64, x, y);
+    Value* rest = natural ? b_.CreateURem(x, y) : arithmetic_.binary(BinaryOp::FloorMod, DType::I64, x, y);
+    KnownDivision made{whole, divisor, wrap(quotient, quotient_range(range, divisor)), wrap(rest, {0, divisor - 1})};
+    if (made.quotient.is_constant() || made.remainder.is_constant()) return made;
+    const Atom* of = made.quotient.terms.front().atom;
+    atoms_.back().remainder = &remainders_.emplace_back(Remainder{whole, divisor, of});
+    if (frame_.divisions.size() < kMostKept) frame_.divisions.push_back(made);
+    return made;
+}
+
+void Emitter::forget(std::size_t divisions, std::size_t extremes) {
+    frame_.divisions.erase(frame_.divisions.begin() + static_cast<std::ptrdiff_t>(divisions), frame_.divisions.end());
+    frame_.extremes.erase(frame_.extremes.begin() + static_cast<std::ptrdiff_t>(extremes), frame_.extremes.end());
+}
+
 Index Emitter::index_extreme(BinaryOp op, const Index& a, const Index& b) {
     const bool least = op == BinaryOp::Min;
     const Range ra = range(a), rb = range(b);
@@ -175,11 +191,15 @@ Index Emitter::index_extreme(BinaryOp op, const Index& a, const Index& b) {
         if (d.hi <= 0) return least ? a : b;
         if (d.lo >= 0) return least ? b : a;
     }
+    for (const KnownExtreme& known : frame_.extremes)
+        if (known.op == op && same(known.a, a) && same(known.b, b)) return known.result;
     Value *x = materialize(a), *y = materialize(b);
     widen_pair(x, y);
     const Range result = least ? Range{std::min(ra.lo, rb.lo), std::min(ra.hi, rb.hi)}
                                : Range{std::max(ra.lo, rb.lo), std::max(ra.hi, rb.hi)};
-    return wrap(arithmetic_.binary(op, DType::I64, x, y), result);
+    const Index made = wrap(arithmetic_.binary(op, DType::I64, x, y), result);
+    if (made.is_uniform()) frame_.extremes.push_back({op, a, b, made});
+    return made;
 }
 
 Value* Emitter::compare(BinaryOp op, const Index& a, const Index& b) {
@@ -271,6 +291,7 @@ Range Emitter::expr_range(const Expr& expr) const {
     if (const Select* node = as<Select>(expr)) return hull(expr_range(node->then_value), expr_range(node->else_value));
     const Binary* node = as<Binary>(expr);
     if (!node || node->dtype != DType::I64) return {};
+    if (const std::optional<Index> sum = known_sum(expr)) return range(*sum); // where equal parts have gone
     const Range a = expr_range(node->a), b = expr_range(node->b);
     const bool fixed = b.lo == b.hi;
     switch (node->op) {
@@ -283,6 +304,23 @@ Range Emitter::expr_range(const Expr& expr) const {
     case BinaryOp::Max: return {std::max(a.lo, b.lo), std::max(a.hi, b.hi)};
     default: return {};
     }
+}
+
+std::optional<Index> Emitter::known_sum(const Expr& expr) const {
+    if (const IntImm* number = as<IntImm>(expr)) return constant_index(number->value);
+    if (const Var* var = as<Var>(expr)) {
+        const auto found = frame_.vars.find(var);
+        if (found == frame_.vars.end() || found->second.index.lanes) return std::nullopt;
+        return found->second.index;
+    }
+    const Binary* node = as<Binary>(expr);
+    if (!node || node->dtype != DType::I64) return std::nullopt;
+    if (node->op != BinaryOp::Add && node->op != BinaryOp::Sub && node->op != BinaryOp::Mul) return std::nullopt;
+    const std::optional<Index> a = known_sum(node->a), b = a ? known_sum(node->b) : std::nullopt;
+    if (!b) return std::nullopt;
+    if (node->op != BinaryOp::Mul) return add(*a, *b, node->op == BinaryOp::Add ? 1 : -1);
+    if (b->is_constant()) return scaled(*a, b->constant);
+    return a->is_constant() ? std::optional(scaled(*b, a->constant)) : std::nullopt;
 }
 
 } // namespace orrery::codegen

@@ -134,12 +134,14 @@ template <class Then, class Else> void Emitter::emit_where(Value* condition, The
     }
     llvm::BasicBlock *then_block = new_block("then"), *else_block = new_block("else"), *done = new_block("endif");
     b_.CreateCondBr(condition, then_block, else_block);
-    b_.SetInsertPoint(then_block);
-    then_emit();
-    b_.CreateBr(done);
-    b_.SetInsertPoint(else_block);
-    else_emit();
-    b_.CreateBr(done);
+    const auto branch = [&](llvm::BasicBlock* block, const auto& emit_it) {
+        const Branch here(*this);
+        b_.SetInsertPoint(block);
+        emit_it();
+        b_.CreateBr(done);
+    };
+    branch(then_block, then_emit);
+    branch(else_block, else_emit);
     b_.SetInsertPoint(done);
 }
 
@@ -258,7 +260,10 @@ void Emitter::emit_serial(const For& loop, const Index& extent) {
     llvm::BasicBlock *enter = new_block(loop.var->name + ".some"), *skip = new_block(loop.var->name + ".none");
     b_.CreateCondBr(b_.CreateICmpSGT(end, b_.getInt64(0)), enter, skip);
     b_.SetInsertPoint(enter);
-    emit_counted(loop, b_.getInt64(0), end, iterations);
+    {
+        const Branch here(*this);
+        emit_counted(loop, b_.getInt64(0), end, iterations);
+    }
     b_.CreateBr(skip);
     b_.SetInsertPoint(skip);
 }
@@ -280,7 +285,10 @@ void Emitter::emit_counted(const For& loop, Value* begin, Value* end, Range rang
     if (&loop == frame_.parallel) frame_.slot = &iteration;
     frame_.vars[loop.var.get()] = Bound{atom_index(iteration), nullptr};
     Value* turn = std::exchange(frame_.turn, counter);
-    emit(loop.body);
+    {
+        const Branch here(*this);
+        emit(loop.body);
+    }
     frame_.turn = turn;
     Value* next = b_.CreateAdd(counter, b_.getInt64(1), "", true, true);
     counter->addIncoming(next, b_.GetInsertBlock());
@@ -350,7 +358,10 @@ void Emitter::emit_chunk_loop(const For& loop, std::int64_t chunks, int width) {
     llvm::PHINode* counter = b_.CreatePHI(b_.getInt64Ty(), 2, loop.var->name);
     counter->addIncoming(b_.getInt64(0), before);
     const Index first = scaled(atom_index(make_atom(counter, {0, chunks - 1})), width);
-    emit_chunk(loop, first, width, 0);
+    {
+        const Branch here(*this);
+        emit_chunk(loop, first, width, 0);
+    }
     Value* next = b_.CreateAdd(counter, b_.getInt64(1), "", true, true);
     counter->addIncoming(next, b_.GetInsertBlock());
     llvm::BasicBlock* after = new_block(loop.var->name + ".end");
@@ -379,7 +390,12 @@ void Emitter::emit_tail(const For& loop, std::int64_t first, int left) {
 
 Emitter::Checkpoint Emitter::checkpoint() {
     llvm::BasicBlock* block = b_.GetInsertBlock();
-    return {block, &frame_.function->back(), frame_.trap, block->empty() ? nullptr : &block->back()};
+    return {block,
+            &frame_.function->back(),
+            frame_.trap,
+            block->empty() ? nullptr : &block->back(),
+            frame_.divisions.size(),
+            frame_.extremes.size()};
 }
 
 /// Removes everything emitted since; what was emitted before does not refer to it.
@@ -397,6 +413,7 @@ void Emitter::roll_back(const Checkpoint& to) {
     for (auto i = instructions.rbegin(); i != instructions.rend(); ++i) { (*i)->eraseFromParent(); }
     for (llvm::BasicBlock* block : blocks) block->eraseFromParent();
     frame_.trap = to.trap;
+    forget(to.divisions, to.extremes);
     b_.SetInsertPoint(to.block);
 }
 

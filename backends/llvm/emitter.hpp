@@ -64,6 +64,16 @@ class Emitter {
         bool read_only = false;
         std::vector<llvm::Value*> twins; ///< the same address in other parameters, see register_pressure.hpp
     };
+    /// What was divided, or compared, before: the same again is the same value, so that differences vanish.
+    struct KnownDivision {
+        Index whole;
+        std::int64_t divisor = 1;
+        Index quotient, remainder;
+    };
+    struct KnownExtreme {
+        tensor::BinaryOp op;
+        Index a, b, result;
+    };
     /// The function being written.
     struct Frame {
         llvm::Function* function = nullptr;
@@ -76,6 +86,8 @@ class Emitter {
         const Atom* slot = nullptr;            ///< its iteration
         llvm::Value* turn = nullptr;           ///< iteration of the serial loop around, in a kernel's own function
         llvm::BasicBlock* trap = nullptr;
+        std::vector<KnownDivision> divisions; ///< that were computed on every way to here
+        std::vector<KnownExtreme> extremes;
         int twins = 1; ///< addresses of every read-only buffer
         int twin = 0;  ///< which of them is used now
     };
@@ -96,6 +108,22 @@ class Emitter {
     struct Checkpoint {
         llvm::BasicBlock *block = nullptr, *last_block = nullptr, *trap = nullptr;
         llvm::Instruction* last = nullptr;
+        std::size_t divisions = 0, extremes = 0;
+    };
+    /// While it lives, code is written that need not have run when what follows runs: what becomes known in it is
+    /// forgotten at its end.
+    class Branch {
+      public:
+        explicit Branch(Emitter& emitter)
+            : emitter_(emitter), divisions_(emitter.frame_.divisions.size()),
+              extremes_(emitter.frame_.extremes.size()) {}
+        ~Branch() { emitter_.forget(divisions_, extremes_); }
+        Branch(const Branch&) = delete;
+        Branch& operator=(const Branch&) = delete;
+
+      private:
+        Emitter& emitter_;
+        std::size_t divisions_, extremes_;
     };
     struct Captures;
 
@@ -156,7 +184,11 @@ class Emitter {
     Index index(const tensor::Expr& expr);
     Index index_binary(const tensor::Binary& node);
     Index index_division(tensor::BinaryOp op, const Index& a, const Index& b);
+    /// Both parts of a floored division of a scalar.
+    KnownDivision division(const Index& whole, std::int64_t divisor);
     Index index_extreme(tensor::BinaryOp op, const Index& a, const Index& b);
+    /// All that became known after so many.
+    void forget(std::size_t divisions, std::size_t extremes);
     Index plus(const Index& a, const Index& b, std::int64_t scale = 1);
     /// An IR value as an index, of values within `range`.
     Index wrap(llvm::Value* v, Range range = {});
@@ -168,6 +200,8 @@ class Emitter {
     llvm::Value* first_lanes(std::int64_t active); ///< a mask
     llvm::Value* lane_numbers(std::int64_t scale, unsigned bits = 64);
     Range expr_range(const tensor::Expr& expr) const;
+    /// The sum an expression is, where that takes no code.
+    std::optional<Index> known_sum(const tensor::Expr& expr) const;
     Range range(const Index& i) const;
 
     // emit_access.cpp
@@ -205,6 +239,7 @@ class Emitter {
     Frame frame_;
     Lanes lanes_;
     std::deque<Atom> atoms_;
+    std::deque<Remainder> remainders_;
     std::int64_t emitted_ = 0; ///< statements so far: unrolling stops when there are too many
 };
 

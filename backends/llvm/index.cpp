@@ -21,6 +21,24 @@ std::uint64_t common_divisor(std::uint64_t g, std::int64_t value) {
     return std::gcd(g, magnitude);
 }
 
+/// Quotients and remainders of one division, put together again.
+Index joined(Index sum) {
+    for (const Index::Term& term : sum.terms) {
+        const Remainder* of = term.atom->remainder;
+        if (!of) continue;
+        const std::int64_t scale = term.scale;
+        const auto quotient = std::ranges::find_if(sum.terms, [&](const Index::Term& other) {
+            return other.atom == of->quotient && other.scale == wrapping_mul(scale, of->divisor);
+        });
+        if (quotient == sum.terms.end()) continue;
+        std::erase_if(sum.terms, [&, rest = term.atom](const Index::Term& other) {
+            return other.atom == rest || other.atom == of->quotient;
+        });
+        return add(sum, of->whole, scale);
+    }
+    return sum;
+}
+
 } // namespace
 
 Range operator+(const Range& a, const Range& b) {
@@ -76,7 +94,14 @@ Index add(const Index& a, const Index& b, std::int64_t scale) {
         if (take_b) term.scale = wrapping_add(term.scale, wrapping_mul(b.terms[j++].scale, scale));
         if (term.scale != 0) out.terms.push_back(term);
     }
-    return out;
+    return joined(std::move(out));
+}
+
+bool same(const Index& a, const Index& b) {
+    return a.constant == b.constant && a.lane == b.lane && a.lanes == b.lanes &&
+           std::ranges::equal(a.terms, b.terms, [](const Index::Term& x, const Index::Term& y) {
+               return x.atom == y.atom && x.scale == y.scale;
+           });
 }
 
 Index scaled(const Index& a, std::int64_t scale) { return add(Index(), a, scale); }

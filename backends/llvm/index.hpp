@@ -24,11 +24,13 @@ struct Range {
 [[nodiscard]] Range operator*(const Range& a, std::int64_t scale);
 [[nodiscard]] Range hull(const Range& a, const Range& b);
 
-/// A scalar i64 the sums are made of: a loop counter, a loaded index.
+struct Remainder;
+/// A scalar i64 the sums are made of: a loop counter, a loaded index, a quotient or remainder.
 struct Atom {
     llvm::Value* value = nullptr;
     Range range;
-    int rank = 0; ///< order of creation: outer loops before inner ones
+    int rank = 0;                         ///< order of creation: outer loops before inner ones
+    const Remainder* remainder = nullptr; ///< null when it is none
 };
 
 /// constant + sum of scale * atom + lane * (number of the vector lane) + lanes. Arithmetic is modulo 2^64.
@@ -49,6 +51,16 @@ struct Index {
     [[nodiscard]] Index scalar_part() const;
 };
 
+/// What an atom is the remainder of: whole = divisor * quotient + atom. Sums in which these two stand together hold the
+/// whole instead, so that a position counted through two loops is known to be the one that was taken apart.
+struct Remainder {
+    Index whole;
+    std::int64_t divisor = 1;
+    const Atom* quotient = nullptr;
+};
+
+/// The same sum of the same atoms.
+[[nodiscard]] bool same(const Index& a, const Index& b);
 [[nodiscard]] Index constant_index(std::int64_t value);
 [[nodiscard]] Index atom_index(const Atom& atom);
 /// a + scale * b. Pre: at most one of them has `lanes`, and b only with scale 1.
