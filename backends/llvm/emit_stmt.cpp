@@ -3,11 +3,14 @@
 
 #include "backends/llvm/debug_lines.hpp"
 #include "backends/llvm/register_pressure.hpp"
+#include "core/tensor/affine.hpp"
+#include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <llvm/IR/IRBuilder.h>
 
 #include <bit>
+#include <set>
 
 namespace orrery::codegen {
 
@@ -69,6 +72,69 @@ class WidestElement : public Visitor {
         visit(block.fields.body);
     }
 };
+
+/// The iterations at which what a choice in a loop's body depends on changes, where that is the loop's own number.
+/// Where a border is copied with what it surrounds, little is left to choose in between.
+class ChoiceChanges : public Visitor {
+  public:
+    explicit ChoiceChanges(const VarRef& var) { offsets_[var.get()] = 0; }
+    std::set<std::int64_t> at;
+    bool innermost = true;
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const For& loop) override {
+        innermost = innermost && (loop.loop == LoopKind::Vectorized || loop.loop == LoopKind::Unrolled);
+        visit(loop.body);
+    }
+    void visit_node(const Block& block) override {
+        innermost = innermost && !block.fields.init;
+        for (const BlockIter& iter : block.fields.iters) {
+            const Affine sum = affine_of(iter.binding);
+            if (sum.terms.size() != 1 || sum.terms[0].coefficient != 1) continue;
+            if (const auto known = offsets_.find(sum.terms[0].term.get()); known != offsets_.end())
+                offsets_[iter.var.get()] = known->second + sum.constant;
+        }
+        visit(block.fields.body);
+    }
+    void visit_node(const Select& select) override {
+        see(select.condition);
+        Visitor::visit_node(select);
+    }
+
+  private:
+    void see(const Expr& condition) {
+        const Binary* node = as<Binary>(condition);
+        if (!node) return;
+        if (node->op == BinaryOp::And || node->op == BinaryOp::Or) {
+            see(node->a);
+            return see(node->b);
+        }
+        const bool at_least = node->op == BinaryOp::Ge || node->op == BinaryOp::Lt;
+        if ((!at_least && node->op != BinaryOp::Gt && node->op != BinaryOp::Le) || node->a->dtype != DType::I64) return;
+        const Affine sum = affine_of(node->a - node->b); // sum op 0
+        if (sum.terms.size() != 1 || std::abs(sum.terms[0].coefficient) != 1) return;
+        const auto known = offsets_.find(sum.terms[0].term.get());
+        if (known == offsets_.end()) return;
+        const bool up = sum.terms[0].coefficient > 0;
+        const std::int64_t change = up ? -sum.constant + (at_least ? 0 : 1) : sum.constant + (at_least ? 1 : 0);
+        at.insert(change - known->second);
+    }
+    std::unordered_map<const Node*, std::int64_t> offsets_; ///< what is the loop's number, but for a constant
+};
+
+/// The first iterations of the pieces a loop is written in, and its end.
+std::vector<std::int64_t> pieces_of(const For& loop, std::int64_t extent) {
+    constexpr std::size_t kMostChanges = 2; // our choice: one at either end
+    ChoiceChanges changes(loop.var);
+    changes.visit(loop.body);
+    std::erase_if(changes.at, [&](std::int64_t at) { return at <= 0 || at >= extent; });
+    std::vector<std::int64_t> out{0};
+    if (changes.innermost && changes.at.size() <= kMostChanges)
+        out.insert(out.end(), changes.at.begin(), changes.at.end());
+    out.push_back(extent);
+    return out;
+}
 
 } // namespace
 
@@ -247,7 +313,18 @@ void Emitter::emit_for(const For& loop) {
     }
     case LoopKind::Serial: break;
     }
-    emit_serial(loop, extent);
+    if (!known) return emit_serial(loop, extent);
+    const std::vector<std::int64_t> pieces = pieces_of(loop, *known);
+    for (std::size_t i = 0; i + 1 < pieces.size(); ++i) emit_piece(loop, pieces[i], pieces[i + 1]);
+}
+
+/// Iterations begin .. end - 1, at least one.
+void Emitter::emit_piece(const For& loop, std::int64_t begin, std::int64_t end) {
+    if (end - begin > 1)
+        return emit_counted(loop, b_.getInt64(static_cast<std::uint64_t>(begin)),
+                            b_.getInt64(static_cast<std::uint64_t>(end)), {begin, end - 1});
+    frame_.vars[loop.var.get()] = Bound{constant_index(begin), nullptr};
+    emit(loop.body);
 }
 
 void Emitter::emit_serial(const For& loop, const Index& extent) {

@@ -155,6 +155,7 @@ class Emitter {
     template <class Then, class Else> void emit_where(llvm::Value* condition, Then&& then_emit, Else&& else_emit);
     void emit_for(const tensor::For& loop);
     void emit_serial(const tensor::For& loop, const Index& extent);
+    void emit_piece(const tensor::For& loop, std::int64_t begin, std::int64_t end);
     void emit_counted(const tensor::For& loop, llvm::Value* begin, llvm::Value* end, Range range);
     void emit_unrolled(const tensor::For& loop, std::int64_t extent);
     void emit_vectorized(const tensor::For& loop, std::int64_t extent);
