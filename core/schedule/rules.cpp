@@ -19,6 +19,7 @@
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/matching.hpp"
+#include "core/schedule/reuse.hpp"
 #include "core/schedule/tile_shape.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
@@ -132,57 +133,6 @@ class Scheduler {
             if (packs(producer, *consumer)) return false;
         }
         return !readers.empty();
-    }
-    /// True when a copy brings into a row what the reduction's lanes would otherwise have to gather.
-    static bool packs(const ElementBlock& producer, const ElementBlock& consumer) {
-        if (consumer.iters.empty()) return false;
-        const VarRef& lane = consumer.iters.back();
-        LoadCollector read, copied;
-        read.visit(consumer.value);
-        copied.visit(producer.value);
-        for (const Load* load : read.loads) {
-            if (load->buffer != producer.buffer || !vector_access(load->indices, lane)) continue;
-            VarMap at;
-            for (std::size_t d = 0; d < producer.iters.size(); ++d) at[producer.iters[d]] = load->indices[d];
-            for (const Load* from : copied.loads) {
-                std::vector<Expr> indices;
-                for (const Expr& index : from->indices) indices.push_back(substitute(index, at));
-                if (!vector_access(indices, lane)) return true;
-            }
-        }
-        return false;
-    }
-    /// Whether one element is read, or the same several times by a value small enough to be written down as often: the
-    /// code generator computes it once.
-    static bool read_once(const ElementBlock& consumer, const Buffer& buffer, const ExprCost& cost) {
-        constexpr int kMostOperations = 16; // our choice: of a chain, each of whose links may double it
-        LoadCollector collector;
-        collector.visit(consumer.value);
-        const Load* first = nullptr;
-        int times = 0;
-        for (const Load* load : collector.loads) {
-            if (load->buffer != buffer) continue;
-            if (first && !std::ranges::equal(load->indices, first->indices,
-                                             [](const Expr& a, const Expr& b) { return structural_equal(a, b); }))
-                return false;
-            first = load;
-            ++times;
-        }
-        return times < 2 || (cost.transcendental == 0 && cost.operations + cost.selects <= kMostOperations);
-    }
-    /// True when some spatial iterator of the consumer does not choose the element read.
-    static bool repeats(const Block& block, const ElementBlock& consumer, const Buffer& buffer) {
-        LoadCollector collector;
-        collector.visit(consumer.value);
-        for (const Load* load : collector.loads) {
-            if (load->buffer != buffer) continue;
-            for (const BlockIter& iter : block.fields.iters) {
-                const bool used =
-                    std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
-                if (!used && extent_of(iter.extent) > 1) return true;
-            }
-        }
-        return false;
     }
     void inline_blocks() {
         for (const std::string& name : block_names()) {
@@ -357,12 +307,74 @@ class Scheduler {
         finish_tile(name, *shape);
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         const double work = work_of(name);
-        if (copy.empty()) return spread_outer(user, outer.size(), work);
+        if (copy.empty()) {
+            const std::size_t around = shape->shares ? 0 : copies_beside(name, user, outer.size());
+            return spread_outer(user, around > 0 ? around : outer.size(), work);
+        }
         if (step("compute_at", {copy, outer[before_rows - 1]})) {
             done_.insert(copy);
             step("vectorize", {copy + "." + loop_names(copy).back()});
             spread_outer(user, before_rows, work);
         }
+    }
+
+    /// A copy that only this reduction reads (its input with a border, say), where little else is done with what is
+    /// copied: made a piece at a time in the outer loops of `user`, while the piece is in the nearest caches, instead
+    /// of all of it before. How many loops are around a piece then; 0 where it stays apart.
+    std::size_t copies_beside(const std::string& name, const std::string& user, std::size_t outer) {
+        constexpr double kRepeated = 1.25; // our choice: pieces overlap by what windows reach over
+        const std::int64_t kept = 2 * target_.l1_bytes, want = std::int64_t{target_.cores} * 4;
+        const std::string copy = copy_for(name);
+        const Block* block = copy.empty() ? nullptr : find(copy);
+        if (!block) return 0;
+        const Buffer whole = element(*block)->buffer;
+        const double all = static_cast<double>(whole->static_size());
+        const std::vector<std::string> loops = loop_names(user);
+        const std::vector<std::int64_t> extents = loop_extents(user);
+        const Program before = program_;
+        const std::size_t steps = trace_.steps.size();
+        double around = 1;
+        for (std::size_t d = 0; d < outer; around *= static_cast<double>(extents[d++]))
+            for (std::int64_t pieces = 1; pieces <= extents[d]; ++pieces) {
+                const double count = around * static_cast<double>(pieces);
+                const double least = all / count * byte_size(whole->dtype);
+                if (extents[d] % pieces != 0 || pieces == 1 || count < static_cast<double>(want) ||
+                    least > static_cast<double>(kept))
+                    continue;
+                std::string at = user + "." + loops[d];
+                if (pieces < extents[d]) {
+                    if (!step("split", {at, std::vector<std::int64_t>{pieces, -1}})) continue;
+                    at += "_o";
+                }
+                if (step("compute_at", {copy, at})) {
+                    const Result<BlockPlace> place = find_block(program_, copy);
+                    const Buffer piece = element_of(*place->block);
+                    const double size = piece ? static_cast<double>(piece->static_size()) : all;
+                    if (size * byte_size(whole->dtype) <= static_cast<double>(kept) &&
+                        size * count <= kRepeated * all) {
+                        done_.insert(copy);
+                        step("vectorize", {copy + "." + loop_names(copy).back()});
+                        return d + 1;
+                    }
+                }
+                program_ = before;
+                trace_.steps.resize(steps);
+            }
+        return 0;
+    }
+    /// The block that copies into a buffer which this one alone reads; empty when there is none.
+    std::string copy_for(const std::string& name) const {
+        for (const Buffer& read : buffers_read(find(name)->fields.body)) {
+            for (const Block* block : blocks_of(program_->body)) {
+                const std::optional<ElementBlock> made = element(*block);
+                if (block->fields.name == name || !made || made->buffer != read || made->reduces || is_param(read))
+                    continue;
+                const std::vector<const Block*> readers = readers_of(read, *block);
+                if (readers.size() == 1 && readers.front()->fields.name == name && !done_.contains(block->fields.name))
+                    return block->fields.name;
+            }
+        }
+        return {};
     }
 
     void stream(const std::string& name, const ElementBlock& reduction, std::int64_t piece) {

@@ -170,6 +170,7 @@ std::optional<TileShape> tile_shape(const Block& block, const ElementBlock& redu
     // Where all loads are along the lanes (a depthwise convolution, a pooling) rows are sums to work on at once.
     if (tile.rows.dim < 0 && others.empty() && last > 0 && shape[static_cast<std::size_t>(last) - 1] > 1)
         tile.rows.dim = last - 1;
+    tile.shares = !others.empty();
     if (!others.empty()) tile.groups.dim = innermost(shape, last, shared_by(others));
     TileLoads loads;
     for (const BlockIter& iter : block.fields.iters)

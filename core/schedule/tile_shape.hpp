@@ -25,6 +25,7 @@ struct TilePart {
 /// Rows share what is loaded along the lanes (a convolution's weights), groups what is loaded for a row (its input).
 struct TileShape {
     TilePart outer_rows, rows, groups, lanes;
+    bool shares = true; ///< false where all that is loaded moves with the lanes, as in a depthwise convolution
     /// The part a dimension of the result has; null for none.
     [[nodiscard]] const TilePart* part_of(std::size_t d) const;
 };
