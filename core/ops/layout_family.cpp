@@ -130,14 +130,9 @@ Result<Type> conv_type(const TypeRequest& request) {
     return laid_out(result, l.out);
 }
 
-/// Whether each result is a product of a matrix with the channels at one place: places may then be counted through the
-/// image.
-bool is_product(const DefineRequest& request, const ConvLayouts& l, const Shape& kernel) {
-    const auto all = [&](const char* name, std::size_t count, std::int64_t value) {
-        return request.attrs.ints(name, Ints(count, value)) == Ints(count, value);
-    };
-    return kernel == Shape{1, 1} && all("strides", 2, 1) && all("pads", 4, 0) && l.data.names() == "NCHW" &&
-           l.out.names() == "NCHW" && !l.data.inner('N') && !l.out.inner('N');
+/// Whether places may be counted through the image.
+bool is_countable(const ConvLayouts& l) {
+    return l.data.names() == "NCHW" && l.out.names() == "NCHW" && !l.data.inner('N') && !l.out.inner('N');
 }
 
 /// The reduction over places counted row by row through the image, up to a multiple of `rows`: the last one is
@@ -226,7 +221,7 @@ std::vector<Buffer> define_conv(const DefineRequest& request) {
         }
         return cast(wide, load(data, at)) * cast(wide, load(request.in(1), of));
     };
-    if (const std::int64_t rows = request.attrs.integer("rows", 1); rows > 1 && is_product(request, l, kernel))
+    if (const std::int64_t rows = request.attrs.integer("rows", 1); rows > 1 && is_countable(l))
         return {product_stage(request, reduction, value, rows)};
     Names axes;
     for (const Layout::Axis& axis : l.out.axes)
@@ -254,8 +249,8 @@ Family layout_family() {
     conv.push_back({"layout", AttrKind::Text, true, "of x: axes N, C, H, W, of which C may be split"});
     conv.push_back({"out_layout", AttrKind::Text, true, "of the result, likewise"});
     conv.push_back({"rows", AttrKind::Int, false,
-                    "a convolution of single places at stride 1 is computed in multiples of that many places, counted "
-                    "through the image, which changes no result; 1 when left out"});
+                    "it is computed in multiples of that many places, counted through the image, which changes no "
+                    "result; 1 when left out"});
     conv.push_back({"weight_layout", AttrKind::Text, true,
                     "axes O, I, H, W; O and I may be split, as the result's and x's channels are"});
     return {

@@ -51,7 +51,7 @@ std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector
         facts.channels / groups % native->block('C') == 0)
         in = native->block('C');
     ConvLayouts layouts = packed_layouts(facts, in == 0 ? 1 : in, out);
-    layouts.in_rows = true;
+    layouts.in_rows = !depthwise;
     return layouts;
 }
 

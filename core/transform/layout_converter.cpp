@@ -191,9 +191,8 @@ class Converter final : public graph::Rewriter {
             attrs.insert_or_assign("layout", chosen->data);
             attrs.insert_or_assign("out_layout", chosen->out);
             attrs.insert_or_assign("weight_layout", chosen->weight);
-            const std::int64_t places = single_places(
-                call, layout_of(weight).extent('H', *shape_of(w)) * layout_of(weight).extent('W', *shape_of(w)),
-                binding, layout_of(out));
+            const Shape result = *shape_of(binding.var);
+            const std::int64_t places = layout_of(out).extent('H', result) * layout_of(out).extent('W', result);
             if (chosen->in_rows && places >= kFewPlaces) attrs.insert_or_assign("rows", product_rows(places));
         }
         own_ = out;
@@ -203,16 +202,6 @@ class Converter final : public graph::Rewriter {
         return finish(binding, value, chosen->out, "a convolution in another layout");
     }
 
-    /// How many places a convolution of windows of one place at stride 1 has; 0 for any other.
-    static std::int64_t single_places(const CallOp& call, std::int64_t window, const Binding& binding,
-                                      const Layout& out) {
-        const auto all = [&](const char* name, std::size_t count, std::int64_t value) {
-            return call.attrs.ints(name, Ints(count, value)) == Ints(count, value);
-        };
-        if (window != 1 || !all("strides", 2, 1) || !all("pads", 4, 0)) return 0;
-        const Shape shape = *shape_of(binding.var);
-        return out.extent('H', shape) * out.extent('W', shape);
-    }
     static constexpr std::int64_t kFewPlaces = 16; ///< our choice: below, the rest of a kernel counts more
 
     // ------------------------------------------------------------------------------ what is carried along

@@ -15,7 +15,7 @@ namespace orrery::transform {
 /// The layouts one convolution gets.
 struct ConvLayouts {
     std::string data, out, weight;
-    bool in_rows = false; ///< products of single places are computed in multiples of product_rows
+    bool in_rows = false; ///< places are counted through the image, in multiples of product_rows
 };
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {

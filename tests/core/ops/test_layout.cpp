@@ -70,10 +70,12 @@ TEST_CASE("a convolution in any layout is the convolution", "[ops][layout]") {
         const Attrs laid = plain.with("layout", std::string(c.data))
                                .with("out_layout", std::string(c.out))
                                .with("weight_layout", std::string(c.kernel));
-        const NDArray result = call("layout_conv2d", {moved(x, "NCHW", c.data), moved(w, "OIHW", c.kernel)}, laid);
-        require_near(moved(result, c.out, "NCHW"), call("conv2d", {x, w}, plain));
+        const Arrays packed{moved(x, "NCHW", c.data), moved(w, "OIHW", c.kernel)};
+        const NDArray expected = call("conv2d", {x, w}, plain);
+        require_near(moved(call("layout_conv2d", packed, laid), c.out, "NCHW"), expected);
+        // Places in groups, counted through the image: the last group is repeated in part.
+        require_near(moved(call("layout_conv2d", packed, laid.with("rows", std::int64_t{4})), c.out, "NCHW"), expected);
     }
-    // Products at single places, in groups of them: the last group is repeated in part.
     const NDArray x = drawn({2, 4, 3, 5}, 3), w = drawn({6, 4, 1, 1}, 4);
     const NDArray single = call("conv2d", {x, w});
     for (const std::int64_t rows : {1, 4, 15}) {
