@@ -37,14 +37,27 @@ std::int64_t summed_block(std::int64_t extent, std::int64_t lanes) {
     return 0;
 }
 
+/// The block that channels lie in already, or that who reads the result wants them in, where a depthwise convolution
+/// does as well with it: it saves a transform. 0 for none.
+std::int64_t neighbours_block(const ConvFacts& facts, std::int64_t own, std::int64_t lanes) {
+    constexpr double kAsWell = 0.8; // our choice: less than a pass over the image costs beside a few products a place
+    const Result<ops::Layout> native = ops::parse_layout(facts.native);
+    std::int64_t block = native && native->names() == "NCHW" ? native->block('C') : 0;
+    if (block == 1 && facts.reader_group > 0) block = block_for(facts.reader_group, lanes);
+    const bool fits = block > 1 && facts.channels % block == 0;
+    return fits && fill_of(block, lanes) >= kAsWell * fill_of(own, lanes) ? block : 0;
+}
+
 std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector_bits) {
     const std::int64_t lanes = vector_bits / 8 / facts.element_bytes;
     const bool depthwise = facts.groups > 1 && facts.groups == facts.channels && facts.groups == facts.filters;
     const std::int64_t groups = depthwise ? 1 : facts.groups;
-    const std::int64_t out = block_for(facts.filters / groups, lanes);
+    std::int64_t out = block_for(facts.filters / groups, lanes);
     std::int64_t in = block_for(facts.channels / groups, lanes);
     if (in == 0 && facts.groups > 1 && !depthwise) in = summed_block(facts.channels / groups, lanes);
     if (out == 0 || (in == 0 && facts.groups > 1) || (depthwise && in != out)) return std::nullopt;
+    if (depthwise)
+        if (const std::int64_t block = neighbours_block(facts, out, lanes); block > 0) in = out = block;
     // The block the input was computed in saves a transform where it fits.
     const Result<ops::Layout> native = ops::parse_layout(facts.native);
     if (native && !depthwise && native->names() == "NCHW" && native->block('C') > 1 &&

@@ -58,9 +58,30 @@ bool one_of(const auto& names, const std::string& name) {
     return std::ranges::any_of(names, [&](const char* each) { return name == each; });
 }
 
+/// How many channels a group has of the grouped convolutions that read a value, elementwise work between.
+std::unordered_map<Var, std::int64_t> groups_of_readers(const graph::Function& function) {
+    std::unordered_map<Var, std::int64_t> out;
+    for (auto binding = function->bindings.rbegin(); binding != function->bindings.rend(); ++binding) {
+        const auto* call = graph::as<CallOp>(binding->value);
+        const std::optional<Shape> shape = call ? shape_of(binding->var) : std::nullopt;
+        if (!shape) continue;
+        const std::optional<Shape> data = call->args.empty() || !call->args[0] ? std::nullopt : shape_of(call->args[0]);
+        const std::int64_t groups = call->op.name == "conv2d" ? call->attrs.integer("groups", 1) : 0;
+        if (groups > 1 && data && data->size() == 4 && groups < (*data)[1]) out[call->args[0]] = (*data)[1] / groups;
+        const bool same = one_of(kBinary, call->op.name) || call->op.fusion == graph::FusionKind::Elementwise;
+        const auto wanted = same ? out.find(binding->var) : out.end();
+        if (wanted == out.end()) continue;
+        const std::int64_t channels = wanted->second;
+        for (const Var& arg : call->args)
+            if (arg && shape_of(arg) == shape) out[arg] = channels;
+    }
+    return out;
+}
+
 class Converter final : public graph::Rewriter {
   public:
-    Converter(pass::Recorder* recorder, const ChooseLayouts& choose) : Rewriter(recorder), choose_(choose) {}
+    Converter(pass::Recorder* recorder, const ChooseLayouts& choose, const graph::Function& function)
+        : Rewriter(recorder), choose_(choose), reader_groups_(groups_of_readers(function)) {}
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
@@ -178,6 +199,8 @@ class Converter final : public graph::Rewriter {
         facts.groups = call.attrs.integer("groups", 1);
         facts.element_bytes = byte_size(graph::as_tensor(x->type)->dtype);
         facts.native = native_layout(x).value_or(data);
+        if (const auto it = reader_groups_.find(binding.var); it != reader_groups_.end())
+            facts.reader_group = it->second;
         const std::optional<ConvLayouts> chosen = choose_(facts);
         if (!chosen || (chosen->data == data && chosen->out == out && chosen->weight == weight)) return nullptr;
         states_.try_emplace(x, State{data, "", x});
@@ -355,6 +378,7 @@ class Converter final : public graph::Rewriter {
     }
 
     const ChooseLayouts& choose_;
+    const std::unordered_map<Var, std::int64_t> reader_groups_; ///< by variables of the function as it was
     std::unordered_map<Var, State> states_;
     std::map<std::pair<Var, std::string>, Var> made_;        ///< by the layout wanted
     std::map<std::pair<Var, std::string>, Var> transformed_; ///< by "FROM TO"
@@ -365,7 +389,7 @@ class Converter final : public graph::Rewriter {
 
 graph::Module convert_layouts(const graph::Module& module, const pass::Context& context, const ChooseLayouts& choose) {
     graph::Module out = module;
-    out.main = Converter(context.recorder, choose).run(module.main);
+    out.main = Converter(context.recorder, choose, module.main).run(module.main);
     if (out.main == module.main) return module;
     return dead_code(out, quiet(context)).value();
 }

@@ -21,7 +21,8 @@ struct ConvLayouts {
 struct ConvFacts {
     std::int64_t channels = 0, filters = 0, groups = 1;
     int element_bytes = 4;
-    std::string native; ///< the layout its input was computed in
+    std::string native;            ///< the layout its input was computed in
+    std::int64_t reader_group = 0; ///< channels of a group of the grouped convolution that reads the result; 0 for none
 };
 /// nullopt to leave the convolution as it is.
 using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)>;

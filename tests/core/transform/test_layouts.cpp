@@ -145,6 +145,26 @@ fn main(x: f32[1,68,2,2]) {
     CHECK(packed.find("weight_layout=\"OIHW34i34o\"") != std::string::npos);
 }
 
+TEST_CASE("a depthwise convolution takes the block of its neighbours", "[transform][alter_op_layout]") {
+    const std::string head = "outputs [\"y\"];\nfn main(x: f32[1,136,4,4]) {\n  w: f32[136,34,1,1] = const " +
+                             ones(136 * 34) + ";\n  d: f32[136,1,3,3] = const " + ones(136 * 9) +
+                             ";\n  b: f32[136,1,1] = const " + ones(136) + ";\n";
+    const auto packed = [&](const std::string& body) {
+        return apply("AlterOpLayout", module_of(head + body), {{"vector_bits", "256"}});
+    };
+    // What reads it, elementwise work between, and what it reads. Blocks of eight would fill registers.
+    const graph::Module before = packed("  c = conv2d(x, d) {groups=136, pads=[1, 1, 1, 1]};\n  a = add(c, b);\n"
+                                        "  y = conv2d(a, w) {groups=4};\n  return y;\n}\n");
+    const graph::Module after = packed("  c = conv2d(x, w) {groups=4};\n  a = add(c, b);\n"
+                                       "  y = conv2d(a, d) {groups=136, pads=[1, 1, 1, 1]};\n  return y;\n}\n");
+    for (const graph::Module* module : {&before, &after}) {
+        CHECK(count_calls(*module, "layout_conv2d") == 2);
+        CHECK(count_calls(*module, "layout_transform") == 2); // the input and the result
+    }
+    const graph::Module alone = packed("  y = conv2d(x, d) {groups=136};\n  return y;\n}\n");
+    CHECK(graph::to_string(alone).find("out_layout=\"NCHW8c\"") != std::string::npos);
+}
+
 TEST_CASE("a value somebody else needs is brought back", "[transform][convert_layout]") {
     const graph::Module module = module_of(R"(outputs ["y"];
 fn main(x: f32[1,4,3,3]) {
