@@ -40,9 +40,10 @@ const Refusal kNoRefusal(const Program& program) { return {"rule", program, ""};
 
 class Scheduler {
   public:
-    Scheduler(Program program, const Target& target) : program_(std::move(program)), target_(target) {}
+    Scheduler(Program program, const Target& target)
+        : program_(std::move(program)), programs_{program_}, target_(target) {}
 
-    Trace run() {
+    Scheduled run() {
         inline_blocks();
         for (const std::string& name : block_names()) {
             if (done_.contains(name)) continue;
@@ -57,7 +58,8 @@ class Scheduler {
             if (!done_.contains(*name)) in_rows(*name);
         for (const std::string& name : block_names())
             if (!done_.contains(name)) spread(name);
-        return std::move(trace_);
+        programs_.resize(trace_.steps.size() + 1);
+        return {std::move(trace_), {std::move(programs_)}};
     }
 
   private:
@@ -67,6 +69,8 @@ class Scheduler {
         Result<Rewritten> done = apply_step(program_, next);
         if (!done) return false;
         program_ = std::move(done->program);
+        programs_.resize(trace_.steps.size() + 1); // steps may have been taken back
+        programs_.push_back(program_);
         trace_.steps.push_back(std::move(next));
         return true;
     }
@@ -783,6 +787,7 @@ class Scheduler {
     }
 
     Program program_;
+    std::vector<Program> programs_; ///< after each step of the trace, from none on
     const Target& target_;
     Trace trace_;
     std::set<std::string> done_;
@@ -790,6 +795,7 @@ class Scheduler {
 
 } // namespace
 
-Trace default_trace(const Program& program, const Target& target) { return Scheduler(program, target).run(); }
+Scheduled default_schedule(const Program& program, const Target& target) { return Scheduler(program, target).run(); }
+Trace default_trace(const Program& program, const Target& target) { return default_schedule(program, target).trace; }
 
 } // namespace orrery::schedule

@@ -250,13 +250,15 @@ struct Compiler::State {
             auto made = std::make_shared<ScheduledFunction>();
             made->lowered = lowered;
             made->trace_is_default = own == recipe.schedules.end();
-            if (!made->trace_is_default)
-                made->trace = own->second;
-            else
-                made->trace = ruled_trace(recipe.rule, lowered, recipe.target).trace;
             const FunctionPtr before = last_schedule(lowered.program);
-            PartialReplay reached = replay_as_far(lowered.program, made->trace, before.get());
-            made->replay = std::move(reached.replay), made->error = std::move(reached.error);
+            if (made->trace_is_default) {
+                RuledTrace ruled = ruled_trace(recipe.rule, lowered, recipe.target);
+                made->trace = std::move(ruled.trace), made->replay = std::move(ruled.replay);
+            } else {
+                made->trace = own->second;
+                PartialReplay reached = replay_as_far(lowered.program, made->trace, before.get());
+                made->replay = std::move(reached.replay), made->error = std::move(reached.error);
+            }
             made->printed = tensor::print_program(made->program());
             made->cost = before ? before->cost : tensor::cost_of(lowered.program);
             made->milliseconds = timer.milliseconds();

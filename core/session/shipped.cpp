@@ -1,6 +1,5 @@
 #include "core/session/shipped.hpp"
 
-#include "core/schedule/rules.hpp"
 #include "core/session/shipped_lines.hpp"
 
 #include <nlohmann/json.hpp>
@@ -38,21 +37,24 @@ const ShippedTraces& ShippedTraces::built_in() {
     return all;
 }
 
-std::optional<schedule::Trace> ShippedTraces::find(const lower::LoweredFunction& function, const Target& target) const {
+std::optional<schedule::Scheduled> ShippedTraces::find(const lower::LoweredFunction& function,
+                                                       const Target& target) const {
     const auto found = traces_.find(key_of(to_string(function.workload), target_kind(target)));
     if (found == traces_.end()) return std::nullopt;
     Result<schedule::Trace> trace = schedule::parse_trace(found->second);
+    if (!trace) return std::nullopt;
     // Equal workloads may name their loops otherwise.
-    if (!trace || !schedule::replay(function.program, *trace)) return std::nullopt;
-    return *std::move(trace);
+    Result<schedule::Replay> replay = schedule::replay(function.program, *trace);
+    if (!replay) return std::nullopt;
+    return schedule::Scheduled{*std::move(trace), *std::move(replay)};
 }
 
 RuledTrace ruled_trace(ScheduleRule rule, const lower::LoweredFunction& function, const Target& target) {
-    if (rule == ScheduleRule::None || !function.backend.empty()) return {};
-    if (rule == ScheduleRule::Default)
-        if (std::optional<schedule::Trace> shipped = ShippedTraces::built_in().find(function, target))
-            return {*std::move(shipped), true};
-    return {schedule::default_trace(function.program, target), false};
+    if (rule == ScheduleRule::None || !function.backend.empty()) return {{}, {{function.program}}, false};
+    std::optional<schedule::Scheduled> shipped;
+    if (rule == ScheduleRule::Default) shipped = ShippedTraces::built_in().find(function, target);
+    schedule::Scheduled made = shipped ? *std::move(shipped) : schedule::default_schedule(function.program, target);
+    return {std::move(made.trace), std::move(made.replay), shipped.has_value()};
 }
 
 } // namespace orrery::session

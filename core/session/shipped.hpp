@@ -2,7 +2,7 @@
 // Schedules that come with the program: found by tuning, for workloads that many models have.
 
 #include "core/lower/lower.hpp"
-#include "core/schedule/trace.hpp"
+#include "core/schedule/rules.hpp"
 #include "core/session/recipe.hpp"
 
 #include <optional>
@@ -21,8 +21,8 @@ class ShippedTraces {
     explicit ShippedTraces(std::string_view lines);
     [[nodiscard]] static const ShippedTraces& built_in();
     /// A trace that applies to the function wholly; nullopt when there is none.
-    [[nodiscard]] std::optional<schedule::Trace> find(const lower::LoweredFunction& function,
-                                                      const Target& target) const;
+    [[nodiscard]] std::optional<schedule::Scheduled> find(const lower::LoweredFunction& function,
+                                                          const Target& target) const;
     [[nodiscard]] std::size_t size() const { return traces_.size(); }
 
   private:
@@ -32,6 +32,7 @@ class ShippedTraces {
 /// A function's schedule when the recipe has none of its own.
 struct RuledTrace {
     schedule::Trace trace;
+    schedule::Replay replay; ///< of it
     bool shipped = false;
 };
 [[nodiscard]] RuledTrace ruled_trace(ScheduleRule rule, const lower::LoweredFunction& function, const Target& target);

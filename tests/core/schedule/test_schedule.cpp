@@ -6,6 +6,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 using namespace orrery;
 using namespace orrery::schedule;
 using namespace orrery::schedule::test;
@@ -160,6 +162,11 @@ TEST_CASE("default traces are legal, deterministic and keep the numbers", "[sche
         INFO(to_string(trace));
         const Result<Replay> done = replay(program, trace);
         REQUIRE(done.has_value());
+        const Scheduled made = default_schedule(program, wide_target());
+        REQUIRE(made.trace == trace);
+        REQUIRE(std::ranges::equal(made.replay.programs, done->programs, [](const Program& a, const Program& b) {
+            return tensor::to_string(a) == tensor::to_string(b);
+        }));
         INFO(tensor::to_string(done->result()));
         const Result<void> sound = tensor::verify(done->result());
         if (!sound) FAIL(to_string(sound.error()));

@@ -85,7 +85,7 @@ TEST_CASE("a schedule that ships stands in for the rules", "[session][tune]") {
     const std::string here = target_kind(recipe.target);
     CHECK(ShippedTraces::built_in().size() > 0);
     CHECK(ShippedTraces("not JSON\n\n[]\n{}\n" + line(here, "")).size() == 1);
-    CHECK(ShippedTraces(line(here, "")).find(function->lowered, recipe.target) == schedule::Trace());
+    CHECK(ShippedTraces(line(here, "")).find(function->lowered, recipe.target)->trace == schedule::Trace());
     CHECK_FALSE(ShippedTraces(line("riscv64, 64-bit vectors, 8 registers", "")).find(function->lowered, recipe.target));
     CHECK_FALSE(ShippedTraces(line(here, "vectorize(nothing.i)")).find(function->lowered, recipe.target));
     CHECK_FALSE(ShippedTraces(line(here, "not a trace")).find(function->lowered, recipe.target));
