@@ -4,7 +4,6 @@
 #include "backends/llvm/debug_lines.hpp"
 #include "backends/llvm/register_pressure.hpp"
 #include "core/tensor/affine.hpp"
-#include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <llvm/IR/IRBuilder.h>
@@ -112,8 +111,10 @@ class ChoiceChanges : public Visitor {
         }
         const bool at_least = node->op == BinaryOp::Ge || node->op == BinaryOp::Lt;
         if ((!at_least && node->op != BinaryOp::Gt && node->op != BinaryOp::Le) || node->a->dtype != DType::I64) return;
-        const Affine sum = affine_of(node->a - node->b); // sum op 0
-        if (sum.terms.size() != 1 || std::abs(sum.terms[0].coefficient) != 1) return;
+        Affine sum = affine_of(node->a); // sum op 0
+        const Affine bound = affine_of(node->b);
+        sum.constant -= bound.constant;
+        if (!bound.terms.empty() || sum.terms.size() != 1 || std::abs(sum.terms[0].coefficient) != 1) return;
         const auto known = offsets_.find(sum.terms[0].term.get());
         if (known == offsets_.end()) return;
         const bool up = sum.terms[0].coefficient > 0;
@@ -260,7 +261,7 @@ void Emitter::emit_block(const Block& node) {
         if (node.fields.init) emit_init(node);
         emit(node.fields.body);
     };
-    if (!node.fields.predicate) return body();
+    if (node.fields.predicate == nullptr) return body(); // `!` would build an expression
     emit_where(value(node.fields.predicate), body, [] {});
 }
 

@@ -66,8 +66,11 @@ std::unordered_map<Var, std::int64_t> groups_of_readers(const graph::Function& f
         const std::optional<Shape> shape = call ? shape_of(binding->var) : std::nullopt;
         if (!shape) continue;
         const std::optional<Shape> data = call->args.empty() || !call->args[0] ? std::nullopt : shape_of(call->args[0]);
-        const std::int64_t groups = call->op.name == "conv2d" ? call->attrs.integer("groups", 1) : 0;
-        if (groups > 1 && data && data->size() == 4 && groups < (*data)[1]) out[call->args[0]] = (*data)[1] / groups;
+        if (data && one_of(std::array{"conv2d", "layout_conv2d"}, call->op.name)) {
+            const Layout layout = layout_of(call->op.name == "conv2d" ? "NCHW" : call->attrs.text("layout"));
+            const std::int64_t groups = call->attrs.integer("groups", 1), channels = layout.extent('C', *data);
+            if (groups > 1 && groups < channels) out[call->args[0]] = channels / groups;
+        }
         const bool same = one_of(kBinary, call->op.name) || call->op.fusion == graph::FusionKind::Elementwise;
         const auto wanted = same ? out.find(binding->var) : out.end();
         if (wanted == out.end()) continue;
