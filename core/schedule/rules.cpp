@@ -327,7 +327,7 @@ class Scheduler {
     /// of all of it before. How many loops are around a piece then; 0 where it stays apart.
     std::size_t copies_beside(const std::string& name, const std::string& user, std::size_t outer) {
         constexpr double kRepeated = 1.25; // our choice: pieces overlap by what windows reach over
-        const std::int64_t kept = 2 * target_.l1_bytes, want = std::int64_t{target_.cores} * 4;
+        const double kept = 2.0 * static_cast<double>(target_.l1_bytes), want = 4.0 * target_.cores;
         const std::string copy = copy_for(name);
         const Block* block = copy.empty() ? nullptr : find(copy);
         if (!block) return 0;
@@ -339,12 +339,9 @@ class Scheduler {
         const std::size_t steps = trace_.steps.size();
         double around = 1;
         for (std::size_t d = 0; d < outer; around *= static_cast<double>(extents[d++]))
-            for (std::int64_t pieces = 1; pieces <= extents[d]; ++pieces) {
+            for (std::int64_t pieces = 2; pieces <= extents[d]; ++pieces) {
                 const double count = around * static_cast<double>(pieces);
-                const double least = all / count * byte_size(whole->dtype);
-                if (extents[d] % pieces != 0 || pieces == 1 || count < static_cast<double>(want) ||
-                    least > static_cast<double>(kept))
-                    continue;
+                if (extents[d] % pieces != 0 || count < want || all / count * byte_size(whole->dtype) > kept) continue;
                 std::string at = user + "." + loops[d];
                 if (pieces < extents[d]) {
                     if (!step("split", {at, std::vector<std::int64_t>{pieces, -1}})) continue;
@@ -354,8 +351,7 @@ class Scheduler {
                     const Result<BlockPlace> place = find_block(program_, copy);
                     const Buffer piece = element_of(*place->block);
                     const double size = piece ? static_cast<double>(piece->static_size()) : all;
-                    if (size * byte_size(whole->dtype) <= static_cast<double>(kept) &&
-                        size * count <= kRepeated * all) {
+                    if (size * byte_size(whole->dtype) <= kept && size * count <= kRepeated * all) {
                         done_.insert(copy);
                         step("vectorize", {copy + "." + loop_names(copy).back()});
                         return d + 1;
