@@ -1,10 +1,16 @@
 #include "core/base/ndarray.hpp"
 
+#include "core/base/element_source.hpp"
+#include "core/base/parallel.hpp"
+
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <mutex>
+#include <unordered_set>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -130,13 +136,111 @@ NDArray NDArray::view(DType dtype, Shape shape, std::shared_ptr<const void> owne
     return array;
 }
 
+// ------------------------------------------------------------------------------ lazy arrays
+
+/// Storage that is filled when somebody asks.
+struct NDArray::Lazy {
+    Lazy(std::shared_ptr<const ElementSource> s, std::size_t b) : source(std::move(s)), bytes(b) {}
+
+    std::shared_ptr<const ElementSource> source; ///< kept: what is made of this array may start from there
+    std::size_t bytes;
+    std::mutex mutex;
+    std::shared_ptr<const void> block; ///< what keeps `data` alive
+    std::atomic<const void*> data{nullptr};
+
+    /// The first to come stays. Pre: the mutex is held.
+    void publish(std::shared_ptr<const void> owner, const void* where) {
+        if (data.load(std::memory_order_relaxed)) return;
+        block = std::move(owner);
+        data.store(where, std::memory_order_release);
+    }
+};
+
+NDArray NDArray::lazy(DType dtype, Shape shape, std::shared_ptr<const ElementSource> source) {
+    NDArray array;
+    array.dtype_ = dtype;
+    array.lazy_ = true;
+    array.shape_ = std::move(shape);
+    ORRERY_ASSERT(array.bytes() > 0, "a lazy array has elements");
+    array.owner_ = std::make_shared<Lazy>(std::move(source), array.bytes());
+    return array;
+}
+
+NDArray::Lazy& NDArray::lazy_storage() const {
+    return *static_cast<Lazy*>(const_cast<void*>(owner_.get())); // made by lazy(), not const
+}
+
+const ElementSource* NDArray::source() const { return lazy_ ? lazy_storage().source.get() : nullptr; }
+
+const void* NDArray::lazy_data() const {
+    Lazy& lazy = lazy_storage();
+    if (const void* known = lazy.data.load(std::memory_order_acquire)) return known;
+    const std::lock_guard lock(lazy.mutex);
+    if (const void* known = lazy.data.load(std::memory_order_relaxed)) return known;
+    NDArray made = allocate(dtype_, shape_);
+    void* out = made.mutable_data();
+    parallel_for(static_cast<std::size_t>(lazy.source->pieces()), 0,
+                 [&](std::size_t piece) { lazy.source->write(static_cast<std::int64_t>(piece), out); });
+    lazy.publish(made.owner_, out);
+    return out;
+}
+
+const void* NDArray::loose_data() const {
+    if (!lazy_) return data_;
+    const Lazy& lazy = lazy_storage();
+    const void* known = lazy.data.load(std::memory_order_acquire);
+    return known ? known : lazy.source->bytes();
+}
+
+void NDArray::read(std::int64_t begin, std::int64_t count, void* out) const {
+    const auto width = static_cast<std::size_t>(byte_size(dtype_));
+    const void* all = loose_data();
+    if (!all && lazy_storage().source->read(begin, count, out)) return;
+    if (!all) all = data();
+    std::memcpy(out, static_cast<const char*>(all) + static_cast<std::size_t>(begin) * width,
+                static_cast<std::size_t>(count) * width);
+}
+
+void compute_all(std::span<const NDArray> arrays) {
+    std::vector<NDArray::Lazy*> missing; // each once
+    std::unordered_set<const NDArray::Lazy*> met;
+    for (const NDArray& array : arrays)
+        if (array.lazy_ && !array.lazy_storage().data.load(std::memory_order_acquire) &&
+            met.insert(&array.lazy_storage()).second)
+            missing.push_back(&array.lazy_storage());
+    // The largest first, so that no thread is left with one of them at the end.
+    std::ranges::stable_sort(missing, std::ranges::greater{}, &NDArray::Lazy::bytes);
+    struct Piece {
+        std::size_t array = 0;
+        std::int64_t piece = 0;
+    };
+    std::vector<Piece> pieces;
+    std::vector<std::size_t> places;
+    std::size_t total = 0;
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+        places.push_back(total);
+        total += (missing[i]->bytes + kAlignment - 1) / kAlignment * kAlignment;
+        for (std::int64_t p = 0; p < missing[i]->source->pieces(); ++p) pieces.push_back({i, p});
+    }
+    if (missing.empty()) return;
+    NDArray block = NDArray::allocate(DType::U8, {static_cast<std::int64_t>(total)});
+    const auto place = [&](std::size_t i) { return static_cast<char*>(block.mutable_data()) + places[i]; };
+    parallel_for(pieces.size(), 0, [&](std::size_t i) {
+        missing[pieces[i].array]->source->write(pieces[i].piece, place(pieces[i].array));
+    });
+    for (std::size_t i = 0; i < missing.size(); ++i) {
+        const std::lock_guard lock(missing[i]->mutex);
+        missing[i]->publish(block.owner(), place(i));
+    }
+}
+
 std::size_t NDArray::bytes() const {
     return static_cast<std::size_t>(size()) * static_cast<std::size_t>(byte_size(dtype_));
 }
 
 double NDArray::as_double(std::int64_t index) const {
     return with_storage(dtype_, [&](auto zero) -> double {
-        const auto raw = static_cast<const decltype(zero)*>(data_)[index];
+        const auto raw = static_cast<const decltype(zero)*>(data())[index];
         if (is_narrow_float(dtype_)) return narrow_to_float(dtype_, static_cast<std::uint16_t>(raw));
         return static_cast<double>(raw);
     });
@@ -145,7 +249,7 @@ double NDArray::as_double(std::int64_t index) const {
 std::int64_t NDArray::as_int(std::int64_t index) const {
     if (is_float(dtype_)) return static_cast<std::int64_t>(as_double(index));
     return with_storage(dtype_, [&](auto zero) -> std::int64_t {
-        return static_cast<std::int64_t>(static_cast<const decltype(zero)*>(data_)[index]);
+        return static_cast<std::int64_t>(static_cast<const decltype(zero)*>(data())[index]);
     });
 }
 
@@ -187,7 +291,7 @@ NDArray NDArray::reshaped(Shape shape) const {
 
 Hash NDArray::content_hash() const {
     Hasher hasher;
-    hasher.add(static_cast<int>(dtype_)).add(std::span<const std::int64_t>(shape_)).bytes(data_, bytes());
+    hasher.add(static_cast<int>(dtype_)).add(std::span<const std::int64_t>(shape_)).bytes(data(), bytes());
     return hasher.finish();
 }
 

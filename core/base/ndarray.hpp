@@ -14,6 +14,7 @@
 
 namespace orrery {
 
+class ElementSource;
 using Shape = std::vector<std::int64_t>;
 
 /// Number of elements; 1 for a scalar. Pre: no negative dimension, product fits (see checked_elements).
@@ -26,7 +27,8 @@ using Shape = std::vector<std::int64_t>;
 [[nodiscard]] std::string type_text(DType dtype, std::span<const std::int64_t> shape);
 
 /// A row-major, contiguous, 64-byte aligned array. A value that shares its storage; the storage is
-/// written only before the array is first shared.
+/// written only before the array is first shared. An array made by lazy() has no storage until somebody asks for
+/// data().
 class NDArray {
   public:
     NDArray() = default;
@@ -37,22 +39,33 @@ class NDArray {
     static NDArray copy_of(DType dtype, Shape shape, const void* data, std::size_t size);
     /// Views storage owned by `owner` (a mapped file, a model). Pre: `data` is aligned for the dtype.
     static NDArray view(DType dtype, Shape shape, std::shared_ptr<const void> owner, const void* data);
+    /// Elements that `source` gives once somebody asks for data(). Pre: at least one element.
+    static NDArray lazy(DType dtype, Shape shape, std::shared_ptr<const ElementSource> source);
     template <class T> static NDArray of(DType dtype, Shape shape, std::span<const T> values) {
         return copy_of(dtype, std::move(shape), values.data(), values.size_bytes());
     }
 
-    [[nodiscard]] bool defined() const { return data_ != nullptr; }
+    [[nodiscard]] bool defined() const { return lazy_ || data_ != nullptr; }
     [[nodiscard]] DType dtype() const { return dtype_; }
     [[nodiscard]] const Shape& shape() const { return shape_; }
     [[nodiscard]] std::int64_t size() const { return element_count(shape_); } ///< Units: elements.
     [[nodiscard]] std::size_t bytes() const;                                  ///< Units: bytes.
-    [[nodiscard]] const void* data() const { return data_; }
+    /// Computes what is not there yet, on all cores. Thread: any; others that ask meanwhile wait.
+    [[nodiscard]] const void* data() const { return lazy_ ? lazy_data() : data_; }
+    /// The source of an array made by lazy(), computed or not; null of any other.
+    [[nodiscard]] const ElementSource* source() const;
+    /// All elements where they lie, at any address: data() where that computes nothing. Null when nobody has computed
+    /// them.
+    [[nodiscard]] const void* loose_data() const;
+    /// Writes elements [begin, begin + count), row-major, to `out`; the others are computed only when their source
+    /// cannot do without.
+    void read(std::int64_t begin, std::int64_t count, void* out) const;
     /// What keeps the bytes alive; shared by views of one storage.
     [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
-    /// Pre: not yet shared with anyone who reads it.
-    [[nodiscard]] void* mutable_data() { return const_cast<void*>(data_); }
+    /// Pre: not yet shared with anyone who reads it; a lazy array is not written.
+    [[nodiscard]] void* mutable_data() { return const_cast<void*>(data()); }
     template <class T> [[nodiscard]] std::span<const T> values() const {
-        return {static_cast<const T*>(data_), static_cast<std::size_t>(size())};
+        return {static_cast<const T*>(data()), static_cast<std::size_t>(size())};
     }
     template <class T> [[nodiscard]] std::span<T> mutable_values() {
         return {static_cast<T*>(mutable_data()), static_cast<std::size_t>(size())};
@@ -71,11 +84,21 @@ class NDArray {
     [[nodiscard]] Hash content_hash() const;
 
   private:
+    struct Lazy;
+    [[nodiscard]] Lazy& lazy_storage() const;
+    [[nodiscard]] const void* lazy_data() const;
+    friend void compute_all(std::span<const NDArray> arrays);
+
     DType dtype_ = DType::F32;
+    bool lazy_ = false; ///< `owner_` is a Lazy, which knows where the elements are
     Shape shape_;
     std::shared_ptr<const void> owner_;
     const void* data_ = nullptr;
 };
+
+/// What data() of each does, all at once: on all cores, into one block of memory in huge pages, which lives as long as
+/// any of them.
+void compute_all(std::span<const NDArray> arrays);
 
 /// How far `actual` is from `expected`.
 struct Difference {

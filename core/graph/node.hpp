@@ -184,5 +184,7 @@ struct Module {
 [[nodiscard]] Hash structural_hash(const Module& module);
 /// NDArray::content_hash, computed once for each large storage that is alive. Thread: any.
 [[nodiscard]] Hash constant_hash(const NDArray& value);
+/// Whether two constants have one type and equal bytes.
+[[nodiscard]] bool same_constant(const NDArray& a, const NDArray& b);
 
 } // namespace orrery::graph

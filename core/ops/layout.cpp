@@ -1,11 +1,14 @@
 #include "core/ops/layout.hpp"
 
 #include "core/base/check.hpp"
-#include "core/base/parallel.hpp"
+#include "core/base/element_source.hpp"
+#include "core/ops/rows.hpp"
+#include "core/ops/scratch.hpp"
 
 #include <algorithm>
 #include <cctype>
 #include <cstring>
+#include <memory>
 
 namespace orrery::ops {
 
@@ -120,12 +123,13 @@ Result<Shape> transformed_shape(const Shape& shape, const Layout& from, const La
 
 namespace {
 
+using Offsets = std::vector<std::vector<std::int64_t>>;
+
 /// How far each index along each axis of the result moves in the source. Units: elements. Additive, where blocks agree.
-std::vector<std::vector<std::int64_t>> source_offsets(const Shape& shape, const Layout& from, const Layout& to,
-                                                      const Shape& out) {
+Offsets source_offsets(const Shape& shape, const Layout& from, const Layout& to, const Shape& out) {
     Shape strides(shape.size(), 1);
     for (std::size_t d = strides.size(); d-- > 1;) strides[d - 1] = strides[d] * shape[d];
-    std::vector<std::vector<std::int64_t>> offsets(out.size());
+    Offsets offsets(out.size());
     for (std::size_t d = 0; d < out.size(); ++d) {
         const Layout::Axis& axis = to.axes[d];
         const std::int64_t block = to.block(axis.name), from_block = from.block(axis.name);
@@ -139,61 +143,159 @@ std::vector<std::vector<std::int64_t>> source_offsets(const Shape& shape, const 
     return offsets;
 }
 
-/// Rows [begin, end) of the result, a row being all of its last axis.
-struct Rows {
+/// A part of a result: elements [begin, end), in order, of an array whose axes are indices into offsets.
+struct Part {
     std::int64_t begin = 0, end = 0;
 };
 
-template <std::size_t Bytes> void gather(const char* source, char* target, const Shape& out,
-                                         const std::vector<std::vector<std::int64_t>>& offsets, const Rows& rows) {
-    Shape at(out.size(), 0);
-    std::int64_t left = rows.begin;
-    for (std::size_t d = out.size() - 1; d-- > 0; left /= out[d]) at[d] = left % out[d];
-    target += static_cast<std::size_t>(rows.begin * out.back()) * Bytes;
-    for (std::int64_t row = rows.begin; row < rows.end; ++row) {
+template <std::size_t Bytes> void gather(const char* source, char* target, const Offsets& offsets, const Part& part) {
+    // Where `begin` stands; then all of the last axis in one go.
+    std::vector<std::size_t> index(offsets.size(), 0);
+    std::int64_t left = part.begin;
+    for (std::size_t d = offsets.size(); d-- > 0; left /= static_cast<std::int64_t>(offsets[d].size()))
+        index[d] = static_cast<std::size_t>(left) % offsets[d].size();
+    const std::vector<std::int64_t>& last = offsets.back();
+    for (std::int64_t at = part.begin; at < part.end;) {
         std::int64_t base = 0;
-        for (std::size_t d = 0; d + 1 < out.size(); ++d) base += offsets[d][static_cast<std::size_t>(at[d])];
-        for (std::int64_t offset : offsets.back()) {
-            std::memcpy(target, source + static_cast<std::size_t>(base + offset) * Bytes, Bytes);
+        for (std::size_t d = 0; d + 1 < offsets.size(); ++d) base += offsets[d][index[d]];
+        const std::size_t first = index.back(),
+                          count = std::min(last.size() - first, static_cast<std::size_t>(part.end - at));
+        for (std::size_t i = first; i < first + count; ++i) {
+            std::memcpy(target, source + static_cast<std::size_t>(base + last[i]) * Bytes, Bytes);
             target += Bytes;
         }
-        for (std::size_t d = out.size() - 1; d-- > 0;) {
-            if (++at[d] < out[d]) break;
-            at[d] = 0;
+        at += static_cast<std::int64_t>(count);
+        index.back() = 0;
+        for (std::size_t d = offsets.size() - 1; d-- > 0;) {
+            if (++index[d] < offsets[d].size()) break;
+            index[d] = 0;
         }
     }
+}
+
+void gather(std::int64_t width, const void* from, void* to, const Offsets& offsets, const Part& part) {
+    const auto* source = static_cast<const char*>(from);
+    auto* target = static_cast<char*>(to);
+    switch (width) {
+    case 1: return gather<1>(source, target, offsets, part);
+    case 2: return gather<2>(source, target, offsets, part);
+    case 4: return gather<4>(source, target, offsets, part);
+    default: return gather<8>(source, target, offsets, part);
+    }
+}
+
+/// An array in another layout. Where both have the same first axis, an index of the result's is made of a few rows of
+/// the array, which are read once, side by side, and looked at across.
+class Relaid final : public ElementSource {
+  public:
+    /// Pre: transformed_shape gives `shape`, and blocks_agree.
+    Relaid(NDArray array, Layout from, Layout to, Shape shape)
+        : array_(std::move(array)), from_(std::move(from)), to_(std::move(to)), shape_(std::move(shape)),
+          width_(byte_size(array_.dtype())), offsets_(source_offsets(array_.shape(), from_, to_, shape_)) {
+        const Layout::Axis &first = to_.axes.front(), &source = from_.axes.front();
+        if (first != source || first.factor > 0 || from_.inner(first.name)) return;
+        rows_ = to_.block(first.name);
+        row_ = array_.size() / array_.shape()[0];
+        pitch_ = row_pitch(row_, width_);
+        in_rows_ = offsets_;
+        in_rows_.front() = {0};
+        for (std::vector<std::int64_t>& axis : in_rows_)
+            for (std::int64_t& offset : axis) offset = offset / row_ * pitch_ + offset % row_;
+        if (to_.axes.back().name == first.name && rows_ > 1 && width_ == 4) find_slots();
+    }
+
+    [[nodiscard]] const NDArray& array() const { return array_; }
+    [[nodiscard]] const Layout& from() const { return from_; }
+    [[nodiscard]] const Layout& to() const { return to_; }
+    [[nodiscard]] const Shape& shape() const { return shape_; }
+
+    std::int64_t pieces() const override {
+        constexpr std::int64_t kPieceBytes = std::int64_t{1} << 18; // our choice
+        const std::int64_t wanted = array_.size() * width_ / kPieceBytes + 1;
+        return std::min(wanted, rows_ > 0 ? shape_.front() : array_.size());
+    }
+    void write(std::int64_t piece, void* out) const override {
+        const std::int64_t all = rows_ > 0 ? shape_.front() : array_.size(), count = pieces();
+        const Part part{all * piece / count, all * (piece + 1) / count};
+        if (rows_ > 0) return write_rows(part, static_cast<char*>(out));
+        gather(width_, array_.data(), static_cast<char*>(out) + part.begin * width_, offsets_, part);
+    }
+    bool read(std::int64_t begin, std::int64_t count, void* out) const override {
+        constexpr std::int64_t kFew = 64; // our choice: elements fetched one by one, to tell arrays apart
+        if (count > kFew) return false;
+        for (std::int64_t i = 0; i < count; ++i) {
+            std::int64_t left = begin + i, offset = 0;
+            for (std::size_t d = shape_.size(); d-- > 0; left /= shape_[d])
+                offset += offsets_[d][static_cast<std::size_t>(left % shape_[d])];
+            array_.read(offset, 1, static_cast<char*>(out) + i * width_);
+        }
+        return true;
+    }
+
+  private:
+    /// Indices of the first axis.
+    void write_rows(const Part& part, char* out) const {
+        const std::int64_t elements = rows_ * row_;
+        Scratch rows(static_cast<std::size_t>(rows_ * pitch_ * width_));
+        for (std::int64_t i = part.begin; i < part.end; ++i) {
+            read_rows(array_, {i * rows_, rows_, row_, pitch_}, rows.as<char>());
+            char* to = out + i * elements * width_;
+            if (slots_.empty())
+                gather(width_, rows.as<char>(), to, in_rows_, {0, elements});
+            else
+                turn_rows(rows.as<char>(), {rows_, pitch_, row_, slots_.data()}, to);
+        }
+    }
+    /// Where the last axis of the result goes over the rows, elements of a column stay side by side: the index of each
+    /// column among all in the result.
+    void find_slots() {
+        slots_.resize(static_cast<std::size_t>(row_));
+        std::vector<std::size_t> index(in_rows_.size() - 1, 0); // of the first axis, and all others but the last
+        for (std::int64_t slot = 0; slot < row_; ++slot) {
+            std::int64_t column = 0;
+            for (std::size_t d = 1; d < index.size(); ++d) column += in_rows_[d][index[d]];
+            slots_[static_cast<std::size_t>(column)] = static_cast<std::int32_t>(slot);
+            for (std::size_t d = index.size(); d-- > 1;) {
+                if (++index[d] < in_rows_[d].size()) break;
+                index[d] = 0;
+            }
+        }
+    }
+
+    NDArray array_;
+    Layout from_, to_;
+    Shape shape_;
+    std::int64_t width_;        ///< of an element. Units: bytes
+    Offsets offsets_, in_rows_; ///< in the array; and in rows at a distance of `pitch_`
+    /// Rows of one index of the first axis, none where that is not so; of how many elements, and how far apart.
+    std::int64_t rows_ = 0, row_ = 0, pitch_ = 0;
+    std::vector<std::int32_t> slots_;
+};
+
+/// Whether one layout's axes are cut where the other's are, or not at all: one step leads from one to the other.
+bool blocks_agree(const Layout& from, const Layout& to) {
+    return std::ranges::all_of(to.axes, [&](const Layout::Axis& axis) {
+        const std::int64_t a = from.block(axis.name), b = to.block(axis.name);
+        return a == 1 || b == 1 || a == b;
+    });
 }
 
 } // namespace
 
 NDArray transformed(const NDArray& array, const Layout& from, const Layout& to) {
-    for (const Layout::Axis& axis : to.axes) {
-        const std::int64_t a = from.block(axis.name), b = to.block(axis.name);
-        if (a == 1 || b == 1 || a == b) continue;
+    if (from == to) return array;
+    if (const auto* before = dynamic_cast<const Relaid*>(array.source()))
+        if (before->to() == from && before->shape() == array.shape() && blocks_agree(before->from(), to))
+            return transformed(before->array(), before->from(), to);
+    if (!blocks_agree(from, to)) {
         const Layout whole = parse_layout(from.names()).value();
         return transformed(transformed(array, from, whole), whole, to);
     }
     const Shape out = transformed_shape(array.shape(), from, to).value();
-    NDArray result = NDArray::allocate(array.dtype(), out);
-    if (result.bytes() == 0) return result;
-    const auto offsets = source_offsets(array.shape(), from, to, out);
-    const auto* source = static_cast<const char*>(array.data());
-    auto* target = static_cast<char*>(result.mutable_data());
-    // Our choice: less is done before another thread has started.
-    constexpr std::int64_t kPieceBytes = 1 << 20;
-    const std::int64_t rows = result.size() / out.back(),
-                       pieces = std::min(rows, static_cast<std::int64_t>(result.bytes()) / kPieceBytes + 1);
-    parallel_for(static_cast<std::size_t>(pieces), 0, [&](std::size_t piece) {
-        const auto i = static_cast<std::int64_t>(piece);
-        const Rows part{rows * i / pieces, rows * (i + 1) / pieces};
-        switch (byte_size(array.dtype())) {
-        case 1: return gather<1>(source, target, out, offsets, part);
-        case 2: return gather<2>(source, target, out, offsets, part);
-        case 4: return gather<4>(source, target, out, offsets, part);
-        default: return gather<8>(source, target, out, offsets, part);
-        }
-    });
-    return result;
+    if (array.bytes() == 0) return NDArray::allocate(array.dtype(), out);
+    NDArray lazy = NDArray::lazy(array.dtype(), out, std::make_shared<Relaid>(array, from, to, out));
+    if (lazy.bytes() < kWorthDelaying) static_cast<void>(lazy.data());
+    return lazy;
 }
 
 } // namespace orrery::ops

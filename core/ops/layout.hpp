@@ -43,8 +43,8 @@ struct Layout {
 /// Errors: BadShape when the rank is not that of `from` or a factor does not divide, BadAttribute when the two do not
 /// have the same axes.
 [[nodiscard]] Result<Shape> transformed_shape(const Shape& shape, const Layout& from, const Layout& to);
-/// The elements of a constant in another order: what the operator layout_transform computes.
-/// Pre: transformed_shape succeeds.
+/// The elements of a constant in another order: what the operator layout_transform computes. The array is lazy, so that
+/// weights that change their layout twice are moved once. Pre: transformed_shape succeeds.
 [[nodiscard]] NDArray transformed(const NDArray& array, const Layout& from, const Layout& to);
 
 } // namespace orrery::ops

@@ -4,11 +4,12 @@
 #include "core/ops/permute.hpp"
 
 #include "core/base/check.hpp"
-#include "core/base/parallel.hpp"
+#include "core/base/element_source.hpp"
 
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace orrery::ops {
@@ -16,6 +17,8 @@ namespace orrery::ops {
 namespace {
 
 constexpr std::int64_t kSide = 16; ///< of a square: a cache line of four-byte elements
+
+template <class T> constexpr auto width_of = static_cast<std::int64_t>(sizeof(T));
 
 /// An axis of the result.
 struct Axis {
@@ -84,15 +87,17 @@ Offsets offsets_of(const std::vector<Axis>& axes, std::int64_t index) {
     return out;
 }
 
-template <class T> void turn_strip(const Turn& turn, const T* from, T* to, std::int64_t first) {
+template <class T> void turn_strip(const Turn& turn, const char* from, T* to, std::int64_t first) {
     const std::int64_t rows = std::min(kSide, turn.along.extent - first);
     std::array<std::array<T, kSide>, kSide> square;
     for (std::int64_t column = 0; column < turn.across.extent; column += kSide) {
         const std::int64_t columns = std::min(kSide, turn.across.extent - column);
         for (std::int64_t c = 0; c < columns; ++c) {
-            const T* line = from + (column + c) * turn.across.from + first;
+            std::array<T, kSide> line; // at any address
+            std::memcpy(line.data(), from + ((column + c) * turn.across.from + first) * width_of<T>,
+                        static_cast<std::size_t>(rows) * sizeof(T));
             for (std::int64_t r = 0; r < rows; ++r)
-                square[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)] = line[r];
+                square[static_cast<std::size_t>(r)][static_cast<std::size_t>(c)] = line[static_cast<std::size_t>(r)];
         }
         for (std::int64_t r = 0; r < rows; ++r)
             std::memcpy(to + (first + r) * turn.along.to + column, square[static_cast<std::size_t>(r)].data(),
@@ -100,26 +105,59 @@ template <class T> void turn_strip(const Turn& turn, const T* from, T* to, std::
     }
 }
 
-template <class T> void permute(const NDArray& array, const Turn& turn, NDArray& result) {
-    const T* from = static_cast<const T*>(array.data());
-    T* to = static_cast<T*>(result.mutable_data());
-    const std::int64_t strips = turn.same ? 1 : (turn.along.extent + kSide - 1) / kSide;
-    std::int64_t others = 1;
-    for (const Axis& axis : turn.others) others *= axis.extent;
-    const std::int64_t parts = others * strips;
-    constexpr std::int64_t kPieceBytes = 1 << 20; // our choice: less is done before another thread has started
-    const std::int64_t pieces = std::min(parts, static_cast<std::int64_t>(result.bytes()) / kPieceBytes + 1);
-    parallel_for(static_cast<std::size_t>(pieces), 0, [&](std::size_t piece) {
-        const auto i = static_cast<std::int64_t>(piece);
-        for (std::int64_t part = parts * i / pieces; part < parts * (i + 1) / pieces; ++part) {
-            const Offsets at = offsets_of(turn.others, part / strips);
-            if (turn.same)
-                std::memcpy(to + at.to, from + at.from, static_cast<std::size_t>(turn.across.extent) * sizeof(T));
-            else
-                turn_strip(turn, from + at.from, to + at.to, part % strips * kSide);
+/// An array with its axes in another order.
+class Permuted final : public ElementSource {
+  public:
+    Permuted(NDArray array, std::span<const std::int64_t> perm)
+        : array_(std::move(array)), axes_(axes_of(array_, perm)), turn_(turn_of(axes_)) {
+        for (const Axis& axis : turn_.others) parts_ *= axis.extent;
+        if (!turn_.same) parts_ *= strips();
+    }
+
+    std::int64_t pieces() const override {
+        constexpr std::int64_t kPieceBytes = 1 << 20; // our choice: less is done before another thread has started
+        return std::min(parts_, static_cast<std::int64_t>(array_.bytes()) / kPieceBytes + 1);
+    }
+    void write(std::int64_t piece, void* out) const override {
+        switch (byte_size(array_.dtype())) {
+        case 1: return permute<std::uint8_t>(piece, out);
+        case 2: return permute<std::uint16_t>(piece, out);
+        case 4: return permute<std::uint32_t>(piece, out);
+        default: return permute<std::uint64_t>(piece, out);
         }
-    });
-}
+    }
+    bool read(std::int64_t begin, std::int64_t count, void* out) const override {
+        constexpr std::int64_t kFew = 64; // our choice: elements fetched one by one, to tell arrays apart
+        if (count > kFew) return false;
+        const std::int64_t width = byte_size(array_.dtype());
+        for (std::int64_t i = 0; i < count; ++i)
+            array_.read(offsets_of(axes_, begin + i).from, 1, static_cast<char*>(out) + i * width);
+        return true;
+    }
+
+  private:
+    [[nodiscard]] std::int64_t strips() const { return (turn_.along.extent + kSide - 1) / kSide; }
+
+    template <class T> void permute(std::int64_t piece, void* out) const {
+        const void* all = array_.loose_data();
+        const char* from = static_cast<const char*>(all ? all : array_.data());
+        T* to = static_cast<T*>(out);
+        const std::int64_t strips = turn_.same ? 1 : this->strips(), count = pieces();
+        for (std::int64_t part = parts_ * piece / count; part < parts_ * (piece + 1) / count; ++part) {
+            const Offsets at = offsets_of(turn_.others, part / strips);
+            const char* source = from + at.from * width_of<T>;
+            if (turn_.same)
+                std::memcpy(to + at.to, source, static_cast<std::size_t>(turn_.across.extent) * sizeof(T));
+            else
+                turn_strip(turn_, source, to + at.to, part % strips * kSide);
+        }
+    }
+
+    NDArray array_;
+    std::vector<Axis> axes_; ///< of the result, in order
+    Turn turn_;
+    std::int64_t parts_ = 1; ///< strips of all other axes
+};
 
 } // namespace
 
@@ -127,16 +165,10 @@ NDArray permuted(const NDArray& array, std::span<const std::int64_t> perm) {
     ORRERY_ASSERT(perm.size() == array.shape().size(), "one entry of the permutation an axis");
     Shape shape;
     for (const std::int64_t axis : perm) shape.push_back(array.shape()[static_cast<std::size_t>(axis)]);
-    NDArray result = NDArray::allocate(array.dtype(), std::move(shape));
-    if (result.size() == 0) return result;
-    const Turn turn = turn_of(axes_of(array, perm));
-    switch (byte_size(array.dtype())) {
-    case 1: permute<std::uint8_t>(array, turn, result); break;
-    case 2: permute<std::uint16_t>(array, turn, result); break;
-    case 4: permute<std::uint32_t>(array, turn, result); break;
-    default: permute<std::uint64_t>(array, turn, result); break;
-    }
-    return result;
+    if (array.size() == 0) return NDArray::allocate(array.dtype(), std::move(shape));
+    NDArray lazy = NDArray::lazy(array.dtype(), std::move(shape), std::make_shared<Permuted>(array, perm));
+    if (lazy.bytes() < kWorthDelaying) static_cast<void>(lazy.data());
+    return lazy;
 }
 
 } // namespace orrery::ops

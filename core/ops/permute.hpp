@@ -9,7 +9,7 @@
 namespace orrery::ops {
 
 /// What the operator transpose means: axis d of the result is axis perm[d] of the array.
-/// Pre: perm is a permutation of the axes. Cost: memory read and written once, on all cores when it is large.
+/// Pre: perm is a permutation of the axes. The array is lazy; its cost: memory read and written once, on all cores.
 [[nodiscard]] NDArray permuted(const NDArray& array, std::span<const std::int64_t> perm);
 
 } // namespace orrery::ops

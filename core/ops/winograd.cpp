@@ -4,7 +4,6 @@
 
 #include "core/ops/winograd.hpp"
 
-#include "core/base/parallel.hpp"
 #include "core/ops/family.hpp"
 #include "core/ops/layout.hpp"
 #include "core/ops/stage.hpp"
@@ -255,34 +254,6 @@ class WinogradStages {
 std::vector<Buffer> define_winograd(const DefineRequest& request) { return {WinogradStages(request).result()}; }
 
 } // namespace
-
-NDArray winograd_weights(const NDArray& weights, std::int64_t tile, std::int64_t block) {
-    const std::vector<Row>& g = winograd_matrices(tile).g;
-    const std::int64_t extent = winograd_extent(tile), filters = weights.shape()[0], depth = weights.shape()[1];
-    NDArray out = NDArray::allocate(DType::F32, {extent, extent, filters / block, depth, block});
-    const std::span<const float> from = weights.values<float>();
-    const std::span<float> to = out.mutable_values<float>();
-    const auto at = [](std::int64_t i) { return static_cast<std::size_t>(i); };
-    // A block of filters at a time, so that what lies side by side is written together.
-    parallel_for(at(filters / block), 0, [&](std::size_t piece) {
-        const std::int64_t which = static_cast<std::int64_t>(piece);
-        for (std::int64_t c = 0; c < depth; ++c)
-            for (std::int64_t lane = 0; lane < block; ++lane) {
-                const std::span<const float> w = from.subspan(at(((which * block + lane) * depth + c) * 9), 9);
-                for (std::int64_t i = 0; i < extent; ++i) {
-                    std::array<double, 3> row{};
-                    for (std::size_t k = 0; k < 9; ++k) row[k % 3] += g[at(i)][k / 3] * static_cast<double>(w[k]);
-                    for (std::int64_t j = 0; j < extent; ++j) {
-                        double sum = 0;
-                        for (std::size_t k = 0; k < 3; ++k) sum += g[at(j)][k] * row[k];
-                        const std::int64_t plane = (i * extent + j) * (filters / block) + which;
-                        to[at((plane * depth + c) * block + lane)] = static_cast<float>(sum);
-                    }
-                }
-            }
-    });
-    return out;
-}
 
 Family winograd_family() {
     return {

@@ -16,7 +16,7 @@ inline constexpr std::int64_t kMostProductRows = 64;
 [[nodiscard]] constexpr std::int64_t winograd_extent(std::int64_t tile) { return tile + 2; }
 
 /// The filters of a convolution as winograd_conv2d takes them: G w G^T, summed in f64 and rounded once.
-/// Shape: [O, I, 3, 3] -> [extent, extent, O / block, I, block], f32.
+/// Shape: [O, I, 3, 3] -> [extent, extent, O / block, I, block], f32. The array is lazy.
 /// Pre: `weights` is f32, `tile` is 2 or 4, `block` divides O.
 [[nodiscard]] NDArray winograd_weights(const NDArray& weights, std::int64_t tile, std::int64_t block);
 

@@ -119,6 +119,10 @@ struct Compiler::State {
     KernelCache kernels;
     std::mutex last_mutex;
     std::unordered_map<const tensor::ProgramNode*, std::weak_ptr<const ScheduledFunction>> last_schedules;
+    struct ReadFile {
+        Hash stamp, content;
+    };
+    std::unordered_map<std::string, ReadFile> read_files; ///< by path
 
     State(std::shared_ptr<const Backend> b, Options o)
         : backend(std::move(b)), options(std::move(o)), cache(options.memory_limit), kernels(options.disk_cache) {}
@@ -132,36 +136,64 @@ struct Compiler::State {
                           "targets start with " + backend->name()};
     }
 
-    Result<Hash> import_key(const Recipe& recipe) const {
+    /// What a recipe imports: its key, and a file's bytes where the key had to be made of them.
+    struct Imported {
+        Hash key;
+        std::optional<LoadedFile> file;
+        double milliseconds = 0; ///< of reading it
+    };
+    Result<Imported> read_model(const Recipe& recipe) {
+        const Timer timer;
+        Imported out;
         Hasher hasher;
         hasher.add("import").add(recipe.builtin).add(recipe.seed).add(recipe.scratch);
         if (!recipe.model.empty()) {
-            ORRERY_TRY(const MappedFile file, map_file(recipe.model));
-            hasher.add(hash_bytes(file.bytes.data(), file.bytes.size())).add(recipe.model.parent_path().string());
+            ORRERY_TRY(const Hash content, content_of(recipe.model, out.file));
+            hasher.add(content).add(recipe.model.parent_path().string());
         }
         for (const auto& [name, shape] : recipe.shapes) hasher.add(name).add(std::span<const std::int64_t>(shape));
-        return hasher.finish();
+        out.key = hasher.finish();
+        out.milliseconds = timer.milliseconds();
+        return out;
+    }
+    /// The hash of a file's bytes, which are read when it may have been written since the last time.
+    Result<Hash> content_of(const std::filesystem::path& path, std::optional<LoadedFile>& file) {
+        const std::optional<Hash> stamp = file_stamp(path);
+        {
+            const std::lock_guard lock(last_mutex);
+            const auto known = read_files.find(path.string());
+            if (stamp && known != read_files.end() && known->second.stamp == *stamp) return known->second.content;
+        }
+        ORRERY_TRY(file, onnx::load_model(path));
+        if (stamp) {
+            const std::lock_guard lock(last_mutex);
+            read_files[path.string()] = {*stamp, file->content};
+        }
+        return file->content;
     }
 
-    Result<graph::Module> import(const Recipe& recipe, const Progress& progress) const {
+    Result<graph::Module> import(const Recipe& recipe, const std::optional<LoadedFile>& file,
+                                 const Progress& progress) const {
         onnx::ImportOptions import_options;
         import_options.shapes = recipe.shapes;
         if (!recipe.scratch.empty()) return scratch_module(recipe.scratch);
+        if (file) return onnx::import_loaded(*file, recipe.model, import_options, progress);
         if (!recipe.model.empty()) return onnx::import_file(recipe.model, import_options, progress);
         ORRERY_TRY(const std::string bytes, onnx::build_network(recipe.builtin, recipe.seed));
         return onnx::import_bytes(std::as_bytes(std::span(bytes)), {}, import_options, progress);
     }
 
-    Result<StageCache::Made<GraphStep>> make_import(const Recipe& recipe, const Progress& progress) const {
+    Result<StageCache::Made<GraphStep>> make_import(const Recipe& recipe, const Imported& read,
+                                                    const Progress& progress) const {
         const Timer timer;
-        ORRERY_TRY(graph::Module module, import(recipe, progress));
+        ORRERY_TRY(graph::Module module, import(recipe, read.file, progress));
         ORRERY_CHECK_OK(graph::verify(module));
         auto step = std::make_shared<GraphStep>();
         step->name = "import";
         step->changed = true;
         step->operators = count_operators(module.main);
         step->module = std::move(module);
-        step->milliseconds = timer.milliseconds();
+        step->milliseconds = read.milliseconds + timer.milliseconds();
         const std::size_t bytes = constant_bytes(step->module.main) + kNodeBytes * step->module.main->bindings.size();
         return StageCache::Made<GraphStep>{step, bytes};
     }
@@ -343,10 +375,11 @@ Recipe Compiler::new_recipe(const std::filesystem::path& model) const {
 
 Result<Steps> Compiler::graph_steps(const Recipe& recipe, const Progress& progress, const StepSink& sink) {
     progress.tell("reading the model", 0);
-    ORRERY_TRY(const Hash key, state_->import_key(recipe));
-    ORRERY_TRY(const std::shared_ptr<const GraphStep> imported,
-               state_->cache.get<GraphStep>(key, progress, [&] { return state_->make_import(recipe, progress); }));
-    return state_->run_passes(recipe, imported, key, progress, sink);
+    ORRERY_TRY(const State::Imported read, state_->read_model(recipe));
+    ORRERY_TRY(const std::shared_ptr<const GraphStep> imported, state_->cache.get<GraphStep>(read.key, progress, [&] {
+        return state_->make_import(recipe, read, progress);
+    }));
+    return state_->run_passes(recipe, imported, read.key, progress, sink);
 }
 
 Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::shared_ptr<const GraphStep>& imported,
@@ -561,6 +594,10 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
     compiled->functions_from_cache = from_disk;
     const double codegen_ms = codegen.milliseconds();
 
+    const Timer computing;
+    compute_all(compiled->model.constants);
+    const double constants_ms = computing.milliseconds();
+
     const Timer link;
     auto executable = std::make_shared<runtime::Executable>();
     ORRERY_CHECK_OK(link_kernels(backend(), *compiled, *executable));
@@ -576,6 +613,7 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
                        {"lower", functions.lower_ms},
                        {"schedule", functions.schedule_ms},
                        {"codegen", codegen_ms},
+                       {"constants", constants_ms},
                        {"link", link.milliseconds()},
                        {"total", total.milliseconds() + pass_ms + steps.front()->milliseconds}};
     return std::shared_ptr<const CompiledModel>(std::move(compiled));

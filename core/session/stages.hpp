@@ -51,7 +51,8 @@ using FunctionPtr = std::shared_ptr<const ScheduledFunction>;
 
 using orrery::FunctionCode;
 
-/// Milliseconds by stage; "import", "passes", "lower", "schedule", "codegen", "link".
+/// Milliseconds by stage; "import", "passes", "lower", "schedule", "codegen", "constants" (those that passes put
+/// off), "link".
 using StageTimes = std::vector<std::pair<std::string, double>>;
 
 class DynamicModel;

@@ -1,13 +1,26 @@
 #include "core/graph/builder.hpp"
 #include "core/transform/passes.hpp"
 
+#include <algorithm>
+#include <array>
 #include <unordered_map>
 
 namespace orrery::transform {
 
 namespace {
 
-/// A key equal for expressions that compute the same value from the same variables; nullopt for those never merged.
+/// Of a constant: its type and first elements, which tell most apart without a look at all of their bytes.
+void add_constant(Hasher& hasher, const NDArray& value) {
+    constexpr std::int64_t kSample = 16; // our choice
+    const std::int64_t count = std::min(kSample, value.size());
+    std::array<std::byte, kSample * 8> sample{};
+    if (count > 0) value.read(0, count, sample.data());
+    hasher.add(static_cast<int>(value.dtype())).add(std::span<const std::int64_t>(value.shape()));
+    hasher.bytes(sample.data(), sample.size());
+}
+
+/// A key equal for expressions that compute the same value from the same variables, constants apart, of which equal
+/// ones have equal keys; nullopt for those never merged.
 std::optional<Hash> value_key(const graph::Expr& value) {
     Hasher hasher;
     hasher.add(static_cast<int>(value->kind));
@@ -16,7 +29,7 @@ std::optional<Hash> value_key(const graph::Expr& value) {
         hasher.add(call->op.name);
         call->attrs.hash_into(hasher);
     } else if (const auto* constant = graph::as<graph::Constant>(value)) {
-        hasher.add(constant->value.content_hash());
+        add_constant(hasher, constant->value);
     } else if (const auto* project = graph::as<graph::Project>(value)) {
         hasher.add(static_cast<std::uint64_t>(project->index));
     } else if (const auto* apply = graph::as<graph::CallFunction>(value)) {
@@ -37,14 +50,23 @@ class Merger final : public graph::Rewriter {
     graph::Var rewrite_binding(const graph::Binding& binding) override {
         const std::optional<Hash> key = value_key(binding.value);
         if (!key) return keep(binding);
-        if (const auto it = seen_.find(*key); it != seen_.end()) return alias(binding, it->second, "computed before");
+        const NDArray* constant = constant_in(binding.value);
+        const auto [begin, end] = seen_.equal_range(*key);
+        for (auto it = begin; it != end; ++it)
+            if (!constant || graph::same_constant(*constant, *constant_of(it->second)))
+                return alias(binding, it->second, "computed before");
         const graph::Var var = keep(binding);
         seen_.emplace(*key, var);
         return var;
     }
 
   private:
-    std::unordered_map<Hash, graph::Var> seen_;
+    static const NDArray* constant_in(const graph::Expr& value) {
+        const auto* constant = graph::as<graph::Constant>(value);
+        return constant ? &constant->value : nullptr;
+    }
+
+    std::unordered_multimap<Hash, graph::Var> seen_;
 };
 
 } // namespace

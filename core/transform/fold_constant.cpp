@@ -2,6 +2,7 @@
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
 #include "core/ops/permute.hpp"
+#include "core/ops/rows.hpp"
 #include "core/transform/passes.hpp"
 
 #include <algorithm>
@@ -22,8 +23,8 @@ bool may_fold(const graph::CallOp& call, const graph::Type& result, std::size_t 
     return bytes <= max_bytes || bytes <= held;
 }
 
-/// The operators by their definitions, but for what only moves memory: another shape is the same memory, and axes are
-/// turned by whole cache lines.
+/// The operators by their definitions, but for what large weights go through: another shape is the same memory, and
+/// what turns axes or takes batch normalization in is put off until all passes have had their turn.
 graph::OpEvaluator folding_evaluator() {
     return [by_definition = ops::interpreter_evaluator()](const graph::CallOp& call, std::span<const NDArray> args,
                                                           const graph::Type& result,
@@ -35,6 +36,8 @@ graph::OpEvaluator folding_evaluator() {
             return std::vector{args[0].reshaped(graph::static_shape(*type))};
         if (known && call.op.name == "transpose" && call.attrs.has("perm"))
             return std::vector{ops::permuted(args[0], call.attrs.ints("perm"))};
+        if (known && call.op.name == "multiply" && args.size() == 2)
+            if (std::optional<NDArray> scaled = ops::row_product(args[0], args[1])) return std::vector{*scaled};
         return by_definition(call, args, result, progress);
     };
 }

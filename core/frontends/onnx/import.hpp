@@ -1,6 +1,7 @@
 #pragma once
 // Reads ONNX models into the graph IR.
 
+#include "core/base/file.hpp"
 #include "core/base/ndarray.hpp"
 #include "core/base/progress.hpp"
 #include "core/base/result.hpp"
@@ -38,6 +39,11 @@ struct ImportOptions {
 /// their nodes), UnsupportedFeature, BadShape, BadType, BadAttribute, LimitExceeded, Cancelled.
 [[nodiscard]] Result<graph::Module> import_file(const std::filesystem::path& path, const ImportOptions& options = {},
                                                 const Progress& progress = {});
+/// The two steps of it: the file's bytes, then what they mean. Its constants share the bytes.
+/// Errors: FileMissing, FileUnreadable, LimitExceeded; the others.
+[[nodiscard]] Result<LoadedFile> load_model(const std::filesystem::path& path);
+[[nodiscard]] Result<graph::Module> import_loaded(const LoadedFile& file, const std::filesystem::path& path,
+                                                  const ImportOptions& options = {}, const Progress& progress = {});
 /// The same from memory; `folder` is where external data lies (empty: none allowed).
 [[nodiscard]] Result<graph::Module> import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
                                                  const ImportOptions& options = {}, const Progress& progress = {});

@@ -63,7 +63,7 @@ std::string shown(const ::onnx::NodeProto& node, const std::string& path, int nu
 
 Importer::Importer(const ModelFile& file, const std::filesystem::path& folder, const ImportOptions& options,
                    const Progress& progress)
-    : known(evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}, file.raw), file_(file),
+    : known(evaluator(), progress), tensors(TensorLimits{options.max_bytes, folder}, file), file_(file),
       options_(options), progress_(progress) {
     for (int number = 0; number < graph::kProbes; ++number) {
         probes_.emplace_back(number);
@@ -304,14 +304,23 @@ Result<void> Importer::convert_node(const ::onnx::NodeProto& node, Scope& scope)
 
 namespace {
 
+/// Where a model's bytes are from.
+struct ModelPlace {
+    std::filesystem::path folder; ///< of external data
+    std::string name;             ///< for diagnostics
+    std::shared_ptr<const void> owner;
+};
+
 /// A file may describe more than this machine can hold, within every limit: that is its user's to know, not a bug.
-Result<graph::Module> import_model(std::span<const std::byte> bytes, const std::filesystem::path& folder,
-                                   const std::string& name, const ImportOptions& options, const Progress& progress) {
+Result<graph::Module> import_model(std::span<const std::byte> bytes, const ModelPlace& place,
+                                   const ImportOptions& options, const Progress& progress) {
     try {
-        ORRERY_TRY(const ModelFile file, parse_model(bytes, name));
-        return Importer(file, folder, options, progress).run();
+        ORRERY_TRY(ModelFile file, parse_model(bytes, place.name));
+        file.owner = place.owner;
+        return Importer(file, place.folder, options, progress).run();
     } catch (const std::bad_alloc&) {
-        return Diagnostic{Code::OutOfMemory, "the model takes more memory than there is", {FileOffset{name, -1}}, {}};
+        return Diagnostic{
+            Code::OutOfMemory, "the model takes more memory than there is", {FileOffset{place.name, -1}}, {}};
     }
 }
 
@@ -319,15 +328,26 @@ Result<graph::Module> import_model(std::span<const std::byte> bytes, const std::
 
 Result<graph::Module> import_bytes(std::span<const std::byte> bytes, const std::filesystem::path& folder,
                                    const ImportOptions& options, const Progress& progress) {
-    return import_model(bytes, folder, "model", options, progress);
+    return import_model(bytes, {folder, "model", nullptr}, options, progress);
+}
+
+Result<LoadedFile> load_model(const std::filesystem::path& path) {
+    Result<LoadedFile> file = load_file(path, kMostModelBytes);
+    if (!file && file.error().code == Code::LimitExceeded) file.error() = too_large_a_model(path.string());
+    return file;
+}
+
+Result<graph::Module> import_loaded(const LoadedFile& file, const std::filesystem::path& path,
+                                    const ImportOptions& options, const Progress& progress) {
+    const std::filesystem::path folder = path.parent_path();
+    return import_model(file.bytes, {folder.empty() ? "." : folder, path.string(), file.owner}, options, progress);
 }
 
 Result<graph::Module> import_file(const std::filesystem::path& path, const ImportOptions& options,
                                   const Progress& progress) {
     progress.tell("read", 0);
-    ORRERY_TRY(const MappedFile mapped, map_file(path));
-    const std::filesystem::path folder = path.parent_path();
-    return import_model(mapped.bytes, folder.empty() ? "." : folder, path.string(), options, progress);
+    ORRERY_TRY(const LoadedFile file, load_model(path));
+    return import_loaded(file, path, options, progress);
 }
 
 } // namespace orrery::onnx

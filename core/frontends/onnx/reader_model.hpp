@@ -6,6 +6,7 @@
 #include "core/frontends/onnx/tensor_data.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <onnx/onnx_pb.h>
 #include <span>
@@ -23,19 +24,24 @@ struct ModelFile {
     ::onnx::ModelProto* model = nullptr;
     std::string path; ///< for diagnostics
     RawData raw = {};
+    std::shared_ptr<const void> owner = {}; ///< what keeps the bytes alive and as they are; null when nothing does
 };
+
+/// The most that protobuf reads: 2 GiB - 1. Units: bytes
+inline constexpr std::uint64_t kMostModelBytes = (std::uint64_t{1} << 31) - 1;
+[[nodiscard]] Diagnostic too_large_a_model(const std::string& path);
 
 /// Pre: `bytes` outlive the model.
 /// Errors: MalformedModel, LimitExceeded.
 [[nodiscard]] Result<ModelFile> parse_model(std::span<const std::byte> bytes, std::string path);
 
-/// Turns tensors of one model into arrays, each once. Large raw data is copied once, from the file, or taken out of its
-/// message.
+/// Turns tensors of one model into arrays, each once. Large raw data stays in the file's bytes, of which arrays are
+/// made once somebody asks; where nothing keeps those, it is copied, or taken out of its message.
 class TensorReader {
   public:
-    /// `raw` outlives the reader.
-    TensorReader(TensorLimits limits, const RawData& raw)
-        : limits_(std::move(limits)), left_(limits_.max_bytes), raw_(raw) {}
+    /// `file` outlives the reader.
+    TensorReader(TensorLimits limits, const ModelFile& file)
+        : limits_(std::move(limits)), left_(limits_.max_bytes), file_(file) {}
     /// Errors: those of tensor_value; LimitExceeded when all tensors together pass the limit.
     [[nodiscard]] Result<NDArray> read(const ::onnx::TensorProto& tensor);
 
@@ -43,7 +49,7 @@ class TensorReader {
     Result<NDArray> load(const ::onnx::TensorProto& tensor) const;
     TensorLimits limits_;
     std::int64_t left_; ///< Units: bytes.
-    const RawData& raw_;
+    const ModelFile& file_;
     std::unordered_map<const ::onnx::TensorProto*, NDArray> done_;
 };
 

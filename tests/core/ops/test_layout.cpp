@@ -1,5 +1,8 @@
 #include "core/ops/layout.hpp"
+#include "core/ops/rows.hpp"
 #include "tests/core/ops/calls.hpp"
+
+#include <cstring>
 
 using namespace orrery;
 using namespace orrery::ops;
@@ -35,6 +38,61 @@ TEST_CASE("elements move where layouts say", "[ops][layout]") {
     CHECK(refusal("layout_transform", {x}, {{"from", "NCH"}, {"to", "NCH"}}) == Code::BadShape);
     CHECK(refusal("layout_transform", {x}, {{"from", "NCHW"}, {"to", "NCHD"}}) == Code::BadAttribute);
     CHECK(refusal("layout_transform", {x}, {{"from", "NCHW"}, {"to", "?"}}) == Code::BadAttribute);
+}
+
+TEST_CASE("large arrays change their layout as small ones do, in rows and otherwise", "[ops][layout]") {
+    // Lazy; several pieces; one element size each.
+    struct Case {
+        Shape shape;
+        DType dtype;
+        const char *from, *to;
+    };
+    const Case cases[] = {
+        {{64, 48, 3, 3}, DType::F32, "OIHW", "OIHW16i16o"}, {{80, 96, 1, 1}, DType::F32, "OIHW", "OIHW8i16o"},
+        {{64, 128, 1, 1}, DType::F32, "OIHW", "OIHW8i8o"},  {{66, 50, 5, 3}, DType::F32, "OIHW", "OIHW5i6o"},
+        {{64, 3, 30, 30}, DType::F32, "OIHW", "OIHW16o"},   {{32, 32, 9, 9}, DType::F64, "OIHW", "HWIO8o"},
+        {{2, 64, 40, 41}, DType::F16, "NCHW", "NHWC"},      {{1, 64, 40, 41}, DType::U8, "NCHW", "NCHW16c"},
+        {{32, 8, 40, 41}, DType::I32, "NCHW", "CNHW4n"},    {{4, 6, 30, 30, 8}, DType::F32, "NCHW8c", "NCHW16c"},
+        {{4, 6, 30, 30, 8}, DType::F32, "NCHW8c", "NCHW"},
+    };
+    for (const Case& c : cases) {
+        const NDArray x = counted(c.shape, c.dtype);
+        const NDArray y = transformed(x, *parse_layout(c.from), *parse_layout(c.to));
+        const NDArray expected = call("layout_transform", {x}, {{"from", c.from}, {"to", c.to}});
+        INFO(type_text(c.dtype, c.shape) << " " << c.from << " to " << c.to);
+        REQUIRE(y.shape() == expected.shape());
+        CHECK(std::memcmp(y.data(), expected.data(), expected.bytes()) == 0);
+        // A few elements, without the others.
+        const NDArray again = transformed(x, *parse_layout(c.from), *parse_layout(c.to));
+        const auto width = static_cast<std::size_t>(byte_size(c.dtype));
+        std::vector<char> few(20 * width);
+        again.read(7, 20, few.data());
+        CHECK(std::memcmp(few.data(), static_cast<const char*>(expected.data()) + 7 * width, few.size()) == 0);
+        CHECK(transformed(y, *parse_layout(c.to), *parse_layout(c.to)).data() == y.data());
+    }
+}
+
+TEST_CASE("weights times one factor a row are the product, bit for bit", "[ops][layout]") {
+    const NDArray w = drawn({70, 31, 3, 3}, 1), factors = drawn({70, 1, 1, 1}, 2),
+                  expected = call("multiply", {w, factors});
+    const std::optional<NDArray> product = row_product(w, factors);
+    REQUIRE(product);
+    std::vector<float> part(1000);
+    product->read(250, 1000, part.data()); // from within a row on, over several
+    CHECK(std::memcmp(part.data(), expected.values<float>().data() + 250, 4000) == 0);
+    CHECK(std::memcmp(product->data(), expected.data(), expected.bytes()) == 0);
+    // A product of a product, packed.
+    const std::optional<NDArray> twice = row_product(*row_product(w, factors), factors);
+    const NDArray packed = transformed(*twice, *parse_layout("OIHW"), *parse_layout("OIHW7o"));
+    const NDArray plain =
+        transformed(call("multiply", {expected, factors}), *parse_layout("OIHW"), *parse_layout("OIHW7o"));
+    CHECK(std::memcmp(packed.data(), plain.data(), plain.bytes()) == 0);
+
+    CHECK_FALSE(row_product(w, drawn({31, 1, 1}, 2)));
+    CHECK_FALSE(row_product(w, drawn({70, 31, 1, 1}, 2)));
+    CHECK_FALSE(row_product(w, drawn({1, 1, 1, 1}, 2)));
+    CHECK_FALSE(row_product(drawn({7, 3, 3, 3}, 1), drawn({7, 1, 1, 1}, 2))); // not worth it
+    CHECK_FALSE(row_product(counted({70, 31, 3, 3}, DType::F64), counted({70, 1, 1, 1}, DType::F64)));
 }
 
 namespace {

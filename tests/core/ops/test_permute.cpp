@@ -38,6 +38,13 @@ TEST_CASE("axes are turned as the operator says, in any order and of any size", 
     }
     require_as_transpose(counted({600, 700}), {1, 0}); // several pieces
     require_as_transpose(counted({64, 3, 7, 300}), {2, 0, 3, 1});
+    const NDArray large = counted({600, 700}), turned = ops::permuted(large, Ints{1, 0});
+    std::vector<float> few(30);
+    turned.read(590, 30, few.data()); // without the others
+    for (std::int64_t i = 0; i < 30; ++i) {
+        const std::int64_t at = 590 + i;
+        CHECK(few[static_cast<std::size_t>(i)] == static_cast<float>(at % 600 * 700 + at / 600));
+    }
     REQUIRE(ops::permuted(NDArray::zeros(DType::F32, {3, 0, 2}), Ints{2, 1, 0}).shape() == Shape{2, 0, 3});
     REQUIRE(ops::permuted(f32({}, {5}), Ints{}).as_double(0) == 5);
 }

@@ -1,6 +1,11 @@
 #include "core/ops/layout.hpp"
+#include "core/ops/rows.hpp"
 #include "core/ops/winograd.hpp"
 #include "tests/core/ops/calls.hpp"
+
+#include <array>
+#include <cmath>
+#include <cstring>
 
 using namespace orrery;
 using namespace orrery::ops;
@@ -43,6 +48,46 @@ TEST_CASE("filters are transformed as written by hand", "[ops][winograd]") {
     REQUIRE(at(four, {0, 0, 0, 0, 1}) == 0.5);
     REQUIRE(at(four, {3, 4, 0, 0, 1}) == Approx(8.0 / 576));
     REQUIRE(at(four, {5, 0, 0, 0, 1}) == 0);
+}
+
+TEST_CASE("transformed filters are the product in f64, rounded once", "[ops][winograd]") {
+    // The matrices as the paper has them, and blocks of fewer, as many and more filters than are computed together.
+    const std::vector<std::vector<double>> two{{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+    const std::vector<std::vector<double>> four{{1.0 / 4, 0, 0},
+                                                {-1.0 / 6, -1.0 / 6, -1.0 / 6},
+                                                {-1.0 / 6, 1.0 / 6, -1.0 / 6},
+                                                {1.0 / 24, 1.0 / 12, 1.0 / 6},
+                                                {1.0 / 24, -1.0 / 12, 1.0 / 6},
+                                                {0, 0, 1}};
+    for (const std::int64_t tile : {2, 4})
+        for (const auto& [filters, channels, block] :
+             {std::array<std::int64_t, 3>{10, 3, 5}, {16, 8, 8}, {24, 17, 8}, {40, 9, 20}}) {
+            const std::vector<std::vector<double>>& g = tile == 2 ? two : four;
+            const NDArray w = drawn({filters, channels, 3, 3}, 7), out = winograd_weights(w, tile, block);
+            INFO(type_text(DType::F32, w.shape()) << " tile " << tile << " block " << block);
+            double worst = 0;
+            for_each(out.shape(), [&](const Shape& i) {
+                double sum = 0;
+                for (std::int64_t a = 0; a < 9; ++a)
+                    sum += g[static_cast<std::size_t>(i[0])][static_cast<std::size_t>(a / 3)] *
+                           g[static_cast<std::size_t>(i[1])][static_cast<std::size_t>(a % 3)] *
+                           at(w, {i[2] * block + i[4], i[3], a / 3, a % 3});
+                worst = std::max(worst, std::abs(at(out, i) - sum) - std::abs(sum) * 0x1p-24);
+            });
+            CHECK(worst < 1e-15); // what f64's own sums differ by
+        }
+}
+
+TEST_CASE("filters that are scaled and packed first are transformed as if nothing was put off", "[ops][winograd]") {
+    const NDArray w = drawn({32, 64, 3, 3}, 3), factors = drawn({32, 1, 1, 1}, 4);
+    const std::optional<NDArray> scaled = row_product(w, factors);
+    REQUIRE(scaled);
+    const NDArray packed = laid_out(*scaled, "OIHW", "OIHW8i8o"), back = laid_out(packed, "OIHW8i8o", "OIHW");
+    CHECK(back.source() == scaled->source()); // there and back is where it was
+    const NDArray late = winograd_weights(back, 4, 8);
+    const NDArray early = winograd_weights(call("multiply", {w, factors}), 4, 8);
+    REQUIRE(late.shape() == early.shape());
+    CHECK(std::memcmp(late.data(), early.data(), early.bytes()) == 0);
 }
 
 TEST_CASE("a convolution in tiles is the convolution", "[ops][winograd]") {

@@ -56,6 +56,28 @@ TEST_CASE("recipes read back equal", "[session][recipe]") {
     REQUIRE(to_json(*back) == to_json(recipe));
 }
 
+TEST_CASE("a model file that is written over is read again, one that is not is not", "[session]") {
+    const Folder folder;
+    const std::filesystem::path path = folder.path / "m.onnx";
+    const auto write = [&](std::uint64_t seed) {
+        REQUIRE(write_file(path, onnx::build_network("lenet", seed).value()).has_value());
+    };
+    const auto made = compiler_over();
+    const Recipe recipe = made->new_recipe(path);
+    const auto import = [&] { return made->graph_steps(recipe, {}).value().front(); };
+    write(1);
+    const auto first = import();
+    CHECK(import() == first);
+    write(2); // of the same size, at once
+    const auto second = import();
+    REQUIRE(second != first);
+    CHECK_FALSE(graph::structural_equal(first->module, second->module));
+    write(1);
+    CHECK(import() == first); // by its content
+    std::filesystem::remove(path);
+    CHECK(made->graph_steps(recipe, {}).error().code == Code::FileMissing);
+}
+
 TEST_CASE("a wrong recipe is refused with its key", "[session][recipe]") {
     const Target host;
     const auto code = [&](const char* text) { return from_json(text, host).error().code; };

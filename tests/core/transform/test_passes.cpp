@@ -1,3 +1,4 @@
+#include "core/ops/permute.hpp"
 #include "tests/core/transform/graphs.hpp"
 
 using namespace orrery;
@@ -83,6 +84,32 @@ fn main(x: f32[2], z: f32[2]) -> f32[2] {
 )");
     const graph::Module merged = apply("EliminateCommonSubexpr", module);
     REQUIRE(count_calls(merged, "add") == 3); // operands in another order are another expression
+}
+
+TEST_CASE("equal constants become one, whatever is put off, and those that begin alike do not", "[transform][cse]") {
+    NDArray plain = NDArray::zeros(DType::F32, {256, 300}), other = NDArray::zeros(DType::F32, {256, 300});
+    for (std::int64_t i = 0; i < plain.size(); ++i) {
+        plain.set(i, static_cast<double>(i % 77));
+        other.set(i, static_cast<double>(i % 77) + (i == 50000 ? 1 : 0));
+    }
+    const NDArray copy = NDArray::copy_of(DType::F32, {256, 300}, plain.data(), plain.bytes());
+    const NDArray turned = ops::permuted(ops::permuted(plain, graph::Ints{1, 0}), graph::Ints{1, 0});
+    REQUIRE(turned.source() != nullptr);
+    graph::FunctionBuilder builder;
+    std::vector<graph::Var> vars;
+    for (const NDArray& value : {plain, other, copy, turned}) vars.push_back(builder.constant(value, {}));
+    const graph::Var sum = builder.call(ops::op("add"), {vars[0], vars[1]}, {}, {}),
+                     more = builder.call(ops::op("add"), {vars[2], vars[3]}, {}, {}),
+                     result = builder.call(ops::op("multiply"), {sum, more}, {}, {});
+    const graph::Module module{
+        builder.finish("main", result), {"y"}, std::make_shared<const std::vector<graph::Source>>()};
+    const graph::Module merged = apply("EliminateCommonSubexpr", module);
+    std::vector<NDArray> left;
+    for (const graph::Binding& binding : merged.main->bindings)
+        if (const auto* constant = graph::as<graph::Constant>(binding.value)) left.push_back(constant->value);
+    REQUIRE(left.size() == 2);
+    CHECK(compare(left[0], plain).max_abs == 0);
+    CHECK(compare(left[1], other).max_abs == 0);
 }
 
 TEST_CASE("a batch norm goes into the convolution before it", "[transform][simplify_inference]") {

@@ -376,3 +376,29 @@ TEST_CASE("large raw data is left out of what protobuf reads, and is where it wa
     const std::string broken = m.SerializeAsString();
     REQUIRE_FALSE(import_bytes(std::as_bytes(std::span(broken)), {}, {}, {}).has_value());
 }
+
+TEST_CASE("constants stay what they were when the model's file is written over", "[onnx][import]") {
+    namespace fs = std::filesystem;
+    ::onnx::ModelProto m = model();
+    std::string name = "w"; // grows by a byte, so that raw data begins at every address
+    for (int round = 0; round < 5; ++round, name += "w") {
+        m.mutable_graph()->clear_initializer();
+        m.mutable_graph()->clear_output();
+        TensorProto& tensor = *m.mutable_graph()->add_initializer();
+        tensor.set_name(name);
+        tensor.add_dims(30000);
+        tensor.set_data_type(TensorProto::FLOAT);
+        std::vector<float> values(30000);
+        for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) + static_cast<float>(round);
+        tensor.set_raw_data(values.data(), values.size() * sizeof(float));
+        GraphMaker(*m.mutable_graph()).output(name);
+        const fs::path path = fs::temp_directory_path() / "orrery_test_import_overwritten.onnx";
+        std::ofstream(path, std::ios::binary) << m.SerializeAsString();
+        const auto module = import_file(path);
+        REQUIRE(module.has_value());
+        std::ofstream(path, std::ios::binary) << "nothing of it";
+        const NDArray value = run(*module, {})[0];
+        CHECK(std::memcmp(value.data(), values.data(), value.bytes()) == 0);
+        fs::remove(path);
+    }
+}
