@@ -25,7 +25,7 @@ struct Network {
 };
 
 /// x -> the results of one call with constant weights.
-graph::Module module_of(const Network& n) {
+graph::Module recurrent_module(const Network& n) {
     const std::int64_t time = 5, input = 6, directions = n.direction == "bidirectional" ? 2 : 1;
     const OriginSet origin(0);
     graph::FunctionBuilder builder;
@@ -71,7 +71,7 @@ TEST_CASE("a recurrent network becomes a product and its steps", "[transform][ca
                 network.lengths = network.states = more;
                 network.batch = more ? 3 : 1;
                 network.bias = more || std::string(direction) != "reverse";
-                const graph::Module split = apply("CanonicalizeOps", module_of(network));
+                const graph::Module split = apply("CanonicalizeOps", recurrent_module(network));
                 CHECK(count_calls(split, op) == 0);
                 CHECK(count_calls(split, "matmul") == 1);
                 CHECK(count_calls(split, std::string(op) + "_steps") == 1);
@@ -85,7 +85,7 @@ TEST_CASE("a reset gate after the product keeps its bias apart", "[transform][ca
     for (const bool bias : {false, true}) {
         Network network{.op = "gru", .gates = 3, .direction = "bidirectional", .bias = bias};
         network.attrs = {{"linear_before_reset", true}};
-        const graph::Module split = apply("FoldConstant", apply("CanonicalizeOps", module_of(network)));
+        const graph::Module split = apply("FoldConstant", apply("CanonicalizeOps", recurrent_module(network)));
         CHECK(count_calls(split, "gru_steps") == 1);
     }
 }
