@@ -274,7 +274,8 @@ class Scheduler {
         const bool panels = side_by_side(*reduction, *shape);
         const auto late = [&](std::size_t d) {
             if (!copy.empty()) return !panel.moves_with[d];
-            return panels && !chooses_lanes(*reduction, d) && reduction->buffer->static_shape()[d] > 1;
+            const bool chooses = chooses_lanes(*reduction, d) && d + 1 < loops.size();
+            return panels && !chooses && reduction->buffer->static_shape()[d] > 1;
         };
         std::vector<std::string> outer, after_panel, rows, groups, lanes;
         for (std::size_t d = 0; d < loops.size(); ++d) {

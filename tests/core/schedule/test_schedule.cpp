@@ -445,7 +445,7 @@ fn product(x: f32[14,12], w: f32[2,12,8], b: f32[16]) -> (y: f32[14,16]) {
     INFO(text);
     CHECK(text.find("split(out.j, [-1, 8])") != std::string::npos);
     CHECK(text.find("split(out.i, [-1, 5])") != std::string::npos);
-    CHECK(text.find("reorder([out.j_o, ") != std::string::npos);
+    CHECK(text.find("reorder([out.j_o_o, out.i_o, out.j_i_o, ") != std::string::npos); // two panels together
     CHECK(text.find("set_scope(sums, registers)") != std::string::npos);
     CHECK(text.find("cache_write") == std::string::npos);
     const Result<Replay> done = replay(*program, trace);

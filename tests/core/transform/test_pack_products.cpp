@@ -32,8 +32,8 @@ fn main(x: f32[7,2]) {
 )",
                     R"(outputs ["y"];
 fn main(x: f32[7,2]) {
-  w: f32[2,2,2] = const [1, 2, 5, 6, 3, 4, 7, 8];
   b: f32[4] = const [1, 2, 3, 4];
+  w: f32[2,2,2] = const [1, 2, 5, 6, 3, 4, 7, 8];
   c = layout_matmul(x, w) {panel=2, rows=4};
   y = bias_add(c, b) {axis=1};
   return y;
