@@ -3,6 +3,8 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <algorithm>
+
 namespace orrery::codegen {
 
 using namespace tensor;
@@ -162,8 +164,17 @@ Index Emitter::index_division(BinaryOp op, const Index& a, const Index& b) {
 
 Emitter::KnownDivision Emitter::division(const Index& whole, std::int64_t divisor) {
     constexpr std::size_t kMostKept = 1024; // our choice: they are looked through one by one
-    for (const KnownDivision& known : frame_.divisions)
-        if (known.divisor == divisor && same(known.whole, whole)) return known;
+    for (const KnownDivision& known : frame_.divisions) {
+        if (known.divisor != divisor) continue;
+        // What is a multiple of the divisor larger has the same remainder: sums are written modulo it.
+        Index apart = add(whole, known.whole, -1);
+        if (apart.lane != 0 || apart.lanes || apart.constant % divisor != 0 ||
+            !std::ranges::all_of(apart.terms, [&](const Index::Term& term) { return term.scale % divisor == 0; }))
+            continue;
+        apart.constant /= divisor;
+        for (Index::Term& term : apart.terms) term.scale /= divisor;
+        return {whole, divisor, add(known.quotient, apart), known.remainder};
+    }
     const Range range = range_of(whole, 1);
     Value* x = scalar(whole);
     Value* y = b_.getInt64(static_cast<std::uint64_t>(divisor));
