@@ -2,6 +2,7 @@
 
 #include "core/base/check.hpp"
 #include "core/base/element_source.hpp"
+#include "core/ops/permute.hpp"
 #include "core/ops/rows.hpp"
 #include "core/ops/scratch.hpp"
 
@@ -287,6 +288,14 @@ NDArray transformed(const NDArray& array, const Layout& from, const Layout& to) 
     if (const auto* before = dynamic_cast<const Relaid*>(array.source()))
         if (before->to() == from && before->shape() == array.shape() && blocks_agree(before->from(), to))
             return transformed(before->array(), before->from(), to);
+    // Turned first, as the weights of dense layers are: one step from where they came from.
+    if (const std::optional<Turned> turned = turned_from(array);
+        turned && std::ranges::all_of(from.axes, [](const Layout::Axis& axis) { return axis.factor == 0; })) {
+        Layout before = from;
+        for (std::size_t d = 0; d < from.axes.size(); ++d)
+            before.axes[static_cast<std::size_t>(turned->perm[d])] = from.axes[d];
+        return transformed(turned->array, before, to);
+    }
     if (!blocks_agree(from, to)) {
         const Layout whole = parse_layout(from.names()).value();
         return transformed(transformed(array, from, whole), whole, to);

@@ -109,10 +109,14 @@ template <class T> void turn_strip(const Turn& turn, const char* from, T* to, st
 class Permuted final : public ElementSource {
   public:
     Permuted(NDArray array, std::span<const std::int64_t> perm)
-        : array_(std::move(array)), axes_(axes_of(array_, perm)), turn_(turn_of(axes_)) {
+        : array_(std::move(array)), perm_(perm.begin(), perm.end()), axes_(axes_of(array_, perm)),
+          turn_(turn_of(axes_)) {
         for (const Axis& axis : turn_.others) parts_ *= axis.extent;
         if (!turn_.same) parts_ *= strips();
     }
+
+    [[nodiscard]] const NDArray& array() const { return array_; }
+    [[nodiscard]] const std::vector<std::int64_t>& perm() const { return perm_; }
 
     std::int64_t pieces() const override {
         constexpr std::int64_t kPieceBytes = 1 << 20; // our choice: less is done before another thread has started
@@ -154,6 +158,7 @@ class Permuted final : public ElementSource {
     }
 
     NDArray array_;
+    std::vector<std::int64_t> perm_;
     std::vector<Axis> axes_; ///< of the result, in order
     Turn turn_;
     std::int64_t parts_ = 1; ///< strips of all other axes
@@ -169,6 +174,17 @@ NDArray permuted(const NDArray& array, std::span<const std::int64_t> perm) {
     NDArray lazy = NDArray::lazy(array.dtype(), std::move(shape), std::make_shared<Permuted>(array, perm));
     if (lazy.bytes() < kWorthDelaying) static_cast<void>(lazy.data());
     return lazy;
+}
+
+std::optional<Turned> turned_from(const NDArray& array) {
+    const auto* source = dynamic_cast<const Permuted*>(array.source());
+    if (source == nullptr) return std::nullopt;
+    const Shape& before = source->array().shape();
+    for (std::size_t d = 0; d < before.size(); ++d) // the same elements may have been given another shape since
+        if (array.shape().size() != before.size() ||
+            array.shape()[d] != before[static_cast<std::size_t>(source->perm()[d])])
+            return std::nullopt;
+    return Turned{source->array(), source->perm()};
 }
 
 } // namespace orrery::ops

@@ -1,4 +1,5 @@
 #include "core/ops/layout.hpp"
+#include "core/ops/permute.hpp"
 #include "core/ops/rows.hpp"
 #include "tests/core/ops/calls.hpp"
 
@@ -70,6 +71,25 @@ TEST_CASE("large arrays change their layout as small ones do, in rows and otherw
         CHECK(std::memcmp(few.data(), static_cast<const char*>(expected.data()) + 7 * width, few.size()) == 0);
         CHECK(transformed(y, *parse_layout(c.to), *parse_layout(c.to)).data() == y.data());
     }
+}
+
+TEST_CASE("what was turned before is laid out from where it came from", "[ops][layout]") {
+    const NDArray large = drawn({512, 300}, 7);
+    const ops::Layout from = ops::parse_layout("KN").value(), to = ops::parse_layout("NK16n").value();
+    const NDArray turned = ops::permuted(large, Ints{1, 0});
+    const NDArray laid = ops::transformed(turned, from, to);
+    REQUIRE(laid.shape() == Shape{32, 300, 16});
+    const auto* found = static_cast<const float*>(laid.data());
+    const auto* source = static_cast<const float*>(large.data());
+    for (std::int64_t n = 0; n < 512; ++n)
+        for (std::int64_t k = 0; k < 300; ++k) REQUIRE(found[(n / 16 * 300 + k) * 16 + n % 16] == source[n * 300 + k]);
+    CHECK(turned.loose_data() == nullptr); // nobody computed it
+    // The same elements in another shape are no longer the turned array.
+    const NDArray square = ops::permuted(drawn({400, 400}, 8), Ints{1, 0});
+    const NDArray other = square.reshaped({200, 800});
+    const NDArray plain = NDArray::copy_of(DType::F32, {200, 800}, other.data(), other.bytes());
+    const NDArray a = ops::transformed(other, from, to), b = ops::transformed(plain, from, to);
+    CHECK(std::memcmp(a.data(), b.data(), a.bytes()) == 0);
 }
 
 TEST_CASE("weights times one factor a row are the product, bit for bit", "[ops][layout]") {
