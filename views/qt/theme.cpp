@@ -110,6 +110,10 @@ QHeaderView { background: @panel; }
 QHeaderView::section { background: @panel; color: @dim; border: none; border-bottom: 1px solid @hairline; padding: 4px 8px; }
 QHeaderView::up-arrow, QHeaderView::down-arrow { subcontrol-position: top center; width: 9px; height: 6px; }
 QTableCornerButton::section { background: @panel; border: none; }
+QCheckBox::indicator { width: 12px; height: 12px; border: 1px solid @quiet; border-radius: 3px; background: @raised; }
+QCheckBox::indicator:hover { border: 1px solid @text; }
+QCheckBox::indicator:checked { background: @accent; border: 1px solid @accent; }
+QCheckBox::indicator:disabled { border: 1px solid @hairline; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }
 QScrollBar:horizontal { background: transparent; height: 10px; margin: 0; }
 QScrollBar::handle { background: @hairline; border-radius: 4px; min-height: 28px; min-width: 28px; margin: 1px; }
