@@ -288,16 +288,16 @@ struct Session::State {
         for (const FunctionPtr& function : functions.functions)
             if (names.contains(function->lowered.name))
                 if (auto code = compiler->code_if_ready(recipe, function)) ready[function->lowered.name] = code;
-        std::size_t rebuilt = 0;
+        std::set<FunctionPtr> before;
         {
             const std::lock_guard lock(mutex);
-            const std::set<FunctionPtr> before(draft.functions.begin(), draft.functions.end());
-            for (const FunctionPtr& function : functions.functions) rebuilt += before.contains(function) ? 0 : 1;
+            before.insert(draft.functions.begin(), draft.functions.end());
         }
+        const auto rebuilt = static_cast<std::size_t>(std::ranges::count_if(
+            functions.functions, [&](const FunctionPtr& function) { return !before.contains(function); }));
         // What an edit is looked at for first is there: what compiles it must not keep it from the screen.
         if (rebuilt <= kFewFunctions) step_back();
         update(current, [&](Snapshot& next) {
-            const std::set<FunctionPtr> before(next.functions.begin(), next.functions.end());
             std::map<std::string, std::shared_ptr<const FunctionCode>> kept = ready;
             for (const FunctionPtr& function : functions.functions) {
                 if (!before.contains(function)) continue;

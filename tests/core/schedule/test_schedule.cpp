@@ -197,12 +197,18 @@ Program packed_conv(int blocks_in, int blocks_out, int size) {
     return *program;
 }
 
+/// AVX2: eight floats a register, sixteen registers.
+Target narrow_target() {
+    Target target = wide_target();
+    target.vector_bits = 256;
+    target.vector_registers = 16;
+    return target;
+}
+
 } // namespace
 
 TEST_CASE("tiles fill the registers without overflowing them", "[schedule][rules]") {
-    Target narrow = wide_target();
-    narrow.vector_bits = 256;
-    narrow.vector_registers = 16;
+    Target narrow = narrow_target();
     const auto trace_of = [&](const Program& program, const Target& target) {
         const Trace trace = default_trace(program, target);
         const Result<Replay> done = replay(program, trace);
@@ -245,9 +251,7 @@ TEST_CASE("tiles fill the registers without overflowing them", "[schedule][rules
 }
 
 TEST_CASE("what lies badly in memory is copied or walked in squares", "[schedule][rules]") {
-    Target narrow = wide_target();
-    narrow.vector_bits = 256;
-    narrow.vector_registers = 16;
+    Target narrow = narrow_target();
     const auto trace_of = [&](const char* text) {
         const Result<Program> program = tensor::parse_program(text);
         if (!program) FAIL(to_string(program.error()));
@@ -437,9 +441,7 @@ fn product(x: f32[14,12], w: f32[2,12,8], b: f32[16]) -> (y: f32[14,16]) {
       y[vi, vj] = max(s[vi, vj // 8, vj % 8] + b[vj], 0.0) } } }
 })");
     if (!program) FAIL(to_string(program.error()));
-    Target narrow = wide_target();
-    narrow.vector_bits = 256;
-    narrow.vector_registers = 16;
+    Target narrow = narrow_target();
     const Trace trace = default_trace(*program, narrow);
     const std::string text = to_string(trace);
     INFO(text);
@@ -466,9 +468,7 @@ fn places(x: f32[2,4,5,8], w: f32[4,2,8,8]) -> (y: f32[4,4,5,8]) {
       y[vc, vh, vq, vo] = max(s[vc, vh * 5 + vq, vo] + 1.0, 0.0) } } } } }
 })");
     if (!program) FAIL(to_string(program.error()));
-    Target narrow = wide_target();
-    narrow.vector_bits = 256;
-    narrow.vector_registers = 16;
+    Target narrow = narrow_target();
     const Trace trace = default_trace(*program, narrow);
     const std::string text = to_string(trace);
     INFO(text);
