@@ -427,7 +427,7 @@ TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule
     CHECK(difference(program, done->result()) < 1e-5);
 }
 
-TEST_CASE("a product with a matrix in panels goes by one panel at a time", "[schedule][rules]") {
+TEST_CASE("a product with a matrix in panels has the loop over panels outside", "[schedule][rules]") {
     // Fourteen rows in groups of five, two panels of eight columns, which the result has in one dimension.
     const Result<Program> program = tensor::parse_program(R"(
 fn product(x: f32[14,12], w: f32[2,12,8], b: f32[16]) -> (y: f32[14,16]) {
