@@ -259,9 +259,9 @@ bool side_by_side(const ElementBlock& reduction, const TileShape& shape) {
     return false;
 }
 
-RowPieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const Target& target) {
+Pieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const Target& target) {
     const std::vector<const Load*> along = loads_of(reduction, true), others = loads_of(reduction, false);
-    RowPieces out;
+    Pieces out;
     std::int64_t again = 1, loops = 1, apart = 1;
     for (std::size_t d = 0; d + 1 < reduction.iters.size(); ++d) {
         const TilePart* part = shape.part_of(d);
@@ -278,7 +278,61 @@ RowPieces row_pieces(const ElementBlock& reduction, const TileShape& shape, cons
     out.count = std::min(loops, (bytes + kept - 1) / kept);
     while (loops % out.count != 0) ++out.count;
     // What is along the lanes is read anew for each piece.
-    return out.count * (bytes_of(along) / apart) < again * bytes ? out : RowPieces{};
+    return out.count * (bytes_of(along) / apart) < again * bytes ? out : Pieces{};
+}
+
+namespace {
+
+/// How many numbers in a row a load reads as the reduction runs.
+std::int64_t run_of(const Load& load, const Block& block) {
+    const std::vector<std::int64_t> shape = load.buffer->static_shape();
+    std::int64_t run = 1;
+    for (auto iter = block.fields.iters.rbegin(); iter != block.fields.iters.rend(); ++iter) {
+        if (iter->kind != IterKind::Reduce || extent_of(iter->extent) == 1) continue;
+        std::int64_t along = 0, stride = 1;
+        for (std::size_t d = shape.size(); d-- > 0; stride *= shape[d])
+            if (uses_var(load.indices[d], iter->var))
+                along += stride * coefficient(load.indices[d], iter->var).value_or(shape[d]);
+        if (along != run) break;
+        run *= extent_of(iter->extent);
+    }
+    return run;
+}
+
+} // namespace
+
+ScatteredRows scattered_rows(const Block& block, const ElementBlock& reduction, const TileShape& shape,
+                             const Target& target) {
+    // Our choices: bytes after which a jump costs little, and uses of a number for one that is copied.
+    constexpr std::int64_t kFar = 256, kUses = 4;
+    const std::vector<const Load*> along = loads_of(reduction, true), others = loads_of(reduction, false);
+    if (others.size() != 1 || shape.rows.size * shape.outer_rows.size < 2) return {};
+    const Load& read = *others.front();
+    ScatteredRows out{read.buffer, {}, {}};
+    std::int64_t uses = 1, apart = 1, rows = 1, steps = 1;
+    for (std::size_t d = 0; d < reduction.iters.size(); ++d) {
+        const TilePart* part = shape.part_of(d);
+        const std::int64_t size = part ? part->size : 1, tiles = reduction.buffer->static_shape()[d] / size;
+        const bool lanes = move_with(along, reduction.iters[d]), row = move_with(others, reduction.iters[d]);
+        out.moves_with.push_back(row);
+        if (row) rows *= tiles;
+        if (row && lanes) apart *= tiles;
+        if (!row && tiles > 1 && lanes) {
+            uses *= tiles;
+            out.lanes.dim = static_cast<std::ptrdiff_t>(d);
+        }
+    }
+    for (const BlockIter& iter : block.fields.iters)
+        if (iter.kind == IterKind::Reduce) steps *= extent_of(iter.extent);
+    const std::int64_t bytes = byte_size(read.buffer->dtype), run = run_of(read, block);
+    const std::int64_t piece = steps * shape.rows.size * shape.outer_rows.size * bytes;
+    if (run < target.lanes(static_cast<int>(bytes)) || run == steps || run * bytes > kFar) return {};
+    if (bytes_of(others) / apart <= target.l2_bytes || piece > target.l1_bytes) return {};
+    if (row_pieces(reduction, shape, target).dim >= 0) return {};
+    const std::int64_t lanes = bytes_of(along) / apart, kept = target.l2_bytes / 2;
+    std::int64_t& count = out.lanes.count;
+    while (uses % count != 0 || (count < uses && (lanes / count > kept || rows * count < 4 * target.cores))) ++count;
+    return uses / count < kUses ? ScatteredRows{} : out;
 }
 
 std::int64_t streamed_piece(const Block& block, const ElementBlock& reduction, const TileShape& shape,

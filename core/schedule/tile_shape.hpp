@@ -42,13 +42,26 @@ struct Panel {
 [[nodiscard]] Panel panel_of(const tensor::Block& block, const ElementBlock& reduction, const TileShape& shape,
                              const Target& target);
 
-/// Where what rows read is more than the second-level cache keeps until it is read again for other lanes: rows in
-/// pieces that it does keep, around the loops over lanes.
-struct RowPieces {
+/// A dimension in pieces.
+struct Pieces {
     std::ptrdiff_t dim = -1; ///< of the result; -1 for none
     std::int64_t count = 1;  ///< divides the loop over the tiles of that dimension
 };
-[[nodiscard]] RowPieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const Target& target);
+/// What rows read a few numbers at a time, with a jump to the next (an image in blocks of channels, along the
+/// channels), and again for all lanes, is read from far away each time where the second-level cache keeps neither all
+/// of it nor pieces of rows, because no number of pieces divides them. A copy of what one tile reads, in the order in
+/// which it is read, serves all lanes that stay in that cache.
+struct ScatteredRows {
+    tensor::Buffer buffer;        ///< null when no copy is worth it
+    std::vector<bool> moves_with; ///< the result's dimensions
+    Pieces lanes;                 ///< that stay in the second-level cache
+};
+[[nodiscard]] ScatteredRows scattered_rows(const tensor::Block& block, const ElementBlock& reduction,
+                                           const TileShape& shape, const Target& target);
+
+/// Where what rows read is more than the second-level cache keeps until it is read again for other lanes: rows in
+/// pieces that it does keep, around the loops over lanes.
+[[nodiscard]] Pieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const Target& target);
 /// Whether a dimension of the result chooses what is loaded along the lanes, as a filter does.
 [[nodiscard]] bool chooses_lanes(const ElementBlock& reduction, std::size_t d);
 /// Whether what is loaded along the lanes lies in panels as wide as the tile (a packed matrix): all rows go by one

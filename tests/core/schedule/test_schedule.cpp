@@ -480,3 +480,45 @@ fn places(x: f32[2,4,5,8], w: f32[4,2,8,8]) -> (y: f32[4,4,5,8]) {
     if (!done) FAIL(to_string(done.error()));
     CHECK(difference(*program, done->result()) < 1e-5);
 }
+
+TEST_CASE("what rows read with jumps is copied once for all lanes beside it", "[schedule][rules]") {
+    // 534 places are 89 tiles of six: no number of pieces divides them.
+    const Result<Program> program = tensor::parse_program(R"(
+fn places(x: f32[2,23,23,8], w: f32[16,2,2,2,8,8]) -> (y: f32[16,23,23,8]) {
+  alloc p: f32[2,24,24,8] scope global
+  alloc s: f32[16,534,8] scope global
+  for c in 2 { for h in 24 { for q in 24 { for o in 8 {
+    block pad(vc = c in 2, vh = h in 24, vq = q in 24, vo = o in 8) {
+      p[vc, vh, vq, vo] = select(vh >= 1 && vq >= 1, x[vc, vh - 1, vq - 1, vo], 0.0) } } } } }
+  for c in 16 { for t in 534 { for o in 8 { for k in 2 { for a in 2 { for b in 2 { for i in 8 {
+    block sums(vc = c in 16, vt = t in 534, vo = o in 8, reduce vk = k in 2, reduce va = a in 2, reduce vb = b in 2,
+               reduce vi = i in 8) {
+      init { s[vc, vt, vo] = 0.0 }
+      s[vc, vt, vo] = s[vc, vt, vo] + p[vk, min(vt, 528) // 23 + va, min(vt, 528) % 23 + vb, vi] *
+                                      w[vc, vk, va, vb, vi, vo] } } } } } } } }
+  for c in 16 { for h in 23 { for q in 23 { for o in 8 {
+    block image(vc = c in 16, vh = h in 23, vq = q in 23, vo = o in 8) {
+      y[vc, vh, vq, vo] = max(s[vc, vh * 23 + vq, vo] + 1.0, 0.0) } } } } }
+})");
+    if (!program) FAIL(to_string(program.error()));
+    Target small = narrow_target();
+    small.l1_bytes = 4 << 10;
+    small.l2_bytes = 34 << 10; // the image with its border takes 36 KB, the weights 32
+    const Trace trace = default_trace(*program, small);
+    const std::string text = to_string(trace);
+    INFO(text);
+    CHECK(text.find("reindex(sums, p)\ncompute_inline(pad)") != std::string::npos);
+    // Half of that cache keeps half of the weights: four pairs of filters share a copy.
+    CHECK(text.find("split(image.c_o, [2, -1])") != std::string::npos);
+    CHECK(text.find("reorder([image.c_o_o, image.h_q_o, image.c_o_i") != std::string::npos);
+    CHECK(text.find("compute_at(p_reindex, image.h_q_o)") != std::string::npos);
+    CHECK(text.find("set_scope(p_reindex, stack)") != std::string::npos);
+    const Result<Replay> done = replay(*program, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*program, done->result()) < 1e-5);
+    // A cache that keeps all of it needs no copy; one that keeps few filters would make too many.
+    for (const std::int64_t bytes : {40 << 10, 16 << 10}) {
+        small.l2_bytes = bytes;
+        CHECK(to_string(default_trace(*program, small)).find("reindex") == std::string::npos);
+    }
+}

@@ -1,0 +1,404 @@
+#include "core/schedule/tile_rules.hpp"
+
+#include "core/schedule/accesses.hpp"
+#include "core/schedule/locate.hpp"
+#include "core/schedule/matching.hpp"
+#include "core/schedule/tile_shape.hpp"
+#include "core/tensor/build.hpp"
+#include "core/tensor/visitor.hpp"
+
+#include <algorithm>
+
+namespace orrery::schedule {
+
+using namespace tensor; // every name here is a node of tensor IR
+
+namespace {
+
+class Tiling : TraceWriter {
+  public:
+    using TraceWriter::TraceWriter;
+    enum class Unfold : std::uint8_t { Never, WherePossible };
+
+    void tile(const std::string& name, Unfold unfold) {
+        const Mark before_tile = mark();
+        pack(name);
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = element(*block);
+        if (!reduction) return;
+        const std::optional<TileShape> shape = tile_shape(*block, *reduction, target_);
+        if (!shape || shape->lanes.size < 2) return void(sum_in_lanes(name));
+        if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape, target_); piece > 0)
+            return stream(name, *reduction, piece);
+        const OperandCopy copy = copy_operand(name, *reduction, *shape);
+        const std::string user = user_of(name, *reduction, unfold);
+        if (user.empty()) return;
+        const std::vector<std::string> loops = loop_names(user);
+        if (loops.size() != reduction->iters.size()) return;
+
+        // The user's loops: outer ones, the parts of the split dimensions, then rows, groups and lanes.
+        const auto at = [&user](const std::string& loop) { return user + "." + loop; };
+        const bool panels = side_by_side(*reduction, *shape);
+        const auto late = [&](std::size_t d) {
+            if (!copy.block.empty()) return !copy.moves_with[d];
+            const bool chooses = chooses_lanes(*reduction, d) && d + 1 < loops.size();
+            return panels && !chooses && reduction->buffer->static_shape()[d] > 1;
+        };
+        std::vector<std::string> outer, after_panel, rows, groups, lanes;
+        for (std::size_t d = 0; d < loops.size(); ++d) {
+            const TilePart* part = shape->part_of(d);
+            auto& around = late(d) ? after_panel : outer;
+            if (!part) {
+                around.push_back(at(loops[d]));
+                continue;
+            }
+            if (!step("split", {at(loops[d]), std::vector<std::int64_t>{-1, part->size}})) return;
+            around.push_back(at(loops[d] + "_o"));
+            auto& list = part == &shape->lanes ? lanes : part == &shape->groups ? groups : rows;
+            list.push_back(at(loops[d] + "_i"));
+        }
+        if (copy.lanes.dim >= 0) lanes_in_pieces(copy.lanes, at(loops[copy.lanes.dim]), outer, after_panel);
+        const std::size_t before_rows = outer.size();
+        outer.insert(outer.end(), after_panel.begin(), after_panel.end());
+        if (copy.block.empty()) rows_in_pieces(*reduction, *shape, loops, user, outer);
+        std::vector<std::string> inner = rows;
+        inner.insert(inner.end(), groups.begin(), groups.end());
+        inner.insert(inner.end(), lanes.begin(), lanes.end());
+        std::vector<std::string> order = outer;
+        order.insert(order.end(), inner.begin(), inner.end());
+        if (order.size() > 1) step("reorder", {order});
+        if (!step("compute_at", {name, outer.back()})) return;
+        if (unfold != Unfold::Never && repeats_work(name, *shape)) {
+            take_back(before_tile);
+            return tile(name, Unfold::Never);
+        }
+        done_.insert({name, user, name + "_init"});
+        const std::int64_t width = target_.lanes(byte_size(reduction->buffer->dtype));
+        const bool in_registers = shape->lanes.size <= width * target_.vector_registers;
+        step("set_scope", {name, std::string(in_registers ? "registers" : "stack")});
+        finish_tile(name, *shape);
+        for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
+        const double work = work_of(name);
+        if (copy.block.empty()) {
+            const std::size_t around = shape->shares ? 0 : copies_beside(name, user, outer.size());
+            return spread_outer(user, around > 0 ? around : outer.size(), work);
+        }
+        if (!step("compute_at", {copy.block, outer[before_rows - 1]})) return;
+        done_.insert(copy.block);
+        if (copy.of_rows) step("set_scope", {copy.block, std::string("stack")});
+        step("vectorize", {copy.block + "." + loop_names(copy.block).back()});
+        spread_outer(user, before_rows, work);
+    }
+
+  private:
+    /// A copy of an operand that is made inside the loops over the result's dimensions it moves with.
+    struct OperandCopy {
+        std::string block; ///< empty for none
+        std::vector<bool> moves_with;
+        bool of_rows = false;
+        Pieces lanes; ///< around all: of what is read along the lanes
+    };
+    OperandCopy copy_operand(const std::string& name, const ElementBlock& reduction, const TileShape& shape) {
+        const Panel panel = panel_of(*find(name), reduction, shape, target_);
+        if (panel.buffer) {
+            const std::string copy = made_by("cache_read", {name, panel.buffer->name, std::string("global")});
+            return copy.empty() ? OperandCopy{} : OperandCopy{copy, panel.moves_with};
+        }
+        const ScatteredRows rows = scattered_rows(*find(name), reduction, shape, target_);
+        if (!rows.buffer) return {};
+        const std::string border = copy_for(name);
+        const std::string copy = made_by("reindex", {name, rows.buffer->name});
+        if (copy.empty()) return {};
+        // A border around the image is written where the copy is.
+        if (!border.empty() && element(*find(border))->buffer == rows.buffer) step("compute_inline", {border});
+        return {copy, rows.moves_with, true, rows.lanes};
+    }
+    /// The block that a step adds; empty when it is not legal.
+    std::string made_by(const std::string& primitive, std::vector<Arg> args) {
+        const std::vector<std::string> before = block_names();
+        if (step(primitive, std::move(args)))
+            for (const std::string& made : block_names())
+                if (std::ranges::find(before, made) == before.end()) return made;
+        return {};
+    }
+    /// Puts pieces of the loop over tiles of lanes around all others.
+    void lanes_in_pieces(const Pieces& pieces, const std::string& dim, std::vector<std::string>& outer,
+                         std::vector<std::string>& inside) {
+        auto loop = std::ranges::find(inside, dim + "_o");
+        if (loop == inside.end()) loop = std::ranges::find(inside, dim);
+        if (pieces.count < 2 || loop == inside.end()) return;
+        if (!step("split", {*loop, std::vector<std::int64_t>{pieces.count, -1}})) return;
+        outer.insert(outer.begin(), *loop + "_o");
+        *loop += "_i";
+    }
+
+    /// The block that uses a reduction's result element by element once its loops are those over the reduction's
+    /// dimensions, which they are made; empty when there is none.
+    std::string unfolding_of(const Block& block, const ElementBlock& reduction) {
+        const std::vector<const Block*> readers = readers_of(reduction.buffer, block);
+        const std::optional<ElementBlock> consumer = readers.size() == 1 ? element(*readers.front()) : std::nullopt;
+        if (!consumer || consumer->reduces) return {};
+        const std::optional<std::vector<LoopChange>> changes = matching_loops(*consumer, reduction);
+        const std::string user = readers.front()->fields.name;
+        const std::vector<std::string> loops = loop_names(user);
+        if (!changes || loops.size() != consumer->iters.size()) return {};
+        const auto at = [&](std::size_t loop) { return user + "." + loops[loop]; };
+        for (const LoopChange& change : *changes) {
+            const bool done = change.factor == 0
+                                  ? step("fuse", {std::vector{at(change.loop), at(change.loop + 1)}})
+                                  : step("split", {at(change.loop), std::vector<std::int64_t>{-1, change.factor}});
+            if (!done) return {};
+        }
+        return user;
+    }
+
+    /// The block in whose loops a reduction is computed, made when there is none; empty when none can be.
+    std::string user_of(const std::string& name, const ElementBlock& reduction, Unfold unfold) {
+        const Block* block = find(name);
+        std::string user = is_param(reduction.buffer) ? std::string() : epilogue_of(*block, reduction);
+        if (user.empty() && unfold != Unfold::Never && !is_param(reduction.buffer))
+            user = unfolding_of(*block, reduction);
+        if (!user.empty()) return user;
+        return step("cache_write", {name, std::string("stack")}) ? name + "_write" : std::string();
+    }
+
+    /// A reduction that runs along the last dimension of what moves with its lanes (a product with a transposed matrix)
+    /// has no vectors: a copy in which the lanes are last, where enough of the work uses it again.
+    void pack(const std::string& name) {
+        constexpr double kWorthCopy = 8; // our choice: uses of an element for one that is copied
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = element(*block);
+        if (!reduction || reduction->iters.empty()) return;
+        const VarRef& lane = reduction->iters.back();
+        LoadCollector collector;
+        collector.visit(reduction->value);
+        for (const Load* load : collector.loads) {
+            if (load->buffer == reduction->buffer || vector_access(load->indices, lane)) continue;
+            std::string from, to, lane_axis;
+            double uses = 1;
+            std::size_t axes = 0, lane_at = 0;
+            for (const BlockIter& iter : block->fields.iters) {
+                const bool moves =
+                    std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
+                if (!moves) {
+                    uses *= static_cast<double>(extent_of(iter.extent));
+                    continue;
+                }
+                const std::string axis = "a" + std::to_string(axes);
+                from += (axes ? ", " : "") + axis;
+                if (iter.var.get() == lane.get()) {
+                    lane_axis = axis;
+                    lane_at = axes;
+                } else {
+                    to += axis + ", ";
+                }
+                ++axes;
+            }
+            if (lane_axis.empty() || uses < kWorthCopy) return;
+            const std::vector<std::string> before = block_names();
+            if (!step("reindex", {name, load->buffer->name})) return;
+            for (const std::string& made : block_names()) {
+                if (std::ranges::find(before, made) != before.end()) continue;
+                if (!step("transform_layout", {made, from + " -> " + to + lane_axis})) return;
+                std::vector<std::string> order;
+                for (const std::string& loop : loop_names(made)) order.push_back(made + "." + loop);
+                if (order.size() != axes) return;
+                std::rotate(order.begin() + static_cast<std::ptrdiff_t>(lane_at),
+                            order.begin() + static_cast<std::ptrdiff_t>(lane_at) + 1, order.end());
+                step("reorder", {order});
+            }
+            return pack(name);
+        }
+    }
+    /// A copy that only this reduction reads (its input with a border, say), where little else is done with what is
+    /// copied: made a piece at a time in the outer loops of `user`, while the piece is in the nearest caches, instead
+    /// of all of it before. How many loops are around a piece then; 0 where it stays apart.
+    std::size_t copies_beside(const std::string& name, const std::string& user, std::size_t outer) {
+        constexpr double kRepeated = 1.25; // our choice: pieces overlap by what windows reach over
+        const double kept = 2.0 * static_cast<double>(target_.l1_bytes), want = 4.0 * target_.cores;
+        const std::string copy = copy_for(name);
+        const Block* block = copy.empty() ? nullptr : find(copy);
+        if (!block) return 0;
+        const Buffer whole = element(*block)->buffer;
+        const double all = static_cast<double>(whole->static_size());
+        const std::vector<std::string> loops = loop_names(user);
+        const std::vector<std::int64_t> extents = loop_extents(user);
+        const Program before = program_;
+        const std::size_t steps = trace_.steps.size();
+        double around = 1;
+        for (std::size_t d = 0; d < outer; around *= static_cast<double>(extents[d++]))
+            for (std::int64_t pieces = 2; pieces <= extents[d]; ++pieces) {
+                const double count = around * static_cast<double>(pieces);
+                if (extents[d] % pieces != 0 || count < want || all / count * byte_size(whole->dtype) > kept) continue;
+                std::string at = user + "." + loops[d];
+                if (pieces < extents[d]) {
+                    if (!step("split", {at, std::vector<std::int64_t>{pieces, -1}})) continue;
+                    at += "_o";
+                }
+                if (step("compute_at", {copy, at})) {
+                    const Result<BlockPlace> place = find_block(program_, copy);
+                    const Buffer piece = element_of(*place->block);
+                    const double size = piece ? static_cast<double>(piece->static_size()) : all;
+                    if (size * byte_size(whole->dtype) <= kept && size * count <= kRepeated * all) {
+                        done_.insert(copy);
+                        step("vectorize", {copy + "." + loop_names(copy).back()});
+                        return d + 1;
+                    }
+                }
+                program_ = before;
+                trace_.steps.resize(steps);
+            }
+        return 0;
+    }
+    /// The block that copies into a buffer which this one alone reads; empty when there is none.
+    std::string copy_for(const std::string& name) const {
+        for (const Buffer& read : buffers_read(find(name)->fields.body)) {
+            for (const Block* block : blocks_of(program_->body)) {
+                const std::optional<ElementBlock> made = element(*block);
+                if (block->fields.name == name || !made || made->buffer != read || made->reduces || is_param(read))
+                    continue;
+                const std::vector<const Block*> readers = readers_of(read, *block);
+                if (readers.size() == 1 && readers.front()->fields.name == name && !done_.contains(block->fields.name))
+                    return block->fields.name;
+            }
+        }
+        return {};
+    }
+
+    void stream(const std::string& name, const ElementBlock& reduction, std::int64_t piece) {
+        // Of the matrix, read side by side for one visit of the sums. Source: measured (4: 16 GB/s, 8: 20, 16: 19).
+        constexpr std::int64_t kRows = 8;
+        const std::string user = user_of(name, reduction, Unfold::Never);
+        const std::vector<std::string> loops = loop_names(user);
+        if (user.empty() || loops.size() != reduction.iters.size()) return;
+        const std::string last = user + "." + loops.back();
+        if (!step("split", {last, std::vector<std::int64_t>{-1, piece}})) return;
+        if (!step("compute_at", {name, last + "_o"})) return;
+        done_.insert({name, user, name + "_init"});
+        std::vector<std::string> order;
+        const Block* block = find(name);
+        const Result<BlockPlace> place = find_block(program_, name);
+        std::int64_t steps = 1;
+        for (const For* loop : place->loops())
+            for (const BlockIter& iter : block->fields.iters)
+                if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get()) {
+                    order.push_back(name + "." + loop->var->name);
+                    steps = extent_of(loop->extent);
+                }
+        const std::vector<std::string> all = loop_names(name);
+        const std::string lane = name + "." + all[all.size() - order.size() - 1];
+        const std::int64_t rows = choose_divisor(steps, kRows);
+        const std::int64_t width = target_.lanes(byte_size(reduction.buffer->dtype));
+        const std::int64_t lanes = choose_lanes(piece, width, width * 2);
+        std::string row;
+        if (rows > 1 && step("split", {order.back(), std::vector<std::int64_t>{-1, rows}})) {
+            row = order.back() + "_i";
+            order.back() += "_o";
+        }
+        if (!step("split", {lane, std::vector<std::int64_t>{-1, lanes}})) return;
+        order.push_back(lane + "_o");
+        if (!row.empty()) order.push_back(row);
+        order.push_back(lane + "_i");
+        step("reorder", {order});
+        if (step("decompose_reduction", {name, order.front()}))
+            step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
+        if (!row.empty()) step("unroll", {row});
+        step("vectorize", {lane + "_i"});
+        if (step("split", {last + "_i", std::vector<std::int64_t>{-1, lanes}})) step("vectorize", {last + "_i_i"});
+        spread_outer(user, loops.size(), work_of(name));
+    }
+
+    /// Whether a tile is larger than was asked for, since the user's loops do not say which part they need.
+    bool repeats_work(const std::string& name, const TileShape& shape) const {
+        std::int64_t size = 1;
+        for (const TilePart* part : {&shape.outer_rows, &shape.rows, &shape.groups, &shape.lanes}) size *= part->size;
+        const Store* store = as<Store>(find(name)->fields.body);
+        return store && store->buffer->static_size() > size;
+    }
+
+    /// Puts the loop over pieces of rows before the loops that choose what is loaded along the lanes. `loops`: of the
+    /// user before they were split.
+    void rows_in_pieces(const ElementBlock& reduction, const TileShape& shape, const std::vector<std::string>& loops,
+                        const std::string& user, std::vector<std::string>& outer) {
+        const Pieces pieces = row_pieces(reduction, shape, target_);
+        if (pieces.dim < 0) return;
+        const auto dim = static_cast<std::size_t>(pieces.dim);
+        const auto loop_of = [&](std::size_t d) { return user + "." + loops[d] + (shape.part_of(d) ? "_o" : ""); };
+        const std::string rows = loop_of(dim);
+        auto first = outer.end();
+        for (std::size_t d = 0; d < loops.size(); ++d)
+            if (chooses_lanes(reduction, d)) first = std::min(first, std::ranges::find(outer, loop_of(d)));
+        const auto at = std::ranges::find(outer, rows);
+        if (at == outer.end() || first >= at || !step("split", {rows, std::vector<std::int64_t>{pieces.count, -1}}))
+            return;
+        *at = rows + "_i";
+        outer.insert(first, rows + "_o");
+    }
+
+    /// Inside a tile: the reduction around rows and lanes, the initial value apart.
+    void finish_tile(const std::string& name, const TileShape& shape) {
+        const Block* block = find(name);
+        const Result<BlockPlace> place = find_block(program_, name);
+        std::vector<std::string> reduction, spatial;
+        for (const For* loop : place->loops())
+            for (const BlockIter& iter : block->fields.iters) {
+                if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get())
+                    reduction.push_back(name + "." + loop->var->name);
+            }
+        const std::vector<std::string> all = loop_names(name);
+        std::vector<const TilePart*> parts; ///< in the order of the dimensions, as the block's loops are
+        for (std::size_t d = 0; d <= static_cast<std::size_t>(shape.lanes.dim); ++d)
+            if (const TilePart* part = shape.part_of(d)) parts.push_back(part);
+        const std::size_t own = parts.size();
+        for (std::size_t i = all.size() - reduction.size() - own; i < all.size() - reduction.size(); ++i)
+            spatial.push_back(name + "." + all[i]);
+        // What a row loads is used by all groups at once: those stand inside.
+        const auto group = std::ranges::find(parts, &shape.groups) - parts.begin();
+        if (group < std::ssize(spatial))
+            std::rotate(spatial.begin() + group, spatial.begin() + group + 1, spatial.end() - 1);
+        std::vector<std::string> order = reduction;
+        order.insert(order.end(), spatial.begin(), spatial.end());
+        if (reduction.empty()) return;
+        step("reorder", {order});
+        if (step("decompose_reduction", {name, reduction.front()})) {
+            const std::vector<std::string> init = loop_names(name + "_init");
+            for (std::size_t i = init.size() - std::min(own, init.size()); i < init.size(); ++i)
+                step(i + 1 == init.size() ? "vectorize" : "unroll", {name + "_init." + init[i]});
+        }
+        for (const std::string& loop : spatial) step(loop == spatial.back() ? "vectorize" : "unroll", {loop});
+    }
+
+    /// A reduction along the last dimension of what it reads has no vectors of results: lanes are summed up apart, and
+    /// added at the end. False when it is none, or lanes do not divide it.
+    bool sum_in_lanes(const std::string& name) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = block ? element(*block) : std::nullopt;
+        const Result<BlockPlace> place = find_block(program_, name);
+        if (!reduction || !block->fields.init || !update_of(*block) || !owns_nest(name)) return false;
+        const For& loop = *place->loops().back();
+        const BlockIter* along = nullptr;
+        for (const BlockIter& iter : block->fields.iters)
+            if (iter.kind == IterKind::Reduce && iter.binding.get() == loop.var.get()) along = &iter;
+        if (!along) return false;
+        LoadCollector collector;
+        collector.visit(reduction->value);
+        for (const Load* load : collector.loads)
+            if (load->buffer != reduction->buffer && !vector_access(load->indices, along->var)) return false;
+        const std::int64_t extent = extent_of(loop.extent), width = target_.lanes(byte_size(reduction->buffer->dtype));
+        // More sums at once where that leaves each of them some steps.
+        constexpr std::int64_t kSteps = 8;
+        std::int64_t lanes = 0;
+        for (const std::int64_t registers : {1, 2, 4})
+            if (extent % (width * registers) == 0 && extent >= width * registers * (registers > 1 ? kSteps : 2))
+                lanes = width * registers;
+        const std::string last = name + "." + loop.var->name;
+        if (lanes < 2 || !step("split", {last, std::vector<std::int64_t>{-1, lanes}})) return false;
+        return step("rfactor", {last + "_i"});
+    }
+};
+
+} // namespace
+
+void tile_reduction(Draft& draft, const std::string& name) { Tiling(draft).tile(name, Tiling::Unfold::WherePossible); }
+
+} // namespace orrery::schedule
