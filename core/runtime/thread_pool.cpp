@@ -4,10 +4,13 @@
 
 #include "core/runtime/thread_pool.hpp"
 
+#include "core/runtime/placement.hpp"
+
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <limits>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -70,18 +73,45 @@ struct Job {
     void* closure = nullptr;
     std::int64_t extent = 0;
     int parts = 0;
+};
 
-    void run(int part) const {
-        const std::int64_t whole = extent / parts, rest = extent % parts; // extent * part may overflow
+/// What is left of a thread's share of a loop.
+struct alignas(64) Share {
+    std::atomic<std::int64_t> next{0};
+    std::int64_t end = 0;   ///< written before tickets are raised
+    std::int64_t least = 1; ///< iterations that are taken at once
+
+    void set(const Job& job, int part) {
+        const std::int64_t whole = job.extent / job.parts, rest = job.extent % job.parts; // extent * part may overflow
         const std::int64_t begin = whole * part + std::min<std::int64_t>(part, rest);
-        const std::int64_t end = begin + whole + (part < rest ? 1 : 0);
-        body(begin, end, closure);
+        end = begin + whole + (part < rest ? 1 : 0);
+        least = std::max<std::int64_t>(1, (end - begin) / kLeastPieces);
+        next.store(begin, std::memory_order_relaxed);
     }
+    /// A third of what is left; empty when nothing is.
+    [[nodiscard]] std::pair<std::int64_t, std::int64_t> take() {
+        std::int64_t begin = next.load(std::memory_order_relaxed), taken = 0;
+        do {
+            if (begin >= end) return {end, end};
+            taken = std::min(end - begin, std::max(least, (end - begin) / 3));
+        } while (!next.compare_exchange_weak(begin, begin + taken, std::memory_order_relaxed));
+        return {begin, begin + taken};
+    }
+
+  private:
+    static constexpr std::int64_t kLeastPieces = 16; ///< our choice: what is left over then is a thirtieth of a share
+};
+
+/// What a body threw first, by iterations.
+struct Failure {
+    std::int64_t at = std::numeric_limits<std::int64_t>::max();
+    std::exception_ptr what;
 };
 
 struct Worker {
-    Signal ticket;              ///< raised by the caller when there is a part for it: the number of the latest
-    std::exception_ptr failure; ///< of its part; written before `pending` is lowered
+    Signal ticket; ///< raised by the caller when there is a share for it: the number of the latest
+    Share share;
+    Failure failure; ///< of what it ran; written before `pending` is lowered
 };
 
 } // namespace
@@ -92,15 +122,17 @@ struct ThreadPool::State {
     };
     Context context;
     alignas(64) Job job; ///< written before tickets are raised, read after
+    Share first;         ///< the caller's
     std::vector<Worker> workers;
-    Signal pending;                  ///< parts not yet finished by workers
+    Signal pending;                  ///< workers that have not finished with their shares
     std::atomic<bool> busy{false};   ///< a loop is shared out
     std::atomic<bool> failed{false}; ///< a worker has a failure
     std::atomic<bool> stopping{false};
     bool spin = true; ///< every thread has a core to itself
     std::vector<std::thread> threads;
+    Placement placement; ///< used while `busy`
 
-    explicit State(int size) : workers(static_cast<std::size_t>(size - 1)) {
+    explicit State(int size) : workers(static_cast<std::size_t>(size - 1)), placement(size) {
         spin = static_cast<unsigned>(size) <= std::max(1u, std::thread::hardware_concurrency());
     }
 
@@ -111,31 +143,38 @@ struct ThreadPool::State {
             seen = self.ticket.number.load(std::memory_order_acquire);
             if (stopping.load(std::memory_order_acquire)) return; // the last ticket has no job
             if (!self.ticket.take(seen)) continue; // the caller was faster; `job` may be another one by now
-            try {
-                job.run(index + 1);
-            } catch (...) {
-                self.failure = std::current_exception();
-                failed.store(true, std::memory_order_relaxed);
-            }
+            run_from(index + 1, self.failure);
             finish_part();
+        }
+    }
+    [[nodiscard]] Share& share_of(int part) {
+        return part == 0 ? first : workers[static_cast<std::size_t>(part - 1)].share;
+    }
+    /// Runs a share, then what others have not yet begun of theirs.
+    void run_from(int part, Failure& failure) {
+        for (int i = 0; i < job.parts; ++i) {
+            Share& share = share_of((part + i) % job.parts);
+            for (auto piece = share.take(); piece.first < piece.second; piece = share.take()) run(piece, failure);
+        }
+    }
+    void run(std::pair<std::int64_t, std::int64_t> piece, Failure& failure) {
+        try {
+            job.body(piece.first, piece.second, job.closure);
+        } catch (...) {
+            if (piece.first < failure.at) failure = {piece.first, std::current_exception()};
+            failed.store(true, std::memory_order_relaxed);
         }
     }
     void finish_part() {
         if (pending.number.fetch_sub(1, std::memory_order_seq_cst) == 1) pending.wake();
     }
-    /// The caller's: parts that no worker has begun.
-    void run_left_over(int parts) {
+    /// The caller's, which has found all shares empty: workers that have not begun need not.
+    void call_off(int parts) {
         for (int i = 0; i + 1 < parts && pending.number.load(std::memory_order_acquire) != 0; ++i) {
             Signal& ticket = workers[static_cast<std::size_t>(i)].ticket;
             const std::uint32_t latest = ticket.number.load(std::memory_order_relaxed);
-            if (ticket.taken.load(std::memory_order_acquire) == latest || !ticket.take(latest)) continue;
-            try {
-                job.run(i + 1);
-            } catch (...) {
-                workers[static_cast<std::size_t>(i)].failure = std::current_exception();
-                failed.store(true, std::memory_order_relaxed);
-            }
-            pending.number.fetch_sub(1, std::memory_order_seq_cst);
+            if (ticket.taken.load(std::memory_order_acquire) != latest && ticket.take(latest))
+                pending.number.fetch_sub(1, std::memory_order_seq_cst);
         }
     }
     void raise(std::size_t worker) {
@@ -148,13 +187,13 @@ struct ThreadPool::State {
              left = pending.number.load(std::memory_order_acquire))
             pending.wait_while(left, spin);
     }
-    /// `first` or, when there is none, that of the first worker that has one; none has afterwards.
-    [[nodiscard]] std::exception_ptr take_failure(std::exception_ptr first) {
-        if (!failed.load(std::memory_order_relaxed)) return first;
+    /// The first of all failures; none is left afterwards.
+    [[nodiscard]] std::exception_ptr take_failure(Failure first) {
+        if (!failed.load(std::memory_order_relaxed)) return nullptr;
         failed.store(false, std::memory_order_relaxed);
         for (Worker& worker : workers)
-            if (std::exception_ptr failure = std::exchange(worker.failure, nullptr); failure && !first) first = failure;
-        return first;
+            if (Failure other = std::exchange(worker.failure, {}); other.at < first.at) first = std::move(other);
+        return first.what;
     }
 };
 
@@ -167,6 +206,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>(std::max(th
         static_cast<State::Context*>(context)->pool->parallel_for(extent, body, closure);
     };
     for (int i = 0; i + 1 < threads; ++i) state_->threads.emplace_back([state = state_.get(), i] { state->work(i); });
+    state_->placement.around_caller(state_->threads);
 }
 
 ThreadPool::~ThreadPool() {
@@ -184,18 +224,18 @@ void ThreadPool::parallel_for(std::int64_t extent, orrery_loop_body body, void* 
     State& s = *state_;
     const int parts = static_cast<int>(std::min<std::int64_t>(extent, size()));
     if (parts == 1 || s.busy.exchange(true, std::memory_order_acquire)) return body(0, extent, closure);
+    s.placement.around_caller(s.threads);
     s.job = {body, closure, extent, parts};
+    for (int part = 0; part < parts; ++part) s.share_of(part).set(s.job, part);
     s.pending.number.store(static_cast<std::uint32_t>(parts - 1), std::memory_order_relaxed);
     for (int i = 0; i + 1 < parts; ++i) s.raise(static_cast<std::size_t>(i));
-    std::exception_ptr failure;
-    try {
-        s.job.run(0);
-    } catch (...) { failure = std::current_exception(); }
-    s.run_left_over(parts);
+    Failure failure;
+    s.run_from(0, failure);
+    s.call_off(parts);
     s.wait_for_parts();
-    failure = s.take_failure(std::move(failure));
+    const std::exception_ptr thrown = s.take_failure(std::move(failure));
     s.busy.store(false, std::memory_order_release);
-    if (failure) std::rethrow_exception(failure);
+    if (thrown) std::rethrow_exception(thrown);
 }
 
 } // namespace orrery::runtime

@@ -19,11 +19,11 @@ class ThreadPool {
     ThreadPool& operator=(const ThreadPool&) = delete;
 
     [[nodiscard]] int size() const;
-    /// Runs `body` over [0, extent) in contiguous chunks, thread t taking [extent*t/T, extent*(t+1)/T), and returns
-    /// when all is done: the same iterations on the same thread each time, whose caches hold what it touched before,
-    /// unless that thread has not begun when the caller is through with its own.
+    /// Runs `body` over [0, extent) in contiguous pieces, each iteration once, and returns when all is done. Thread t
+    /// begins with [extent*t/T, extent*(t+1)/T), the same iterations each time, whose caches hold what it touched
+    /// before; who is through with its own takes over some of what slower threads have not begun.
     /// Called from inside a body, or while another thread has a loop shared out, it runs the whole loop on the calling
-    /// thread. What bodies throw is thrown here once all are done, the first chunk's first.
+    /// thread. What bodies throw is thrown here once all are done: what the first iterations threw.
     void parallel_for(std::int64_t extent, orrery_loop_body body, void* closure);
     /// The view of this pool that kernels are given; lives as long as the pool.
     [[nodiscard]] orrery_context* context();
