@@ -188,7 +188,8 @@ class WinogradStages {
     }
 
   private:
-    /// B^T d B. Shape: [extent, extent, n, c, tile, channel of the block]
+    /// B^T d B. Shape: [extent, extent, n, tile, c, channel of the block]: the channels of a tile lie side by side, as
+    /// products read them.
     [[nodiscard]] Buffer transformed_input() const {
         const std::int64_t block = data_.block('C'), blocks = filters_[3] / block;
         const Ints pads = request_.attrs.ints("pads", Ints(4, 0));
@@ -208,10 +209,10 @@ class WinogradStages {
                                           return load(x, at);
                                       });
                                   });
-        return stage("input", {extent_, extent_, in_[0], blocks, tiles_, block}, {"i", "j", "n", "c", "t", "ci"},
+        return stage("input", {extent_, extent_, in_[0], tiles_, blocks, block}, {"i", "j", "n", "t", "c", "ci"},
                      [&](const Indices& i) {
                          return row_of(matrices_.b, i[1], even_and_odd, [&](std::int64_t k) {
-                             return load(rows, {i[2], i[3], i[4], i[0], imm(k), i[5]});
+                             return load(rows, {i[2], i[4], i[3], i[0], imm(k), i[5]});
                          });
                      });
     }
@@ -225,7 +226,7 @@ class WinogradStages {
                              {"i", "j", "c", "n", "t", "ci"}},
                             {.combiner = Combiner::Sum, .extents = {blocks, block}, .names = {"ic", "ii"}},
                             [&](const Indices& i, const Indices& k) {
-                                return load(input, {i[0], i[1], i[3], k[0], i[4], k[1]}) *
+                                return load(input, {i[0], i[1], i[3], i[4], k[0], k[1]}) *
                                        load(request_.in(1), {i[0], i[1], i[2], k[0] * block + k[1], i[5]});
                             });
     }
