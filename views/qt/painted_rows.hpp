@@ -10,6 +10,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace orrery::qt {
@@ -32,6 +33,7 @@ class PaintedRows {
     /// cuts what is out of sight.
     template <class Signature, class Rect>
     void update(QWidget& widget, int count, const Signature& signature, const Rect& rect) {
+        if (std::exchange(other_, false)) return widget.update();
         QRegion changed;
         for (int row = 0; row < count; ++row) {
             const auto at = static_cast<std::size_t>(row);
@@ -46,11 +48,15 @@ class PaintedRows {
         if (!changed.isEmpty()) widget.update(changed);
     }
 
-    /// Something else than rows is painted.
-    void forget() { shown_.clear(); }
+    /// Something else than rows is painted, anywhere.
+    void forget() {
+        shown_.clear();
+        other_ = true;
+    }
 
   private:
     std::vector<std::uint64_t> shown_;
+    bool other_ = false; ///< what was painted last were no rows
 };
 
 /// Gathers what a row shows into its signature.
