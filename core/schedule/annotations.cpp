@@ -144,7 +144,7 @@ Result<Rewritten> annotate(const Program& program, const std::string& place, con
     if (key == "thread" || key == "tensorize")
         return refuse("the key " + key + " has a meaning that must be checked",
                       key == "thread" ? "use bind" : "use tensorize");
-    if (place.find('.') != std::string::npos) {
+    if (place.find('.') != std::string::npos && !has_block(program, place)) {
         ORRERY_TRY(const LoopPlace loop, find_loop(program, place));
         return note_loop(program, loop, key, value);
     }

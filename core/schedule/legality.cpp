@@ -13,14 +13,14 @@ namespace {
 constexpr std::size_t kEnough = 3; ///< steps shown a primitive; source: our choice, a menu's submenu
 
 Result<MenuPlace> menu_place(const Program& program, const std::string& place) {
-    const std::size_t dot = place.find('.');
-    if (dot == std::string::npos) {
+    if (place.find('.') == std::string::npos || has_block(program, place)) {
         ORRERY_TRY(BlockPlace block, find_block(program, place));
         const std::size_t at = block.path.size() - 1;
         return MenuPlace{program, std::move(block), at, place, {}};
     }
     ORRERY_TRY(LoopPlace loop, find_loop(program, place));
-    return MenuPlace{program, std::move(loop.block), loop.at, place.substr(0, dot), place};
+    std::string block = loop.block.block->fields.name;
+    return MenuPlace{program, std::move(loop.block), loop.at, std::move(block), place};
 }
 
 } // namespace

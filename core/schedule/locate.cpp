@@ -170,7 +170,12 @@ Result<BlockPlace> find_block(const Program& program, const std::string& block) 
 }
 
 Result<LoopPlace> find_loop(const Program& program, const std::string& name) {
-    const std::size_t dot = name.find('.');
+    // A block's name may have dots of its own: it is the longest beginning that names one.
+    std::size_t dot = name.rfind('.');
+    for (std::size_t at = dot; at != std::string::npos && at > 0; at = name.rfind('.', at - 1)) {
+        dot = at;
+        if (name.find('.') == at || has_block(program, name.substr(0, at))) break;
+    }
     if (dot == std::string::npos)
         return Diagnostic{Code::BadArgument,
                           "a loop is named block.loop, not \"" + name + "\"",

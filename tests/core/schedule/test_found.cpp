@@ -1,5 +1,6 @@
 // What random walks found, each by its name.
 
+#include "core/schedule/legality.hpp"
 #include "core/schedule/trace.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tensor/text.hpp"
@@ -82,4 +83,24 @@ TEST_CASE("a product is padded as far as it is used, not as far as its buffer wa
 TEST_CASE("a loop is pipelined after one whose copies have the names of its blocks", "[schedule][found]") {
     keeps_numbers("matmul", "decompose_reduction(matmul, matmul.k)\nreorder([matmul.n, matmul.m])\n"
                             "software_pipeline(matmul.m, [0, 1])\nsoftware_pipeline(matmul_init.m, [0, 1])");
+}
+
+TEST_CASE("a block whose name has dots is found, and so are its loops", "[schedule][found]") {
+    const Program plain = tensor::parse_program("fn f(a: f32[16]) -> (c: f32[16]) {\n"
+                                                "for m in 16 { block add(vm = m in 16) {\n"
+                                                "reads a[vm] writes c[vm] c[vm] = a[vm] + 1.0 } } }\n")
+                              .value();
+    const BlockPlace place = find_block(plain, "add").value();
+    tensor::Block::Fields fields = place.block->fields;
+    fields.name = "model.layer.add";
+    const Program program =
+        replace_stmt(plain, place.path.back(), tensor::Block::make(std::move(fields), place.block->origin));
+    CHECK(find_loop(program, "model.layer.add.m").value().loop().var->name == "m");
+    CHECK(find_loop(program, "model.layer.add.k").error().code == Code::UnknownName);
+    CHECK(find_loop(program, "model.m").error().code == Code::UnknownName);
+    CHECK(find_loop(program, ".m").error().code == Code::UnknownName);
+    CHECK(legal_primitives(program, "model.layer.add").has_value());
+    CHECK(legal_primitives(program, "model.layer.add.m").has_value());
+    CHECK(apply_step(program, {"annotate", {Arg{"model.layer.add"}, Arg{"note"}, Arg{"here"}}}).has_value());
+    CHECK(apply_step(program, {"parallel", {Arg{"model.layer.add.m"}}}).has_value());
 }
