@@ -9,6 +9,7 @@
 #include <llvm/IR/Intrinsics.h>
 #include <llvm/IR/Module.h>
 
+#include <algorithm>
 #include <charconv>
 
 namespace orrery::codegen {
@@ -30,6 +31,19 @@ llvm::Type* type_of(llvm::LLVMContext& context, std::string_view text) {
     const auto [end, code] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
     if (code != std::errc{} || end != digits.data() + digits.size() || count < 1 || count > 1024) return nullptr;
     return llvm::FixedVectorType::get(element, count);
+}
+
+/// All of a parameter of the description as one vector: the value of a call that does not read its result. Null when it
+/// is too large for one.
+llvm::Type* whole_of(llvm::LLVMContext& context, const Program& description, const std::string& param) {
+    for (const Buffer& buffer : description->params) {
+        if (buffer->name != param) continue;
+        std::int64_t count = 1;
+        for (const Expr& extent : buffer->shape) count *= std::clamp<std::int64_t>(as_int(extent).value_or(0), 0, 4096);
+        if (count < 1 || count > 1024 || buffer->dtype == DType::Bool) return nullptr;
+        return llvm::FixedVectorType::get(memory_type(context, buffer->dtype), static_cast<unsigned>(count));
+    }
+    return nullptr;
 }
 
 /// The intrinsic, when LLVM has it with that type.
@@ -91,6 +105,7 @@ bool Emitter::emit_intrinsic(const Block& block) {
         if (!whole || (!operand.splat.empty() && !scalar)) return false;
         if (operand.param == intrinsic->result) result = types.back();
     }
+    if (!result) result = whole_of(context, intrinsic->description, intrinsic->result);
     if (!result) return false;
     llvm::Function* function = declared(module_, intrinsic->llvm_name, llvm::FunctionType::get(result, types, false));
     if (!function) return false;

@@ -90,6 +90,25 @@ TEST_CASE("intrinsics can be declared as text", "[llvm][intrinsic]") {
         REQUIRE_FALSE(schedule::parse_intrinsic(wrong).has_value());
 }
 
+TEST_CASE("a call that does not read its result is emitted, too", "[llvm][intrinsic]") {
+    REQUIRE(schedule::declare_intrinsic(
+                "intrinsic fma_3\nfn fma(a: f32[8], b: f32[8], d: f32[8]) -> (c: f32[8]) { for i in 8 {\n"
+                "block fma(vi = i in 8) { reads a[vi], b[vi], d[vi] writes c[vi] c[vi] = d[vi] + a[vi] * b[vi] } } }\n"
+                "c = llvm.fma.v8f32(a as f32x8, b as f32x8, d as f32x8)\n")
+                .has_value());
+    const tensor::Program program =
+        scheduled("fn p(x: f32[16], y: f32[16], w: f32[16]) -> (z: f32[16]) {\n"
+                  "for i in 16 { block add(vi = i in 16) { reads x[vi], y[vi], w[vi] writes z[vi]\n"
+                  "z[vi] = w[vi] + x[vi] * y[vi] } } }",
+                  "split(add.i, [-1, 8])\ntensorize(add.i_i, fma_3)\n");
+    const Result<Listing> ir = llvm_backend().list(program, llvm_backend().host(), {}, ListingKind::BackendIr);
+    REQUIRE(ir.has_value());
+    REQUIRE(std::ranges::any_of(ir->lines, [](const ListingLine& line) {
+        return line.text.find("call <8 x float> @llvm.fma.v8f32") != std::string::npos;
+    }));
+    check_program(program, {.tolerance = 1e-6});
+}
+
 TEST_CASE("an intrinsic LLVM does not have with that type is compiled as described", "[llvm][intrinsic]") {
     REQUIRE(schedule::declare_intrinsic(
                 "intrinsic odd_8\nfn odd(a: f32[8]) -> (c: f32[8]) { for i in 8 { block odd(vi = i in 8) {\n"
