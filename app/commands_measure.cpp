@@ -39,6 +39,7 @@ Result<Measured> do_measure(const MeasureArguments& a) {
     Measured out;
     out.flops = function->cost.flops;
     if (!a.history) {
+        ORRERY_CHECK_OK(compiler->backend().runs_here(recipe.target));
         ORRERY_TRY(const tuning::Candidate candidate, session::candidate_of(recipe, *function));
         tuning::MeasureOptions options;
         options.threads = session::threads_of(recipe);

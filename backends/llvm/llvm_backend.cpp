@@ -76,6 +76,9 @@ class LlvmBackend final : public Backend {
   public:
     [[nodiscard]] std::string name() const override { return "llvm"; }
     [[nodiscard]] Target host() const override { return codegen::host_target(); }
+    [[nodiscard]] Result<void> runs_here(const Target& target) const override {
+        return codegen::check_runs_here(target);
+    }
 
     [[nodiscard]] Result<KernelObject> compile(const tensor::Program& program, const Target& target,
                                                const BuildOptions& options, const Progress& progress) const override {

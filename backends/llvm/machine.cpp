@@ -93,11 +93,25 @@ std::set<std::string> intrinsics_of(const llvm::MCSubtargetInfo& info, const llv
     return out;
 }
 
+/// Whether generated code may use an x86 feature: the others are for systems, and virtual machines hide them.
+bool computes(std::string_view feature) {
+    constexpr std::array<std::string_view, 5> kFamilies = {"sse", "ssse", "avx", "amx", "fma"};
+    constexpr std::array<std::string_view, 11> kOthers = {"f16c", "bmi", "bmi2", "lzcnt", "popcnt", "movbe",
+                                                          "adx",  "tbm", "xop",  "gfni",  "cmov"};
+    const auto begins = [&](std::string_view family) { return feature.starts_with(family); };
+    return std::ranges::any_of(kFamilies, begins) || std::ranges::find(kOthers, feature) != kOthers.end();
+}
+
 } // namespace
 
 void DeleteMachine::operator()(llvm::TargetMachine* machine) const { delete machine; }
 
 Result<TargetMachinePtr> make_target_machine(const Target& target, int opt_level) {
+    if (target.backend != "llvm")
+        return Diagnostic{Code::NoTarget,
+                          "there is no code generator named '" + target.backend + "'",
+                          {},
+                          "a target reads like \"llvm -mcpu=znver4\""};
     initialize_native();
     const std::string triple = triple_of(target);
     if (llvm::Triple(triple).getArch() != llvm::Triple(llvm::sys::getDefaultTargetTriple()).getArch()) initialize_all();
@@ -156,6 +170,26 @@ Target host_target() {
     out.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, out.l2_bytes);
     out.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, out.l3_bytes);
     return out;
+}
+
+Result<void> check_runs_here(const Target& target) {
+    static const Target host = host_target();
+    if (target.triple == host.triple && target.cpu == host.cpu && target.features == host.features) return {};
+    ORRERY_TRY(const TargetMachinePtr machine, make_target_machine(target, 0));
+    const auto refused = [](const std::string& what) {
+        return Diagnostic{
+            Code::NoTarget, what, {}, "choose this machine as target; `orrery compile` writes code for others"};
+    };
+    const llvm::Triple here(host.triple), &there = machine->getTargetTriple();
+    const bool system = there.getOS() == llvm::Triple::UnknownOS || there.getOS() == here.getOS();
+    if (there.getArch() != here.getArch() || !system)
+        return refused("code for " + there.str() + " does not run on this machine, which is " + here.str());
+    for (const auto& [name, has] : llvm::sys::getHostCPUFeatures())
+        if (!has && (!there.isX86() || computes(name.str())) &&
+            machine->getMCSubtargetInfo()->checkFeatures("+" + name.str()))
+            return refused("code for " + (target.cpu.empty() ? there.str() : target.cpu) + " may use " + name.str() +
+                           ", which this machine lacks");
+    return {};
 }
 
 } // namespace orrery::codegen

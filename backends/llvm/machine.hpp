@@ -24,5 +24,8 @@ using TargetMachinePtr = std::unique_ptr<llvm::TargetMachine, DeleteMachine>;
 [[nodiscard]] Machine describe(const llvm::TargetMachine& machine, const Target& target);
 /// The machine this process runs on, and the cores it may use.
 [[nodiscard]] Target host_target();
+/// Whether this process can run code made for the target: its architecture and system are this machine's, and this
+/// machine has every feature of its processor. Errors: NoTarget, with what is missing.
+[[nodiscard]] Result<void> check_runs_here(const Target& target);
 
 } // namespace orrery::codegen

@@ -81,6 +81,11 @@ Diagnostic no_region_backend(const std::string& name) {
             names.empty() ? "this build has no region backends" : "this build has " + names};
 }
 
+std::optional<Diagnostic> why_foreign(const Backend& backend, const Target& target) {
+    const Result<void> here = backend.runs_here(target);
+    return here ? std::nullopt : std::optional(here.error());
+}
+
 /// Plan, kernels and regions of a model whose parts are compiled.
 Result<void> link_kernels(const Backend& backend, const CompiledModel& model, runtime::Executable& out) {
     std::vector<KernelObject> objects;
@@ -89,8 +94,9 @@ Result<void> link_kernels(const Backend& backend, const CompiledModel& model, ru
         workspaces.push_back(model.objects[i].workspace_bytes);
         if (!model.regions[i]) objects.push_back(model.objects[i]);
     }
-    ORRERY_TRY(const std::shared_ptr<const LoadedCode> code, backend.load(objects));
     out.plan = lower::plan_memory(model.model, workspaces);
+    if (model.foreign) return {};
+    ORRERY_TRY(const std::shared_ptr<const LoadedCode> code, backend.load(objects));
     out.keep.push_back(code);
     for (std::size_t i = 0; i < model.objects.size(); ++i) {
         const std::shared_ptr<const RegionCode>& region = model.regions[i];
@@ -600,6 +606,7 @@ Result<std::shared_ptr<const CompiledModel>> Compiler::compile_steps(const Recip
 
     const Timer link;
     auto executable = std::make_shared<runtime::Executable>();
+    compiled->foreign = why_foreign(backend(), recipe.target);
     ORRERY_CHECK_OK(link_kernels(backend(), *compiled, *executable));
     for (const NDArray& constant : compiled->model.constants) {
         auto kept = std::make_shared<NDArray>(aligned(constant));
@@ -654,6 +661,7 @@ std::shared_ptr<const CompiledModel> Compiler::compile_dynamic(const Recipe& rec
                                               recipe](const graph::Module& module, const Progress& progress) {
                                                  return self->compile_module(recipe, module, progress);
                                              });
+    compiled->foreign = why_foreign(backend(), recipe.target);
     compiled->output_names = imported.outputs;
     compiled->sources = imported.sources;
     auto executable = std::make_shared<runtime::Executable>();

@@ -192,6 +192,7 @@ Result<CheckResult> check_dynamic(const CompiledModel& model, std::span<const ND
 
 Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> inputs, int threads,
                       const Progress& progress) {
+    if (model.foreign) return *model.foreign;
     if (model.dynamic) return run_dynamic(model, inputs, threads, progress);
     const runtime::Plan& plan = model.executable->plan;
     if (inputs.size() != plan.inputs.size())
@@ -229,6 +230,7 @@ Result<RunResult> run(const CompiledModel& model, std::span<const NDArray> input
 
 Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> inputs, double tolerance,
                           const Progress& progress) {
+    if (model.foreign) return *model.foreign;
     if (model.dynamic) return check_dynamic(model, inputs, tolerance, progress);
     const runtime::Plan& plan = model.executable->plan;
     if (inputs.size() != plan.inputs.size())

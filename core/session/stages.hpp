@@ -67,6 +67,7 @@ struct CompiledModel {
     std::vector<KernelObject> objects;  ///< parallel to model.functions; of regions, only name and workspace
     std::vector<std::shared_ptr<const RegionCode>> regions; ///< parallel to model.functions; null for kernels
     std::shared_ptr<const runtime::Executable> executable;
+    std::optional<Diagnostic> foreign; ///< why its code cannot run on this machine; the executable has no kernels then
     std::vector<std::string> output_names;
     std::shared_ptr<const std::vector<graph::Source>> sources;
     StageTimes times;

@@ -6,6 +6,8 @@ Hash BuildOptions::hash() const {
     return Hasher().add(opt_level).add(contract ? 1 : 0).add(bounds_checks ? 1 : 0).finish();
 }
 
+Result<void> Backend::runs_here(const Target&) const { return {}; }
+
 Result<FunctionCode> Backend::list_all(const tensor::Program& program, const Target& target,
                                        const BuildOptions& options, const CodeSink&) const {
     FunctionCode code;

@@ -80,6 +80,8 @@ class Backend {
     [[nodiscard]] virtual std::string name() const = 0;
     /// The machine this process runs on.
     [[nodiscard]] virtual Target host() const = 0;
+    /// Whether this process can run code made for a target. Errors: NoTarget, with why not.
+    [[nodiscard]] virtual Result<void> runs_here(const Target& target) const;
     /// Errors: NoTarget, UnsupportedFeature, Cancelled.
     [[nodiscard]] virtual Result<KernelObject> compile(const tensor::Program& program, const Target& target,
                                                        const BuildOptions& options, const Progress& progress) const = 0;
@@ -95,7 +97,7 @@ class Backend {
     /// The IR after the first `pass` + 1 of them. Errors: UnknownName when there are not so many.
     [[nodiscard]] virtual Result<Listing> list_after(const tensor::Program& program, const Target& target,
                                                      const BuildOptions& options, std::size_t pass) const;
-    /// Links objects compiled for the host into this process.
+    /// Links objects into this process. Pre: the target they were compiled for runs here.
     [[nodiscard]] virtual Result<std::shared_ptr<const LoadedCode>>
     load(std::span<const KernelObject> objects) const = 0;
     /// One file of several programs.

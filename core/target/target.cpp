@@ -43,6 +43,16 @@ Result<void> read_option(std::string_view name, std::string_view value, Target& 
     return bad("unknown target option -" + std::string(name));
 }
 
+/// The value of an option in a target's text; empty when it is left out.
+std::string_view value_of(std::string_view text, std::string_view option) {
+    const std::size_t at = text.find(option);
+    if (at == std::string_view::npos) return {};
+    const std::string_view rest = text.substr(at + option.size());
+    return rest.substr(0, rest.find_first_of(" \t\n"));
+}
+
+std::string_view architecture(std::string_view triple) { return triple.substr(0, triple.find('-')); }
+
 } // namespace
 
 Hash Target::hash() const {
@@ -65,9 +75,16 @@ std::string to_string(const Target& t) {
 Result<Target> parse_target(std::string_view text, const Target& base) {
     Target out = base;
     // The base's features are of its own processor: naming another one leaves them behind.
-    const bool other =
-        text.find("-mtriple=") != std::string_view::npos || text.find("-mcpu=") != std::string_view::npos;
-    if (other) out.features.clear();
+    if (text.find("-mcpu=") != std::string_view::npos) out.features.clear();
+    // Another architecture has nothing of the base's processor: its own plain one, and registers that any has.
+    const std::string_view triple = value_of(text, "-mtriple=");
+    if (!triple.empty() && !base.triple.empty() && architecture(triple) != architecture(base.triple)) {
+        const Target plain;
+        out.cpu.clear();
+        out.features.clear();
+        out.vector_bits = plain.vector_bits;
+        out.vector_registers = plain.vector_registers;
+    }
     std::istringstream words{std::string(text)};
     bool first = true;
     for (std::string word; words >> word; first = false) {

@@ -14,7 +14,7 @@ namespace orrery {
 struct Target {
     std::string backend = "llvm";
     std::string triple;    ///< LLVM target triple; empty for the host's
-    std::string cpu;       ///< LLVM processor name
+    std::string cpu;       ///< LLVM processor name; empty for the host's, or the plain one of another triple
     std::string features;  ///< LLVM feature list, "+avx2,-avx512f"
     int vector_bits = 128; ///< widest vector register worth using
     int vector_registers = 16;
@@ -30,8 +30,8 @@ struct Target {
 
 /// "llvm -mcpu=znver4 -mattr=... -mtriple=... -threads=2 -vector-bits=512 ..."; parse_target(to_string(t)) equals t.
 [[nodiscard]] std::string to_string(const Target& target);
-/// The same notation; what is left out is taken from `base` (usually the host), but features only when neither
-/// processor nor triple is named. Errors: BadArgument.
+/// What is left out is taken from `base` (usually the host): features only when no processor is named, nothing of the
+/// processor when the triple is of another architecture. Errors: BadArgument.
 [[nodiscard]] Result<Target> parse_target(std::string_view text, const Target& base);
 
 } // namespace orrery

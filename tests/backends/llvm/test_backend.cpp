@@ -204,6 +204,36 @@ TEST_CASE("an impossible target is refused", "[llvm][backend]") {
     object = llvm_backend().compile(program, target, {}, {});
     REQUIRE_FALSE(object);
     CHECK(object.error().code == Code::NoTarget);
+    target = llvm_backend().host();
+    target.backend = "cuda";
+    object = llvm_backend().compile(program, target, {}, {});
+    REQUIRE_FALSE(object);
+    CHECK(object.error().code == Code::NoTarget);
+}
+
+TEST_CASE("a target runs here when this machine has all of it", "[llvm][backend]") {
+    const Target host = llvm_backend().host();
+    CHECK(llvm_backend().runs_here(host));
+    CHECK(llvm_backend().runs_here(Target()));
+    const auto refused = [&](const Target& target) { return llvm_backend().runs_here(target).error().code; };
+    const bool x86 = host.triple.starts_with("x86_64");
+    CHECK(refused(
+              parse_target(x86 ? "llvm -mtriple=aarch64-linux-gnu" : "llvm -mtriple=x86_64-linux-gnu", host).value()) ==
+          Code::NoTarget);
+    if (!x86) return;
+    CHECK(llvm_backend().runs_here(parse_target("llvm -mcpu=x86-64", host).value()));
+    if (host.features.find("-avx512f") == std::string::npos) return; // there is little that this machine lacks
+    CHECK(refused(parse_target("llvm -mcpu=sapphirerapids", host).value()) == Code::NoTarget);
+}
+
+TEST_CASE("a triple alone is enough for another architecture", "[llvm][backend]") {
+    const tensor::Program program = parsed(kMatmul);
+    const Target host = llvm_backend().host();
+    for (const char* text :
+         {"llvm -mtriple=aarch64-linux-gnu", "llvm -mtriple=riscv64-linux-gnu", "llvm -mtriple=x86_64-linux-gnu"}) {
+        INFO(text);
+        CHECK(llvm_backend().compile(program, parse_target(text, host).value(), {}, {}));
+    }
 }
 
 TEST_CASE("shapes that are not constant are refused", "[llvm][backend]") {

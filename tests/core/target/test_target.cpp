@@ -75,6 +75,25 @@ TEST_CASE("every field of a target and of build options is part of its hash", "[
     CHECK(BuildOptions{.bounds_checks = true}.hash() != options.hash());
 }
 
+TEST_CASE("another architecture inherits nothing of the base's processor", "[target]") {
+    const Target arm = parse_target("llvm -mtriple=aarch64-linux-gnu", sample()).value();
+    CHECK(arm.cpu.empty());
+    CHECK(arm.features.empty());
+    CHECK(arm.vector_bits == 128);
+    CHECK(arm.cores == sample().cores);
+    const Target given =
+        parse_target("llvm -mcpu=cortex-a72 -vector-bits=256 -mtriple=aarch64-linux-gnu -vector-registers=32", sample())
+            .value();
+    CHECK(given.cpu == "cortex-a72");
+    CHECK(given.vector_bits == 256);
+    CHECK(given.vector_registers == 32);
+    // The same architecture on another system has the same processor.
+    const Target other = parse_target("llvm -mtriple=x86_64-unknown-freebsd", sample()).value();
+    CHECK(other.cpu == "znver4");
+    CHECK(other.features == sample().features);
+    CHECK(parse_target("llvm -mtriple=", sample()).value().cpu == "znver4");
+}
+
 TEST_CASE("lanes fill a vector register", "[target]") {
     CHECK(sample().lanes(4) == 8);
     CHECK(sample().lanes(1) == 32);
