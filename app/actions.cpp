@@ -126,7 +126,7 @@ constexpr ActionRow kRows[] = {
     {ActionId::ShowMeasurements, "View", "Show what was measured, under the roofline", "Alt+R"},
     {ActionId::ShowAccess, "View", "Show what loops touch of buffers and caches", "Alt+A"},
     {ActionId::ExpandStages, "View", "Show stages that changed nothing", "", false, true},
-    {ActionId::DarkTheme, "View", "Dark theme", "Ctrl+Shift+D", false, true},
+    {ActionId::DarkTheme, "View", "Dark theme, or light", "Ctrl+Shift+D", false, true},
     {ActionId::ColourBlind, "View", "Colours for colour-blind eyes", "", false, true},
 };
 

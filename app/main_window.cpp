@@ -580,12 +580,16 @@ void MainWindow::open_path(const QString& path) {
         (void)vta_->open(absolute);
         return;
     }
-    if (QFileInfo::exists(absolute)) {
-        settings_.add_recent(absolute);
-        update_start();
-    }
+    remember(absolute);
     opening_ = true;
     submit(views::OpenFile{absolute.toStdString()});
+}
+
+void MainWindow::remember(const QString& path) {
+    const QFileInfo info(path);
+    if (!info.exists()) return;
+    settings_.add_recent(info.absoluteFilePath());
+    update_start();
 }
 
 void MainWindow::open_dialog() {

@@ -36,6 +36,8 @@ class MainWindow : public QMainWindow {
     ~MainWindow() override;
 
     void open_path(const QString& path);
+    /// Puts a file that was opened first among the recent ones.
+    void remember(const QString& path);
     [[nodiscard]] Workspace* workspace() const { return workspace_; }
     [[nodiscard]] qt::StageStrip* strip() const { return strip_; }
     [[nodiscard]] qt::PassCard* pass_card() const { return card_; }

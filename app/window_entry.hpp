@@ -15,6 +15,7 @@ namespace orrery::app {
 struct WindowStart {
     std::shared_ptr<session::Compiler> compiler;
     std::optional<session::Recipe> recipe; ///< what to open; none: the start page
+    std::filesystem::path file;            ///< the file that `recipe` comes from; empty for none
     std::string config_directory;          ///< --config
     bool no_config = false;                ///< --no-config
 };

@@ -143,6 +143,19 @@ TEST_CASE("a file that is no model becomes a problem and leaves the window usabl
     picture(t.window, "session_start");
 }
 
+TEST_CASE("a file given on the command line is among the recent ones, one that is gone is not", "[gui][session]") {
+    LiveWindow t;
+    QTemporaryDir directory;
+    const QString path = directory.filePath("given.onnx");
+    QFile file(path);
+    REQUIRE(file.open(QIODevice::WriteOnly));
+    file.close();
+    const std::size_t before = t.window.start_page()->recents().size();
+    t.window.remember(path);
+    t.window.remember(directory.filePath("gone.onnx"));
+    CHECK(t.window.start_page()->recents().size() == before + 1);
+}
+
 TEST_CASE("a recipe saved from the window opens as it was; code is exported; a changed file is reloaded",
           "[gui][session]") {
     QTemporaryDir directory;
