@@ -4,37 +4,23 @@
 #include "core/graph/text.hpp"
 #include "core/session/compiler.hpp"
 #include "core/session/recipe_arguments.hpp"
+#include "tests/app/shell.hpp"
 #include "tests/gui/dynamic_models.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <array>
-#include <cstdio>
 #include <fstream>
-#include <sys/wait.h>
 
 using namespace orrery;
 using namespace orrery::session;
 
 namespace {
 
-struct Output {
-    std::string text;
-    int status = -1;
-};
+using Output = orrery::tests::Outcome;
 
 /// What a shell prints for "orrery ...", with the program of this build.
 Output run_in_shell(const std::string& line) {
-    const std::string command = std::string(ORRERY_PROGRAM) + line.substr(std::string("orrery").size()) + " 2>&1";
-    Output out;
-    std::FILE* pipe = popen(command.c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    std::array<char, 4096> buffer{};
-    while (const std::size_t read = std::fread(buffer.data(), 1, buffer.size(), pipe))
-        out.text.append(buffer.data(), read);
-    const int status = pclose(pipe);
-    out.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    return out;
+    return tests::run_line(tests::orrery_line(line.substr(std::string("orrery ").size())) + " 2>&1");
 }
 
 Compiler& compiler() {

@@ -1,18 +1,16 @@
 // What views show, as text with no display: kept in tests/golden/dumps, rewritten with ORRERY_UPDATE_GOLDEN=1.
 
+#include "tests/app/shell.hpp"
 #include "tests/support/paths.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <array>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <regex>
 #include <set>
 #include <sstream>
-#include <sys/wait.h>
 
 namespace {
 
@@ -57,18 +55,12 @@ std::string read(const fs::path& path) {
 }
 
 std::string printed(const char* line) {
-    const std::string command = "'" + std::string(ORRERY_PROGRAM) + "' " + line + kTarget + " 2>&1";
-    std::FILE* pipe = popen(command.c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    std::string text;
-    std::array<char, 4096> buffer{};
-    while (const std::size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe)) text.append(buffer.data(), n);
-    const int status = pclose(pipe);
-    INFO(command << "\n" << text);
-    REQUIRE(WIFEXITED(status));
-    REQUIRE(WEXITSTATUS(status) == 0);
+    const std::string command = orrery::tests::orrery_line(line + (kTarget + std::string(" 2>&1")));
+    const orrery::tests::Outcome out = orrery::tests::run_line(command);
+    INFO(command << "\n" << out.text);
+    REQUIRE(out.status == 0);
     // Where a rule stands in its source moves with every edit above it.
-    return std::regex_replace(text, std::regex("\\.cpp:[0-9]+"), ".cpp:N");
+    return std::regex_replace(out.text, std::regex("\\.cpp:[0-9]+"), ".cpp:N");
 }
 
 } // namespace

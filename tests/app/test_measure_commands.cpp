@@ -1,44 +1,17 @@
 // `orrery measure` as a process: what it prints, what it keeps, what it says of broken kernels' machine and records.
 
+#include "tests/app/shell.hpp"
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include <sys/wait.h>
-
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 namespace {
 
-struct Outcome {
-    int status = -1;
-    std::string text;
-};
-
-/// Records in a file of the test's own.
-struct Program {
-    std::filesystem::path folder;
-    Program() {
-        std::string name = (std::filesystem::temp_directory_path() / "orrery-test-XXXXXX").string();
-        folder = ::mkdtemp(name.data());
-    }
-    ~Program() { std::filesystem::remove_all(folder); }
-    [[nodiscard]] Outcome run(const std::string& arguments, const char* errors = "2>&1") const {
-        const char* program = std::getenv("ORRERY_BINARY");
-        if (!program) FAIL("ORRERY_BINARY names no program");
-        const std::string line = "env -u ORRERY_WORKER ORRERY_RECORDS='" + (folder / "records.db").string() + "' '" +
-                                 program + "' " + arguments + " " + errors;
-        Outcome out;
-        FILE* pipe = popen(line.c_str(), "r");
-        REQUIRE(pipe != nullptr);
-        char buffer[4096];
-        for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.text.append(buffer, got);
-        out.status = WEXITSTATUS(pclose(pipe));
-        return out;
-    }
-};
+using Program = orrery::tests::MeasuringProgram;
+using orrery::tests::Outcome;
 
 constexpr const char* kMeasure = "measure mlp --threads 1 --seconds 0.05 ";
 
@@ -81,7 +54,7 @@ TEST_CASE("a kernel is measured, compared, kept, and listed", "[app][measure]") 
 
 TEST_CASE("records that cannot be kept are told, the time all the same", "[app][measure]") {
     const Program program;
-    std::filesystem::create_directory(program.folder / "records.db");
+    std::filesystem::create_directory(program.file("records.db"));
     const Outcome out = program.run(std::string(kMeasure) + "--no-peaks");
     INFO(out.text);
     CHECK(out.status == 0);

@@ -1,33 +1,19 @@
 // `orrery schedule` as a process: its exit status and what it prints.
 
+#include "tests/app/shell.hpp"
 #include "tests/support/paths.hpp"
 
 #include <catch2/catch.hpp>
 
-#include <sys/wait.h>
-
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <string>
 
 namespace {
 
-struct Outcome {
-    int status = -1;
-    std::string text; ///< standard output and error together
-};
+using orrery::tests::Outcome;
 
 Outcome run(const std::string& arguments) {
-    const char* program = std::getenv("ORRERY_BINARY");
-    if (!program) FAIL("ORRERY_BINARY names no program");
-    Outcome out;
-    FILE* pipe = popen((std::string("'") + program + "' schedule " + arguments + " 2>&1").c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    char buffer[4096];
-    for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.text.append(buffer, got);
-    out.status = WEXITSTATUS(pclose(pipe));
-    return out;
+    return orrery::tests::run_line(orrery::tests::orrery_line("schedule " + arguments + " 2>&1"));
 }
 
 std::string file_with(const std::string& name, const std::string& text) {

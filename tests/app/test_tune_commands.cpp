@@ -1,47 +1,18 @@
 // `orrery tune` and `orrery records` as processes: what they print, write and keep.
 
+#include "tests/app/shell.hpp"
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include <sys/wait.h>
-
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
 
 namespace {
 
-struct Outcome {
-    int status = -1;
-    std::string text;
-};
-
-/// Records in a file of the test's own.
-struct Program {
-    std::filesystem::path folder;
-    Program() {
-        std::string name = (std::filesystem::temp_directory_path() / "orrery-test-XXXXXX").string();
-        folder = ::mkdtemp(name.data());
-    }
-    ~Program() { std::filesystem::remove_all(folder); }
-    [[nodiscard]] std::string file(const std::string& name) const { return (folder / name).string(); }
-    [[nodiscard]] Outcome run(const std::string& arguments, const std::string& errors = "2>&1",
-                              const std::string& records = "records.db") const {
-        const char* program = std::getenv("ORRERY_BINARY");
-        if (!program) FAIL("ORRERY_BINARY names no program");
-        const std::string line =
-            "env -u ORRERY_WORKER ORRERY_RECORDS='" + file(records) + "' '" + program + "' " + arguments + " " + errors;
-        Outcome out;
-        FILE* pipe = popen(line.c_str(), "r");
-        REQUIRE(pipe != nullptr);
-        char buffer[4096];
-        for (std::size_t got = 0; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) out.text.append(buffer, got);
-        out.status = WEXITSTATUS(pclose(pipe));
-        return out;
-    }
-};
+using Program = orrery::tests::MeasuringProgram;
+using orrery::tests::Outcome;
 
 } // namespace
 

@@ -1,38 +1,25 @@
 // orrery vta, run as a process: output, files, exit status. The program's path is in ORRERY_BINARY.
 
+#include "tests/app/shell.hpp"
+
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <string>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace {
 
 using Json = nlohmann::json;
 
-struct Answer {
-    int status = -1;
-    std::string text;
-};
+using Answer = orrery::tests::Outcome;
 
 /// Standard output and error together.
-Answer orrery(const std::string& arguments) {
-    const char* program = std::getenv("ORRERY_BINARY");
-    REQUIRE(program != nullptr);
-    Answer answer;
-    FILE* pipe = popen((std::string("'") + program + "' vta " + arguments + " 2>&1").c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    char buffer[4096];
-    for (std::size_t n = 0; (n = fread(buffer, 1, sizeof buffer, pipe)) > 0;) answer.text.append(buffer, n);
-    const int status = pclose(pipe);
-    answer.status = WIFEXITED(status) ? WEXITSTATUS(status) : 100;
-    return answer;
+Answer vta(const std::string& arguments) {
+    return orrery::tests::run_line(orrery::tests::orrery_line("vta " + arguments + " 2>&1"));
 }
 
 struct Folder {
@@ -55,100 +42,100 @@ bool holds(const Answer& answer, const std::string& part) { return answer.text.f
 } // namespace
 
 TEST_CASE("info shows a configuration and refuses an illegal one", "[app][vta]") {
-    Answer answer = orrery("info --config gemm-1x32x32");
+    Answer answer = vta("info --config gemm-1x32x32");
     CHECK(answer.status == 0);
     CHECK(holds(answer, "307.2 GOPS"));
-    const Json json = Json::parse(orrery("info --json").text);
+    const Json json = Json::parse(vta("info --json").text);
     CHECK(json["PEAK_GOPS"].get<double>() == 51.2);
     CHECK(json["RIDGE_OPS_PER_BYTE"].get<double>() == 64.0);
     const Folder folder;
     write(folder.file("bad.json"), R"({"LOG_BLOCK": 4, "LOG_ACC_BUFF_SIZE": 19})");
-    answer = orrery("info --config " + folder.file("bad.json"));
+    answer = vta("info --config " + folder.file("bad.json"));
     CHECK(answer.status == 1);
     CHECK(holds(answer, "LOG_ACC_BUFF_SIZE"));
-    CHECK(orrery("info --config nowhere.json").status == 1);
+    CHECK(vta("info --config nowhere.json").status == 1);
     write(folder.file("text.json"), "no JSON");
-    CHECK(orrery("info --config " + folder.file("text.json")).status == 1);
+    CHECK(vta("info --config " + folder.file("text.json")).status == 1);
 }
 
 TEST_CASE("a program goes through asm and disasm unchanged", "[app][vta]") {
     const Folder folder;
-    REQUIRE(orrery("example matmul -o " + folder.file("a.vta")).status == 0);
-    REQUIRE(orrery("disasm " + folder.file("a.vta") + " -o " + folder.file("a.s")).status == 0);
-    const Answer assembled = orrery("asm " + folder.file("a.s") + " -o " + folder.file("b.vta"));
+    REQUIRE(vta("example matmul -o " + folder.file("a.vta")).status == 0);
+    REQUIRE(vta("disasm " + folder.file("a.vta") + " -o " + folder.file("a.s")).status == 0);
+    const Answer assembled = vta("asm " + folder.file("a.s") + " -o " + folder.file("b.vta"));
     CHECK(assembled.status == 0);
     CHECK(holds(assembled, "instructions"));
     CHECK(read(folder.file("a.vta")) == read(folder.file("b.vta")));
-    CHECK(orrery("run " + folder.file("a.s")).status == 0); // a listing runs as it is
+    CHECK(vta("run " + folder.file("a.s")).status == 0); // a listing runs as it is
     write(folder.file("bad.s"), "gemm uops=nonsense\n");
-    const Answer refused = orrery("asm " + folder.file("bad.s"));
+    const Answer refused = vta("asm " + folder.file("bad.s"));
     CHECK(refused.status == 1);
     CHECK(holds(refused, "line 1"));
     write(folder.file("cut.vta"), read(folder.file("a.vta")).substr(0, 100));
-    CHECK(orrery("run " + folder.file("cut.vta")).status == 1);
-    CHECK(orrery("disasm nowhere.vta").status == 1);
+    CHECK(vta("run " + folder.file("cut.vta")).status == 1);
+    CHECK(vta("disasm nowhere.vta").status == 1);
 }
 
 TEST_CASE("run reports causes that sum to the total, a bound, and a trace", "[app][vta]") {
     const Folder folder;
-    const Answer text = orrery("run resnet18_c2 --trace " + folder.file("t.json"));
+    const Answer text = vta("run resnet18_c2 --trace " + folder.file("t.json"));
     CHECK(text.status == 0);
     for (const char* part : {"UTILIZATION", "CAUSES", "MEMORY", "ENERGY", "Bound by", "532,354 cycles"})
         CHECK(holds(text, part));
     const Json trace = Json::parse(read(folder.file("t.json")));
     CHECK(trace["traceEvents"].size() > 1000);
     CHECK(trace["traceEvents"].size() < 60'000); // a viewer opens it
-    const Json json = Json::parse(orrery("run resnet18_c2 --threads 1 --json").text);
+    const Json json = Json::parse(vta("run resnet18_c2 --threads 1 --json").text);
     for (const auto& [lane, causes] : json["causes"].items()) {
         std::uint64_t sum = 0;
         for (const auto& [cause, cycles] : causes.items()) sum += cycles.get<std::uint64_t>();
         CHECK(sum == json["cycles"].get<std::uint64_t>());
     }
     CHECK(json["findings"].empty());
-    const Json range = Json::parse(orrery("run resnet18_c2 --range 1000:3000 --json").text);
+    const Json range = Json::parse(vta("run resnet18_c2 --range 1000:3000 --json").text);
     CHECK(range["cycles"].get<int>() == 2000);
-    CHECK(orrery("run resnet18_c2 --range 9:3").status == 1);
-    CHECK(orrery("run resnet18_c2 --trace /nonexistent/t.json").status == 1);
-    CHECK(orrery("run no_such_program").status == 1);
+    CHECK(vta("run resnet18_c2 --range 9:3").status == 1);
+    CHECK(vta("run resnet18_c2 --trace /nonexistent/t.json").status == 1);
+    CHECK(vta("run no_such_program").status == 1);
 }
 
 TEST_CASE("a deadlock is reported with its token and exit status 1", "[app][vta]") {
-    const Answer answer = orrery("run deadlock");
+    const Answer answer = vta("run deadlock");
     CHECK(answer.status == 1);
     CHECK(holds(answer, "load->compute"));
     CHECK(holds(answer, "CAUSES"));
 }
 
 TEST_CASE("step shows the state after some instructions", "[app][vta]") {
-    Json json = Json::parse(orrery("step matmul --to 5 --json").text);
+    Json json = Json::parse(vta("step matmul --to 5 --json").text);
     CHECK(json["position"].get<int>() == 5);
-    json = Json::parse(orrery("step matmul --break 'acc[3]' --tile 'acc[3]' --json").text);
+    json = Json::parse(vta("step matmul --break 'acc[3]' --tile 'acc[3]' --json").text);
     CHECK(json["stopped"].get<std::string>().find("acc[3]") != std::string::npos);
     CHECK(json["values"][0].size() == 16);
-    const Answer trail = orrery("step matmul --to 2 --steps 3");
+    const Answer trail = vta("step matmul --to 2 --steps 3");
     CHECK(trail.status == 0);
     CHECK(holds(trail, "tokens"));
-    CHECK(orrery("step matmul --tile acc9").status == 1);
-    CHECK(orrery("step matmul --break whenever").status == 1);
+    CHECK(vta("step matmul --tile acc9").status == 1);
+    CHECK(vta("step matmul --break whenever").status == 1);
 }
 
 TEST_CASE("examples are listed and run", "[app][vta]") {
-    CHECK(holds(orrery("example"), "resnet18_c11"));
-    CHECK(Json::parse(orrery("example --json").text).size() >= 15);
-    const Json two = Json::parse(orrery("example resnet18_c9 resnet18_c11 --json").text);
+    CHECK(holds(vta("example"), "resnet18_c11"));
+    CHECK(Json::parse(vta("example --json").text).size() >= 15);
+    const Json two = Json::parse(vta("example resnet18_c9 resnet18_c11 --json").text);
     REQUIRE(two.size() == 2);
     CHECK(two[0]["gemm_utilization"].get<double>() > 0.9);
-    const Answer unknown = orrery("example nothing");
+    const Answer unknown = vta("example nothing");
     CHECK(unknown.status == 1);
     CHECK(unknown.text.find("nothing") == unknown.text.rfind("nothing")); // named once
-    CHECK(orrery("example matmul pool -o two.vta").status == 1);
+    CHECK(vta("example matmul pool -o two.vta").status == 1);
 }
 
 TEST_CASE("what the page shows is dumped", "[app][vta]") {
     for (const char* view : {"timeline", "statistics", "instructions", "fields", "roofline", "findings", "config"}) {
         CAPTURE(view);
-        CHECK(orrery(std::string("dump matmul --view ") + view).status == 0);
-        CHECK(Json::accept(orrery(std::string("dump matmul --json --view ") + view).text));
+        CHECK(vta(std::string("dump matmul --view ") + view).status == 0);
+        CHECK(Json::accept(vta(std::string("dump matmul --json --view ") + view).text));
     }
-    CHECK(orrery("dump matmul --view nothing").status == 1);
+    CHECK(vta("dump matmul --view nothing").status == 1);
 }
