@@ -120,7 +120,7 @@ void declare_models(CLI::App& app, Arguments& a, int& status) {
     add_inputs(*run, a.run);
     run->add_option("--output", a.run.output, "folder for outputs as .npy");
     run->add_option("--top", a.run.top, "print the K largest elements of the first output")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Range(0, 1000000000));
     run->add_option("--labels", a.run.labels, "a file with one label a line");
     run->callback([&] { status = command_run(a.run); });
 
@@ -195,9 +195,13 @@ void declare_rest(CLI::App& app, Arguments& a, int& status) {
 
     auto* capture = app.add_subcommand("capture", "writes the window as a picture; needs a display");
     add_model(*capture, a.capture, false);
-    capture->add_option("--layout", a.capture.layout,
-                        "Explore, Passes, Schedule, Run, Scratch, Profile, Tune, Start, or VTA, whose MODEL is a "
-                        "program of the accelerator");
+    capture
+        ->add_option("--layout", a.capture.layout,
+                     "Explore, Passes, Schedule, Run, Compare, Scratch, Profile, Tune, Start, or VTA, whose MODEL is "
+                     "a program of the accelerator")
+        ->transform(CLI::IsMember(
+            {"Explore", "Passes", "Schedule", "Run", "Compare", "Scratch", "Profile", "Tune", "Start", "VTA"},
+            CLI::ignore_case));
     capture->add_option("-o,--output", a.capture.output, "PNG file to write")->required();
     capture->add_option("--size", a.capture.size, "WIDTHxHEIGHT in pixels, for example 1600x1000");
     capture->add_option("--theme", a.capture.theme, "dark or light")->check(CLI::IsMember({"dark", "light"}));

@@ -196,6 +196,25 @@ Result<std::vector<NDArray>> make_inputs(const RunArguments& a, const session::C
     return inputs;
 }
 
+namespace {
+
+/// Names and texts come from files: what would steer a terminal, or end the text, is written out.
+std::string printable(const std::string& text) {
+    std::string out;
+    for (const char c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte >= 0x20 && byte != 0x7f) || c == '\n' || c == '\t') {
+            out += c;
+        } else {
+            constexpr std::string_view kDigits = "0123456789abcdef";
+            out += {'\\', 'x', kDigits[byte >> 4], kDigits[byte & 15]};
+        }
+    }
+    return out;
+}
+
+} // namespace
+
 int fail(const Diagnostic& error, bool json) {
     if (json) {
         nlohmann::ordered_json places = nlohmann::ordered_json::array();
@@ -205,7 +224,7 @@ int fail(const Diagnostic& error, bool json) {
              {{"code", code_name(error.code)}, {"message", error.message}, {"where", places}, {"hint", error.hint}}}};
         std::printf("%s\n", report.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());
     } else {
-        std::fprintf(stderr, "orrery: %s\n", to_string(error).c_str());
+        std::fprintf(stderr, "orrery: %s\n", printable(to_string(error)).c_str());
     }
     return error.code == Code::Internal ? kInternalError : kUserError;
 }

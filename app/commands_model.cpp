@@ -2,6 +2,7 @@
 
 #include "app/cli.hpp"
 #include "app/conformance.hpp"
+#include "app/named_function.hpp"
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/base/file.hpp"
 #include "core/frontends/onnx/networks.hpp"
@@ -48,9 +49,9 @@ Result<std::string> show(const ShowArguments& a) {
     }
     if (!a.after.empty()) return Diagnostic{Code::BadArgument, "--after goes with --at graph", {}, {}};
     ORRERY_TRY(const session::Compiler::Functions functions, compiler->functions(recipe, steps.back()->module, {}));
-    std::string text, names;
+    if (!a.function.empty()) ORRERY_CHECK_OK(named_function(functions.functions, a.function));
+    std::string text;
     for (const session::FunctionPtr& function : functions.functions) {
-        names += (names.empty() ? "" : ", ") + function->lowered.name;
         if (!a.function.empty() && function->lowered.name != a.function) continue;
         if (function->error) return *function->error;
         if (!text.empty()) text += "\n";
@@ -67,9 +68,6 @@ Result<std::string> show(const ShowArguments& a) {
         ORRERY_TRY(const auto code, compiler->code(recipe, function));
         text += listing_text(a.at == "llvm" ? code->optimized_ir : code->assembly);
     }
-    if (text.empty())
-        return Diagnostic{
-            Code::UnknownName, "the model has no function named " + a.function, {}, "its functions are " + names};
     return text;
 }
 

@@ -61,9 +61,14 @@ std::vector<std::string> texts_of(const NDArray& array) {
 std::vector<std::int64_t> largest(const NDArray& array, int count) {
     std::vector<std::int64_t> order(static_cast<std::size_t>(array.size()));
     std::iota(order.begin(), order.end(), 0);
+    // What is no number comes last, so that any two elements have an order.
+    const auto rank = [&](std::int64_t i) {
+        const double value = array.as_double(i);
+        return std::isnan(value) ? -INFINITY : value;
+    };
     const auto end = order.begin() + std::min<std::ptrdiff_t>(count, static_cast<std::ptrdiff_t>(order.size()));
     std::partial_sort(order.begin(), end, order.end(),
-                      [&](std::int64_t a, std::int64_t b) { return array.as_double(a) > array.as_double(b); });
+                      [&](std::int64_t a, std::int64_t b) { return rank(a) > rank(b); });
     order.erase(end, order.end());
     return order;
 }
@@ -76,6 +81,7 @@ Result<std::vector<std::string>> read_labels(const std::string& file) {
     while (at < text.size()) {
         const std::size_t end = std::min(text.find('\n', at), text.size());
         labels.push_back(text.substr(at, end - at));
+        if (labels.back().ends_with('\r')) labels.back().pop_back();
         at = end + 1;
     }
     return labels;

@@ -1,6 +1,7 @@
 // dump, export: what a view shows, from the same view data, with no display.
 
 #include "app/cli.hpp"
+#include "app/named_function.hpp"
 #include "app/window_entry.hpp"
 #include "core/base/file.hpp"
 #include "core/session/history.hpp"
@@ -77,7 +78,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
         ORRERY_TRY(const views::GraphViewData data,
                    graph_data(snapshot, a.after, graph_options(a.overlay, a.group_by)));
         if (a.view == "graph") return form(data, a.format);
-        return a.format == "json" ? views::to_csv(data.table) : views::to_text(data.table);
+        return form(data.table, a.format);
     }
     if (a.view == "script") return form(views::build_script(snapshot), a.format);
     if (a.view == "edit") {
@@ -111,10 +112,7 @@ Result<std::string> view_text(const session::SnapshotPtr& picture, const DumpArg
     if (a.view == "start") return form(views::build_start(), a.format);
     if (a.view == "diff") return diff_text(picture, a.format);
     if (a.view == "history") return history_text(snapshot, a.value, a.format);
-    if (a.view == "statistics") {
-        const views::Table table = views::build_statistics(snapshot, {});
-        return a.format == "json" ? views::to_json(table) : views::to_text(table);
-    }
+    if (a.view == "statistics") { return form(views::build_statistics(snapshot, {}), a.format); }
     return Diagnostic{Code::UnknownName,
                       "there is no view named " + a.view,
                       {},
@@ -196,17 +194,21 @@ int command_export(const ExportArguments& a) {
     return kDone;
 }
 
-int command_dump(const DumpArguments& a) {
+int command_dump(const DumpArguments& given) {
+    DumpArguments a = given;
+    if (a.json) a.format = "json";
     const Result<session::SnapshotPtr> picture = picture_for(a, a.view, a.overlay, a.function);
     if (!picture) return fail(picture.error(), a.format == "json");
+    // A view shows the costliest function when none is asked for; one that is asked for must be there.
+    if (!a.function.empty() && !(*picture)->functions.empty())
+        if (const auto function = named_function((*picture)->functions, a.function); !function)
+            return fail(function.error(), a.format == "json");
     const Result<std::string> text = view_text(*picture, a);
     if (!text) return fail(text.error(), a.format == "json");
-    std::printf("%s", text->c_str());
+    std::fwrite(text->data(), 1, text->size(), stdout);
     if (!text->empty() && text->back() != '\n') std::printf("\n");
-    // A view of a model that failed is what there is to see; the exit status still says so.
-    return a.view != "problems" && !(*picture)->problems.empty()
-               ? fail((*picture)->problems.front(), a.format == "json")
-               : kDone;
+    // A view of a model that failed is what there is to see; standard error and the exit status still say so.
+    return a.view != "problems" && !(*picture)->problems.empty() ? fail((*picture)->problems.front(), false) : kDone;
 }
 
 } // namespace orrery::app

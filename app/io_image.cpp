@@ -106,11 +106,10 @@ Result<Image> decode_image(std::span<const std::byte> bytes, const std::string& 
     const auto* data = reinterpret_cast<const stbi_uc*>(bytes.data());
     const auto size = static_cast<int>(bytes.size());
     const auto damaged = [&] {
-        const char* why = stbi_failure_reason();
         return Diagnostic{Code::FileUnreadable,
-                          std::string("the picture cannot be decoded: ") + (why ? why : "damaged"),
+                          "the picture cannot be decoded: it is cut short, damaged, or too large",
                           {place},
-                          {}};
+                          "write it again as PNG"};
     };
     int width = 0, height = 0, channels = 0;
     if (!stbi_info_from_memory(data, size, &width, &height, &channels) || width <= 0 || height <= 0) return damaged();

@@ -1,6 +1,8 @@
 #include "app/window_entry.hpp"
 
+#include "app/cli.hpp"
 #include "app/main_window.hpp"
+#include "app/named_function.hpp"
 #include "app/vta_page.hpp"
 #include "app/window_session.hpp"
 #include "core/base/file.hpp"
@@ -13,17 +15,51 @@
 #include <QEventLoop>
 #include <QTimer>
 
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
 namespace orrery::app {
 namespace {
 
 constexpr int kCaptureSeconds = 300; ///< longest wait for a model to be compiled
 
+/// Qt ends the process when it finds no way to its display: said here as any other error of the environment is.
+/// Pre: one at a time. Thread: main.
+class DisplayWatch {
+  public:
+    DisplayWatch() {
+        why_.clear();
+        before_ = qInstallMessageHandler(&DisplayWatch::take);
+    }
+    ~DisplayWatch() { qInstallMessageHandler(before_); }
+
+  private:
+    static void take(QtMsgType type, const QMessageLogContext& context, const QString& text) {
+        if (type == QtFatalMsg) {
+            std::fprintf(stderr,
+                         "orrery: there is no display to open a window on: %s. see orrery --help for what works "
+                         "without one, or use xvfb-run\n",
+                         qPrintable(why_.isEmpty() ? text.section(u'\n', 0, 0) : why_));
+            std::fflush(stderr);
+            std::_Exit(kUserError);
+        }
+        const bool of_platform = qstrncmp(context.category, "qt.qpa", 6) == 0;
+        if (of_platform && why_.isEmpty()) why_ = text.simplified();
+        if (!of_platform && before_) before_(type, context, text);
+    }
+    inline static QString why_; ///< what the platform said first
+    inline static QtMessageHandler before_ = nullptr;
+};
+
 struct Program {
     int argc = 1;
     char name[7] = "orrery";
     char* argv[2] = {name, nullptr};
+    std::optional<DisplayWatch> watch{std::in_place};
     QApplication application{argc, argv};
     Program() {
+        watch.reset();
         QApplication::setApplicationName(QStringLiteral("orrery"));
         QApplication::setDesktopFileName(QStringLiteral("orrery"));
     }
@@ -67,6 +103,7 @@ int show_window(const WindowStart& start) {
     MainWindow window(workbench, settings_of(start));
     if (start.recipe && !start.recipe->scratch.empty()) window.workspace()->arrange(Arrangement::Scratch);
     if (start.recipe) workbench.open_recipe(*start.recipe);
+    if (!start.file.empty()) window.remember(QString::fromStdString(start.file.string()));
     window.show();
     return QApplication::exec();
 }
@@ -116,7 +153,10 @@ Result<void> capture_window(const CaptureStart& start) {
         return Diagnostic{Code::ProcessFailed, "the model was not compiled in time", {}, {}};
     if (!first_page && !vta && !workbench.snapshot()->has_model() && !workbench.snapshot()->problems.empty())
         return workbench.snapshot()->problems.front();
-    if (!start.function.empty()) workbench.submit(views::SelectFunction{start.function});
+    if (!start.function.empty()) {
+        ORRERY_CHECK_OK(named_function(workbench.snapshot()->functions, start.function));
+        workbench.submit(views::SelectFunction{start.function});
+    }
     if (arrangement_named(layout) == Arrangement::Profile) workbench.submit(views::ProfileModel{});
     if (start.run || arrangement_named(layout) == Arrangement::Run) {
         workbench.submit(views::RunModel{});
