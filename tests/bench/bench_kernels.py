@@ -3,7 +3,8 @@
 
 usage: bench_kernels.py --orrery BINARY [--threads 1,2] [--rounds 3] [--runs 40] [--only WORD] [--json F]
 
-Needs an Orrery built with the region backend for oneDNN and the Python package onnx, which writes the models. Each
+Needs an Orrery built with the region backend for oneDNN and, to write the models, Debian's package python3-onnx, which
+./run and ./test do not install: apt-get install python3-onnx, and Debian's own python3 to run this. Each
 model is one product: ten convolutions of ResNet-50 with a bias and a relu (batch 1, constant weights), products of two
 square matrices that are both inputs, and a vector times a constant matrix.
 
@@ -14,6 +15,7 @@ Orrery's: above 1 Orrery is ahead. GFLOP/s count the plain sum, whatever an algo
 that `orrery measure` finds.
 """
 import argparse
+import importlib.util
 import json
 import math
 import os
@@ -121,6 +123,10 @@ def main():
     parser.add_argument("--only", default="", help="kernels whose name holds this")
     parser.add_argument("--json")
     options = parser.parse_args()
+    missing = [name for name in ("numpy", "onnx") if importlib.util.find_spec(name) is None]
+    if missing:
+        sys.exit(f"bench_kernels.py: {sys.executable} has no {' and no '.join(missing)}: apt-get install python3-onnx, "
+                 "and run this with /usr/bin/python3")
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         models = [k for k in kernels(folder) if options.only in k[0]]
