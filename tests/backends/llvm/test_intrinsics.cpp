@@ -103,9 +103,8 @@ TEST_CASE("a call that does not read its result is emitted, too", "[llvm][intrin
                   "split(add.i, [-1, 8])\ntensorize(add.i_i, fma_3)\n");
     const Result<Listing> ir = llvm_backend().list(program, llvm_backend().host(), {}, ListingKind::BackendIr);
     REQUIRE(ir.has_value());
-    REQUIRE(std::ranges::any_of(ir->lines, [](const ListingLine& line) {
-        return line.text.find("call <8 x float> @llvm.fma.v8f32") != std::string::npos;
-    }));
+    REQUIRE(std::ranges::any_of(
+        ir->lines, [](const ListingLine& line) { return line.text.find("@llvm.fma.v8f32(") != std::string::npos; }));
     check_program(program, {.tolerance = 1e-6});
 }
 
