@@ -2,6 +2,8 @@
 #include "core/ops/stage.hpp"
 #include "core/ops/winograd.hpp"
 
+#include <algorithm>
+
 namespace orrery::ops {
 
 using namespace tensor;

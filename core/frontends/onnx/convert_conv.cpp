@@ -4,6 +4,8 @@
 
 #include "core/frontends/onnx/convert_support.hpp"
 
+#include <algorithm>
+
 namespace orrery::onnx {
 
 namespace {

@@ -2,6 +2,8 @@
 
 #include "core/frontends/onnx/convert_support.hpp"
 
+#include <algorithm>
+
 namespace orrery::onnx {
 
 namespace {

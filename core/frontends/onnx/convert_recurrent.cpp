@@ -1,5 +1,6 @@
 #include "core/frontends/onnx/convert_support.hpp"
 
+#include <algorithm>
 #include <cctype>
 #include <map>
 

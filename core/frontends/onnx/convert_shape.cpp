@@ -2,6 +2,7 @@
 
 #include "core/frontends/onnx/convert_support.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <numeric>
 

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
+
 using namespace orrery;
 using namespace orrery::graph;
 using namespace orrery::graph::fake;
