@@ -28,6 +28,19 @@ Range range_of_dtype(DType dtype) {
     return {0, (std::int64_t(1) << bits) - 1};
 }
 
+/// Equal to the sum modulo `divisor`: remainders by multiples of it stand as what they were taken of.
+Index opened(const Index& sum, std::int64_t divisor) {
+    for (const Index::Term& term : sum.terms) {
+        const Remainder* of = term.atom->remainder;
+        if (!of || of->divisor % divisor != 0 || of->divisor > kInt32 || std::abs(term.scale) > kInt32) continue;
+        Index out = sum;
+        std::erase_if(out.terms, [&](const Index::Term& other) { return other.atom == term.atom; });
+        const Index whole = add(of->whole, atom_index(*of->quotient), -of->divisor);
+        return opened(add(out, whole, term.scale), divisor);
+    }
+    return sum;
+}
+
 Range quotient_range(const Range& a, std::int64_t divisor) {
     return {floor_quotient(a.lo, divisor), floor_quotient(a.hi, divisor)};
 }
@@ -167,7 +180,7 @@ Emitter::KnownDivision Emitter::division(const Index& whole, std::int64_t diviso
     for (const KnownDivision& known : frame_.divisions) {
         if (known.divisor != divisor) continue;
         // What is a multiple of the divisor larger has the same remainder: sums are written modulo it.
-        Index apart = add(whole, known.whole, -1);
+        Index apart = add(opened(whole, divisor), opened(known.whole, divisor), -1);
         if (apart.lane != 0 || apart.lanes || apart.constant % divisor != 0 ||
             !std::ranges::all_of(apart.terms, [&](const Index::Term& term) { return term.scale % divisor == 0; }))
             continue;

@@ -146,6 +146,38 @@ TEST_CASE("a tile at a place that was counted through other loops stays in regis
     check_program(program, {.tolerance = 1e-5, .options = {}});
 }
 
+TEST_CASE("a tile whose rows divide a line of the image stays in registers", "[llvm][listing]") {
+    // Line and column come of two divisions of one number, of which one was simplified: n % 12 // 3 and n % 3.
+    const tensor::Program program = parsed(R"(fn rows(x: f32[4,6,8], w: f32[3,8,8]) -> (y: f32[3,4,6,8]) {
+  parallel ct in 36 {
+    alloc acc: f32[1,2,8] scope registers
+    unrolled t in 2 { vectorized c in 8 {
+      block first(vc = ct // 12 in 3, vt = ct % 12 * 2 + t in 24, vi = c in 8, from = ct // 12 in 3, at = ct % 12 * 2 in 23) {
+        acc[vc - from, vt - at, vi] = 0.0
+      }
+    } }
+    for k in 8 { unrolled t1 in 2 { vectorized c1 in 8 {
+      block sum(vc1 = ct // 12 in 3, vt1 = ct % 12 * 2 + t1 in 24, vi1 = c1 in 8, reduce vk = k in 8,
+                from1 = ct // 12 in 3, at1 = ct % 12 * 2 in 23) {
+        acc[vc1 - from1, vt1 - at1, vi1] = acc[vc1 - from1, vt1 - at1, vi1] +
+          x[vt1 // 6, vt1 % 6, vk] * w[vc1, vk, vi1]
+      }
+    } } }
+    unrolled t2 in 2 { vectorized c2 in 8 {
+      block out(vc2 = ct // 12 in 3, vh = ct % 12 // 3 in 4, vw = ct % 3 * 2 + t2 in 6, vi2 = c2 in 8,
+                from2 = ct // 12 in 3, at2 = ct % 12 * 2 in 23) {
+        y[vc2, vh, vw, vi2] = select(acc[vc2 - from2, vh * 6 + vw - at2, vi2] < 0.0, 0.0,
+                                     acc[vc2 - from2, vh * 6 + vw - at2, vi2])
+      }
+    } }
+  }
+})");
+    for (const ListingLine& line : listed(program, ListingKind::OptimizedIr).lines)
+        if (has(line.text, "ptr %acc") || has(line.text, "%acc = alloca") || has(line.text, "masked"))
+            FAIL_CHECK(line.text);
+    check_program(program, {.tolerance = 1e-5, .options = {}});
+}
+
 TEST_CASE("IR listings are free of noise and know their lines", "[llvm][listing]") {
     const tensor::Program program = parsed(kMatmul);
     const Listing raw = listed(program, ListingKind::BackendIr), optimized = listed(program, ListingKind::OptimizedIr);
