@@ -62,4 +62,34 @@ bool vector_access(const std::vector<Expr>& indices, const VarRef& var) {
     return true;
 }
 
+namespace {
+
+class SharedDivisions final : public Visitor {
+  public:
+    SharedDivisions(const VarRef& a, const VarRef& b) : a_(a), b_(b) {}
+    bool found = false;
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const Load& node) override {
+        for (const Expr& index : node.indices) visit(index);
+    }
+    void visit_node(const Binary& node) override {
+        const bool divides = node.op == BinaryOp::FloorDiv || node.op == BinaryOp::FloorMod;
+        found = found || (divides && uses_var(node.a, a_) && uses_var(node.a, b_));
+        if (!found) Visitor::visit_node(node);
+    }
+
+  private:
+    const VarRef &a_, &b_;
+};
+
+} // namespace
+
+bool divided_together(const Expr& expr, const VarRef& a, const VarRef& b) {
+    SharedDivisions divisions(a, b);
+    divisions.visit(expr);
+    return divisions.found;
+}
+
 } // namespace orrery::schedule

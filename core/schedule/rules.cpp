@@ -309,7 +309,7 @@ class Scheduler : TraceWriter {
             collector.loads, [&](const Load* load) { return vector_access(load->indices, store->iters.back()); });
         if (!side_by_side) {
             const std::int64_t blocks = blocks_along_last(*store), all = loop_extents(name).back();
-            if (blocks < width || all % blocks != 0) return unroll_last(name);
+            if (blocks < width || all % blocks != 0) return unroll_last(name, *store);
             if (!step("split", {last_loop(), std::vector<std::int64_t>{-1, blocks}})) return;
         }
         const std::int64_t extent = loop_extents(name).back();
@@ -324,11 +324,23 @@ class Scheduler : TraceWriter {
     }
 
     /// Where lanes would gather, a few copies of the body instead: the divisions of their indices that do not depend on
-    /// the loop around them are then done outside of it.
-    void unroll_last(const std::string& name) {
-        constexpr std::int64_t kMostCopies = 40; // our choice: a block of channels
-        const std::int64_t extent = loop_extents(name).back();
-        if (extent > 1 && extent <= kMostCopies) step("unroll", {name + "." + loop_names(name).back()});
+    /// the loop around them are then done outside of it. Those that also depend on the block of channels are constants
+    /// once all blocks are written out as well, where they are few.
+    void unroll_last(const std::string& name, const ElementBlock& store) {
+        constexpr std::int64_t kMostCopies = 40, kMostInBlocks = 160; // our choice: a block of channels; all of them
+        const std::vector<std::string> loops = loop_names(name);
+        const std::vector<std::int64_t> extents = loop_extents(name);
+        if (extents.back() <= 1 || extents.back() > kMostCopies) return;
+        std::vector<std::string> order, inner;
+        for (std::size_t d = 0; d < loops.size(); ++d) {
+            const bool blocks = d + 1 < loops.size() && inner.empty() && extents[d] > 1 &&
+                                extents[d] * extents.back() <= kMostInBlocks &&
+                                divided_together(store.value, store.iters[d], store.iters.back());
+            (blocks || d + 1 == loops.size() ? inner : order).push_back(name + "." + loops[d]);
+        }
+        order.insert(order.end(), inner.begin(), inner.end());
+        if (inner.size() > 1 && !step("reorder", {order})) inner.erase(inner.begin());
+        for (const std::string& loop : inner) step("unroll", {loop});
     }
 };
 

@@ -371,18 +371,31 @@ y[vi, vj] = x[)" + from + R"(] } } } })");
 }
 
 TEST_CASE("a few elements that lanes would gather are written out", "[schedule][rules]") {
-    const Result<Program> shuffle = tensor::parse_program(R"(
-fn shuffle(x: f32[7,20,4]) -> (y: f32[4,20,7]) {
-for a in 4 { for b in 20 { for c in 7 {
-block move(va = a in 4, vb = b in 20, vc = c in 7) {
+    const auto trace_of = [](const std::string& blocks) {
+        std::string text = R"(
+fn shuffle(x: f32[7*N/4,20,4]) -> (y: f32[N,20,7]) {
+for a in N { for b in 20 { for c in 7 {
+block move(va = a in N, vb = b in 20, vc = c in 7) {
 reads x[(va * 7 + vc) // 4, vb, vc % 4] writes y[va, vb, vc]
-y[va, vb, vc] = x[(va * 7 + vc) // 4, vb, vc % 4] } } } } })");
-    if (!shuffle) FAIL(to_string(shuffle.error()));
-    const Trace trace = default_trace(*shuffle, wide_target());
-    CHECK(to_string(trace).find("unroll(move.c)") != std::string::npos);
-    const Result<Replay> done = replay(*shuffle, trace);
-    if (!done) FAIL(to_string(done.error()));
-    CHECK(difference(*shuffle, done->result()) == 0);
+y[va, vb, vc] = x[(va * 7 + vc) // 4, vb, vc % 4] } } } } })";
+        const std::string read = std::to_string(std::stoi(blocks) * 7 / 4);
+        text.replace(text.find("7*N/4"), 5, read);
+        for (std::size_t at; (at = text.find("N")) != std::string::npos;) text.replace(at, 1, blocks);
+        const Result<Program> shuffle = tensor::parse_program(text);
+        if (!shuffle) FAIL(to_string(shuffle.error()));
+        const Trace trace = default_trace(*shuffle, wide_target());
+        const Result<Replay> done = replay(*shuffle, trace);
+        if (!done) FAIL(to_string(done.error()));
+        CHECK(difference(*shuffle, done->result()) == 0);
+        return to_string(trace);
+    };
+    // All blocks where they are few: what is divided depends on them too.
+    const std::string few = trace_of("4"), many = trace_of("40");
+    CHECK(few.find("reorder([move.b, move.a, move.c])") != std::string::npos);
+    CHECK(few.find("unroll(move.a)") != std::string::npos);
+    CHECK(few.find("unroll(move.c)") != std::string::npos);
+    CHECK(many.find("unroll(move.a)") == std::string::npos);
+    CHECK(many.find("unroll(move.c)") != std::string::npos);
 }
 
 TEST_CASE("what an element's place chooses is written out", "[schedule][rules]") {
