@@ -6,8 +6,10 @@
 #include "core/ops/stage.hpp"
 #include "core/ops/window.hpp"
 #include "core/ops/winograd.hpp"
+#include "core/tensor/simplify.hpp"
 
 #include <cctype>
+#include <numeric>
 
 namespace orrery::ops {
 
@@ -96,6 +98,21 @@ struct ConvLayouts {
     Layout data, out, weight;
 };
 
+/// How channels that lie in parts and are read in turn (`shuffle`) are summed up: those of a group by the part they
+/// stand in, where parts hold equally many, so that neighbours are read one after the other.
+struct Shuffle {
+    std::int64_t parts = 1, depth = 1; ///< depth: channels of a group
+    /// Into how many parts a group's own channels are divided for that.
+    [[nodiscard]] std::int64_t own_parts() const { return std::gcd(parts, depth); }
+};
+Shuffle shuffle_of(const Attrs& attrs, std::int64_t depth) { return {attrs.integer("shuffle", 1), depth}; }
+
+Result<void> check_shuffle(const Shuffle& shuffle, std::int64_t channels, bool depthwise) {
+    if (shuffle.parts >= 1 && channels % shuffle.parts == 0 && !(depthwise && shuffle.parts > 1)) return {};
+    return attr_error("channels lie in equal parts, and not those of a depthwise convolution; " +
+                      std::to_string(channels) + " cannot lie in " + std::to_string(shuffle.parts));
+}
+
 Result<Type> conv_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Number));
     ORRERY_TRY(const TensorType weight, static_operand(request, 1, DTypes::Number));
@@ -110,19 +127,22 @@ Result<Type> conv_type(const TypeRequest& request) {
     const std::vector<Type> types{data, filters};
     ORRERY_TRY(const Type result,
                graph::infer_call(op("conv2d"), types,
-                                 without(request.attrs, {"layout", "out_layout", "rows", "weight_layout"})));
+                                 without(request.attrs, {"layout", "out_layout", "rows", "shuffle", "weight_layout"})));
     if (const std::int64_t rows = request.attrs.integer("rows", 1); rows < 1 || rows > kMostProductRows)
         return attr_error("places go in groups of 1 to " + std::to_string(kMostProductRows) + ", not " +
                           std::to_string(rows));
-    const std::int64_t channels = l.data.block('C'), outputs = l.out.block('C'), wi = l.weight.block('I'),
-                       wo = l.weight.block('O');
+    const std::int64_t per_group = graph::static_shape(*graph::as_tensor(filters))[1];
+    const Shuffle shuffle = shuffle_of(request.attrs, per_group);
+    const bool shuffled = shuffle.parts > 1;
+    const std::int64_t channels = shuffled ? shuffle.own_parts() : l.data.block('C'), outputs = l.out.block('C'),
+                       wi = l.weight.block('I'), wo = l.weight.block('O');
     if ((wi != 1 && wi != channels) || (wo != 1 && wo != outputs) || l.weight.inner('H') || l.weight.inner('W'))
         return attr_error("weights are split like the channels they meet, or not at all: " +
                           request.attrs.text("weight_layout"));
     const std::int64_t groups = request.attrs.integer("groups", 1);
-    const std::int64_t per_group = graph::static_shape(*graph::as_tensor(filters))[1],
-                       filters_per_group = graph::static_shape(*graph::as_tensor(filters))[0] / groups;
+    const std::int64_t filters_per_group = graph::static_shape(*graph::as_tensor(filters))[0] / groups;
     const bool depthwise = per_group == 1 && filters_per_group == 1;
+    ORRERY_CHECK_OK(check_shuffle(shuffle, per_group * groups, depthwise));
     if (groups > 1 && !depthwise && (per_group % channels != 0 || filters_per_group % outputs != 0))
         return shape_error("groups must be whole blocks of channels");
     if (depthwise && channels != outputs && channels != 1)
@@ -163,72 +183,139 @@ Buffer product_stage(const DefineRequest& request, const ComputeBuilder::Reducti
     });
 }
 
-std::vector<Buffer> define_conv(const DefineRequest& request) {
-    const ConvLayouts l{known_layout(request.attrs, "layout"), known_layout(request.attrs, "out_layout"),
-                        known_layout(request.attrs, "weight_layout")};
-    const Shape in = request.shape(0), out = request.out_shape(), w = request.shape(1);
-    const std::int64_t groups = request.attrs.integer("groups", 1), depth = l.weight.extent('I', w),
-                       filters = l.weight.extent('O', w) / groups;
-    const std::int64_t in_block = l.data.block('C'), out_block = l.out.block('C');
-    const Ints strides = request.attrs.ints("strides", Ints(2, 1)),
-               dilations = request.attrs.ints("dilations", Ints(2, 1)), pads = request.attrs.ints("pads", Ints(4, 0));
-    const Shape kernel{l.weight.extent('H', w), l.weight.extent('W', w)};
-    PadSpec pad{.first = l.data.outer('H'),
-                .before = {pads[0], pads[1]},
-                .extent = {},
-                .value = constant_int(request.in(0)->dtype, 0)};
-    for (std::size_t d = 0; d < 2; ++d)
-        pad.extent.push_back((out[l.out.outer('H') + d] - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1);
-    const Buffer data = pad_stage(request.builder, request.in(0), pad);
-    const bool depthwise = groups > 1 && depth == 1 && filters == 1, split = !depthwise && in_block > 1;
-
-    ComputeBuilder::Reduction reduction{.combiner = Combiner::Sum,
-                                        .extents = {split ? depth / in_block : depth, kernel[0], kernel[1]},
-                                        .names = {"ic", "kh", "kw"}};
-    if (split) {
-        reduction.extents.push_back(in_block);
-        reduction.names.emplace_back("ii");
+/// The products of a convolution and where their factors lie. The reduction goes over blocks of channels, the kernel,
+/// and where channels are split, those of a block; shuffled ones over the parts of a group's own channels first.
+class ConvSums {
+  public:
+    explicit ConvSums(const DefineRequest& request)
+        : l_{known_layout(request.attrs, "layout"), known_layout(request.attrs, "out_layout"),
+             known_layout(request.attrs, "weight_layout")},
+          strides_(request.attrs.ints("strides", Ints(2, 1))), dilations_(request.attrs.ints("dilations", Ints(2, 1))),
+          groups_(request.attrs.integer("groups", 1)), depth_(l_.weight.extent('I', request.shape(1))),
+          filters_(l_.weight.extent('O', request.shape(1)) / groups_),
+          shuffle_(shuffle_of(request.attrs, depth_)), kernel_{l_.weight.extent('H', request.shape(1)),
+                                                               l_.weight.extent('W', request.shape(1))} {
+        inner_ = shuffle_.parts > 1                       ? depth_ / shuffle_.own_parts()
+                 : depthwise() || l_.data.block('C') == 1 ? 0
+                                                          : l_.data.block('C');
     }
+
+    [[nodiscard]] const ConvLayouts& layouts() const { return l_; }
+    [[nodiscard]] ComputeBuilder::Reduction reduction() const {
+        ComputeBuilder::Reduction out{.combiner = Combiner::Sum,
+                                      .extents = {inner_ > 0 ? depth_ / inner_ : depth_, kernel_[0], kernel_[1]},
+                                      .names = {"ic", "kh", "kw"}};
+        if (inner_ > 0) {
+            out.extents.push_back(inner_);
+            out.names.emplace_back("ii");
+        }
+        return out;
+    }
+    /// x with its border of zeros, as far as the windows reach.
+    [[nodiscard]] Buffer padded(const DefineRequest& request) const {
+        const Shape out = request.out_shape();
+        const Ints pads = request.attrs.ints("pads", Ints(4, 0));
+        PadSpec pad{.first = l_.data.outer('H'),
+                    .before = {pads[0], pads[1]},
+                    .extent = {},
+                    .value = constant_int(request.in(0)->dtype, 0)};
+        for (std::size_t d = 0; d < 2; ++d)
+            pad.extent.push_back((out[l_.out.outer('H') + d] - 1) * strides_[d] + (kernel_[d] - 1) * dilations_[d] + 1);
+        return pad_stage(request.builder, request.in(0), pad);
+    }
+    /// Indices into x of the factor of product `k` of result `i`.
+    [[nodiscard]] Indices of_data(const Indices& i, const Indices& k) const {
+        const Channel channel = channel_read(i, k);
+        Indices at;
+        for (const Layout::Axis& axis : l_.data.axes) {
+            if (axis.name == 'N') at.push_back(i[l_.out.outer('N')]);
+            if (axis.name == 'C') at.push_back(axis.factor > 0 ? channel.place : channel.block);
+            if (axis.name == 'H') at.push_back(i[l_.out.outer('H')] * strides_[0] + k[1] * dilations_[0]);
+            if (axis.name == 'W') at.push_back(i[l_.out.outer('W')] * strides_[1] + k[2] * dilations_[1]);
+        }
+        return at;
+    }
+    [[nodiscard]] Indices of_weights(const Indices& i, const Indices& k) const {
+        const bool split_filters = l_.weight.block('O') > 1, split_depth = l_.weight.block('I') > 1;
+        const bool shuffled = shuffle_.parts > 1;
+        const Expr last = inner_ > 0 ? k[3] : imm(0);
+        // Of a shuffled group, channels side by side stand in different parts.
+        const Expr outer = shuffled ? last : k[0], inner = shuffled ? k[0] : last;
+        const std::int64_t block = shuffled ? shuffle_.own_parts() : inner_;
+        const Expr channel = inner_ > 0 ? outer * block + inner : k[0];
+        Indices at;
+        for (const Layout::Axis& axis : l_.weight.axes) {
+            if (axis.name == 'O')
+                at.push_back(axis.factor > 0 ? place_of(i) : split_filters ? block_of(i) : filter_of(i));
+            if (axis.name == 'I') at.push_back(axis.factor > 0 ? inner : split_depth ? outer : channel);
+            if (axis.name == 'H') at.push_back(k[1]);
+            if (axis.name == 'W') at.push_back(k[2]);
+        }
+        return at;
+    }
+
+  private:
+    /// A channel as the block it lies in and its place in that.
+    struct Channel {
+        Expr block, place;
+    };
+    [[nodiscard]] bool depthwise() const { return groups_ > 1 && depth_ == 1 && filters_ == 1; }
+    [[nodiscard]] Expr block_of(const Indices& i) const { return i[l_.out.outer('C')]; }
+    [[nodiscard]] Expr place_of(const Indices& i) const { return l_.out.inner('C') ? i[*l_.out.inner('C')] : imm(0); }
+    [[nodiscard]] Expr filter_of(const Indices& i) const {
+        const std::int64_t block = l_.out.block('C');
+        return block > 1 ? block_of(i) * block + place_of(i) : block_of(i);
+    }
+    /// Blocks of the result that a group has.
+    [[nodiscard]] std::int64_t group_blocks() const { return filters_ / l_.out.block('C'); }
+
+    [[nodiscard]] Channel channel_read(const Indices& i, const Indices& k) const {
+        const std::int64_t block = l_.data.block('C');
+        if (depthwise()) return block > 1 ? Channel{block_of(i), place_of(i)} : Channel{filter_of(i), imm(0)};
+        if (shuffle_.parts > 1) return shuffled_channel(block_of(i), k);
+        const Expr place = inner_ > 0 ? k[3] : imm(0);
+        if (groups_ == 1) return {k[0], place};
+        return {floor_div(block_of(i), imm(group_blocks())) * (depth_ / block) + k[0], place};
+    }
+    [[nodiscard]] Channel shuffled_channel(const Expr& outer, const Indices& k) const {
+        const std::int64_t own = shuffle_.own_parts(), each = groups_ * depth_ / shuffle_.parts;
+        Bounds bounds;
+        const auto bound = [&](const Expr& index, std::int64_t extent) {
+            if (const Var* var = as<Var>(index)) bounds[VarRef(var)] = {0, extent - 1};
+        };
+        bound(outer, groups_ * group_blocks());
+        bound(k[0], own);
+        bound(k[3], depth_ / own);
+        const Expr read = floor_div(outer, imm(group_blocks())) * depth_ + k[3] * own + k[0];
+        const Expr lies = floor_mod(read, imm(shuffle_.parts)) * each + floor_div(read, imm(shuffle_.parts));
+        const Expr block = imm(l_.data.block('C'));
+        return {simplify(floor_div(lies, block), bounds), simplify(floor_mod(lies, block), bounds)};
+    }
+
+    ConvLayouts l_;
+    Ints strides_, dilations_;
+    std::int64_t groups_, depth_, filters_; ///< depth, filters: of a group
+    Shuffle shuffle_;
+    Shape kernel_;
+    std::int64_t inner_ = 0; ///< extent of the reduction's last loop; 0 for none
+};
+
+std::vector<Buffer> define_conv(const DefineRequest& request) {
+    const ConvSums sums(request);
+    const ConvLayouts& l = sums.layouts();
+    const Buffer data = sums.padded(request);
     const DType wide = accumulator(request.out_dtype());
     const auto value = [&](const Indices& i, const Indices& k) {
-        const Expr outer = i[l.out.outer('C')], inner = l.out.inner('C') ? i[*l.out.inner('C')] : imm(0);
-        const Expr filter = out_block > 1 ? outer * out_block + inner : outer;
-        // The channel read, as block and place in it.
-        Expr block = k[0], place = split ? k[3] : imm(0);
-        if (depthwise) {
-            block = in_block > 1 ? outer : filter;
-            place = in_block > 1 ? inner : imm(0);
-        } else if (groups > 1) {
-            const Expr group = floor_div(outer, imm(filters / out_block));
-            block = group * (depth / in_block) + k[0];
-        }
-        Indices at;
-        for (const Layout::Axis& axis : l.data.axes) {
-            if (axis.name == 'N') at.push_back(i[l.out.outer('N')]);
-            if (axis.name == 'C') at.push_back(axis.factor > 0 ? place : block);
-            if (axis.name == 'H') at.push_back(i[l.out.outer('H')] * strides[0] + k[1] * dilations[0]);
-            if (axis.name == 'W') at.push_back(i[l.out.outer('W')] * strides[1] + k[2] * dilations[1]);
-        }
-        Indices of;
-        const bool split_filters = l.weight.block('O') > 1, split_depth = l.weight.block('I') > 1;
-        const Expr channel = split ? k[0] * in_block + k[3] : k[0];
-        for (const Layout::Axis& axis : l.weight.axes) {
-            if (axis.name == 'O') of.push_back(axis.factor > 0 ? inner : split_filters ? outer : filter);
-            if (axis.name == 'I')
-                of.push_back(axis.factor > 0 ? (split ? k[3] : imm(0)) : split_depth ? k[0] : channel);
-            if (axis.name == 'H') of.push_back(k[1]);
-            if (axis.name == 'W') of.push_back(k[2]);
-        }
-        return cast(wide, load(data, at)) * cast(wide, load(request.in(1), of));
+        return cast(wide, load(data, sums.of_data(i, k))) * cast(wide, load(request.in(1), sums.of_weights(i, k)));
     };
     if (const std::int64_t rows = request.attrs.integer("rows", 1); rows > 1 && is_countable(l))
-        return {product_stage(request, reduction, value, rows)};
+        return {product_stage(request, sums.reduction(), value, rows)};
     Names axes;
     for (const Layout::Axis& axis : l.out.axes)
         axes.push_back(axis.factor > 0 ? std::string("ci")
                                        : std::string(1, static_cast<char>(std::tolower(axis.name))));
-    return {
-        reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), out, axes}, reduction, value)};
+    return {reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), request.out_shape(), axes},
+                         sums.reduction(), value)};
 }
 
 } // namespace
@@ -251,8 +338,12 @@ Family layout_family() {
     conv.push_back({"rows", AttrKind::Int, false,
                     "it is computed in multiples of that many places, counted through the image, which changes no "
                     "result; 1 when left out"});
+    conv.push_back({"shuffle", AttrKind::Int, false,
+                    "x's C channels lie as that many parts side by side that are read in turn: channel j of the "
+                    "convolution is channel j % shuffle * (C / shuffle) + j // shuffle of x; 1 when left out"});
     conv.push_back({"weight_layout", AttrKind::Text, true,
-                    "axes O, I, H, W; O and I may be split, as the result's and x's channels are"});
+                    "axes O, I, H, W; O and I may be split, as the result's and x's channels are; with `shuffle` I is "
+                    "split by the greatest common divisor of that and a group's channels, or not at all"});
     return {
         {.name = "layout_transform",
          .doc =

@@ -83,9 +83,9 @@ namespace {
 
 using namespace gradient_rules;
 
-const std::unordered_map<std::string_view, Rule>& rules() {
+const std::unordered_map<std::string_view, gradient_rules::Rule>& rules() {
     static const auto* const table = [] {
-        auto* map = new std::unordered_map<std::string_view, Rule>;
+        auto* map = new std::unordered_map<std::string_view, gradient_rules::Rule>;
         for (const auto rows :
              {elementwise_rows(), activation_rows(), reduction_rows(), shape_rows(), product_rows(), pool_rows()})
             for (const Row& row : rows) map->emplace(row.op, row.rule);

@@ -9,6 +9,7 @@
 
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
+#include "core/transform/channel_shuffle.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
 #include "core/transform/rule_rewriter.hpp"
@@ -16,6 +17,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <numeric>
 
 namespace orrery::transform {
 
@@ -32,8 +34,12 @@ ConvLayouts packed_layouts(const ConvFacts& facts, std::int64_t in_block, std::i
         return block > 1 ? std::to_string(block) + name : std::string();
     };
     const bool depthwise = facts.groups > 1 && facts.groups == facts.channels && facts.groups == facts.filters;
-    return {"NCHW" + part(in_block, 'c'), "NCHW" + part(out_block, 'c'),
-            "OIHW" + (depthwise ? std::string() : part(in_block, 'i')) + part(out_block, 'o')};
+    const std::string data = "NCHW" + part(in_block, 'c'), out = "NCHW" + part(out_block, 'c');
+    if (facts.shuffle > 1) {
+        const std::string own = part(std::gcd(facts.shuffle, facts.channels / facts.groups), 'i');
+        return {.data = data, .out = out, .weight = "O" + own + "IHW" + part(out_block, 'o'), .in_turn = true};
+    }
+    return {data, out, "OIHW" + (depthwise ? std::string() : part(in_block, 'i')) + part(out_block, 'o')};
 }
 
 std::int64_t product_rows(std::int64_t rows) {
@@ -194,17 +200,18 @@ class Converter final : public graph::Rewriter {
         const std::string data = plain ? "NCHW" : call.attrs.text("layout"),
                           out = plain ? "NCHW" : call.attrs.text("out_layout"),
                           weight = plain ? "OIHW" : call.attrs.text("weight_layout");
-        const Var &x = call.args[0], &w = call.args[1];
-        if (!shape_of(x) || !shape_of(w) || (plain && own_layout(x) != "NCHW")) return nullptr;
+        Var x = call.args[0];
+        const Var& w = call.args[1];
+        if (!shape_of(x) || !shape_of(w) || (plain && own_layout(x) != "NCHW") || call.attrs.has("shuffle"))
+            return nullptr;
         ConvFacts facts;
         facts.channels = layout_of(data).extent('C', *shape_of(x));
         facts.filters = layout_of(weight).extent('O', *shape_of(w));
         facts.groups = call.attrs.integer("groups", 1);
         facts.element_bytes = byte_size(graph::as_tensor(x->type)->dtype);
-        facts.native = native_layout(x).value_or(data);
         if (const auto it = reader_groups_.find(binding.var); it != reader_groups_.end())
             facts.reader_group = it->second;
-        const std::optional<ConvLayouts> chosen = choose_(facts);
+        const std::optional<ConvLayouts> chosen = choose(facts, x, data);
         if (!chosen || (chosen->data == data && chosen->out == out && chosen->weight == weight)) return nullptr;
         states_.try_emplace(x, State{data, "", x});
         if (!divides(x, chosen->data)) return nullptr;
@@ -220,12 +227,33 @@ class Converter final : public graph::Rewriter {
             const Shape result = *shape_of(binding.var);
             const std::int64_t places = layout_of(out).extent('H', result) * layout_of(out).extent('W', result);
             if (chosen->in_rows && places >= kFewPlaces) attrs.insert_or_assign("rows", product_rows(places));
+            if (chosen->in_turn) attrs.insert_or_assign("shuffle", facts.shuffle);
         }
         own_ = out;
         const Var value =
             emit(binding, make_call(back ? "conv2d" : "layout_conv2d", {input, filters}, Attrs(std::move(attrs))),
                  binding.var->name);
         return finish(binding, value, chosen->out, "a convolution in another layout");
+    }
+
+    /// The layouts of a convolution that reads `x` in `data`. Where it takes a shuffled value as it lay before, `x` is
+    /// that and `facts` say so.
+    std::optional<ConvLayouts> choose(ConvFacts& facts, Var& x, const std::string& data) const {
+        const bool depthwise = facts.groups == facts.channels;
+        if (const auto shuffle = channel_shuffle(x, [this](const Var& var) { return value_of(var); });
+            shuffle && facts.groups > 1 && !depthwise && own_layout(shuffle->of) == data &&
+            native_layout(shuffle->of)) {
+            ConvFacts before = facts;
+            before.native = *native_layout(shuffle->of);
+            before.shuffle = shuffle->parts;
+            if (std::optional<ConvLayouts> chosen = choose_(before); chosen && chosen->in_turn) {
+                facts = before;
+                x = shuffle->of;
+                return chosen;
+            }
+        }
+        facts.native = native_layout(x).value_or(data);
+        return choose_(facts);
     }
 
     static constexpr std::int64_t kFewPlaces = 16; ///< our choice: below, the rest of a kernel counts more

@@ -16,12 +16,15 @@ namespace orrery::transform {
 struct ConvLayouts {
     std::string data, out, weight;
     bool in_rows = false; ///< places are counted through the image, in multiples of product_rows
+    bool in_turn = false; ///< channels are read as they lie before they are shuffled, see ConvFacts
 };
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {
     std::int64_t channels = 0, filters = 0, groups = 1;
     int element_bytes = 4;
-    std::string native;            ///< the layout its input was computed in
+    std::string native; ///< the layout its input was computed in
+    /// Its input is a channel shuffle of that many parts of what was computed, which it can read in turn; 1 for none.
+    std::int64_t shuffle = 1;
     std::int64_t reader_group = 0; ///< channels of a group of the grouped convolution that reads the result; 0 for none
 };
 /// nullopt to leave the convolution as it is.
@@ -32,7 +35,8 @@ using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)
 /// Source: measured (docs/performance.md): 95 % of the peak with 12 sums, 92 % with 10, 88 % with 8.
 [[nodiscard]] std::int64_t product_rows(std::int64_t rows);
 
-/// The layouts of a convolution whose channels are split by those blocks; 1 for not split.
+/// The layouts of a convolution whose channels are split by those blocks; 1 for not split. In turn where it reads a
+/// channel shuffle.
 [[nodiscard]] ConvLayouts packed_layouts(const ConvFacts& facts, std::int64_t in_block, std::int64_t out_block);
 
 /// Each value lies in the layout its variable has in the function; convolutions and what is carried along compute it in

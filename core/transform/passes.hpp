@@ -66,7 +66,8 @@ struct PassStep {
 [[nodiscard]] Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context);
 /// Brings operators to the form schedules are made for: a constant second operand of a matrix product that is stored
 /// transposed is turned once, so that the product's columns are contiguous; a recurrent network with constant weights
-/// becomes one product for the input of all steps, and its steps.
+/// becomes one product for the input of all steps, and its steps; a channel shuffle moves behind what keeps channels
+/// apart, to the convolution in groups that can read it as it lay before.
 /// Example: matmul(x, w) {transpose_b=true} -> t = transpose(w) {perm=[1, 0]}; matmul(x, t) {transpose_b=false}
 [[nodiscard]] Result<graph::Module> canonicalize_ops(const graph::Module& module, const pass::Context& context);
 /// Infers every type anew, in all functions, from parameters and values. Establishes kTyped.

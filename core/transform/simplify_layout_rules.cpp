@@ -18,7 +18,7 @@ using graph::op;
 using graph::Pattern;
 using graph::Var;
 
-Pattern x() { return any().as("x"); }
+Pattern some_x() { return any().as("x"); }
 /// A call under a name.
 Pattern named(const char* operator_name, const char* capture) { return op(operator_name).as(capture); }
 
@@ -326,16 +326,16 @@ Rules binary_layout_rules() {
 
 Rules layout_rules() {
     Rules rules{
-        {"reshape to the same shape", op("reshape", {x()}), same_as_operand},
+        {"reshape to the same shape", op("reshape", {some_x()}), same_as_operand},
         {"reshape of a reshape", op("reshape", {named("reshape", "inner")}), reshape_of_reshape},
-        {"transpose that moves nothing", op("transpose", {x()}), transpose_of_nothing},
+        {"transpose that moves nothing", op("transpose", {some_x()}), transpose_of_nothing},
         {"transpose of a transpose", op("transpose", {named("transpose", "inner")}), transpose_of_transpose},
-        {"transposes around elementwise work", op("transpose", {x()}), transposes_around_elementwise},
-        {"transpose that moves extents of one", op("transpose", {x()}), transpose_of_ones},
-        {"broadcast to the same shape", op("broadcast_to", {x()}), same_as_operand},
+        {"transposes around elementwise work", op("transpose", {some_x()}), transposes_around_elementwise},
+        {"transpose that moves extents of one", op("transpose", {some_x()}), transpose_of_ones},
+        {"broadcast to the same shape", op("broadcast_to", {some_x()}), same_as_operand},
         {"broadcast of a broadcast", op("broadcast_to", {named("broadcast_to", "inner")}), broadcast_of_broadcast},
-        {"tile once", op("tile", {x()}), same_as_operand},
-        {"slice of everything", op("slice", {x()}), slice_of_everything},
+        {"tile once", op("tile", {some_x()}), same_as_operand},
+        {"slice of everything", op("slice", {some_x()}), slice_of_everything},
         {"slice of a slice", op("slice", {named("slice", "inner")}), slice_of_slice},
         {"slice of a part", op("slice", {named("concat", "inner")}), slice_of_concat},
         {"concat of one part", op("concat"), concat_of_one},

@@ -95,7 +95,7 @@ class Tiler final : public graph::Rewriter {
   private:
     std::optional<Candidate> candidate(const Binding& binding, const CallOp& call) const {
         const bool plain = call.op.name == "conv2d";
-        if (!plain && call.op.name != "layout_conv2d") return std::nullopt;
+        if ((!plain && call.op.name != "layout_conv2d") || call.attrs.has("shuffle")) return std::nullopt;
         const std::optional<Shape> x = shape_of(call.args[0]), y = shape_of(binding.var);
         Candidate conv;
         conv.filter_values = constant_of(call.args[1]);

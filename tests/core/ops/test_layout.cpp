@@ -177,6 +177,44 @@ TEST_CASE("a convolution in any layout is the convolution", "[ops][layout]") {
     CHECK(refused("NCHW4c", "NCHW2c", "OIHW", 4) == Code::BadShape);
 }
 
+TEST_CASE("a convolution reads in turn what lies as before a shuffle", "[ops][layout]") {
+    struct Shuffled {
+        std::int64_t channels, groups, parts;
+        Shape kernel;
+        const char *data, *out, *weight;
+    };
+    const Shuffled cases[] = {
+        {24, 2, 4, {1, 1}, "NCHW6c", "NCHW2c", "O4iIHW2o"}, // parts divide a group, neighbours stay in a block
+        {24, 2, 4, {1, 1}, "NCHW8c", "NCHW4c", "O4iIHW4o"}, // or in two
+        {24, 2, 3, {3, 2}, "NCHW", "NHWC", "OIHW"},
+        {24, 2, 8, {1, 1}, "NCHW3c", "NCHW6c", "OIHW4i6o"}, // parts that divide no group
+        {24, 4, 4, {2, 1}, "NCHW24c", "NCHW3c", "O2iIHW3o"},
+        {20, 4, 2, {1, 1}, "NHWC", "NCHW", "OIHW"},
+        {12, 1, 3, {1, 1}, "NCHW4c", "NCHW4c", "O3iIHW4o"},
+    };
+    for (const Shuffled& c : cases) {
+        INFO(c.channels << " " << c.groups << " " << c.parts << " " << c.data << " " << c.out << " " << c.weight);
+        const NDArray x = drawn({2, c.channels, 3, 4}, 1),
+                      w = drawn({24, c.channels / c.groups, c.kernel[0], c.kernel[1]}, 2);
+        const NDArray apart =
+            call("transpose", {x.reshaped({2, c.parts, c.channels / c.parts, 3, 4})}, {{"perm", Ints{0, 2, 1, 3, 4}}});
+        const Attrs plain{{"groups", c.groups}, {"pads", Ints{1, 0, 0, 1}}};
+        const NDArray expected = call("conv2d", {apart.reshaped(x.shape()), w}, plain);
+        const Attrs laid = plain.with("layout", std::string(c.data))
+                               .with("out_layout", std::string(c.out))
+                               .with("weight_layout", std::string(c.weight))
+                               .with("shuffle", c.parts);
+        const Arrays packed{moved(x, "NCHW", c.data), moved(w, "OIHW", c.weight)};
+        require_near(moved(call("layout_conv2d", packed, laid), c.out, "NCHW"), expected);
+        require_near(moved(call("layout_conv2d", packed, laid.with("rows", std::int64_t{5})), c.out, "NCHW"), expected);
+        CHECK(refusal("layout_conv2d", packed, laid.with("shuffle", std::int64_t{0})) == Code::BadAttribute);
+        CHECK(refusal("layout_conv2d", packed, laid.with("shuffle", std::int64_t{7})) == Code::BadAttribute);
+    }
+    const Arrays depthwise{drawn({1, 4, 3, 3}, 1), drawn({4, 1, 1, 1}, 2)};
+    const Attrs whole{{"layout", "NCHW"}, {"out_layout", "NCHW"}, {"weight_layout", "OIHW"}, {"groups", 4}};
+    CHECK(refusal("layout_conv2d", depthwise, whole.with("shuffle", std::int64_t{2})) == Code::BadAttribute);
+}
+
 TEST_CASE("pooling in any layout is pooling", "[ops][layout]") {
     const NDArray x = drawn({2, 4, 5, 6}, 3);
     for (const char* layout : {"NCHW2c", "NHWC", "CHWN"})

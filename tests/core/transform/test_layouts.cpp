@@ -165,6 +165,64 @@ TEST_CASE("a depthwise convolution takes the block of its neighbours", "[transfo
     CHECK(graph::to_string(alone).find("out_layout=\"NCHW8c\"") != std::string::npos);
 }
 
+namespace {
+
+/// A convolution in groups, a shuffle of its channels, `between`, which makes z of s, and another one in groups.
+graph::Module shuffled_network(const std::string& between) {
+    return module_of("outputs [\"y\"];\nfn main(x: f32[1,16,3,3], o: f32[1,16,1,1]) {\n  w: f32[16,8,1,1] = const " +
+                     ones(128) + ";\n  d: f32[16,1,3,3] = const " + ones(144) + ";\n  b: f32[16] = const " + ones(16) +
+                     ";\n  k: f32[16,1,1] = const " + ones(16) + R"(;
+  c = conv2d(x, w) {groups=2};
+  p = reshape(c) {shape=[1, 2, 8, 9]};
+  t = transpose(p) {perm=[0, 2, 1, 3]};
+  s = reshape(t) {shape=[1, 16, 3, 3]};
+)" + between + R"(
+  y = conv2d(z, w) {groups=2};
+  return y;
+}
+)");
+}
+
+std::string canonical(const graph::Module& module) {
+    const graph::Module after = apply("CanonicalizeOps", module);
+    return graph::to_string(apply("DeadCode", apply("FoldConstant", after)));
+}
+
+} // namespace
+
+TEST_CASE("a convolution in groups reads a shuffle as it lay before", "[transform][alter_op_layout]") {
+    const graph::Module module = shuffled_network("  z = relu(s);");
+    const graph::Module laid = apply("AlterOpLayout", apply("CanonicalizeOps", module), {{"vector_bits", "128"}});
+    CHECK(count_calls(laid, "layout_conv2d") == 2);
+    CHECK(count_calls(laid, "layout_transform") == 2); // the input and the result
+    CHECK(count_calls(laid, "transpose") == 0);
+    CHECK(graph::to_string(laid).find("shuffle=2") != std::string::npos);
+    // Blocks of the first one that do not divide a group are fine to read.
+    const graph::Module other = apply("ConvertLayout", apply("CanonicalizeOps", module), {{"layout", "NCHW2c"}});
+    CHECK(graph::to_string(other).find("shuffle=2") != std::string::npos);
+    // Rows, and nothing packed before: as it is.
+    CHECK(count_calls(apply("ConvertLayout", module, {{"layout", "NHWC"}}), "transpose") == 1);
+}
+
+TEST_CASE("a shuffle moves behind what keeps channels apart", "[transform][canonicalize_ops]") {
+    const auto late = [](const std::string& between) {
+        const std::string text = canonical(shuffled_network(between));
+        const std::size_t shuffle = text.find(" transpose("), last = text.rfind("groups=2");
+        REQUIRE(shuffle != std::string::npos);
+        // Nothing but the shuffle's own reshape stands between it and the convolution.
+        const std::string after = text.substr(shuffle, last - shuffle);
+        return std::ranges::count(after, ';') == 2;
+    };
+    CHECK(late("  z = conv2d(s, d) {groups=16, pads=[1, 1, 1, 1]};"));
+    CHECK(late("  e = bias_add(s, b);\n  f = multiply(k, e);\n  g = conv2d(f, d) {groups=16, pads=[1, 1, 1, 1]};\n"
+               "  z = relu(g);"));
+    CHECK(late("  e: f32[] = const 2.0;\n  z = maximum(s, e);"));
+    // What is not known, what mixes channels, what is used elsewhere.
+    CHECK_FALSE(late("  z = multiply(s, o);"));
+    CHECK_FALSE(late("  z = softmax(s) {axis=1};"));
+    CHECK_FALSE(late("  e = relu(s);\n  z = add(e, s);"));
+}
+
 TEST_CASE("a value somebody else needs is brought back", "[transform][convert_layout]") {
     const graph::Module module = module_of(R"(outputs ["y"];
 fn main(x: f32[1,4,3,3]) {
