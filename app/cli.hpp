@@ -141,8 +141,11 @@ int run_command_line(int argc, char** argv);
 
 /// A compiler for this machine with the disk cache the arguments ask for.
 [[nodiscard]] std::shared_ptr<session::Compiler> make_compiler(const ModelArguments& arguments);
-/// The recipe that the arguments describe. Errors: FileMissing, BadArgument, BadRecipe.
+/// The recipe that the arguments describe. Errors: FileMissing, BadArgument, BadRecipe; that of a schedule on the
+/// command line which its function refuses.
 [[nodiscard]] Result<session::Recipe> make_recipe(const ModelArguments& arguments, session::Compiler& compiler);
+/// The same for views, which show a refused schedule beside what it is of.
+[[nodiscard]] Result<session::Recipe> make_shown_recipe(const ModelArguments& arguments, session::Compiler& compiler);
 /// Steps, tensor programs and schedules of a recipe, without compiling it. What fails after the import is in
 /// `problems`.
 [[nodiscard]] Result<std::shared_ptr<session::Snapshot>> snapshot_of(const session::Recipe& recipe,

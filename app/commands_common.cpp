@@ -118,7 +118,7 @@ Result<session::Recipe> named_recipe(const ModelArguments& a, const session::Com
 
 } // namespace
 
-Result<session::Recipe> make_recipe(const ModelArguments& a, session::Compiler& compiler) {
+Result<session::Recipe> make_shown_recipe(const ModelArguments& a, session::Compiler& compiler) {
     ORRERY_TRY(session::Recipe recipe, named_recipe(a, compiler));
     if (!a.recipe.empty()) {
         ORRERY_TRY(session::Recipe given, session::load_recipe(a.recipe, compiler.backend().host()));
@@ -140,6 +140,12 @@ Result<session::Recipe> make_recipe(const ModelArguments& a, session::Compiler& 
     // What a function's name means is known once everything above it is.
     ORRERY_CHECK_OK(session::name_workloads(schedules.schedules, recipe, compiler));
     ORRERY_CHECK_OK(session::apply(schedules, recipe));
+    return recipe;
+}
+
+Result<session::Recipe> make_recipe(const ModelArguments& a, session::Compiler& compiler) {
+    ORRERY_TRY(session::Recipe recipe, make_shown_recipe(a, compiler));
+    if (!a.edits.schedules.empty()) ORRERY_CHECK_OK(session::check_schedules(recipe, compiler));
     return recipe;
 }
 

@@ -135,7 +135,7 @@ tuning::TunerOptions short_tuning() {
 Result<session::SnapshotPtr> picture_for(const ModelArguments& a, const std::string& view, const std::string& overlay,
                                          const std::string& shown) {
     const auto compiler = make_compiler(a);
-    ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
+    ORRERY_TRY(const session::Recipe recipe, make_shown_recipe(a, *compiler));
     session::Session session(compiler);
     session.open_recipe(recipe);
     session.wait_idle();

@@ -12,7 +12,7 @@ namespace {
 Result<WindowStart> window_start(const ModelArguments& a) {
     WindowStart start;
     start.compiler = make_compiler(a);
-    if (!a.model.empty()) { ORRERY_TRY(start.recipe, make_recipe(a, *start.compiler)); }
+    if (!a.model.empty()) { ORRERY_TRY(start.recipe, make_shown_recipe(a, *start.compiler)); }
     if (std::error_code ignored; std::filesystem::is_regular_file(a.model, ignored)) start.file = a.model;
     return start;
 }

@@ -266,4 +266,14 @@ Result<void> name_workloads(std::vector<std::string>& schedules, const Recipe& r
     return {};
 }
 
+Result<void> check_schedules(const Recipe& recipe, Compiler& compiler) {
+    const Result<Steps> steps = compiler.graph_steps(recipe, {});
+    if (!steps || steps->back()->error) return {};
+    const Result<Compiler::Functions> functions = compiler.functions(recipe, steps->back()->module, {});
+    if (!functions) return {};
+    for (const FunctionPtr& function : functions->functions)
+        if (function->error) return *function->error;
+    return {};
+}
+
 } // namespace orrery::session

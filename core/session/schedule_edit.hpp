@@ -44,5 +44,8 @@ struct PartialReplay {
 /// workload stays. Errors: UnknownName, listing the functions; those of the stages before.
 [[nodiscard]] Result<void> name_workloads(std::vector<std::string>& schedules, const Recipe& recipe,
                                           Compiler& compiler);
+/// Errors: that of the first step, in the order of functions, which a trace of the recipe has and its function refuses.
+/// Those of the stages before are left to who goes through them.
+[[nodiscard]] Result<void> check_schedules(const Recipe& recipe, Compiler& compiler);
 
 } // namespace orrery::session

@@ -127,6 +127,15 @@ TEST_CASE("a schedule is given by its function's name, as text or as a file", "[
     const Output unknown = run_in_shell(show + "--schedule 'nothing=split(tanh.w, [-1, 5])'");
     CHECK(unknown.status == 1);
     CHECK(unknown.text.find("conv2d_bias_add_tanh_1") != std::string::npos);
+    // What cannot be applied is no schedule to be measured under; a view shows what it is of beside the problem.
+    const std::string refused = " lenet -O 2 --schedule 'conv2d_bias_add_tanh_1=fuse([tanh.w, tanh.nothing])'";
+    for (const char* command : {"orrery bench --runs 1", "orrery run", "orrery profile"}) {
+        const Output no = run_in_shell(command + refused);
+        INFO(command << ": " << no.text);
+        CHECK(no.status == 1);
+        CHECK(no.text.find("no loop named nothing") != std::string::npos);
+    }
+    CHECK(run_in_shell("orrery dump" + refused + " --view problems").text.find("nothing") != std::string::npos);
     std::remove("orrery_test_trace.txt");
 }
 
