@@ -4,6 +4,7 @@
 #include "views/model/diff_statistics.hpp"
 #include "views/model/graph_comparison.hpp"
 #include "views/model/json.hpp"
+#include "views/model/program_diff.hpp"
 #include "views/model/session_views.hpp"
 #include "views/model/text_diff.hpp"
 
@@ -96,33 +97,6 @@ tensor::PrintedProgram printed(const session::ScheduledFunction& function, const
     const auto& programs = function.replay.programs;
     if (point.step < 0 || static_cast<std::size_t>(point.step) + 1 >= programs.size()) return function.printed;
     return tensor::print_program(programs[static_cast<std::size_t>(point.step)]);
-}
-
-DiffText tensor_text(const tensor::PrintedProgram& program) {
-    DiffText text;
-    text.language = TextLanguage::Tensor;
-    for (const tensor::PrintedLine& line : program.lines) {
-        DiffLine out;
-        out.text = line.text, out.origins = line.origin;
-        text.lines.push_back(std::move(out));
-    }
-    return text;
-}
-
-/// Lines whose statement is the very same in both programs: a schedule step shares what it leaves alone.
-std::vector<SequencePair> shared_statements(const tensor::PrintedProgram& a, const tensor::PrintedProgram& b) {
-    std::vector<std::uint32_t> left, right;
-    for (std::uint32_t j = 0; j < b.lines.size(); ++j) {
-        const tensor::Node* node = b.lines[j].node;
-        if (!node) continue;
-        const auto it = a.line_of.find(node);
-        if (it == a.line_of.end() || it->second < 1) continue;
-        left.push_back(static_cast<std::uint32_t>(it->second) - 1);
-        right.push_back(j);
-    }
-    std::vector<SequencePair> pairs;
-    for (const std::uint32_t k : longest_increasing(left)) pairs.push_back({left[k], right[k]});
-    return pairs;
 }
 
 /// The listing of a point; null while it is not generated.
@@ -280,7 +254,7 @@ Result<void> compare_levels(DiffViewData& data, const DiffRequest& r) {
         }
     if (r.left_point.level == Level::Tensor) {
         const tensor::PrintedProgram a = printed(*left, r.left_point), b = printed(*right, r.right_point);
-        lay_out(data, {tensor_text(a), tensor_text(b), shared_statements(a, b)});
+        lay_out(data, {diff_text(a), diff_text(b), shared_statements(a, b)});
     } else {
         const Listing *a = listing_of(*r.left, r.left_point, left->lowered.name),
                       *b = listing_of(*r.right, r.right_point, right->lowered.name);

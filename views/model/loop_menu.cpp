@@ -2,6 +2,7 @@
 
 #include "core/schedule/legality.hpp"
 #include "views/model/loop_view.hpp"
+#include "views/model/program_diff.hpp"
 #include "views/model/session_views.hpp"
 #include "views/model/text_diff.hpp"
 
@@ -31,32 +32,6 @@ std::size_t rank_of(const std::string& primitive) {
     return std::size(kFirst) + (last < std::size(kLast) ? last + 1 : 0);
 }
 
-DiffText lines_of(const tensor::PrintedProgram& printed) {
-    DiffText text;
-    text.language = TextLanguage::Tensor;
-    for (const tensor::PrintedLine& line : printed.lines) {
-        DiffLine out;
-        out.text = line.text, out.origins = line.origin;
-        text.lines.push_back(std::move(out));
-    }
-    return text;
-}
-
-/// Statements that both programs share stand for each other: a step shares what it leaves alone.
-std::vector<SequencePair> shared_lines(const tensor::PrintedProgram& before, const tensor::PrintedProgram& after) {
-    std::vector<std::uint32_t> left, right;
-    for (std::uint32_t line = 0; line < after.lines.size(); ++line) {
-        const tensor::Node* node = after.lines[line].node;
-        const auto same = node == nullptr ? before.line_of.end() : before.line_of.find(node);
-        if (same == before.line_of.end() || same->second < 1) continue;
-        left.push_back(static_cast<std::uint32_t>(same->second) - 1);
-        right.push_back(line);
-    }
-    std::vector<SequencePair> pairs;
-    for (const std::uint32_t k : longest_increasing(left)) pairs.push_back({left[k], right[k]});
-    return pairs;
-}
-
 struct Marked {
     TextViewData text;
     int added = 0, removed = 0, changed = 0;
@@ -64,13 +39,13 @@ struct Marked {
 
 /// One text: the program afterwards, with what goes still standing where it was.
 Marked mark_changes(const tensor::PrintedProgram& before, const tensor::PrintedProgram& after) {
-    const DiffText left = lines_of(before), right = lines_of(after);
+    const DiffText left = diff_text(before), right = diff_text(after);
     Marked out;
     TextViewData& data = out.text;
     data.language = TextLanguage::Tensor;
     data.title = "Tensor program";
     std::string text;
-    for (const DiffRow& row : align_lines(left, right, shared_lines(before, after))) {
+    for (const DiffRow& row : align_lines(left, right, shared_statements(before, after))) {
         const bool gone = row.right < 0;
         const DiffLine& line =
             gone ? left.lines[static_cast<std::size_t>(row.left)] : right.lines[static_cast<std::size_t>(row.right)];
