@@ -1,17 +1,16 @@
 #include "app/window_tune_panel.hpp"
 
+#include "views/qt/bar_boxes.hpp"
 #include "views/qt/theme.hpp"
 #include "views/qt/words.hpp"
 
 #include <QCheckBox>
-#include <QComboBox>
 #include <QEvent>
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QProgressBar>
 #include <QPushButton>
 #include <QScrollBar>
-#include <QSpinBox>
 #include <QSplitter>
 #include <QStackedWidget>
 #include <QToolButton>
@@ -78,12 +77,12 @@ QWidget* TunePanel::build_line() {
         buttons_[i]->setToolTip(words[i].second);
     }
     buttons_[TimeButton]->setCheckable(true);
-    trials_ = new QSpinBox(line);
+    trials_ = new qt::BarSpin(line);
     trials_->setRange(1, 1'000'000);
     trials_->setValue(kUsualTrials);
     trials_->setSuffix(tr(" trials"));
     trials_->setAccessibleName(tr("Trials in all"));
-    search_ = new QComboBox(line);
+    search_ = new qt::BarCombo(line);
     for (const char* name : {"model", "genetic", "random", "grid"}) search_->addItem(QLatin1String(name));
     search_->setAccessibleName(tr("How candidates are found"));
     only_ = new QCheckBox(tr("only this kernel"), line);

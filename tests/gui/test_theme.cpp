@@ -1,9 +1,12 @@
+#include "views/qt/bar_boxes.hpp"
 #include "views/qt/ink.hpp"
 #include "views/qt/theme.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <QApplication>
 #include <QFontMetrics>
+#include <QHBoxLayout>
 #include <QImage>
 #include <QPainter>
 
@@ -42,6 +45,38 @@ TEST_CASE("text has a contrast of 4.5 on everything it stands on", "[gui][theme]
             for (const QColor& hot : t.heat) CHECK(qt::contrast(t.text, hot) >= 4.5);
             CHECK(qt::contrast(t.on_accent, t.accent) >= 4.5);
         }
+}
+
+TEST_CASE("boxes of a bar have the colours of its buttons", "[gui][theme]") {
+    for (const bool dark : {true, false}) {
+        qt::apply_theme(*qApp, {dark, false});
+        QWidget bar;
+        auto* row = new QHBoxLayout(&bar);
+        auto* choice = new qt::BarCombo(&bar);
+        choice->addItem(QStringLiteral("genetic"));
+        auto* number = new qt::BarSpin(&bar);
+        number->setSuffix(QStringLiteral(" trials"));
+        for (QWidget* box : std::initializer_list<QWidget*>{choice, number}) row->addWidget(box);
+        bar.show();
+        QApplication::processEvents();
+        for (QWidget* box : std::initializer_list<QWidget*>{choice, number}) {
+            const QImage image = box->grab().toImage();
+            const int middle = image.height() / 2;
+            INFO(box->metaObject()->className() << ", dark " << dark);
+            for (const int y : {3, middle, image.height() - 4}) CHECK(image.pixelColor(4, y) == qt::theme().raised);
+            CHECK(image.pixelColor(image.width() - 3, middle) == qt::theme().raised);
+            bool arrow = false, text = false;
+            for (int y = 0; y < image.height(); ++y) {
+                for (int x = image.width() - 18; x < image.width() - 4; ++x)
+                    arrow = arrow || image.pixelColor(x, y) == qt::theme().dim;
+                for (int x = 6; x < image.width() / 2; ++x)
+                    text = text || std::abs(image.pixelColor(x, y).lightness() - qt::theme().text.lightness()) < 24;
+            }
+            CHECK(arrow);
+            CHECK(text);
+        }
+    }
+    qt::apply_theme(*qApp, {});
 }
 
 TEST_CASE("texts that are kept as glyphs stand where Qt would paint them, and are cut as it would cut them",

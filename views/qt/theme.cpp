@@ -101,6 +101,14 @@ QToolButton#flat:checked { background: @raised; color: @accent; }
 QToolButton#flat:focus { border: 1px solid @accent; }
 QLineEdit { background: @raised; border: 1px solid @hairline; border-radius: 6px; padding: 4px 8px; color: @text; selection-background-color: @selection; selection-color: @text; }
 QLineEdit:focus { border: 1px solid @accent; }
+QComboBox#bar, QSpinBox#bar { background: @raised; border: 1px solid @hairline; border-radius: 6px; padding: 4px 8px; color: @text; selection-background-color: @selection; selection-color: @text; }
+QComboBox#bar:hover { background: @hover; }
+QComboBox#bar:focus, QSpinBox#bar:focus { border: 1px solid @accent; }
+QComboBox#bar:disabled, QSpinBox#bar:disabled { color: @quiet; background: @panel; }
+QComboBox#bar::drop-down { border: none; width: 20px; }
+QSpinBox#bar::up-button, QSpinBox#bar::down-button { border: none; background: transparent; width: 18px; }
+QComboBox#bar::down-arrow, QSpinBox#bar::up-arrow, QSpinBox#bar::down-arrow { image: none; width: 0; height: 0; }
+QComboBox#bar QAbstractItemView { background: @raised; border: 1px solid @hairline; padding: 4px; outline: none; selection-background-color: @hover; selection-color: @text; }
 QPlainTextEdit { background: @ground; border: none; padding: 4px 8px; selection-background-color: @selection; selection-color: @text; }
 QTextBrowser { background: @ground; border: none; padding: 8px; selection-background-color: @selection; selection-color: @text; }
 QTableView, QListView, QTreeView { background: @ground; alternate-background-color: @ground; border: none; outline: none; gridline-color: @hairline; selection-background-color: @accent_fill; selection-color: @text; }
