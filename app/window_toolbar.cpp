@@ -3,14 +3,19 @@
 #include "views/qt/theme.hpp"
 
 #include <QActionGroup>
+#include <QFontMetrics>
 #include <QHBoxLayout>
 #include <QMenu>
 #include <QPainter>
+
+#include <algorithm>
+#include <utility>
 
 namespace orrery::app {
 namespace {
 
 constexpr int kHeight = 44;
+constexpr int kWholeSearch = 300, kShortSearch = 90, kLeastName = 40; // pixels
 
 /// The mark of the program: a sun, an orbit, a planet.
 class Mark : public QToolButton {
@@ -105,17 +110,17 @@ Toolbar::Toolbar(const Actions& actions, QWidget* parent) : QWidget(parent) {
     row->addStretch(1);
     search_ = bar_button(tr("All actions"), this);
     search_->setToolTip(tr("Search for an action, a node, a tensor program"));
-    search_->setText(tr("Search, or type an action…      Ctrl+Shift+P"));
-    search_->setMinimumWidth(300);
     connect(search_, &QToolButton::clicked, actions[ActionId::Palette], &QAction::trigger);
     row->addWidget(search_);
+    row_ = row;
+    say_search(kWholeSearch);
 }
 
 void Toolbar::set_screen(const views::Screen& screen) {
-    model_->setText(screen.has_model ? QString::fromStdString(screen.model_title) + QStringLiteral("  ▾")
-                                     : tr("Open a model  ▾"));
-    target_->setText(QString::fromStdString(screen.target_title) + QStringLiteral("  ▾"));
+    model_name_ = screen.has_model ? QString::fromStdString(screen.model_title) : tr("Open a model");
+    target_name_ = QString::fromStdString(screen.target_title);
     target_->setVisible(!screen.target_title.empty());
+    fit();
     if (threads_ == screen.threads && max_threads_ == screen.max_threads) return;
     threads_ = screen.threads, max_threads_ = screen.max_threads;
     target_menu_->clear();
@@ -129,7 +134,43 @@ void Toolbar::set_screen(const views::Screen& screen) {
     }
 }
 
-void Toolbar::fit() { search_->setVisible(width() > 860); }
+/// What the buttons leave of the width, the search apart; below 0 when they are cut. Units: pixels.
+int Toolbar::room() const {
+    const QMargins margins = row_->contentsMargins();
+    int room = width() - margins.left() - margins.right();
+    for (int i = 0; i < row_->count(); ++i)
+        if (const QWidget* button = row_->itemAt(i)->widget();
+            button != nullptr && button != search_ && !button->isHidden())
+            room -= button->sizeHint().width() + row_->spacing();
+    return room;
+}
+
+/// The search takes what the other buttons leave: it says less where that is less, and goes where it is too little; its
+/// key and the main menu stay. Where even they have too little room, the target's name is cut, then the model's.
+void Toolbar::fit() {
+    const auto say = [](QToolButton* button, const QString& name) { button->setText(name + QStringLiteral("  ▾")); };
+    say(model_, model_name_);
+    say(target_, target_name_);
+    for (const auto& [button, name] : {std::pair(target_, target_name_), {model_, model_name_}}) {
+        const int missing = button->isHidden() ? 0 : std::max(0, -room());
+        button->setToolTip(missing > 0 ? name : QString());
+        if (missing == 0) continue;
+        const QFontMetrics metrics(button->font());
+        say(button,
+            metrics.elidedText(name, Qt::ElideRight, std::max(kLeastName, metrics.horizontalAdvance(name) - missing)));
+    }
+    const int left = room();
+    say_search(left >= kWholeSearch ? kWholeSearch : left >= kShortSearch ? kShortSearch : 0);
+}
+
+/// `width` is one of the widths above, 0 for none.
+void Toolbar::say_search(int width) {
+    if (std::exchange(search_width_, width) == width) return;
+    search_->setVisible(width > 0);
+    if (width == 0) return;
+    search_->setText(width == kWholeSearch ? tr("Search, or type an action…      Ctrl+Shift+P") : tr("Search…"));
+    search_->setMinimumWidth(width);
+}
 
 void Toolbar::resizeEvent(QResizeEvent* event) {
     QWidget::resizeEvent(event);

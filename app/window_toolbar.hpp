@@ -7,6 +7,7 @@
 #include <QToolButton>
 #include <QWidget>
 
+class QHBoxLayout;
 class QMenu;
 
 namespace orrery::app {
@@ -19,6 +20,7 @@ class Toolbar : public QWidget {
     [[nodiscard]] QMenu* main_menu() const { return menu_; }
     [[nodiscard]] QMenu* model_menu() const { return model_menu_; }
     [[nodiscard]] QToolButton* run_button() const { return run_; }
+    [[nodiscard]] QToolButton* search_button() const { return search_; }
 
   signals:
     void threads_requested(int count);
@@ -28,7 +30,9 @@ class Toolbar : public QWidget {
     void resizeEvent(QResizeEvent* event) override;
 
   private:
+    [[nodiscard]] int room() const;
     void fit();
+    void say_search(int width);
     QMenu* menu_ = nullptr;
     QMenu* model_menu_ = nullptr;
     QMenu* target_menu_ = nullptr;
@@ -36,6 +40,9 @@ class Toolbar : public QWidget {
     QToolButton* target_ = nullptr;
     QToolButton* run_ = nullptr;
     QToolButton* search_ = nullptr;
+    QHBoxLayout* row_ = nullptr;
+    QString model_name_, target_name_;
+    int search_width_ = -1; ///< pixels; 0 when there is no room for it
     int threads_ = 0, max_threads_ = 0;
 };
 

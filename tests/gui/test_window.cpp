@@ -7,10 +7,15 @@
 
 #include <QApplication>
 #include <QLineEdit>
+#include <QMenu>
 #include <QMimeData>
 #include <QTemporaryDir>
+#include <QTimer>
+#include <QToolButton>
 
+#include <algorithm>
 #include <set>
+#include <vector>
 
 using namespace orrery;
 using namespace orrery::gui_test;
@@ -249,6 +254,61 @@ TEST_CASE("a dropped file is opened", "[gui][window]") {
     QDropEvent drop({50, 50}, Qt::CopyAction, &data, Qt::LeftButton, Qt::NoModifier);
     QApplication::sendEvent(&t.window, &drop);
     CHECK(t.workbench.last<views::OpenFile>()->path == "/tmp/dropped.onnx");
+}
+
+TEST_CASE("in a narrow window nothing of the toolbar and of the tabs is cut", "[gui][window]") {
+    Opened t;
+    app::Workspace& panes = *t.window.workspace();
+    panes.show_bottom_tab(app::Workspace::MemoryTab);
+    const std::vector<qt::PaneHeader*> headers = [&] {
+        std::vector<qt::PaneHeader*> found;
+        for (qt::PaneHeader* header : panes.findChildren<qt::PaneHeader*>())
+            if (header->selected_tab() >= 0 && header->isVisible()) found.push_back(header);
+        return found;
+    }();
+    REQUIRE(headers.size() == 2); // of the code and of the panes below
+    const auto within = [&](const QWidget& all) {
+        for (const QToolButton* button : all.findChildren<QToolButton*>(QString(), Qt::FindDirectChildrenOnly)) {
+            if (!button->isVisible()) continue;
+            INFO(button->text().toStdString());
+            CHECK(button->width() >= button->sizeHint().width());
+            CHECK(button->geometry().right() < all.width());
+        }
+    };
+    for (const int width : {1600, 1100, 900}) {
+        INFO(width);
+        t.window.resize(width, 720);
+        t.settle();
+        QApplication::processEvents();
+        REQUIRE(t.window.width() == width);
+        within(*t.window.toolbar());
+        for (const qt::PaneHeader* header : headers) within(*header);
+        if (width == 900) picture(t.window, "narrow_900");
+    }
+    // What is left out is in a menu; what is chosen there is seen.
+    const auto below = std::ranges::max_element(
+        headers, {}, [](const qt::PaneHeader* h) { return h->findChildren<QToolButton*>().size(); });
+    REQUIRE((*below)->more_button() != nullptr);
+    REQUIRE((*below)->more_button()->isVisible());
+    CHECK((*below)->tab(app::Workspace::MemoryTab)->isVisible());
+    REQUIRE_FALSE((*below)->tab(app::Workspace::ProfileTab)->isVisible());
+    QTimer::singleShot(50, [&] {
+        auto* menu = qobject_cast<QMenu*>(QApplication::activePopupWidget());
+        REQUIRE(menu != nullptr);
+        picture(*menu, "narrow_tabs");
+        menu->setActiveAction(menu->actions().back());
+        QTest::keyClick(menu, Qt::Key_Return);
+    });
+    QTest::mouseClick((*below)->more_button(), Qt::LeftButton);
+    QApplication::processEvents();
+    CHECK(panes.bottom_tab() == app::Workspace::ProfileTab);
+    CHECK((*below)->tab(app::Workspace::ProfileTab)->isVisible());
+    within(**below);
+    t.window.resize(1600, 880);
+    t.settle();
+    QApplication::processEvents();
+    CHECK_FALSE((*below)->more_button()->isVisible());
+    CHECK(t.window.toolbar()->search_button()->isVisible());
 }
 
 TEST_CASE("a key means one thing", "[gui][window]") {
