@@ -5,6 +5,7 @@
 #include "views/qt/words.hpp"
 
 #include <QApplication>
+#include <QBackingStore>
 #include <QCloseEvent>
 #include <QDragEnterEvent>
 #include <QFileDialog>
@@ -15,6 +16,7 @@
 #include <QShortcut>
 #include <QStackedWidget>
 #include <QVBoxLayout>
+#include <QWindow>
 
 // Outline: building; actions; screens; selection; opening and saving; palette.
 
@@ -27,6 +29,7 @@ namespace {
 constexpr qint64 kFrameMs = 15; // frames never wait longer for each other: WINDOW.md asks for 60 a second
 constexpr int kRestMs = 25, kRestWithCodeMs = 100; // panes beside the programs follow an edit so much later
 constexpr int kGatherMs = 2; // what was asked for together is shown together: the strip and the graph of a step
+constexpr int kCalmMs = 5;   // after the last frame of several
 constexpr std::size_t kMaxTrail = 200;
 
 } // namespace
@@ -56,13 +59,11 @@ MainWindow::MainWindow(Workbench& workbench, const SettingsOptions& settings)
         show_rest();
         drawing_ms_ = last_drawn_.restart();
     });
-    connect(&workbench_, &Workbench::changed, this, [this] {
-        if (pending_.isActive()) return;
-        // Drawing takes at most half of the time, so that keys and the mouse are heard: what took long waits as long.
-        const qint64 since = last_drawn_.isValid() ? last_drawn_.elapsed() : kFrameMs;
-        const qint64 rest = std::min(kFrameMs, drawing_ms_) - since;
-        pending_.start(static_cast<int>(std::max<qint64>(workbench_.more_soon() ? kGatherMs : 0, rest)));
-    });
+    calm_.setSingleShot(true);
+    calm_.setInterval(kCalmMs);
+    connect(&calm_, &QTimer::timeout, this, &MainWindow::wait_for_display);
+    connect(&workbench_, &Workbench::changed, this, [this] { want_frame(false); });
+    connect(&workbench_, &Workbench::programs_changed, this, [this] { want_frame(true); });
     connect(&workbench_, &Workbench::told, status_, &qt::StatusLine::show_hint);
     if (const QByteArray geometry = settings_.bytes(QStringLiteral("geometry")); !geometry.isEmpty())
         restoreGeometry(geometry);
@@ -350,8 +351,20 @@ void MainWindow::set_theme(const qt::ThemeChoice& choice) {
 
 // ------------------------------------------------------------------------------------------ screens
 
+/// Shows the workbench's screen, with what else comes in this turn of the events, or at once.
+void MainWindow::want_frame(bool at_once) {
+    if (pending_.isActive()) return;
+    // Drawing takes at most half of the time, so that keys and the mouse are heard: what took long waits as long.
+    const qint64 since = last_drawn_.isValid() ? last_drawn_.elapsed() : kFrameMs;
+    const qint64 rest = std::min(kFrameMs, drawing_ms_) - since;
+    const qint64 wait = std::max<qint64>(workbench_.more_soon() ? kGatherMs : 0, rest);
+    if (at_once && wait <= 0) return show_screen();
+    pending_.start(static_cast<int>(std::max<qint64>(0, wait)));
+}
+
 void MainWindow::show_screen() {
-    last_drawn_.start();
+    QElapsedTimer clock;
+    clock.start();
     const auto before = std::exchange(screen_, workbench_.screen());
     const views::Screen& next = *screen_;
     const bool same_model = before->model_title == next.model_title && before->has_model == next.has_model;
@@ -362,6 +375,7 @@ void MainWindow::show_screen() {
     // After an edit the programs are what is looked at, the code first of all: the rest comes when that is drawn.
     if (edited) {
         drawing_programs_ = true;
+        if (workspace_->show_tensor(next, selection_)) paint_now();
         workspace_->show_programs(next, selection_);
         drawing_programs_ = false;
         if (!rest_pending_.isActive() || !next.code_pending)
@@ -374,7 +388,25 @@ void MainWindow::show_screen() {
         if (!next.undo_title.empty()) actions_->enable(ActionId::Undo, true, {});
         if (!next.redo_title.empty()) actions_->enable(ActionId::Redo, true, {});
     }
-    drawing_ms_ = last_drawn_.restart();
+    drawing_ms_ = clock.elapsed();
+    last_drawn_.start();
+}
+
+/// Paints what has been marked so far: the eye is on the program, and all else would be painted with it.
+void MainWindow::paint_now() {
+    QEvent now(QEvent::UpdateRequest);
+    QCoreApplication::sendEvent(this, &now);
+    Q_EMIT tensor_painted();
+}
+
+/// Over X11, a place on the screen is painted only after the server has said that it has read what was painted there
+/// last. It is asked while nobody waits, so that the frame after a key need not.
+void MainWindow::wait_for_display() {
+    QBackingStore* store = backingStore();
+    if (QGuiApplication::platformName() != QStringLiteral("xcb") || store == nullptr || !isVisible()) return;
+    if (windowHandle() == nullptr || windowHandle()->format().hasAlpha()) return; // that would be cleared
+    store->beginPaint(rect());
+    store->endPaint();
 }
 
 /// All of the screen, against what was shown of it last.
@@ -436,6 +468,7 @@ bool MainWindow::event(QEvent* event) {
     const bool done = QMainWindow::event(event);
     drawing_ms_ += clock.elapsed();
     last_drawn_.start();
+    calm_.start();
     return done;
 }
 

@@ -58,6 +58,10 @@ class MainWindow : public QMainWindow {
     /// The same for all that is shown.
     [[nodiscard]] bool at_rest() const { return up_to_date() && !rest_pending_.isActive(); }
 
+  signals:
+    /// After an edit its tensor program is on the screen, before anything else of it.
+    void tensor_painted();
+
   protected:
     bool event(QEvent* event) override;
     void closeEvent(QCloseEvent* event) override;
@@ -89,7 +93,10 @@ class MainWindow : public QMainWindow {
     void compare_path(const QString& path);
     void show_comparison();
     void fill_compare_menu(QMenu& menu);
+    void want_frame(bool at_once);
     void show_screen();
+    void paint_now();
+    void wait_for_display();
     void show_rest();
     void tell_problems(const views::Screen& screen);
     void update_actions(const views::Screen& screen);
@@ -128,6 +135,7 @@ class MainWindow : public QMainWindow {
     std::size_t trail_at_ = 0;
     QTimer pending_;           ///< one update a frame, however many screens arrive
     QTimer rest_pending_;      ///< other panes follow the programs, which are what is looked at after an edit
+    QTimer calm_;              ///< runs after a frame
     QElapsedTimer last_drawn_; ///< since the end of the last update
     qint64 drawing_ms_ = 0;    ///< what it took
     bool drawing_programs_ = false;

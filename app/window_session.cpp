@@ -82,12 +82,15 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
       snapshot_(session_->snapshot()),
       screen_(std::make_shared<const views::Screen>(builder_.build(snapshot_, options_))) {
     screens_ = std::make_unique<Worker>([this](const Request& request, const Progress&) {
+        const std::lock_guard lock(building_);
+        const std::uint64_t revision = request.snapshot->revision;
         if (auto programs = builder_.build_programs(request.snapshot, request.options))
             QMetaObject::invokeMethod(
-                this, [this, programs = *std::move(programs)] { deliver_programs(programs); }, Qt::QueuedConnection);
+                this, [this, revision, programs = *std::move(programs)] { deliver_programs(programs, revision); },
+                Qt::QueuedConnection);
         auto screen = std::make_shared<views::Screen>(builder_.build(request.snapshot, request.options));
         QMetaObject::invokeMethod(
-            this, [this, screen] { deliver(std::move(*screen)); }, Qt::QueuedConnection);
+            this, [this, revision, screen] { deliver(std::move(*screen), revision); }, Qt::QueuedConnection);
         builder_.free_old();
     });
     graphs_ = std::make_unique<Worker>([this](const Request& request, const Progress& progress) {
@@ -120,7 +123,8 @@ SessionWorkbench::SessionWorkbench(std::shared_ptr<session::Compiler> compiler,
             this, [this, access = builder_.build_access(request.snapshot, request.options)] { deliver_access(access); },
             Qt::QueuedConnection);
     });
-    session_->set_listener([this](const session::SnapshotPtr&) {
+    session_->set_listener([this](const session::SnapshotPtr& snapshot) {
+        if (std::this_thread::get_id() != window_thread_) build_at_once(snapshot);
         // However many snapshots arrive while the window is busy, it takes the last.
         if (!snapshot_pending_.exchange(true))
             QMetaObject::invokeMethod(
@@ -189,7 +193,32 @@ void SessionWorkbench::check_schedule() {
     if (!function->trace.steps.empty()) session_->check_schedule(function->lowered.name);
 }
 
+/// Says what programs are to be made with from now on.
+void SessionWorkbench::note_options() {
+    views::ScreenBuilder::Key key = views::ScreenBuilder::programs_key(options_);
+    if (const auto now = asked(); now && now->key == key) return;
+    auto next = std::make_shared<const Asked>(Asked{std::move(key), views::ScreenBuilder::program_options(options_)});
+    const std::lock_guard lock(asked_mutex_);
+    asked_ = std::move(next);
+}
+
+/// What an edit is looked at for is made by the thread that scheduled it, before it goes on to compile: no other thread
+/// has to wake up for it. Where a screen is just being built, the next one brings it. Thread: a session's.
+void SessionWorkbench::build_at_once(const session::SnapshotPtr& snapshot) {
+    const std::unique_lock lock(building_, std::try_to_lock);
+    const std::shared_ptr<const Asked> with = asked();
+    if (!lock || !with) return;
+    if (auto programs = builder_.build_programs(snapshot, with->options))
+        QMetaObject::invokeMethod(
+            this,
+            [this, with, revision = snapshot->revision, programs = *std::move(programs)] {
+                if (with == asked()) deliver_programs(programs, revision); // else others are on their way
+            },
+            Qt::QueuedConnection);
+}
+
 void SessionWorkbench::request() {
+    note_options();
     screens_->ask({snapshot_, options_}, false);
     if (views::ScreenBuilder::Key key = views::ScreenBuilder::graph_key(snapshot_, options_); key != graph_key_) {
         graph_key_ = std::move(key);
@@ -210,7 +239,14 @@ void SessionWorkbench::request() {
     details_->ask({snapshot_, options_}, true);
 }
 
-void SessionWorkbench::deliver(views::Screen screen) {
+void SessionWorkbench::deliver(views::Screen screen, std::uint64_t revision) {
+    if (revision < programs_revision_ && screen.tensor->subject == screen_->tensor->subject) {
+        // A newer screen follows; its programs are here already.
+        screen.tensor = screen_->tensor, screen.loops = screen_->loops;
+        screen.llvm = screen_->llvm, screen.assembly = screen_->assembly;
+        screen.code_pending = screen_->code_pending;
+    }
+    programs_revision_ = std::max(programs_revision_, revision);
     screen.graph = screen_->graph, screen.diff = screen_->diff, screen.history = screen_->history;
     screen.sides = screen_->sides, screen.menu = screen_->menu, screen.preview = screen_->preview;
     screen.access = screen_->access, screen.tune_pair = screen_->tune_pair;
@@ -235,12 +271,15 @@ template <class Change> void SessionWorkbench::change_screen(const Change& chang
 }
 
 /// What is looked at after an edit comes before the rest of its screen.
-void SessionWorkbench::deliver_programs(const views::ScreenBuilder::Programs& programs) {
-    change_screen([&](views::Screen& screen) {
-        screen.tensor = programs.tensor, screen.loops = programs.loops;
-        screen.llvm = programs.llvm, screen.assembly = programs.assembly;
-        screen.code_pending = programs.code_pending;
-    });
+void SessionWorkbench::deliver_programs(const views::ScreenBuilder::Programs& programs, std::uint64_t revision) {
+    if (revision < programs_revision_) return;
+    programs_revision_ = revision;
+    auto next = std::make_shared<views::Screen>(*screen_);
+    next->tensor = programs.tensor, next->loops = programs.loops;
+    next->llvm = programs.llvm, next->assembly = programs.assembly;
+    next->code_pending = programs.code_pending;
+    screen_ = std::move(next);
+    Q_EMIT programs_changed();
 }
 
 /// Only after the program itself is on screen: nobody waits for a footprint.
@@ -494,13 +533,14 @@ void SessionWorkbench::edit_trace(const session::TraceEdit& edit) {
         options_.schedule.refusal = done.error().message + (hint.empty() ? "" : ": " + hint);
         return request();
     }
-    const bool changed = session_->edit(session::describe(edit, function->trace),
-                                        [&](session::Recipe& now) { now = std::move(recipe); });
     // Work among the first steps goes on there; any other edit is judged by what comes out in the end.
     const bool inside = edit.what == session::TraceEdit::What::Insert && options_.tensor_step >= 0;
     options_.tensor_step = inside ? static_cast<int>(edit.at) + 1 : -1;
     if (options_.selected_stage >= views::kTensorStages && options_.selected_stage < views::kCodeStages)
         options_.selected_stage = inside ? views::kTensorStages + options_.tensor_step : -1;
+    note_options();
+    const bool changed = session_->edit(session::describe(edit, function->trace),
+                                        [&](session::Recipe& now) { now = std::move(recipe); });
     if (!changed) request(); // otherwise the snapshot to come is what is shown next
 }
 

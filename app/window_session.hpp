@@ -60,8 +60,10 @@ class SessionWorkbench : public Workbench {
     void request();
     void want_measurements();
     template <class Change> void change_screen(const Change& change);
-    void deliver(views::Screen screen);
-    void deliver_programs(const views::ScreenBuilder::Programs& programs);
+    void note_options();
+    void build_at_once(const session::SnapshotPtr& snapshot);
+    void deliver(views::Screen screen, std::uint64_t revision);
+    void deliver_programs(const views::ScreenBuilder::Programs& programs, std::uint64_t revision);
     void deliver_graph(const std::shared_ptr<const views::GraphViewData>& graph);
     struct Details {
         std::shared_ptr<const views::DiffViewData> diff;
@@ -117,6 +119,20 @@ class SessionWorkbench : public Workbench {
     session::SnapshotPtr snapshot_;
     views::ViewOptions options_;
     std::shared_ptr<const views::Screen> screen_;
+    /// What programs are to be made with, for the threads that schedule.
+    struct Asked {
+        views::ScreenBuilder::Key key;
+        views::ViewOptions options;
+    };
+    [[nodiscard]] std::shared_ptr<const Asked> asked() const {
+        const std::lock_guard lock(asked_mutex_);
+        return asked_;
+    }
+    mutable std::mutex asked_mutex_;
+    std::shared_ptr<const Asked> asked_; ///< guarded by asked_mutex_
+    const std::thread::id window_thread_ = std::this_thread::get_id();
+    std::mutex building_;                 ///< held while screens or programs are built
+    std::uint64_t programs_revision_ = 0; ///< of the snapshot whose programs are on the screen
     views::ScreenBuilder::Key graph_key_, diff_key_, history_key_, sides_key_, choices_key_, access_key_, pair_key_;
     /// A recipe beside the open one.
     struct Other {

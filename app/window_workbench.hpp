@@ -25,6 +25,8 @@ class Workbench : public QObject {
 
   signals:
     void changed();
+    /// The screen's loops and programs are others: what is looked at after an edit, and shown before all else.
+    void programs_changed();
     /// Something the user asked for is done, and no pane shows it: a file was written.
     void told(const QString& what);
 };

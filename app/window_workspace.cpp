@@ -11,6 +11,8 @@
 #include <QStackedWidget>
 #include <QToolButton>
 
+#include <optional>
+
 namespace orrery::app {
 
 using qt::text_of;
@@ -33,6 +35,11 @@ QString overlay_label(views::Overlay overlay) {
     case views::Overlay::Error: return Workspace::tr("heat: error");
     }
     return {};
+}
+
+/// The program that is shown: that of a step that is previewed, where there is one.
+const std::shared_ptr<const views::TextViewData>& tensor_text(const views::Screen& screen) {
+    return screen.preview->text ? screen.preview->text : screen.tensor;
 }
 
 } // namespace
@@ -261,13 +268,20 @@ void Workspace::set_sink(const views::CommandSink& sink) {
 
 int Workspace::bottom_tab() const { return bottom_header_->selected_tab(); }
 
+bool Workspace::show_tensor(const views::Screen& next, const views::Selection& selection) {
+    if (!tensor_->isVisible()) return false;
+    const std::optional<views::Selection> moved = loops_->tree()->selection_in(*next.loops);
+    if (!tensor_->set_data(tensor_text(next))) return false;
+    tensor_->set_selection(moved ? *moved : selection);
+    return true;
+}
+
 void Workspace::show_programs(const views::Screen& next, const views::Selection& selection) {
     loops_->set_data(next.loops);
     loops_->set_menu(next.menu);
     loops_->set_preview(next.preview);
-    for (const auto& [text, data] : {std::pair(tensor_, next.preview->text ? next.preview->text : next.tensor),
-                                     {llvm_, next.llvm},
-                                     {assembly_, next.assembly}})
+    for (const auto& [text, data] :
+         {std::pair(tensor_, tensor_text(next)), {llvm_, next.llvm}, {assembly_, next.assembly}})
         if (text->set_data(data)) text->set_selection(selection);
     if (!next.code_pending) code_wait_.stop();
 }

@@ -46,6 +46,9 @@ class Workspace : public QMainWindow {
   public:
     explicit Workspace(Settings& settings, QWidget* parent = nullptr);
 
+    /// Shows the tensor program of `next`, the selection's lines marked, those of the chosen loop where they are there;
+    /// false when it is shown already or nobody sees it. The rest of `show_programs` follows.
+    bool show_tensor(const views::Screen& next, const views::Selection& selection);
     /// Shows loops, trace, tensor program and code, with the lines of the selection marked: what is looked at after an
     /// edit, and nothing else.
     void show_programs(const views::Screen& next, const views::Selection& selection);

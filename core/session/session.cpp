@@ -295,8 +295,6 @@ struct Session::State {
         }
         const auto rebuilt = static_cast<std::size_t>(std::ranges::count_if(
             functions.functions, [&](const FunctionPtr& function) { return !before.contains(function); }));
-        // What an edit is looked at for first is there: what compiles it must not keep it from the screen.
-        if (rebuilt <= kFewFunctions) step_back();
         update(current, [&](Snapshot& next) {
             std::map<std::string, std::shared_ptr<const FunctionCode>> kept = ready;
             for (const FunctionPtr& function : functions.functions) {
@@ -310,6 +308,8 @@ struct Session::State {
             for (const FunctionPtr& function : functions.functions)
                 if (function->error) pipeline_problems.push_back(*function->error);
         });
+        // What an edit is looked at for first is there: what compiles it must not keep it from the screen.
+        if (rebuilt <= kFewFunctions) step_back();
         for (const std::string& name : names) ORRERY_CHECK_OK(make_code(recipe, current, name));
         ORRERY_TRY(const std::shared_ptr<const CompiledModel> compiled, compiler->compile(recipe, progress));
         const double elapsed = std::chrono::duration<double, std::milli>(Clock::now() - pace.begin).count();

@@ -216,6 +216,22 @@ Key ScreenBuilder::history_key(const session::SnapshotPtr& snapshot, const ViewO
     return key;
 }
 
+ViewOptions ScreenBuilder::program_options(const ViewOptions& options) {
+    ViewOptions out;
+    out.function = options.function, out.tensor_step = options.tensor_step;
+    out.schedule.refusal = options.schedule.refusal;
+    out.raw_ir = options.raw_ir, out.backend_pass = options.backend_pass, out.att_syntax = options.att_syntax;
+    return out;
+}
+
+Key ScreenBuilder::programs_key(const ViewOptions& options) {
+    Key key{word(options.tensor_step), options.raw_ir ? 1u : 0u, word(options.backend_pass),
+            options.att_syntax ? 1u : 0u};
+    add_text(key, options.function);
+    add_text(key, options.schedule.refusal);
+    return key;
+}
+
 ScreenBuilder::Programs ScreenBuilder::make_programs(const session::SnapshotPtr& snapshot, const ViewOptions& options) {
     const session::Snapshot& s = *snapshot;
     const session::FunctionPtr function = shown_function(s, options.function);

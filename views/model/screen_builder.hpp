@@ -14,7 +14,8 @@
 
 namespace orrery::views {
 
-/// Thread: `build` from one thread at a time, `build_graph` from one at a time; the two may be different.
+/// Thread: `build` and `build_programs` from one thread at a time, `build_graph` from one at a time; the two may be
+/// different.
 class ScreenBuilder {
   public:
     explicit ScreenBuilder(std::shared_ptr<layout::LayoutEngine> layouts);
@@ -26,9 +27,12 @@ class ScreenBuilder {
         bool code_pending = false;
         friend bool operator==(const Programs&, const Programs&) = default;
     };
-    /// None when they are those of the last screen, or of another model or function than those.
+    /// None when they are those of the last screen, or of another model or function than those. Of the options,
+    /// `program_options` are enough.
     [[nodiscard]] std::optional<Programs> build_programs(const session::SnapshotPtr& snapshot,
                                                          const ViewOptions& options);
+    /// Those that programs are made with, all others as they are by default.
+    [[nodiscard]] static ViewOptions program_options(const ViewOptions& options);
     /// Everything but the graph, whose place keeps an empty one. Parts whose inputs are those of the last call are the
     /// same objects as then.
     [[nodiscard]] Screen build(const session::SnapshotPtr& snapshot, const ViewOptions& options);
@@ -72,6 +76,7 @@ class ScreenBuilder {
     /// What a part was built from: addresses of shared values and option values. Equal keys mean equal parts, as long
     /// as the snapshot they were taken from lives.
     using Key = std::vector<std::uint64_t>;
+    [[nodiscard]] static Key programs_key(const ViewOptions& options); ///< of `program_options`
     [[nodiscard]] static Key graph_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key diff_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);
     [[nodiscard]] static Key history_key(const session::SnapshotPtr& snapshot, const ViewOptions& options);

@@ -52,8 +52,7 @@ void LoopPanel::build_trace(QSplitter* splitter) {
     auto* row = new QHBoxLayout(line);
     row->setContentsMargins(12, 4, 12, 4);
     row->setSpacing(12);
-    title_ = new QLabel(line);
-    title_->setObjectName(QStringLiteral("dim"));
+    title_ = new QuietLine(line);
     slider_ = new QSlider(Qt::Horizontal, line);
     slider_->setAccessibleName(tr("Step whose program is shown"));
     slider_->setToolTip(tr("The program after each step"));
@@ -83,11 +82,11 @@ void LoopPanel::set_data(std::shared_ptr<const views::LoopViewData> data) {
     header_->set_note(text_of(data_->note));
     const std::size_t count = data_->trace.size();
     const QString steps = count == 1 ? tr("1 step") : tr("%1 steps").arg(count);
-    title_->setText(data_->subject.empty()
-                        ? tr("Trace")
-                        : tr("Trace · ") + steps + (data_->is_default ? tr(" · default") : tr(" · yours")) +
-                              (data_->knobs.empty() ? QString() : tr(" · ") + text_of(data_->knobs)));
-    title_->setToolTip(text_of(data_->checked));
+    title_->set_text(data_->subject.empty()
+                         ? tr("Trace")
+                         : tr("Trace · ") + steps + (data_->is_default ? tr(" · default") : tr(" · yours")) +
+                               (data_->knobs.empty() ? QString() : tr(" · ") + text_of(data_->knobs)));
+    title_->set_more(text_of(data_->checked));
     {
         const QSignalBlocker quiet(slider_);
         slider_->setRange(0, data_->reached);

@@ -4,6 +4,7 @@
 #include "views/qt/loop_tree.hpp"
 #include "views/qt/pane.hpp"
 #include "views/qt/primitive_menu.hpp"
+#include "views/qt/quiet_line.hpp"
 #include "views/qt/trace_list.hpp"
 
 #include <QWidget>
@@ -54,7 +55,8 @@ class LoopPanel : public QWidget {
     TraceList* trace_ = nullptr;
     PrimitiveMenu* menu_ = nullptr;
     QSlider* slider_ = nullptr;
-    QLabel *title_ = nullptr, *refusal_ = nullptr;
+    QuietLine* title_ = nullptr;
+    QLabel* refusal_ = nullptr;
 };
 
 } // namespace orrery::qt

@@ -33,6 +33,11 @@ const QColor& colour_of(const views::LoopRow& row) {
     return t.grey;
 }
 
+int row_of_place(const views::LoopViewData& data, const std::string& place) {
+    const auto found = std::ranges::find(data.rows, place, &views::LoopRow::place);
+    return found == data.rows.end() ? -1 : static_cast<int>(found - data.rows.begin());
+}
+
 } // namespace
 
 LoopTree::LoopTree(QWidget* parent) : QAbstractScrollArea(parent), data_(std::make_shared<views::LoopViewData>()) {
@@ -47,26 +52,34 @@ LoopTree::LoopTree(QWidget* parent) : QAbstractScrollArea(parent), data_(std::ma
 void LoopTree::set_data(std::shared_ptr<const views::LoopViewData> data) {
     if (!data || data == data_) return;
     const bool same = data->subject == data_->subject;
-    const std::string place = current_ >= 0 ? data_->rows[static_cast<std::size_t>(current_)].place : std::string();
-    const views::Selection before = views::select_row(*data_, current_);
+    const std::optional<views::Selection> moved = selection_in(*data);
+    current_ = row_in(*data);
     data_ = std::move(data);
-    const int count = static_cast<int>(data_->rows.size());
-    const int named = same && !place.empty() ? row_named(place) : -1;
-    current_ = named >= 0 ? named : same ? std::min(current_, count - 1) : -1;
     hovered_ = pressed_ = drop_ = -1;
     update_bar();
     if (!same) verticalScrollBar()->setValue(0);
     update_rows();
-    if (lined_ && same && current_ >= 0 && views::select_row(*data_, current_) != before)
-        Q_EMIT selection_requested(views::select_row(*data_, current_));
+    if (moved) Q_EMIT selection_requested(*moved);
     speak();
 }
 
-int LoopTree::row_named(const std::string& place) const {
-    for (std::size_t i = 0; i < data_->rows.size(); ++i)
-        if (data_->rows[i].place == place) return static_cast<int>(i);
-    return -1;
+/// The row that is the chosen one once `data` is shown.
+int LoopTree::row_in(const views::LoopViewData& data) const {
+    if (data.subject != data_->subject || current_ < 0) return -1;
+    const std::string& place = data_->rows[static_cast<std::size_t>(current_)].place;
+    const int named = place.empty() ? -1 : row_of_place(data, place);
+    return named >= 0 ? named : std::min(current_, static_cast<int>(data.rows.size()) - 1);
 }
+
+std::optional<views::Selection> LoopTree::selection_in(const views::LoopViewData& data) const {
+    const int row = lined_ ? row_in(data) : -1;
+    if (row < 0) return std::nullopt;
+    views::Selection next = views::select_row(data, row);
+    if (next == views::select_row(*data_, current_)) return std::nullopt;
+    return next;
+}
+
+int LoopTree::row_named(const std::string& place) const { return row_of_place(*data_, place); }
 
 void LoopTree::set_selection(const views::Selection& selection) {
     lined_ = !selection.tensor_lines.empty();

@@ -8,6 +8,7 @@
 #include <QString>
 
 #include <memory>
+#include <optional>
 
 namespace orrery::qt {
 
@@ -18,6 +19,8 @@ class LoopTree : public QAbstractScrollArea {
     /// The chosen row stays, by its place, else by its number; what it selects is said again when its lines moved.
     void set_data(std::shared_ptr<const views::LoopViewData> data);
     [[nodiscard]] const views::LoopViewData& data() const { return *data_; }
+    /// What will be selected once `data` is shown; none when it is what is selected now.
+    [[nodiscard]] std::optional<views::Selection> selection_in(const views::LoopViewData& data) const;
     /// Marks the row a selection means.
     void set_selection(const views::Selection& selection);
     [[nodiscard]] int current() const { return current_; }
@@ -58,6 +61,7 @@ class LoopTree : public QAbstractScrollArea {
 
   private:
     [[nodiscard]] int row_at(int y) const;
+    [[nodiscard]] int row_in(const views::LoopViewData& data) const;
     void update_bar();
     void reveal(int row);
     void paint_row(QPainter& painter, int row);
