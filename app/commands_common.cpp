@@ -192,8 +192,10 @@ Result<std::vector<NDArray>> make_inputs(const RunArguments& a, const session::C
             for (std::uint32_t id : plan.inputs) names += (names.empty() ? "" : ", ") + plan.values[id].name;
             return bad_argument("\"" + text + "\" names no input", "write NAME=FILE; the model's inputs are " + names);
         }
-        ORRERY_TRY(given[static_cast<std::size_t>(it - plan.inputs.begin())],
-                   read_input(file, plan.values[*it].shape, a));
+        NDArray& value = given[static_cast<std::size_t>(it - plan.inputs.begin())];
+        if (value.defined())
+            return bad_argument("input " + plan.values[*it].name + " is given twice", "name each input once");
+        ORRERY_TRY(value, read_input(file, plan.values[*it].shape, a));
     }
     if (std::ranges::all_of(given, &NDArray::defined) && !given.empty()) return given;
     ORRERY_TRY(std::vector<NDArray> inputs, session::drawn_inputs(model, a.seed));

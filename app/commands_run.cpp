@@ -10,7 +10,9 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <optional>
@@ -100,12 +102,21 @@ Result<session::RunResult> do_run(const RunArguments& a) {
     if (failed)
         return Diagnostic{
             Code::FileUnwritable, "cannot make the folder: " + failed.message(), {FileOffset{a.output, -1}}, {}};
+    std::map<std::string, std::pair<std::string, const NDArray*>> files; ///< by file: whose it is, and what
+    const auto add = [&](const std::string& name, const NDArray& value) -> Result<void> {
+        const auto [at, added] = files.try_emplace(npy_file_name(name), name, &value);
+        if (added || at->second.first == name) return {};
+        return Diagnostic{Code::BadArgument,
+                          at->second.first + " and " + name + " would both be written to " + at->first,
+                          {},
+                          "give one of them another name in the model"};
+    };
     for (std::size_t i = 0; i < result.outputs.size(); ++i)
-        ORRERY_CHECK_OK(
-            write_npy(std::filesystem::path(a.output) / npy_file_name(result.output_names[i]), result.outputs[i]));
+        ORRERY_CHECK_OK(add(result.output_names[i], result.outputs[i]));
     for (std::size_t i = 0; i < result.inputs.size(); ++i)
-        ORRERY_CHECK_OK(
-            write_npy(std::filesystem::path(a.output) / npy_file_name(result.input_names[i]), result.inputs[i]));
+        ORRERY_CHECK_OK(add(result.input_names[i], result.inputs[i]));
+    for (const auto& [file, value] : files)
+        ORRERY_CHECK_OK(write_npy(std::filesystem::path(a.output) / file, *value.second));
     return result;
 }
 

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
+#include <onnx/onnx_pb.h>
 
 #include <fstream>
 
@@ -122,4 +123,39 @@ TEST_CASE("the largest elements are told with labels, whatever ends their lines"
         if (top[i]["index"] == 1) CHECK(top[i]["label"] == "one");
     }
     CHECK(run_line(orrery_line("run lenet --top -1 2>&1")).status == 1);
+}
+
+TEST_CASE("an input given twice, and names that would share a file, are refused", "[app][run]") {
+    const TestFolder folder;
+    const std::string model = folder.file("twice.onnx"), out = folder.file("out");
+    ::onnx::ModelProto proto;
+    proto.set_ir_version(8);
+    proto.add_opset_import()->set_version(13);
+    ::onnx::GraphProto& graph = *proto.mutable_graph();
+    graph.set_name("twice");
+    const auto value = [](::onnx::ValueInfoProto& info, const char* name) {
+        info.set_name(name);
+        ::onnx::TypeProto::Tensor& type = *info.mutable_type()->mutable_tensor_type();
+        type.set_elem_type(::onnx::TensorProto::FLOAT);
+        type.mutable_shape()->add_dim()->set_dim_value(2);
+    };
+    value(*graph.add_input(), "x");
+    for (const char* name : {"a/b", "a:b"}) {
+        ::onnx::NodeProto& node = *graph.add_node();
+        node.set_op_type(std::string_view(name) == "a/b" ? "Relu" : "Neg");
+        node.add_input("x");
+        node.add_output(name);
+        value(*graph.add_output(), name);
+    }
+    std::ofstream(model, std::ios::binary) << proto.SerializeAsString();
+    const Outcome shared = run_line(orrery_line("run " + model + " --output " + out + " 2>&1"));
+    CHECK(shared.status == 1);
+    CHECK(shared.text.find("a/b and a:b would both be written to a_b.npy") != std::string::npos);
+    CHECK_FALSE(std::filesystem::exists(out + "/a_b.npy")); // nothing is half written
+    CHECK(run_line(orrery_line("run lenet --output " + out + " 2>&1")).status == 0);
+    const std::string given = " --input " + out + "/input.npy";
+    CHECK(run_line(orrery_line("run lenet" + given + " 2>&1")).status == 0);
+    const Outcome twice = run_line(orrery_line("run lenet" + given + given + " 2>&1"));
+    CHECK(twice.status == 1);
+    CHECK(twice.text.find("is given twice") != std::string::npos);
 }
