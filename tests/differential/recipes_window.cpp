@@ -199,7 +199,8 @@ DrawnCall layout_conv2d(Draw& d) {
     add_windows(d, call, image, kernel, false);
     const Shape filters{depthwise ? image[1] : 2 * d.number(1, 3), image[1] / groups, kernel[0], kernel[1]};
     std::string weight = d.word({"OIHW", "HWIO"});
-    if (in_block == 2 && !depthwise && d.chance(70)) weight += "2i";
+    const bool shuffled = !depthwise && d.chance(30); // channels in two parts, whose number weights are split by
+    if ((in_block == 2 || shuffled) && !depthwise && d.chance(70)) weight += "2i";
     if (out_block == 2 && d.chance(70)) weight += "2o";
     const DType dtype = d.dtype(DTypes::Number);
     call.args = {laid_out(d, dtype, image, {"NCHW", data}), laid_out(d, dtype, filters, {"OIHW", weight})};
@@ -207,6 +208,7 @@ DrawnCall layout_conv2d(Draw& d) {
     call.attrs["layout"] = data;
     call.attrs["out_layout"] = out;
     if (d.chance(30)) call.attrs["rows"] = d.number(1, 6);
+    if (shuffled) call.attrs["shuffle"] = std::int64_t{2};
     call.attrs["weight_layout"] = weight;
     return call;
 }
