@@ -111,7 +111,7 @@ Result<session::Recipe> named_recipe(const ModelArguments& a, const session::Com
     if (session::is_scratch_file(a.model)) return session::scratch_recipe(compiler, std::filesystem::path(a.model));
     ORRERY_TRY(const MappedFile file, map_file(a.model));
     if (!file.bytes.empty() && static_cast<char>(file.bytes.front()) == '{')
-        return session::load_recipe(a.model, compiler.backend().host());
+        return session::load_recipe(a.model, compiler.backend());
     recipe.model = std::filesystem::absolute(a.model);
     return recipe;
 }
@@ -121,7 +121,7 @@ Result<session::Recipe> named_recipe(const ModelArguments& a, const session::Com
 Result<session::Recipe> make_shown_recipe(const ModelArguments& a, session::Compiler& compiler) {
     ORRERY_TRY(session::Recipe recipe, named_recipe(a, compiler));
     if (!a.recipe.empty()) {
-        ORRERY_TRY(session::Recipe given, session::load_recipe(a.recipe, compiler.backend().host()));
+        ORRERY_TRY(session::Recipe given, session::load_recipe(a.recipe, compiler.backend()));
         given.model = recipe.model, given.builtin = recipe.builtin, given.seed = recipe.seed;
         given.scratch = recipe.scratch;
         recipe = std::move(given);
@@ -130,7 +130,7 @@ Result<session::Recipe> make_shown_recipe(const ModelArguments& a, session::Comp
         ORRERY_TRY(auto shape, parse_shape(text));
         recipe.shapes.insert_or_assign(shape.first, shape.second);
     }
-    if (!a.target.empty()) { ORRERY_TRY(recipe.target, parse_target(a.target, compiler.backend().host())); }
+    if (!a.target.empty()) { ORRERY_TRY(recipe.target, compiler.backend().read_target(a.target)); }
     session::RecipeArguments edits = a.edits, schedules;
     schedules.schedules = std::exchange(edits.schedules, {});
     ORRERY_CHECK_OK(session::apply(edits, recipe));

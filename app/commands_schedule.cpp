@@ -161,7 +161,7 @@ Result<void> check(const Scheduled& s, const Backend& backend, const Target& tar
 
 Result<void> do_schedule(const ScheduleArguments& a) {
     const std::shared_ptr<const Backend> backend = make_llvm_backend();
-    ORRERY_TRY(const Target target, parse_target(a.target, backend->host()));
+    ORRERY_TRY(const Target target, backend->read_target(a.target));
     ORRERY_TRY(const Scheduled scheduled, schedule_it(a, target));
     ORRERY_TRY(const std::string text, shown(a, scheduled, *backend, target));
     print(text);

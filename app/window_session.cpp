@@ -562,7 +562,7 @@ void SessionWorkbench::compare_with(const views::CompareWith& command) {
         if (const auto bytes = map_file(command.name); !bytes) {
             return session_->report(bytes.error());
         } else if (!bytes->bytes.empty() && static_cast<char>(bytes->bytes.front()) == '{') {
-            auto loaded = session::load_recipe(command.name, compiler_->backend().host());
+            auto loaded = session::load_recipe(command.name, compiler_->backend());
             if (!loaded) return session_->report(loaded.error());
             recipe = *std::move(loaded);
         } else if (session::is_scratch_file(command.name)) {
@@ -589,7 +589,7 @@ void SessionWorkbench::compare_with(const views::CompareWith& command) {
         recipe.passes = transform::default_pipeline(0);
         return compare_recipe(std::move(recipe), snapshot_->title + " at -O0");
     case What::Target: {
-        auto target = parse_target(command.name, snapshot_->host);
+        auto target = compiler_->backend().read_target(command.name);
         if (!target) return session_->report(target.error());
         recipe.target = *std::move(target);
         const std::string name = recipe.target.cpu.empty() ? recipe.target.triple : recipe.target.cpu;

@@ -76,6 +76,9 @@ class LlvmBackend final : public Backend {
   public:
     [[nodiscard]] std::string name() const override { return "llvm"; }
     [[nodiscard]] Target host() const override { return codegen::host_target(); }
+    [[nodiscard]] Result<Target> read_target(std::string_view text) const override {
+        return codegen::read_target(text);
+    }
     [[nodiscard]] Result<void> runs_here(const Target& target) const override {
         return codegen::check_runs_here(target);
     }
@@ -91,8 +94,8 @@ class LlvmBackend final : public Backend {
         if (progress.cancelled()) return cancelled();
         codegen::optimize(*unit->module, *unit->machine, options.opt_level);
         if (progress.cancelled()) return cancelled();
-        KernelObject out{program->name, codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Object),
-                         unit->workspace_bytes, 0};
+        ORRERY_TRY(std::string object, codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Object));
+        KernelObject out{program->name, std::move(object), unit->workspace_bytes, 0};
         out.compile_ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - begin).count();
         return out;
     }
@@ -106,8 +109,9 @@ class LlvmBackend final : public Backend {
         codegen::optimize(*unit->module, *unit->machine, options.opt_level);
         codegen::relink_lines(*unit->module);
         if (kind == ListingKind::OptimizedIr) return codegen::read_ir(text_of(*unit->module));
-        return codegen::read_assembly(codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly))
-            .listing;
+        ORRERY_TRY(const std::string text,
+                   codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly));
+        return codegen::read_assembly(text).listing;
     }
 
     [[nodiscard]] Result<FunctionCode> list_all(const tensor::Program& program, const Target& target,
@@ -120,7 +124,8 @@ class LlvmBackend final : public Backend {
         code.passes = codegen::trace_passes(*unit->module, *unit->machine, options.opt_level);
         codegen::relink_lines(*unit->module);
         code.optimized_ir = codegen::read_ir(text_of(*unit->module));
-        const std::string text = codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly);
+        ORRERY_TRY(const std::string text,
+                   codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly));
         codegen::AssemblyListing assembly = codegen::read_assembly(text);
         code.assembly = assembly.listing;
         if (early) {

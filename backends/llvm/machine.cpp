@@ -2,6 +2,10 @@
 
 #include "core/schedule/intrinsics.hpp"
 
+#include <llvm/Analysis/TargetTransformInfo.h>
+#include <llvm/IR/Function.h>
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
 #include <llvm/MC/MCSubtargetInfo.h>
 #include <llvm/MC/TargetRegistry.h>
 #include <llvm/Support/CommandLine.h>
@@ -15,6 +19,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <mutex>
 
 namespace orrery::codegen {
@@ -77,6 +82,42 @@ int usable_cores() {
     return std::max(1, CPU_COUNT(&set));
 }
 
+/// The features are ones the processors of this kind have, each with its sign. LLVM would ignore the others.
+Result<void> check_features(const llvm::MCSubtargetInfo& info, std::string_view features) {
+    const auto known = info.getAllProcessorFeatures();
+    for (std::string_view rest = features; !rest.empty();) {
+        const std::string_view name = rest.substr(0, rest.find(','));
+        rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+        const bool is_signed = name.starts_with('+') || name.starts_with('-');
+        const llvm::StringRef bare(name.substr(is_signed ? 1 : 0));
+        if (is_signed && std::ranges::any_of(known, [&](const auto& one) { return bare == one.Key; })) continue;
+        return Diagnostic{Code::NoTarget,
+                          info.getTargetTriple().str() + " has no feature '" + std::string(name) + "'",
+                          {},
+                          "features read like \"+avx2,-avx512f\"; see `llc-19 -mtriple=... -mattr=help`"};
+    }
+    return {};
+}
+
+struct Vectors {
+    int bits = 0, registers = 0;
+};
+/// The widest vectors that a processor has instructions for. Source: LLVM's description of it.
+Vectors vectors_of(const llvm::TargetMachine& machine) {
+    llvm::LLVMContext context;
+    llvm::Module module("vectors", context);
+    module.setDataLayout(machine.createDataLayout());
+    auto* function = llvm::Function::Create(llvm::FunctionType::get(llvm::Type::getVoidTy(context), false),
+                                            llvm::Function::ExternalLinkage, "f", module);
+    function->addFnAttr("prefer-vector-width", "65536"); // some have wider ones than LLVM prefers for them
+    const llvm::TargetTransformInfo info = machine.getTargetTransformInfo(*function);
+    const auto bits = info.getRegisterBitWidth(llvm::TargetTransformInfo::RGK_FixedWidthVector).getKnownMinValue();
+    const unsigned registers = info.getNumberOfRegisters(info.getRegisterClassForType(bits > 0));
+    constexpr std::uint64_t kScalar = 32; // an element: code for processors without vectors has one lane
+    return {static_cast<int>(std::bit_floor(std::max<std::uint64_t>(bits, kScalar))),
+            static_cast<int>(std::max(registers, 1U))};
+}
+
 /// The intrinsics whose feature, "x86:avx512vnni", the processor has.
 std::set<std::string> intrinsics_of(const llvm::MCSubtargetInfo& info, const llvm::Triple& triple) {
     std::set<std::string> out;
@@ -127,6 +168,7 @@ Result<TargetMachinePtr> make_target_machine(const Target& target, int opt_level
     std::unique_ptr<llvm::MCSubtargetInfo> info(found->createMCSubtargetInfo(triple, "", ""));
     if (!info || (!cpu.empty() && !info->isCPUStringValid(cpu)))
         return Diagnostic{Code::NoTarget, triple + " has no processor '" + cpu + "'", {}, "see `llc-19 -mcpu=help`"};
+    ORRERY_CHECK_OK(check_features(*info, features));
     constexpr std::array<llvm::CodeGenOptLevel, 4> kLevels = {llvm::CodeGenOptLevel::None, llvm::CodeGenOptLevel::Less,
                                                               llvm::CodeGenOptLevel::Default,
                                                               llvm::CodeGenOptLevel::Default};
@@ -136,6 +178,12 @@ Result<TargetMachinePtr> make_target_machine(const Target& target, int opt_level
     TargetMachinePtr machine(
         found->createTargetMachine(triple, cpu, features, options, llvm::Reloc::PIC_, std::nullopt, level));
     if (!machine) return Diagnostic{Code::NoTarget, "LLVM was built without code generation for " + triple, {}, ""};
+    const llvm::DataLayout layout = machine->createDataLayout();
+    if (layout.getProgramAddressSpace() != 0 || layout.getAllocaAddrSpace() != 0)
+        return Diagnostic{Code::NoTarget,
+                          "kernels hold code, stack and data in one memory, and " + triple + " has several",
+                          {},
+                          "choose a processor with one address space"};
     return machine;
 }
 
@@ -162,15 +210,40 @@ Target host_target() {
     out.triple = llvm::Triple::normalize(llvm::sys::getDefaultTargetTriple());
     out.cpu = llvm::sys::getHostCPUName().str();
     out.features = host_features();
-    const auto features = llvm::sys::getHostCPUFeatures();
-    const auto has = [&features](const char* name) { return features.lookup(name); };
-    out.vector_bits = has("avx512f") ? 512 : has("avx2") ? 256 : 128;
-    out.vector_registers = has("avx512f") || llvm::Triple(out.triple).isAArch64() ? 32 : 16;
+    static const Vectors vectors = [&out] {
+        const Result<TargetMachinePtr> machine = make_target_machine(out, 0);
+        return machine ? vectors_of(**machine) : Vectors{out.vector_bits, out.vector_registers};
+    }();
+    out.vector_bits = vectors.bits;
+    out.vector_registers = vectors.registers;
     out.cores = usable_cores();
     out.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, out.l1_bytes);
     out.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, out.l2_bytes);
     out.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, out.l3_bytes);
     return out;
+}
+
+Result<Target> read_target(std::string_view text) {
+    const Target host = host_target();
+    ORRERY_TRY(Target base, parse_target(text, host));
+    ORRERY_TRY(const TargetMachinePtr machine, make_target_machine(base, 0));
+    const Vectors has = vectors_of(*machine);
+    base.vector_bits = has.bits;
+    base.vector_registers = has.registers;
+    if (machine->getTargetTriple().getArch() != llvm::Triple(host.triple).getArch()) {
+        const Target plain;
+        base.l1_bytes = plain.l1_bytes;
+        base.l2_bytes = plain.l2_bytes;
+        base.l3_bytes = plain.l3_bytes;
+    }
+    ORRERY_TRY(Target target, parse_target(text, base));
+    if (target.vector_bits <= has.bits && target.vector_registers <= has.registers) return target;
+    const std::string name = target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu;
+    return Diagnostic{Code::BadArgument,
+                      name + " has " + std::to_string(has.registers) + " vector registers of " +
+                          std::to_string(has.bits) + " bits",
+                      {},
+                      "leave -vector-bits and -vector-registers out, or name a processor that has them"};
 }
 
 Result<void> check_runs_here(const Target& target) {

@@ -3,6 +3,8 @@
 #include <llvm/Analysis/AliasAnalysis.h>
 #include <llvm/Analysis/LoopAnalysisManager.h>
 #include <llvm/Analysis/LoopInfo.h>
+#include <llvm/IR/DiagnosticInfo.h>
+#include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/LegacyPassManager.h>
@@ -97,14 +99,29 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level, con
     }
 }
 
-std::string generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind) {
+Result<std::string> generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind) {
+    const auto refused = [&](const std::string& why) {
+        const std::string triple = machine.getTargetTriple().str();
+        return Diagnostic{
+            Code::NoTarget, "no code can be made for " + triple + ": " + why, {}, "see `llc-19 --version`"};
+    };
+    std::string problem;
+    const auto hear = [](const llvm::DiagnosticInfo* said, void* into) {
+        if (said->getSeverity() != llvm::DS_Error) return;
+        llvm::raw_string_ostream out(*static_cast<std::string*>(into));
+        llvm::DiagnosticPrinterRawOStream printer(out);
+        said->print(printer);
+    };
     llvm::SmallVector<char, 0> bytes;
     llvm::raw_svector_ostream out(bytes);
     llvm::legacy::PassManager passes;
     const auto type =
         kind == FileKind::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
-    if (machine.addPassesToEmitFile(passes, out, nullptr, type)) return {};
+    if (machine.addPassesToEmitFile(passes, out, nullptr, type)) return refused("LLVM writes no such file for it");
+    module.getContext().setDiagnosticHandlerCallBack(hear, &problem);
     passes.run(module);
+    module.getContext().setDiagnosticHandlerCallBack(nullptr);
+    if (!problem.empty()) return refused(problem);
     return std::string(bytes.data(), bytes.size());
 }
 

@@ -1,6 +1,8 @@
 #pragma once
 // What happens to a module after it is written: LLVM's passes, and machine code.
 
+#include "core/base/result.hpp"
+
 #include <cstddef>
 #include <functional>
 #include <string>
@@ -26,8 +28,8 @@ struct PassObserver {
 void optimize(llvm::Module& module, llvm::TargetMachine& machine, int level, const PassObserver& observer);
 
 enum class FileKind { Object, Assembly };
-/// The module as a file; changes the module.
-[[nodiscard]] std::string generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind);
+/// The module as a file; changes the module. Errors: NoTarget for what the machine has no code for.
+[[nodiscard]] Result<std::string> generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind);
 
 /// LLVM's complaint about a module; empty when it is well-formed.
 [[nodiscard]] std::string find_ir_error(const llvm::Module& module);

@@ -176,7 +176,7 @@ std::string to_json(const Recipe& recipe) {
     return json.dump(2) + "\n";
 }
 
-Result<Recipe> from_json(std::string_view text, const Target& host) {
+Result<Recipe> from_json(std::string_view text, const Backend& backend) {
     const Json json = Json::parse(text, nullptr, false);
     if (!json.is_object()) return Diagnostic{Code::BadRecipe, "the recipe is not a JSON object", {}, {}};
     Recipe recipe;
@@ -220,7 +220,7 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
         if (!parsed) return bad_key("model_hash", "is not a hash of 32 hexadecimal digits");
         recipe.model_hash = *parsed;
     }
-    ORRERY_TRY(recipe.target, parse_target(target, host));
+    ORRERY_TRY(recipe.target, backend.read_target(target));
     if (recipe.scratch.empty()) recipe.passes = transform::default_pipeline();
     if (passes) { ORRERY_TRY(recipe.passes, parse_passes(*passes)); }
     if (shapes) ORRERY_CHECK_OK(parse_shapes(*shapes, recipe));
@@ -229,10 +229,10 @@ Result<Recipe> from_json(std::string_view text, const Target& host) {
     return recipe;
 }
 
-Result<Recipe> load_recipe(const std::filesystem::path& path, const Target& host) {
+Result<Recipe> load_recipe(const std::filesystem::path& path, const Backend& backend) {
     constexpr std::uint64_t kMaxRecipeBytes = 16 << 20;
     ORRERY_TRY(const std::string text, read_file(path, kMaxRecipeBytes));
-    Result<Recipe> recipe = from_json(text, host);
+    Result<Recipe> recipe = from_json(text, backend);
     if (!recipe) {
         recipe.error().locations.push_back(FileOffset{path.string(), -1});
         return recipe;

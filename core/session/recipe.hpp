@@ -50,13 +50,13 @@ struct Recipe {
 /// "default", "rules", "none".
 [[nodiscard]] const char* rule_name(ScheduleRule rule);
 [[nodiscard]] std::optional<ScheduleRule> parse_rule(std::string_view name);
-/// What the text leaves out keeps its default; the target's gaps are filled from `host`.
-/// Errors: BadRecipe naming the key; a version newer than ours.
-[[nodiscard]] Result<Recipe> from_json(std::string_view text, const Target& host);
+/// What the text leaves out keeps its default; the target is read by `backend`.
+/// Errors: BadRecipe naming the key; a version newer than ours; those of Backend::read_target.
+[[nodiscard]] Result<Recipe> from_json(std::string_view text, const Backend& backend);
 /// Whether the text is a workload's key: the 32 hexadecimal digits of a hash.
 [[nodiscard]] bool is_workload(std::string_view text);
 /// Relative model paths are resolved against the recipe file's folder.
-[[nodiscard]] Result<Recipe> load_recipe(const std::filesystem::path& path, const Target& host);
+[[nodiscard]] Result<Recipe> load_recipe(const std::filesystem::path& path, const Backend& backend);
 [[nodiscard]] Result<void> save_recipe(const Recipe& recipe, const std::filesystem::path& path);
 
 } // namespace orrery::session

@@ -467,7 +467,7 @@ void Session::open(const std::filesystem::path& path) {
     // A recipe is JSON text; no model format this program reads starts with a brace.
     const Result<MappedFile> file = map_file(path);
     if (file && !file->bytes.empty() && static_cast<char>(file->bytes.front()) == '{') {
-        Result<Recipe> recipe = load_recipe(path, state_->compiler->backend().host());
+        Result<Recipe> recipe = load_recipe(path, state_->compiler->backend());
         if (recipe)
             open_recipe(*std::move(recipe));
         else

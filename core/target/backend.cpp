@@ -6,6 +6,8 @@ Hash BuildOptions::hash() const {
     return Hasher().add(opt_level).add(contract ? 1 : 0).add(bounds_checks ? 1 : 0).finish();
 }
 
+Result<Target> Backend::read_target(std::string_view text) const { return parse_target(text, host()); }
+
 Result<void> Backend::runs_here(const Target&) const { return {}; }
 
 Result<FunctionCode> Backend::list_all(const tensor::Program& program, const Target& target,

@@ -80,6 +80,10 @@ class Backend {
     [[nodiscard]] virtual std::string name() const = 0;
     /// The machine this process runs on.
     [[nodiscard]] virtual Target host() const = 0;
+    /// The target a text names, its gaps filled: this machine where it names no other; the registers of the processor
+    /// it names; caches of another architecture as `Target` has them. Errors: BadArgument, also for vectors the
+    /// processor lacks; NoTarget for a machine, a processor or a feature that is not known.
+    [[nodiscard]] virtual Result<Target> read_target(std::string_view text) const;
     /// Whether this process can run code made for a target. Errors: NoTarget, with why not.
     [[nodiscard]] virtual Result<void> runs_here(const Target& target) const;
     /// Errors: NoTarget, UnsupportedFeature, Cancelled.

@@ -16,7 +16,7 @@ struct Target {
     std::string triple;    ///< LLVM target triple; empty for the host's
     std::string cpu;       ///< LLVM processor name; empty for the host's, or the plain one of another triple
     std::string features;  ///< LLVM feature list, "+avx2,-avx512f"
-    int vector_bits = 128; ///< widest vector register worth using
+    int vector_bits = 128; ///< widest vector register worth using; one element's where the processor has none
     int vector_registers = 16;
     int cores = 1; ///< threads a run may use
     std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10,
@@ -30,8 +30,8 @@ struct Target {
 
 /// "llvm -mcpu=znver4 -mattr=... -mtriple=... -threads=2 -vector-bits=512 ..."; parse_target(to_string(t)) equals t.
 [[nodiscard]] std::string to_string(const Target& target);
-/// What is left out is taken from `base` (usually the host): features only when no processor is named, nothing of the
-/// processor when the triple is of another architecture. Errors: BadArgument.
+/// What is left out is taken from `base`: features only when no processor is named, nothing of the processor when the
+/// triple is of another architecture. Backend::read_target knows what a processor has. Errors: BadArgument.
 [[nodiscard]] Result<Target> parse_target(std::string_view text, const Target& base);
 
 } // namespace orrery

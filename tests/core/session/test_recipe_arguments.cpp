@@ -159,7 +159,7 @@ TEST_CASE("random edits: the command line makes the same recipe, undo all brings
         const Result<void> done = apply(arguments, again);
         if (!done) FAIL(to_string(done.error()));
         REQUIRE(again == recipe);
-        REQUIRE(from_json(to_json(recipe), fresh.target).value() == recipe);
+        REQUIRE(from_json(to_json(recipe), compiler().backend()).value() == recipe);
     }
 }
 

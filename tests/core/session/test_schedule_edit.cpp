@@ -155,7 +155,7 @@ TEST_CASE("branches are kept in the recipe, taken and forgotten", "[session][sch
     const auto* branches = branches_of(b.recipe, b.function->lowered);
     REQUIRE(branches != nullptr);
     CHECK(branches->size() == 2);
-    const Recipe read = from_json(to_json(b.recipe), b.recipe.target).value();
+    const Recipe read = from_json(to_json(b.recipe), compiler().backend()).value();
     CHECK(read == b.recipe);
     CHECK(to_json(b.recipe).find("\"orrery_recipe\": 2") != std::string::npos);
     b.edit({.what = What::Take, .text = "default"});
@@ -165,7 +165,7 @@ TEST_CASE("branches are kept in the recipe, taken and forgotten", "[session][sch
     CHECK(branches_of(b.recipe, b.function->lowered) == nullptr);
     // What older programs can read is written as they read it.
     CHECK(to_json(b.recipe).find("\"orrery_recipe\": 1") != std::string::npos);
-    const auto code = [&](const char* text) { return from_json(text, b.recipe.target).error().code; };
+    const auto code = [&](const char* text) { return from_json(text, compiler().backend()).error().code; };
     CHECK(code(R"({"orrery_recipe": 2, "branches": {"xyz": {}}})") == Code::BadRecipe);
     CHECK(code(R"({"orrery_recipe": 2, "branches": {"00000000000000000000000000000000": 3}})") == Code::BadRecipe);
     CHECK(code(R"({"orrery_recipe": 2, "branches": {"00000000000000000000000000000000": {"a": "split("}}})") ==

@@ -185,7 +185,7 @@ TEST_CASE("recipes keep their text, in files and on command lines", "[session][s
     Recipe recipe = scratch_recipe(*shared_compiler(), tests::gallery_texts().at("softmax.te"));
     CHECK(recipe.passes.empty());
     CHECK(title_of(recipe) == "softmax");
-    const Result<Recipe> back = from_json(to_json(recipe), shared_compiler()->backend().host());
+    const Result<Recipe> back = from_json(to_json(recipe), compiler().backend());
     REQUIRE(back.has_value());
     CHECK(*back == recipe);
     Recipe fresh;

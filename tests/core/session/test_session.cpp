@@ -50,7 +50,7 @@ TEST_CASE("recipes read back equal", "[session][recipe]") {
         schedule::parse_trace("split(conv.c, [-1, 4])\nunroll(conv.c_i)\n").value();
     recipe.build.contract = false;
     recipe.threads = 1;
-    const Result<Recipe> back = from_json(to_json(recipe), made->backend().host());
+    const Result<Recipe> back = from_json(to_json(recipe), made->backend());
     REQUIRE(back.has_value());
     REQUIRE(*back == recipe);
     REQUIRE(to_json(*back) == to_json(recipe));
@@ -79,8 +79,9 @@ TEST_CASE("a model file that is written over is read again, one that is not is n
 }
 
 TEST_CASE("a wrong recipe is refused with its key", "[session][recipe]") {
-    const Target host;
-    const auto code = [&](const char* text) { return from_json(text, host).error().code; };
+    const auto made = compiler_over();
+    const Backend& backend = made->backend();
+    const auto code = [&](const char* text) { return from_json(text, backend).error().code; };
     REQUIRE(code("[1]") == Code::BadRecipe);
     REQUIRE(code("{") == Code::BadRecipe);
     REQUIRE(code("{}") == Code::BadRecipe);
@@ -90,15 +91,17 @@ TEST_CASE("a wrong recipe is refused with its key", "[session][recipe]") {
     REQUIRE(code(R"({"orrery_recipe": 1, "schedules": {"xyz": ""}})") == Code::BadRecipe);
     REQUIRE(code(R"({"orrery_recipe": 1, "rule": "fast"})") == Code::BadRecipe);
     REQUIRE(code(R"({"orrery_recipe": 1, "build": {"opt_level": 9}})") == Code::BadRecipe);
-    REQUIRE(from_json(R"({"orrery_recipe": 1})", host).has_value());
+    REQUIRE(code(R"({"orrery_recipe": 1, "target": "llvm -mcpu=abacus"})") == Code::NoTarget);
+    REQUIRE(from_json(R"({"orrery_recipe": 1})", backend).value().target == backend.host());
 }
 
 TEST_CASE("recipe files find their model beside them", "[session][recipe]") {
     const Folder folder;
-    Recipe recipe = compiler_over()->new_recipe("net.onnx");
+    const auto made = compiler_over();
+    Recipe recipe = made->new_recipe("net.onnx");
     REQUIRE(save_recipe(recipe, folder.path / "one.json").has_value());
-    REQUIRE(load_recipe(folder.path / "one.json", recipe.target).value().model == folder.path / "net.onnx");
-    REQUIRE(load_recipe(folder.path / "none.json", recipe.target).error().code == Code::FileMissing);
+    REQUIRE(load_recipe(folder.path / "one.json", made->backend()).value().model == folder.path / "net.onnx");
+    REQUIRE(load_recipe(folder.path / "none.json", made->backend()).error().code == Code::FileMissing);
 }
 
 TEST_CASE("equal work is computed once, cancelled waiters leave, errors are not kept", "[session][cache]") {
