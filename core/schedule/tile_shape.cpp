@@ -98,35 +98,24 @@ bool few_registers(std::int64_t extent, std::int64_t width) {
            static_cast<double>(extent) >= kWell * static_cast<double>(parts * width);
 }
 
-/// The fastest tile; among equals the one with fewer groups, then with rows of one dimension, then with more rows.
-void choose_tile(TileShape& tile, TileLoads& loads, const Buffer& result, const Target& target) {
+/// The divisors of a part's dimension up to `most`.
+std::vector<std::int64_t> sizes_of(const TilePart& part, const std::vector<std::int64_t>& shape, std::int64_t most) {
+    const std::int64_t extent = part.dim < 0 ? 1 : shape[static_cast<std::size_t>(part.dim)];
+    std::vector<std::int64_t> out;
+    for (std::int64_t n = 1; n <= std::min(extent, most); ++n)
+        if (extent % n == 0) out.push_back(n);
+    return out;
+}
+
+/// The fastest numbers of rows and groups for the lanes a tile has, and its speed; among equals the one with fewer
+/// groups, then with rows of one dimension, then with more rows.
+double choose_rows(TileShape& tile, TileLoads& loads, const std::vector<std::int64_t>& shape, const Target& target) {
     constexpr std::int64_t kMostGroups = 8, kMostOuterRows = 4;
-    const std::vector<std::int64_t> shape = result->static_shape();
-    const std::int64_t bytes = byte_size(result->dtype);
     constexpr double kWorthMore = 1.005; // our choice: what is further apart is read and written more slowly
-    const auto divisors = [&](const TilePart& part, std::int64_t most) {
-        const std::int64_t extent = part.dim < 0 ? 1 : shape[static_cast<std::size_t>(part.dim)];
-        std::vector<std::int64_t> out;
-        for (std::int64_t n = 1; n <= std::min(extent, most); ++n)
-            if (extent % n == 0) out.push_back(n);
-        return out;
-    };
-    const std::vector<std::int64_t> rows_there = divisors(tile.rows, target.vector_registers);
-    const std::int64_t width = target.lanes(static_cast<int>(bytes));
-    tile.lanes.size = few_registers(shape.back(), width)
-                          ? shape.back()
-                          : choose_lanes(shape.back(), width, width * (rows_there.back() >= 4 ? 2 : 4));
-    // Lanes that do not divide their dimension need masks. Where a tile would share nothing, a whole row in the
-    // first-level cache does without them, but for its end.
-    const bool shares = !std::ranges::all_of(loads.all, &TileLoad::lane);
-    if (shape.back() % tile.lanes.size != 0 && !shares && shape.back() * bytes <= target.l1_bytes / 4)
-        return void(tile.lanes.size = shape.back());
-    loads.vectors = (tile.lanes.size + width - 1) / width;
-    loads.row_bytes = width * bytes;
     double best = 0;
-    for (const std::int64_t groups : divisors(tile.groups, kMostGroups))
-        for (const std::int64_t outer : divisors(tile.outer_rows, kMostOuterRows))
-            for (const std::int64_t rows : rows_there) {
+    for (const std::int64_t groups : sizes_of(tile.groups, shape, kMostGroups))
+        for (const std::int64_t outer : sizes_of(tile.outer_rows, shape, kMostOuterRows))
+            for (const std::int64_t rows : sizes_of(tile.rows, shape, target.vector_registers)) {
                 const double speed = tile_speed(loads, outer * rows, groups, target);
                 const bool alike = groups == tile.groups.size && outer == tile.outer_rows.size;
                 if (speed == 0 || (alike ? speed < best : speed <= best * kWorthMore)) continue;
@@ -135,6 +124,38 @@ void choose_tile(TileShape& tile, TileLoads& loads, const Buffer& result, const 
                 tile.rows.size = rows;
                 tile.groups.size = groups;
             }
+    return best;
+}
+
+/// The fastest tile.
+void choose_tile(TileShape& tile, TileLoads& loads, const Buffer& result, const Target& target) {
+    const std::vector<std::int64_t> shape = result->static_shape();
+    const std::int64_t bytes = byte_size(result->dtype), extent = shape.back();
+    const std::int64_t width = target.lanes(static_cast<int>(bytes));
+    const bool rows_there = sizes_of(tile.rows, shape, target.vector_registers).back() >= 4;
+    tile.lanes.size = few_registers(extent, width) ? extent : choose_lanes(extent, width, width * (rows_there ? 2 : 4));
+    // Lanes that do not divide their dimension need masks. Where a tile would share nothing, a whole row in the
+    // first-level cache does without them, but for its end.
+    const bool shares = !std::ranges::all_of(loads.all, &TileLoad::lane);
+    if (extent % tile.lanes.size != 0 && !shares && extent * bytes <= target.l1_bytes / 4)
+        return void(tile.lanes.size = extent);
+    loads.vectors = (tile.lanes.size + width - 1) / width;
+    loads.row_bytes = width * bytes;
+    const double speed = choose_rows(tile, loads, shape, target);
+    // Many narrow registers: with more of them in a row, fewer numbers are loaded for the rows. Source: the first 64
+    // bytes come with one line of the cache.
+    constexpr std::int64_t kLine = 64;
+    TileShape wider = tile;
+    wider.lanes.size = 4 * width;
+    if (target.vector_registers < 32 || !shares || tile.lanes.size != 2 * width || extent % wider.lanes.size != 0 ||
+        wider.lanes.size * bytes > kLine)
+        return;
+    TileLoads more = loads;
+    more.vectors = 4;
+    wider.outer_rows.size = wider.rows.size = wider.groups.size = 1;
+    if (choose_rows(wider, more, shape, target) <= speed) return;
+    tile = wider;
+    loads = more;
 }
 
 } // namespace

@@ -440,6 +440,30 @@ TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule
     CHECK(difference(program, done->result()) < 1e-5);
 }
 
+TEST_CASE("many narrow registers make a row of four of them, where a cache line holds those", "[schedule][rules]") {
+    const Program product = matmul(48, 128, 20);
+    struct Case {
+        int bits, registers;
+        const char *columns, *rows;
+    };
+    for (const Case& one : {Case{128, 32, "split(matmul_write.n, [-1, 16])", "split(matmul_write.m, [-1, 6])"},
+                            Case{128, 16, "split(matmul_write.n, [-1, 8])", "split(matmul_write.m, [-1, 6])"},
+                            Case{256, 16, "split(matmul_write.n, [-1, 16])", "split(matmul_write.m, [-1, 6])"},
+                            Case{512, 32, "split(matmul_write.n, [-1, 32])", "split(matmul_write.m, [-1, 12])"}}) {
+        Target target;
+        target.vector_bits = one.bits;
+        target.vector_registers = one.registers;
+        const Trace trace = default_trace(product, target);
+        const std::string text = to_string(trace);
+        INFO(one.bits << " bits, " << one.registers << " registers\n" << text);
+        CHECK(text.find(one.columns) != std::string::npos);
+        CHECK(text.find(one.rows) != std::string::npos);
+        const Result<Replay> done = replay(product, trace);
+        if (!done) FAIL(to_string(done.error()));
+        CHECK(difference(product, done->result()) < 1e-5);
+    }
+}
+
 TEST_CASE("a product with a matrix in panels has the loop over panels outside", "[schedule][rules]") {
     // Fourteen rows in groups of five, two panels of eight columns, which the result has in one dimension.
     const Result<Program> program = tensor::parse_program(R"(
