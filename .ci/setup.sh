@@ -3,7 +3,8 @@
 ORRERY_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 ORRERY_BUILD=$ORRERY_ROOT/build
 
-# Names of Debian 12; python3 and clang-format serve the checks, the fonts and X the window.
+# Names of Debian 12; python3 and clang-format serve the checks, the fonts and X the window, qemu-user the tests of code
+# for other machines.
 ORRERY_PACKAGES=(
   g++ cmake ninja-build ccache mold pkg-config
   qt6-base-dev qt6-svg-dev libimgui-dev libstb-dev libfreetype-dev
@@ -11,7 +12,7 @@ ORRERY_PACKAGES=(
   libprotobuf-dev protobuf-compiler libgrpc++-dev protobuf-compiler-grpc libxgboost-dev libonnx-dev libonnx-testdata
   nlohmann-json3-dev libcli11-dev libspdlog-dev libxxhash-dev
   fonts-inter fonts-jetbrains-mono
-  catch2 librapidcheck-dev xvfb xauth clang-format python3
+  catch2 librapidcheck-dev qemu-user xvfb xauth clang-format python3
 )
 
 # Installs what is missing, as root or through sudo; otherwise prints the command and fails.
