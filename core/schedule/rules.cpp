@@ -217,7 +217,10 @@ class Scheduler : TraceWriter {
         if (own.size() <= outer) return;
         own.erase(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(outer));
         const std::string first = name + "." + own.front(), last = name + "." + own.back();
-        if (!reduces(*block)) return void(own.size() == 1 && step("vectorize", {last}));
+        if (!reduces(*block)) {
+            if (own.size() == 1 && !step("vectorize", {last})) in_vectors(last, *block);
+            return;
+        }
         const std::int64_t extent = loop_extents(name).back();
         if (own.size() == 1) return void(extent <= kFew && step("unroll", {last}));
         // Lanes that are summed up apart: all of them, step by step.
@@ -227,6 +230,13 @@ class Scheduler : TraceWriter {
         if (step("decompose_reduction", {name, last}))
             step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
         step("vectorize", {first});
+    }
+
+    /// A row too long to be written out goes in vectors.
+    void in_vectors(const std::string& loop, const Block& block) {
+        const std::int64_t width = target_.lanes(byte_size(element_of(block)->dtype));
+        const std::int64_t lanes = choose_lanes(loop_extents(block.fields.name).back(), width, width * 4);
+        if (lanes > 1 && step("split", {loop, std::vector<std::int64_t>{-1, lanes}})) step("vectorize", {loop + "_i"});
     }
 
     // ------------------------------------------------------------------------------ spreading

@@ -464,6 +464,19 @@ TEST_CASE("many narrow registers make a row of four of them, where a cache line 
     }
 }
 
+TEST_CASE("a row too long to be written out goes in vectors", "[schedule][rules]") {
+    for (const std::int64_t columns : {512, 1000, 521}) {
+        const Program program = softmax(4, columns);
+        const Result<Replay> done = replay(program, default_trace(program, wide_target()));
+        if (!done) FAIL(to_string(done.error()));
+        const std::string text = tensor::to_string(done->result());
+        INFO(text);
+        // Nothing but pieces of a row is left to go through one by one.
+        for (const auto* loop : {"for c in", "for c_1 in"}) CHECK(text.find(loop) == std::string::npos);
+        CHECK(difference(program, done->result()) < 1e-5);
+    }
+}
+
 TEST_CASE("a product with a matrix in panels has the loop over panels outside", "[schedule][rules]") {
     // Fourteen rows in groups of five, two panels of eight columns, which the result has in one dimension.
     const Result<Program> program = tensor::parse_program(R"(
