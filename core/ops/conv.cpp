@@ -1,9 +1,13 @@
 // Convolutions: type relation, then the definition as an optional `pad` stage and one reduction over (ic, k...).
-// Transposed convolutions are the same reduction over a stage with zeros between the input's elements.
+// Transposed convolutions are computed by phases (transposed.cpp); where taps and strides are both apart they are the
+// same reduction over a stage with zeros between the input's elements.
 
 #include "core/ops/family.hpp"
 #include "core/ops/stage.hpp"
+#include "core/ops/transposed.hpp"
 #include "core/ops/window.hpp"
+
+#include <algorithm>
 
 namespace orrery::ops {
 
@@ -172,6 +176,9 @@ std::vector<Buffer> define_conv_transpose(const DefineRequest& request) {
     const Buffer& weight = request.in(1);
     const Shape w = request.shape(1), out = request.out_shape();
     const std::size_t count = w.size() - 2;
+    if (const std::vector<PhaseAxis> axes = phase_axes(request.attrs, kernel_of(w), out);
+        std::ranges::all_of(axes, &PhaseAxis::has_phases))
+        return define_by_phases(request, axes);
     const std::int64_t groups = request.attrs.integer("groups", 1);
     const Ints dilations = request.attrs.ints("dilations", Ints(count, 1)),
                pads = request.attrs.ints("pads", Ints(2 * count, 0));

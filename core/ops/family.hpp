@@ -51,6 +51,7 @@ using Family = std::vector<OpRow>;
 [[nodiscard]] Family signal_family();
 [[nodiscard]] Family softmax_family();
 [[nodiscard]] Family spatial_family();
+[[nodiscard]] Family transposed_family();
 [[nodiscard]] Family typed_program_family();
 [[nodiscard]] Family winograd_family();
 

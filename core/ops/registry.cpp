@@ -58,6 +58,7 @@ struct Registry {
         add(signal_family());
         add(softmax_family());
         add(spatial_family());
+        add(transposed_family());
         add(typed_program_family());
         add(winograd_family());
     }

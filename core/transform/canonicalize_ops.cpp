@@ -1,5 +1,6 @@
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
+#include "core/ops/transposed.hpp"
 #include "core/transform/canonicalize_recurrent.hpp"
 #include "core/transform/channel_shuffle.hpp"
 #include "core/transform/options.hpp"
@@ -44,6 +45,8 @@ class Canonicalizer final : public graph::Rewriter {
             return with_turned_matrix(binding, *call);
         if (call->op.name == "conv2d")
             if (const Var after = with_late_shuffle(binding, *call)) return after;
+        if (call->op.name == "conv_transpose")
+            if (const Var plain = plain_convolution(binding, *call)) return plain;
         return keep(binding);
     }
 
@@ -61,6 +64,57 @@ class Canonicalizer final : public graph::Rewriter {
         const graph::Attrs attrs = call.attrs.with("transpose_b", false);
         return replace(binding, make_ref<const CallOp>(call.op, std::vector{call.args[0], turned}, attrs),
                        "a constant matrix stored as it is read");
+    }
+
+    // ------------------------------------------------------------------------------ transposed convolutions
+
+    /// A transposed convolution that is an ordinary one, or a product. Null for others.
+    Var plain_convolution(const Binding& binding, const CallOp& call) {
+        const std::optional<Shape> x = shape_of(call.args[0]), w = shape_of(call.args[1]), y = shape_of(binding.var);
+        if (!x || !w || !y || x->size() > 5 || !is_float(graph::as_tensor(binding.var->type)->dtype)) return nullptr;
+        const std::size_t count = x->size() - 2;
+        const std::vector<ops::PhaseAxis> axes = ops::phase_axes(call.attrs, {w->begin() + 2, w->end()}, *y);
+        const std::int64_t groups = call.attrs.integer("groups", 1);
+        bool one_place = groups == 1, one_phase = true;
+        graph::Ints pads;
+        for (std::size_t d = 0; d < count; ++d) {
+            const ops::PhaseAxis& axis = axes[d];
+            one_place =
+                one_place && (*x)[2 + d] == 1 && axis.dilation == 1 && axis.extent == axis.kernel && axis.before == 0;
+            pads.push_back(axis.dilation * (axis.kernel - 1) - axis.before);
+            one_phase = one_phase && axis.stride == 1 && pads.back() >= 0;
+        }
+        if (one_place) return product_of_filters(binding, call);
+        const NDArray* filters = constant_of(call.args[1]);
+        for (std::size_t d = 0; d < count; ++d) {
+            const ops::PhaseAxis& axis = axes[d];
+            pads.push_back(axis.extent + axis.dilation * (axis.kernel - 1) - (*x)[2 + d] - pads[d]);
+            one_phase = one_phase && pads.back() >= 0;
+        }
+        if (!one_phase || !filters) return nullptr;
+        const NDArray sorted = ops::phase_filters(*filters, groups, axes);
+        const Var weight =
+            emit(binding,
+                 make_ref<const graph::Constant>(sorted.reshaped({sorted.shape().begin() + 1, sorted.shape().end()})),
+                 call.args[1]->name);
+        graph::Attrs::Map attrs = call.attrs.values();
+        attrs.erase("output_padding");
+        attrs.insert_or_assign("pads", pads);
+        const char* const names[] = {"conv1d", "conv2d", "conv3d"};
+        return replace(binding, make_call(names[count - 1], {call.args[0], weight}, graph::Attrs(std::move(attrs))),
+                       "a transposed convolution of stride 1 with turned filters", std::vector{call.args[1]});
+    }
+    /// Images of one place: their channels times the filters.
+    Var product_of_filters(const Binding& binding, const CallOp& call) {
+        const Shape x = *shape_of(call.args[0]), w = *shape_of(call.args[1]), y = *shape_of(binding.var);
+        const auto reshaped = [&](const Var& var, const Shape& shape) {
+            return emit(binding, make_call("reshape", {var}, {{"shape", shape}}), var->name);
+        };
+        const Var rows = reshaped(call.args[0], {x[0], x[1]});
+        const Var columns = reshaped(call.args[1], {w[0], element_count(w) / w[0]});
+        const Var product = emit(binding, make_call("matmul", {rows, columns}), binding.var->name);
+        return replace(binding, make_call("reshape", {product}, {{"shape", y}}),
+                       "a transposed convolution of one place as a product");
     }
 
     // ------------------------------------------------------------------------------ channel shuffles

@@ -1,6 +1,6 @@
 // Going over main in order, every variable of four axes (NCHW when nothing else is known) has a state: the layout it
 // lies in, and the layout and variable of the same value as it was computed.
-//   conv2d, layout_conv2d   layouts as chosen, input fetched in the layout wanted
+//   conv2d, layout_conv2d   layouts as chosen, input fetched in the layout wanted; conv_transpose likewise
 //   carried along           elementwise work, sums and products, pooling, concatenations over channels, reductions over
 //                           the image: computed in the native layout of their first operand that has another one
 //   anything else           keeps its operands, which are transformed back
@@ -9,6 +9,7 @@
 
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
+#include "core/ops/transposed.hpp"
 #include "core/transform/channel_shuffle.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
@@ -101,6 +102,8 @@ class Converter final : public graph::Rewriter {
         const std::string& name = call->op.name;
         if (name == "conv2d" || name == "layout_conv2d") {
             done = convolution(binding, *call);
+        } else if (name == "conv_transpose") {
+            done = transposed(binding, *call);
         } else if (name == "layout_transform") {
             return transformed_again(binding, *call);
         } else if (const std::optional<std::string> layout = wanted_layout(*call)) {
@@ -108,7 +111,7 @@ class Converter final : public graph::Rewriter {
         }
         if (done) return done;
         const Var var = keep(binding);
-        if (one_of(std::array{"layout_conv2d", "winograd_conv2d"}, name))
+        if (one_of(std::array{"layout_conv2d", "layout_conv_transpose", "winograd_conv2d"}, name))
             states_[var] = {call->attrs.text("out_layout"), "", var};
         if (one_of(std::array{"layout_max_pool", "layout_avg_pool"}, name))
             states_[var] = {call->attrs.text("layout"), "", var};
@@ -254,6 +257,43 @@ class Converter final : public graph::Rewriter {
         }
         facts.native = native_layout(x).value_or(data);
         return choose_(facts);
+    }
+
+    /// A transposed convolution of constant filters, which are sorted by phase here. Null where it is none of one
+    /// group, or its channels get no blocks.
+    Var transposed(const Binding& binding, const CallOp& call) {
+        const Var &x = call.args[0], &w = call.args[1];
+        const NDArray* filters = constant_of(w);
+        const std::optional<Shape> in = shape_of(x);
+        const std::int64_t groups = call.attrs.integer("groups", 1);
+        if (!filters || !in || in->size() != 4 || own_layout(x) != "NCHW" || (groups > 1 && groups == (*in)[1]))
+            return nullptr;
+        const Shape kernel(filters->shape().begin() + 2, filters->shape().end());
+        const std::vector<ops::PhaseAxis> axes = ops::phase_axes(call.attrs, kernel, *shape_of(binding.var));
+        for (const ops::PhaseAxis& axis : axes)
+            if (axis.dilation != 1 || axis.stride > axis.kernel) return nullptr;
+        ConvFacts facts{.channels = (*in)[1], .filters = filters->shape()[1] * groups, .groups = groups};
+        facts.element_bytes = byte_size(filters->dtype());
+        facts.native = native_layout(x).value_or("NCHW");
+        const std::optional<ConvLayouts> chosen = choose_(facts);
+        const auto fits = [](const std::string& layout) { return layout_of(layout).names() == "NCHW"; };
+        if (!chosen || chosen->out == "NCHW" || !fits(chosen->data) || !fits(chosen->out)) return nullptr;
+        states_.try_emplace(x, State{"NCHW", "", x});
+        if (!divides(x, chosen->data)) return nullptr;
+
+        const Var input = in_layout(binding, x, chosen->data);
+        const NDArray sorted = transformed(ops::phase_filters(*filters, groups, axes), layout_of("POIHW"),
+                                           layout_of("P" + chosen->weight));
+        const Var weight = emit(binding, make_ref<const graph::Constant>(sorted), w->name);
+        Attrs::Map attrs = call.attrs.values();
+        attrs.erase("dilations");
+        attrs.insert_or_assign("kernel", kernel);
+        attrs.insert_or_assign("layout", chosen->data);
+        attrs.insert_or_assign("out_layout", chosen->out);
+        own_ = "NCHW";
+        const Var value = emit(binding, make_call("layout_conv_transpose", {input, weight}, Attrs(std::move(attrs))),
+                               binding.var->name);
+        return finish(binding, value, chosen->out, "a transposed convolution in another layout");
     }
 
     static constexpr std::int64_t kFewPlaces = 16; ///< our choice: below, the rest of a kernel counts more

@@ -5,7 +5,7 @@ namespace orrery::transform {
 
 /// Products: their sums are made in f32 whatever the type of their operands.
 inline constexpr const char* kNarrowAllowed =
-    "conv1d,conv2d,conv3d,conv_transpose,einsum,layout_conv2d,layout_matmul,matmul";
+    "conv1d,conv2d,conv3d,conv_transpose,einsum,layout_conv2d,layout_conv_transpose,layout_matmul,matmul";
 /// What maps or moves elements without growing them much. Our choice: exponentials, quotients, powers, reductions and
 /// normalizations stay in f32, because their results leave the range or the digits of narrow types.
 inline constexpr const char* kNarrowFollowing =

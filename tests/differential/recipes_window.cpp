@@ -81,8 +81,8 @@ DrawnCall conv_transpose(Draw& d) {
     Shape weight{in[1], d.number(1, 3)};
     Ints strides, extra;
     for (std::size_t i = 0; i < spatial; ++i) {
-        weight.push_back(d.number(1, 3));
-        strides.push_back(d.number(1, 2));
+        weight.push_back(d.number(1, 4));
+        strides.push_back(d.number(1, 3));
         extra.push_back(d.number(0, strides[i] - 1));
     }
     DrawnCall call{{x, d.tensor(Draw::dtype_of(x), weight)}, {{"strides", strides}}};
@@ -213,6 +213,38 @@ DrawnCall layout_conv2d(Draw& d) {
     return call;
 }
 
+DrawnCall layout_conv_transpose(Draw& d) {
+    const Shape image = some_image(d);
+    const std::int64_t groups = image[1] >= 4 && d.chance(30) ? 2 : 1;
+    const std::int64_t in_block = d.number(1, 2), out_block = d.number(1, 2), filters = 2 * groups * d.number(1, 3);
+    Ints strides, kernel, extra, pads(4, 0);
+    Shape weight{1, filters / out_block, image[1] / groups / in_block};
+    for (std::size_t i = 0; i < 2; ++i) {
+        strides.push_back(d.number(1, 3));
+        kernel.push_back(d.number(strides[i], 4));
+        extra.push_back(d.number(0, strides[i] - 1));
+        weight[0] *= strides[i];
+        weight.push_back((kernel[i] + strides[i] - 1) / strides[i]);
+        // Only as much as leaves something.
+        if (image[2 + i] > 2 || kernel[i] > 2) pads[i] = d.number(0, 1);
+        if (image[2 + i] > 2 || kernel[i] > 2) pads[2 + i] = d.number(0, 1);
+    }
+    if (in_block > 1) weight.push_back(in_block);
+    if (out_block > 1) weight.push_back(out_block);
+    const DType dtype = d.dtype(DTypes::Number);
+    DrawnCall call;
+    const std::string data = in_block == 2 ? "NCHW2c" : "NCHW", out = out_block == 2 ? "NCHW2c" : "NCHW";
+    call.attrs["layout"] = data;
+    call.args = {laid_out(d, dtype, image, {"NCHW", data}), d.tensor(dtype, weight)};
+    call.attrs["out_layout"] = out;
+    call.attrs["kernel"] = kernel;
+    call.attrs["strides"] = strides;
+    if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
+    if (d.chance(50)) call.attrs["output_padding"] = extra;
+    if (d.chance(70)) call.attrs["pads"] = pads;
+    return call;
+}
+
 DrawnCall winograd(Draw& d) {
     const Shape image = some_image(d);
     const std::int64_t tile = d.one_of<std::int64_t>({2, 4}), out_block = d.number(1, 2);
@@ -266,6 +298,7 @@ Recipes window_recipes() {
         {"fast_tanh", Effect::Rounds, approximated},
         {"layout_avg_pool", Effect::Sums, layout_avg_pool},
         {"layout_conv2d", Effect::Sums, layout_conv2d},
+        {"layout_conv_transpose", Effect::Sums, layout_conv_transpose},
         {"layout_max_pool", Effect::Moves, layout_pool<DTypes::Number>},
         {"layout_transform", Effect::Moves, layout_transform},
         {"lp_pool", Effect::Sums, lp_pool},

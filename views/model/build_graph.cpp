@@ -32,8 +32,8 @@ std::string title_of(const graph::FunctionNode& function) {
     for (const Binding& binding : function.bindings) {
         const auto* call = graph::as<graph::CallOp>(binding.value);
         if (!call || (product && call->op.name == "bias_add")) continue; // a bias belongs to the product before it
-        product = call->op.name.starts_with("conv") || call->op.name == "layout_conv2d" || call->op.name == "matmul" ||
-                  call->op.name == "layout_matmul";
+        product = call->op.name.starts_with("conv") || call->op.name.starts_with("layout_conv") ||
+                  call->op.name == "matmul" || call->op.name == "layout_matmul";
         if (++shown > kMostShown)
             ++more;
         else

@@ -1,3 +1,5 @@
+#include "core/ops/layout.hpp"
+#include "core/ops/transposed.hpp"
 #include "tests/core/ops/calls.hpp"
 
 #include <cmath>
@@ -120,6 +122,11 @@ TEST_CASE("transposed convolutions scatter", "[ops][conv]") {
         {{1, 2, 3, 4}, {2, 3, 3, 2}, {{2, 3}, {1, 2}, {1, 0, 0, 1}}, {1, 2}, {1, 3, 7, 13}},
         {{2, 4, 3, 3}, {4, 2, 3, 3}, {{1, 1}, {1, 1}, {0, 0, 0, 0}, 2}, {0, 0}, {2, 4, 5, 5}},
         {{1, 1, 5}, {1, 2, 4}, {{3}, {1}, {1, 2}}, {0}, {1, 2, 13}},
+        {{1, 2, 3, 3}, {2, 2, 4, 4}, {{2, 2}, {1, 1}, {1, 1, 1, 1}}, {0, 0}, {1, 2, 6, 6}},
+        {{1, 6, 2, 3}, {6, 1, 3, 3}, {{2, 2}, {1, 1}, {1, 0, 1, 1}, 3}, {0, 1}, {1, 3, 3, 7}},
+        {{1, 2, 2, 2}, {2, 1, 1, 2}, {{3, 4}, {1, 1}, {0, 0, 0, 0}}, {2, 0}, {1, 1, 6, 6}}, // places without a tap
+        {{1, 2, 3, 1}, {2, 3, 5, 3}, {{1, 3}, {2, 1}, {3, 1, 2, 0}}, {0, 0}, {1, 3, 6, 2}},
+        {{1, 2, 2, 2, 2}, {2, 1, 3, 2, 2}, {{2, 1, 2}, {1, 1, 1}, {1, 0, 0, 0, 1, 0}}, {0, 0, 0}, {1, 1, 4, 2, 4}},
     };
     for (const Row& row : rows) {
         const NDArray x = drawn(row.x, 3), w = drawn(row.w, 4);
@@ -129,6 +136,63 @@ TEST_CASE("transposed convolutions scatter", "[ops][conv]") {
     REQUIRE(refusal("conv_transpose", {drawn({1, 2, 3}, 1), drawn({3, 1, 2}, 1)}) == Code::BadShape);
     REQUIRE(refusal("conv_transpose", {drawn({1, 1, 1}, 1), drawn({1, 1, 2}, 1)}, {{"pads", Ints{1, 1}}}) ==
             Code::BadShape);
+}
+
+TEST_CASE("filters of a transposed convolution are sorted by phase", "[ops][conv]") {
+    const NDArray w = generate({1, 2, 5}, [](const Shape& i) { return static_cast<double>(10 * i[1] + i[2]); });
+    // Three cut off before: phase 0 starts at tap 3 % 2 = 1, phase 1 at 0; the last tap first.
+    const std::vector<ops::PhaseAxis> axes =
+        ops::phase_axes({{"strides", Ints{2}}, {"pads", Ints{3, 0}}}, {5}, {1, 2, 8});
+    require_values(ops::phase_filters(w, 1, axes), {2, 2, 1, 3}, {0, 3, 1, 0, 13, 11, 4, 2, 0, 14, 12, 10}, 0);
+    // Two groups of one channel each: their filters side by side.
+    const NDArray two = generate({2, 1, 2}, [](const Shape& i) { return static_cast<double>(10 * i[0] + i[2]); });
+    require_values(ops::phase_filters(two, 2, ops::phase_axes({}, {2}, {1, 2, 4})), {1, 2, 1, 2}, {1, 0, 11, 10}, 0);
+}
+
+TEST_CASE("a transposed convolution of channels in blocks", "[ops][conv][layout]") {
+    struct Row {
+        Shape x, w;
+        Geometry geometry;
+        Ints extra;
+        Shape out;
+    };
+    const Row rows[] = {
+        {{1, 4, 3, 2}, {4, 6, 4, 4}, {{2, 2}, {1, 1}, {1, 1, 1, 1}}, {0, 0}, {1, 6, 6, 4}},
+        {{2, 4, 3, 3}, {4, 2, 2, 2}, {{2, 2}, {1, 1}, {0, 0, 0, 0}}, {0, 0}, {2, 2, 6, 6}},
+        {{1, 2, 3, 3}, {2, 4, 3, 3}, {{2, 2}, {1, 1}, {1, 1, 1, 1}}, {1, 0}, {1, 4, 6, 5}},
+        {{1, 2, 4, 2}, {2, 2, 4, 5}, {{3, 2}, {1, 1}, {2, 0, 0, 1}}, {0, 0}, {1, 2, 11, 6}},
+        {{1, 2, 4, 4}, {2, 2, 3, 3}, {{1, 2}, {1, 1}, {1, 1, 1, 0}}, {0, 0}, {1, 2, 4, 8}},
+        {{1, 4, 3, 3}, {4, 4, 3, 2}, {{2, 2}, {1, 1}, {1, 0, 0, 0}, 2}, {0, 0}, {1, 8, 6, 6}},
+        {{1, 2, 1, 1}, {2, 2, 4, 6}, {{4, 5}, {1, 1}, {1, 1, 1, 1}}, {0, 0}, {1, 2, 2, 4}},
+    };
+    for (const Row& row : rows)
+        for (const std::string layout : {"NCHW", "NCHW2c"}) {
+            const NDArray x = drawn(row.x, 3), w = drawn(row.w, 4);
+            const Shape kernel(row.w.begin() + 2, row.w.end());
+            const std::int64_t groups = row.geometry.groups;
+            Attrs attrs{{"groups", groups}, {"strides", row.geometry.strides}, {"pads", row.geometry.pads}};
+            const std::vector<ops::PhaseAxis> axes = ops::phase_axes(attrs, kernel, row.out);
+            const auto of = [](const std::string& text) { return ops::parse_layout(text).value(); };
+            const NDArray filters = transformed(ops::phase_filters(w, groups, axes), of("POIHW"),
+                                                of(layout == "NCHW" ? "POIHW2o" : "POIHW2i2o"));
+            attrs = attrs.with("kernel", kernel).with("layout", layout).with("out_layout", std::string("NCHW2c"));
+            const NDArray y = call("layout_conv_transpose", {transformed(x, of("NCHW"), of(layout)), filters},
+                                   attrs.with("output_padding", row.extra));
+            require_near(transformed(y, of("NCHW2c"), of("NCHW")), transposed_convolved(x, w, row.geometry, row.out),
+                         2e-6);
+        }
+    const NDArray x = drawn({1, 2, 3, 3, 2}, 1), w = drawn({4, 1, 2, 1, 1, 2, 2}, 2);
+    const Attrs attrs{{"kernel", Ints{2, 2}}, {"layout", "NCHW2c"}, {"out_layout", "NCHW2c"}, {"strides", Ints{2, 2}}};
+    const auto refused = [&](const char* name, const graph::AttrValue& value) {
+        return refusal("layout_conv_transpose", {x, w}, attrs.with(name, value));
+    };
+    REQUIRE(refused("kernel", Ints{3, 2}) == Code::BadShape); // two taps a phase
+    REQUIRE(refused("kernel", Ints{2}) == Code::BadAttribute);
+    REQUIRE(refused("kernel", Ints{1, 2}) == Code::BadAttribute); // shorter than the stride
+    REQUIRE(refused("layout", std::string("NHWC2c")) == Code::BadAttribute);
+    REQUIRE(refused("out_layout", std::string("NCHW")) == Code::BadShape);
+    REQUIRE(refused("pads", Ints{9, 0, 0, 0}) == Code::BadShape);
+    REQUIRE(refused("groups", std::int64_t{2}) == Code::BadAttribute); // half a block
 }
 
 TEST_CASE("pooling by the definition", "[ops][pool]") {

@@ -223,6 +223,71 @@ TEST_CASE("a shuffle moves behind what keeps channels apart", "[transform][canon
     CHECK_FALSE(late("  e = relu(s);\n  z = add(e, s);"));
 }
 
+TEST_CASE("a transposed convolution is sorted by phase", "[transform][alter_op_layout]") {
+    require_becomes("AlterOpLayout",
+                    R"(outputs ["y"];
+fn main(x: f32[1,4,2,2]) {
+  w: f32[4,4,2,1] = const )" +
+                        ones(32) +
+                        R"(;
+  c = conv_transpose(x, w) {strides=[2, 1], pads=[1, 0, 0, 0]};
+  y = relu(c);
+  return y;
+}
+)",
+                    R"(outputs ["y"];
+fn main(x: f32[1,4,2,2]) {
+  t = layout_transform(x) {from="NCHW", to="NCHW4c"};
+  v: f32[2,1,1,1,1,4,4] = const [0, -1, -2, 2, 1, 0, -1, -2, 2, 1, 0, -1, -2, 2, 1, 0,
+    -2, 2, 1, 0, -1, -2, 2, 1, 0, -1, -2, 2, 1, 0, -1, -2];
+  c = layout_conv_transpose(t, v) {kernel=[2, 1], layout="NCHW4c", out_layout="NCHW4c", pads=[1, 0, 0, 0],
+    strides=[2, 1]};
+  r = relu(c);
+  y = layout_transform(r) {from="NCHW4c", to="NCHW"};
+  return y;
+}
+)");
+    const auto left = [](const std::string& weight, const std::string& attrs) {
+        require_unchanged("AlterOpLayout", "fn main(x: f32[1,4,2,2], v: f32[4,4,2,2]) {\n  w: f32[4,4,2,2] = const " +
+                                               ones(64) + ";\n  y = conv_transpose(x, " + weight + ") {" + attrs +
+                                               "};\n  return y;\n}\n");
+    };
+    left("v", "strides=[2, 2]");           // not known when it is compiled
+    left("w", "strides=[2, 2], groups=4"); // depthwise, of four filters each
+    left("w", "strides=[2, 3]");           // phases without a tap
+    left("w", "strides=[2, 2], dilations=[1, 3]");
+}
+
+TEST_CASE("a transposed convolution that is an ordinary one", "[transform][canonicalize_ops]") {
+    require_becomes("CanonicalizeOps", R"(outputs ["y"];
+fn main(x: f32[1,2,3,3]) {
+  w: f32[2,1,2,3] = const [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+  y = conv_transpose(x, w) {dilations=[2, 1], groups=2, output_padding=[0, 1], pads=[1, 0, 2, 1]};
+  return y;
+}
+)",
+                    R"(outputs ["y"];
+fn main(x: f32[1,2,3,3]) {
+  v: f32[2,1,2,3] = const [6, 5, 4, 3, 2, 1, 12, 11, 10, 9, 8, 7];
+  y = conv2d(x, v) {dilations=[2, 1], groups=2, pads=[1, 2, 0, 2]};
+  return y;
+}
+)");
+    // One place: its channels times the filters.
+    const graph::Module one = apply("CanonicalizeOps", module_of(R"(outputs ["y"];
+fn main(x: f32[2,3,1,1], w: f32[3,2,4,3]) {
+  y = conv_transpose(x, w) {strides=[2, 1]};
+  return y;
+}
+)"));
+    REQUIRE(count_calls(one, "matmul") == 1);
+    REQUIRE(count_calls(one, "conv_transpose") == 0);
+    for (const char* attrs : {"strides=[2, 1]", "pads=[2, 0, 0, 0]", "output_padding=[0, 0], pads=[0, 3, 0, 0]"})
+        require_unchanged("CanonicalizeOps", std::string("fn main(x: f32[1,1,4,4]) {\n  w: f32[1,1,2,2] = const "
+                                                         "[1, 2, 3, 4];\n  y = conv_transpose(x, w) {") +
+                                                 attrs + "};\n  return y;\n}\n");
+}
+
 TEST_CASE("a value somebody else needs is brought back", "[transform][convert_layout]") {
     const graph::Module module = module_of(R"(outputs ["y"];
 fn main(x: f32[1,4,3,3]) {
