@@ -66,22 +66,3 @@ TEST_CASE("the IR after a pass differs from the one before exactly when the pass
     CHECK(before == text_of(backend->list(program(), target, {}, ListingKind::OptimizedIr).value()));
     CHECK(backend->list_after(program(), target, {}, passes.size()).error().code == Code::UnknownName);
 }
-
-TEST_CASE("addresses are reduced in loops that wait for them, not in those that do a tile of sums", "[llvm][passes]") {
-    const auto backend = make_llvm_backend();
-    const auto reduced = [&](int sums) {
-        std::string value = "x[vi, vj]";
-        for (int i = 1; i <= sums; ++i) value += " + " + std::to_string(i) + ".0";
-        const auto parsed = tensor::parse_program("fn add(x: f32[64,32]) -> (y: f32[32,64]) {\n"
-                                                  "  for i in 64 {\n    for j in 32 {\n"
-                                                  "      block added(vi = i in 64, vj = j in 32) {\n"
-                                                  "        reads x[vi, vj]\n        writes y[vj, vi]\n"
-                                                  "        y[vj, vi] = " +
-                                                  value + "\n      }\n    }\n  }\n}\n");
-        if (!parsed) FAIL(to_string(parsed.error()));
-        return backend->list_passes(*parsed, backend->host(), {}).value().back().changed;
-    };
-    CHECK(reduced(1));
-    CHECK(reduced(11));
-    CHECK_FALSE(reduced(12));
-}
