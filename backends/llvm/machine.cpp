@@ -26,11 +26,11 @@ namespace orrery::codegen {
 
 namespace {
 
-/// What LLVM 19 lets a program choose by command line options only.
-void choose(llvm::StringRef option, llvm::StringRef value) {
+/// LLVM 19 chooses the assembler's dialect by a command line option only.
+void choose_intel_syntax() {
     auto& options = llvm::cl::getRegisteredOptions();
-    const auto found = options.find(option);
-    if (found != options.end()) found->second->addOccurrence(1, option, value);
+    const auto found = options.find("x86-asm-syntax");
+    if (found != options.end()) found->second->addOccurrence(1, "x86-asm-syntax", "intel");
 }
 
 void initialize_native() {
@@ -39,8 +39,7 @@ void initialize_native() {
         llvm::InitializeNativeTarget();
         llvm::InitializeNativeTargetAsmPrinter();
         llvm::InitializeNativeTargetAsmParser();
-        choose("x86-asm-syntax", "intel");
-        choose("disable-lsr", "true"); // the passes of pipeline.cpp do it, for the loops that gain
+        choose_intel_syntax();
     });
 }
 

@@ -74,15 +74,12 @@ class Rows {
   public:
     std::size_t row(std::size_t position, llvm::StringRef id) {
         for (std::size_t i = 0; i < rows_.size(); ++i)
-            if (is(i, position, id)) return i;
+            if (rows_[i].position == position && rows_[i].id == id) return i;
         // Rows stay in order of position, whichever function had a loop first.
         std::size_t at = rows_.size();
         while (at > 0 && rows_[at - 1].position > position) --at;
         rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(at), Row{position, id.str(), {}, 0});
         return at;
-    }
-    [[nodiscard]] bool is(std::size_t row, std::size_t position, llvm::StringRef id) const {
-        return row < rows_.size() && rows_[row].position == position && rows_[row].id == id;
     }
     struct Row {
         std::size_t position = 0;
@@ -119,7 +116,6 @@ class Watch {
     }
 
     [[nodiscard]] std::vector<BackendPass> result() {
-        settle();
         std::vector<BackendPass> passes;
         std::size_t count = instructions_;
         for (const Rows::Row& row : rows_.all()) {
@@ -137,35 +133,27 @@ class Watch {
   private:
     void before(llvm::StringRef id, const llvm::Any& ir) {
         if (!is_pass(id)) return;
-        if (!rows_.is(row_, position_, id) || function_of(ir) != function_) settle();
-        row_ = rows_.row(position_, id);
         function_ = function_of(ir);
         count_ = function_ ? function_->getInstructionCount() : 0;
         start_ = Clock::now();
     }
     void after(llvm::StringRef id, const llvm::Function* function, bool all_kept) {
         if (!is_pass(id)) return;
-        Rows::Row& row = rows_[row_];
-        row.pass.milliseconds += std::chrono::duration<double, std::milli>(Clock::now() - start_).count();
+        const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start_).count();
+        Rows::Row& row = rows_[rows_.row(position_, id)];
+        row.pass.milliseconds += ms;
         if (!function || all_kept) return;
-        touched_ = true;
+        const Hash now = state_hash(*function);
+        row.pass.changed = row.pass.changed || now != known_[function];
+        known_[function] = now;
         row.grown += static_cast<std::ptrdiff_t>(function->getInstructionCount()) - static_cast<std::ptrdiff_t>(count_);
-    }
-    /// Looks at what a row did once all its loops are done.
-    void settle() {
-        if (!touched_) return;
-        touched_ = false;
-        const Hash now = state_hash(*function_);
-        rows_[row_].pass.changed = rows_[row_].pass.changed || now != known_[function_];
-        known_[function_] = now;
     }
 
     llvm::PassInstrumentationCallbacks callbacks_;
     Rows rows_;
     std::unordered_map<const llvm::Function*, Hash> known_;
-    std::size_t position_ = 0, instructions_ = 0, row_ = 0;
+    std::size_t position_ = 0, instructions_ = 0;
     const llvm::Function* function_ = nullptr; ///< the pass under way works on it
-    bool touched_ = false;                     ///< by a pass of row_, and not yet looked at
     std::size_t count_ = 0;
     Clock::time_point start_;
 };

@@ -1,12 +1,8 @@
 #include "backends/llvm/pipeline.hpp"
 
 #include <llvm/Analysis/AliasAnalysis.h>
-#include <llvm/Analysis/LoopAnalysisManager.h>
-#include <llvm/Analysis/LoopInfo.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
-#include <llvm/IR/Instructions.h>
-#include <llvm/IR/IntrinsicInst.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
@@ -18,43 +14,12 @@
 #include <llvm/Transforms/Scalar/EarlyCSE.h>
 #include <llvm/Transforms/Scalar/LICM.h>
 #include <llvm/Transforms/Scalar/LoopPassManager.h>
-#include <llvm/Transforms/Scalar/LoopStrengthReduce.h>
 #include <llvm/Transforms/Scalar/SROA.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 namespace orrery::codegen {
 
 namespace {
-
-/// Whether a loop does so many sums of floats that address arithmetic fits in beside them: a full tile of registers
-/// does.
-bool is_dense(const llvm::Loop& loop) {
-    constexpr int kFullTile = 12; // six cycles, in which a core can start some twenty other instructions
-    int sums = 0, accesses = 0;
-    for (const llvm::BasicBlock* block : loop.blocks())
-        for (const llvm::Instruction& instruction : *block) {
-            // A product and the sum it goes into are one instruction.
-            const bool computes =
-                (llvm::isa<llvm::BinaryOperator>(instruction) && instruction.getOpcode() != llvm::Instruction::FMul) ||
-                llvm::isa<llvm::IntrinsicInst>(instruction);
-            if (instruction.mayReadOrWriteMemory())
-                ++accesses;
-            else if (computes && instruction.getType()->isFPOrFPVectorTy())
-                ++sums;
-        }
-    return sums >= kFullTile && sums > accesses;
-}
-
-/// LLVM's strength reduction of addresses, where they matter. It takes a quarter of the time that code generation takes
-/// for a tile of registers, which is as fast without it; pools and depthwise convolutions lose up to a third.
-struct ReduceAddresses : llvm::PassInfoMixin<ReduceAddresses> {
-    static llvm::StringRef name() { return "LoopStrengthReducePass"; }
-    llvm::PreservedAnalyses run(llvm::Loop& loop, llvm::LoopAnalysisManager& analyses,
-                                llvm::LoopStandardAnalysisResults& results, llvm::LPMUpdater& updater) {
-        if (!loop.isInnermost() || is_dense(loop)) return llvm::PreservedAnalyses::all();
-        return llvm::LoopStrengthReducePass().run(loop, analyses, results, updater);
-    }
-};
 
 /// One manager a pass, so that an observer knows where in the list it is.
 std::vector<llvm::FunctionPassManager> make_passes(int level) {
@@ -68,7 +33,6 @@ std::vector<llvm::FunctionPassManager> make_passes(int level) {
     loops.addPass(llvm::LICMPass(llvm::LICMOptions())); // invariants, and accumulators in memory
     add(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
     if (level >= 2) add(llvm::EarlyCSEPass(true));
-    add(llvm::createFunctionToLoopPassAdaptor(ReduceAddresses()));
     return passes;
 }
 
