@@ -71,8 +71,9 @@ Result<std::string> generate(llvm::Module& module, llvm::TargetMachine& machine,
     };
     std::string problem;
     const auto hear = [](const llvm::DiagnosticInfo* said, void* into) {
-        if (said->getSeverity() != llvm::DS_Error) return;
-        llvm::raw_string_ostream out(*static_cast<std::string*>(into));
+        auto& first = *static_cast<std::string*>(into); // the others mostly say the same of other places
+        if (said->getSeverity() != llvm::DS_Error || !first.empty()) return;
+        llvm::raw_string_ostream out(first);
         llvm::DiagnosticPrinterRawOStream printer(out);
         said->print(printer);
     };
@@ -85,7 +86,7 @@ Result<std::string> generate(llvm::Module& module, llvm::TargetMachine& machine,
     module.getContext().setDiagnosticHandlerCallBack(hear, &problem);
     passes.run(module);
     module.getContext().setDiagnosticHandlerCallBack(nullptr);
-    if (!problem.empty()) return refused(problem);
+    if (!problem.empty()) return refused(problem.substr(0, problem.find('\n')));
     return std::string(bytes.data(), bytes.size());
 }
 
