@@ -40,6 +40,17 @@ Emitter::Access Emitter::locate(const Buffer& buffer, const std::vector<Expr>& i
     return access;
 }
 
+void Emitter::emit_prefetch(const Prefetch& node) {
+    const Place& place = frame_.places.at(node.buffer.get());
+    Index flat;
+    for (std::size_t d = 0; d < node.indices.size(); ++d) flat = plus(flat, index(node.indices[d]), place.strides[d]);
+    if (!flat.is_uniform()) return;                             // lanes want several lines: none is fetched
+    constexpr std::uint64_t kRead = 0, kNearest = 3, kData = 1; // operands of llvm.prefetch
+    Value* at = address({node.buffer, place, flat}, flat, false);
+    b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {at->getType()},
+                       {at, b_.getInt32(kRead), b_.getInt32(kNearest), b_.getInt32(kData)});
+}
+
 void Emitter::check_bounds(const Place& place, const std::vector<Index>& indices) {
     Value* outside = nullptr;
     for (std::size_t d = 0; d < indices.size(); ++d) {

@@ -56,6 +56,7 @@ Value* Emitter::value(const Expr& expr) {
     case NodeKind::Load: return load(*as<Load>(expr));
     case NodeKind::Store:
     case NodeKind::ExternCall:
+    case NodeKind::Prefetch:
     case NodeKind::For:
     case NodeKind::If:
     case NodeKind::Let:

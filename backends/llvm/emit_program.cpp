@@ -57,6 +57,10 @@ class FreeNames : public Visitor {
         }
         Visitor::visit_node(call);
     }
+    void visit_node(const Prefetch& prefetch) override {
+        use(prefetch.buffer);
+        Visitor::visit_node(prefetch);
+    }
     void visit_node(const For& loop) override {
         bound_.insert(loop.var.get());
         Visitor::visit_node(loop);

@@ -153,6 +153,7 @@ void Emitter::emit_kind(const Stmt& stmt) {
     switch (stmt->kind) {
     case NodeKind::Store: return emit_store(*as<Store>(stmt));
     case NodeKind::ExternCall: return emit_extern(*as<ExternCall>(stmt));
+    case NodeKind::Prefetch: return emit_prefetch(*as<Prefetch>(stmt));
     case NodeKind::For: return emit_for(*as<For>(stmt));
     case NodeKind::If: return emit_if(*as<If>(stmt));
     case NodeKind::Let: return emit_let(*as<Let>(stmt));

@@ -151,6 +151,7 @@ class Emitter {
     /// emit_intrinsic.cpp. False when the block stands for none that can be emitted here.
     bool emit_intrinsic(const tensor::Block& block);
     void emit_extern(const tensor::ExternCall& call);
+    void emit_prefetch(const tensor::Prefetch& prefetch); ///< emit_access.cpp
     /// `then_emit` where `condition` (i1, or one a lane) holds, `else_emit` where not.
     template <class Then, class Else> void emit_where(llvm::Value* condition, Then&& then_emit, Else&& else_emit);
     void emit_for(const tensor::For& loop);

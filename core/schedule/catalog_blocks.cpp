@@ -6,6 +6,7 @@
 #include "core/tensor/build.hpp"
 
 #include <algorithm>
+#include <span>
 
 namespace orrery::schedule {
 
@@ -108,6 +109,28 @@ Result<Rewritten> apply_pipeline(const Program& program, Args& args) {
     const Ints stages = args.ints(1);
     ORRERY_OPERANDS(2);
     return software_pipeline(program, loop, stages);
+}
+
+/// Of each input the block reads, in the loops inside, innermost first.
+Candidates prefetch_candidates(const MenuPlace& menu) {
+    if (!menu.on_loop()) return {};
+    const auto inputs = std::span(menu.program->params).first(menu.program->input_count);
+    Candidates out;
+    for (const tensor::Buffer& read : buffers_read(menu.place.block->fields.body)) {
+        if (std::ranges::find(inputs, read) == inputs.end()) continue;
+        for (std::size_t i = menu.place.path.size(); i-- > menu.at;)
+            if (const For* loop = as<For>(menu.place.path[i]); loop && loop->loop != tensor::LoopKind::Vectorized)
+                out.push_back({menu.loop, read->name, menu.loop_named(*loop)});
+    }
+    if (out.empty()) out.push_back({menu.loop, std::string("nothing"), menu.loop});
+    return out;
+}
+
+Result<Rewritten> apply_prefetch(const Program& program, Args& args) {
+    const std::string loop = args.name(0), input = args.name(1), inner = args.name(2);
+    const std::int64_t distance = args.has(3) ? args.integer(3) : 1;
+    ORRERY_OPERANDS(3, 4);
+    return prefetch(program, loop, input, inner, distance);
 }
 
 Result<Rewritten> apply_rfactor(const Program& program, Args& args) {
@@ -222,6 +245,19 @@ std::vector<CatalogRow> pipeline_rows() {
               "for t in 8 { load(t); work(t) }",
               "software_pipeline(b.t, [0, 1])\nload(0); for t in 7 { load(t + 1); work(t) }; work(7)"),
          apply_pipeline, pipeline_candidates},
+        {info("prefetch",
+              {kLoop, {"input", ArgKind::Buffer}, {"inner", ArgKind::Loop}, {"distance", ArgKind::Integer, {}, true}},
+              "While an iteration of a loop computes, fetches what the next one will read of an input, or the one that "
+              "many further on: in equal parts, some cache lines at the beginning of each iteration of a loop inside. "
+              "With a distance, that many iterations share the work. No result changes; the processor need not wait "
+              "for what has come.",
+              "the input's box moves with the loop, is one whose lines can be told, and comes to at most 64 lines for "
+              "an iteration of the inner loop; loops from the first to the inner one have constant extents, none runs "
+              "as vectors, and no block is around them; the distance is less than the loop's extent.",
+              "for j in 64 { for i in 11 { for k in 8 { block b(...) { ... w[j, k, 0 +: 16] ... } } } }",
+              "prefetch(b.j, w, b.i)\nfor j in 64 { for i in 11 { prefetch w[min(j + 1, 63), min(i, 7), 0]\n"
+              "  for k in 8 { block b(...) { ... } } } }"),
+         apply_prefetch, prefetch_candidates},
     };
 }
 

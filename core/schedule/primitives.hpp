@@ -88,13 +88,21 @@ enum class Tail : std::uint8_t { Predicate, Padding };
 [[nodiscard]] Result<Rewritten> storage_align(const tensor::Program& program, const std::string& block,
                                               std::int64_t dim, std::int64_t factor, std::int64_t offset);
 
-// ---------------------------------------------------------------------------------- pipelines (pipelining.cpp)
+// ---------------------------------------------------------------------------------- pipelines (pipelining.cpp,
+// prefetching.cpp)
 
 [[nodiscard]] Result<Rewritten> double_buffer(const tensor::Program& program, const std::string& block);
 /// One stage a statement of the loop's body. Copies of blocks before and after the loop are named block_inT,
 /// block_outT.
 [[nodiscard]] Result<Rewritten> software_pipeline(const tensor::Program& program, const std::string& loop,
                                                   const std::vector<std::int64_t>& stages);
+
+/// What is fetched at once, of x86 and most Arm cores; where lines are longer, some are asked for twice.
+inline constexpr std::int64_t kCacheLineBytes = 64;
+/// Fetches what `loop` reads of an input `distance` iterations on, in equal parts at the beginning of each iteration of
+/// `inner`: `loop` or one inside of it.
+[[nodiscard]] Result<Rewritten> prefetch(const tensor::Program& program, const std::string& loop,
+                                         const std::string& input, const std::string& inner, std::int64_t distance = 1);
 
 // --------------------------------------------------------------------------- blocks of blocks (blockize.cpp)
 

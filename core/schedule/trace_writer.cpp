@@ -1,5 +1,6 @@
 #include "core/schedule/trace_writer.hpp"
 
+#include "core/schedule/accesses.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/tile_shape.hpp"
 #include "core/tensor/visitor.hpp"

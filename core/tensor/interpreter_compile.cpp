@@ -144,6 +144,7 @@ class Planner {
         switch (stmt->kind) {
         case NodeKind::Store: return compile_single(*as<Store>(stmt));
         case NodeKind::ExternCall: return compile_extern(*as<ExternCall>(stmt));
+        case NodeKind::Prefetch: return make_control(SequenceControl{}); // nothing happens
         case NodeKind::For: return compile_for(*as<For>(stmt));
         case NodeKind::If: {
             const If& node = *as<If>(stmt);

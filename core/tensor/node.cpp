@@ -130,6 +130,13 @@ Stmt ExternCall::make(std::string symbol, std::vector<Operand> operands, OriginS
     return own(node);
 }
 
+Stmt Prefetch::make(Buffer buffer, std::vector<Expr> indices, OriginSet origin) {
+    check_access(buffer, indices);
+    auto* node = new Prefetch(std::move(buffer), std::move(indices));
+    node->origin = std::move(origin);
+    return own(node);
+}
+
 Stmt For::make(VarRef var, Expr extent, LoopKind loop, Stmt body, Annotations annotations) {
     ORRERY_ASSERT(var && body && is_index(var) && is_index(extent),
                   "a loop has an i64 variable, an i64 extent, a body");
@@ -208,6 +215,7 @@ Stmt with_origin(const Stmt& stmt, const OriginSet& origin) {
     switch (stmt->kind) {
     case NodeKind::Store: return marked(*as<Store>(stmt));
     case NodeKind::ExternCall: return marked(*as<ExternCall>(stmt));
+    case NodeKind::Prefetch: return marked(*as<Prefetch>(stmt));
     case NodeKind::For: return marked(*as<For>(stmt));
     case NodeKind::If: return marked(*as<If>(stmt));
     case NodeKind::Let: return marked(*as<Let>(stmt));

@@ -17,6 +17,7 @@
 // Order. Statements run in order. `Serial`, `Unrolled` and `Vectorized` loops run iterations in order as if
 //   one by one: vectorizing is legal only when no iteration depends on another. `Parallel` iterations may
 //   run in any order and at once, and must not touch what another one writes.
+// Prefetches. A Prefetch of an input's element says that it will be wanted soon; it has no effect.
 // Blocks. A block's iterators are bound once per execution to its bindings. `init` runs before `body` in those
 //   executions in which every Reduce iterator is 0. An execution whose predicate is false does nothing.
 

@@ -52,9 +52,10 @@ inline constexpr std::array<std::string_view, 3> kScopes{"global", "stack", "reg
 inline constexpr std::array<std::string_view, 3> kAccessModes{"r", "w", "rw"};
 
 /// Words that name no variable and no buffer.
-inline constexpr std::array<std::string_view, 21> kKeywords{
-    "fn", "for",  "parallel", "vectorized", "unrolled", "in",     "block", "where", "reads",       "writes",    "init",
-    "if", "else", "let",      "alloc",      "scope",    "reduce", "true",  "false", "call_extern", "access_ptr"};
+inline constexpr std::array<std::string_view, 22> kKeywords{
+    "fn",     "for",    "parallel", "vectorized",  "unrolled",   "in",      "block", "where",
+    "reads",  "writes", "init",     "if",          "else",       "let",     "alloc", "scope",
+    "reduce", "true",   "false",    "call_extern", "access_ptr", "prefetch"};
 
 /// "nan", "inff64": the dtype of a word for a non-finite number.
 [[nodiscard]] inline std::optional<DType> non_finite_dtype(std::string_view word) {

@@ -130,6 +130,7 @@ class Parser {
     bool region(Region& out, bool or_all = false);
     bool regions(std::vector<Region>& out);
     Stmt extern_call();
+    Stmt prefetch();
     bool access_pointer(ExternCall::Operand& out);
     Stmt store();
 
@@ -368,6 +369,7 @@ Stmt Parser::statement() {
     if (accept("if")) return conditional();
     if (accept("block")) return block();
     if (accept("call_extern")) return extern_call();
+    if (accept("prefetch")) return prefetch();
     if (at("{")) return braced();
     if (token_.kind != TokenKind::Word || is_reserved(token_.text)) return fail("a statement"), nullptr;
     return store();
@@ -495,6 +497,13 @@ Stmt Parser::extern_call() {
         operands.push_back(std::move(operand));
     }
     return expect(")") ? ExternCall::make(*symbol, std::move(operands)) : nullptr;
+}
+
+Stmt Parser::prefetch() {
+    Buffer buffer = buffer_use();
+    std::vector<Expr> where;
+    if (buffer == nullptr || !indices(buffer, where)) return nullptr;
+    return Prefetch::make(std::move(buffer), std::move(where));
 }
 
 /// access_ptr(buffer[box], "rw"); without a box, all of the buffer.

@@ -262,6 +262,15 @@ class Printer final : public StrictVisitor<void, int> {
         text_ += ')';
         end();
     }
+    void visit_node(const Prefetch& node, int depth) override {
+        begin(node, depth);
+        text_ += "prefetch ";
+        text_ += name_of(node.buffer);
+        text_ += '[';
+        print_list(node.indices, ", ");
+        text_ += ']';
+        end();
+    }
     void visit_node(const For& node, int depth) override {
         begin(node, depth);
         text_ += kLoops[static_cast<std::size_t>(node.loop)];

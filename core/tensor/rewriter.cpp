@@ -135,6 +135,14 @@ Stmt Rewriter::rewrite_node(const ExternCall& node) {
     return ExternCall::make(node.symbol, std::move(operands), node.origin);
 }
 
+Stmt Rewriter::rewrite_node(const Prefetch& node) {
+    bool changed = false;
+    Buffer buffer = rewrite_buffer(node.buffer);
+    std::vector<Expr> indices = rewrite_all(node.indices, changed);
+    if (!changed && buffer == node.buffer) return handle(node);
+    return Prefetch::make(std::move(buffer), std::move(indices), node.origin);
+}
+
 Stmt Rewriter::rewrite_node(const For& node) {
     Expr extent = rewrite(node.extent);
     Stmt body = rewrite(node.body);

@@ -52,6 +52,19 @@ class ExternCall final : public StmtNode {
     ExternCall(std::string s, std::vector<Operand> o) : StmtNode(kKind), symbol(std::move(s)), operands(std::move(o)) {}
 };
 
+/// Asks for the cache line of an element before it is needed. Changes nothing and reads nothing, so that indices may
+/// lie outside of the buffer.
+class Prefetch final : public StmtNode {
+  public:
+    static constexpr NodeKind kKind = NodeKind::Prefetch;
+    static Stmt make(Buffer buffer, std::vector<Expr> indices, OriginSet origin = {});
+    const Buffer buffer;
+    const std::vector<Expr> indices;
+
+  private:
+    Prefetch(Buffer b, std::vector<Expr> i) : StmtNode(kKind), buffer(std::move(b)), indices(std::move(i)) {}
+};
+
 enum class LoopKind : std::uint8_t { Serial, Parallel, Vectorized, Unrolled };
 
 /// Free-form hints on loops and blocks, kept by every transformation ("pragma" -> "...").

@@ -90,6 +90,10 @@ class Equality final : public StrictVisitor<bool, const Node&> {
         const ExternCall& b = *as<ExternCall>(&other);
         return a.symbol == b.symbol && same(a.operands, b.operands);
     }
+    bool visit_node(const Prefetch& a, const Node& other) override {
+        const Prefetch& b = *as<Prefetch>(&other);
+        return same_buffer(a.buffer, b.buffer) && same(a.indices, b.indices);
+    }
     bool visit_node(const For& a, const Node& other) override {
         const For& b = *as<For>(&other);
         if (a.loop != b.loop || a.annotations != b.annotations || !same(a.extent, b.extent)) return false;
@@ -210,6 +214,10 @@ class Words final : public StrictVisitor<void> {
     void visit_node(const ExternCall& node) override {
         add(node.symbol);
         add_all(node.operands);
+    }
+    void visit_node(const Prefetch& node) override {
+        add(node.buffer);
+        add_all(node.indices);
     }
     void visit_node(const For& node) override {
         add(static_cast<std::uint64_t>(node.loop));

@@ -177,6 +177,15 @@ class Verifier final : public StrictVisitor<void> {
             if (!error_) check_box(operand.region);
         }
     }
+    void visit_node(const Prefetch& node) override {
+        const auto param = params_.find(node.buffer.get());
+        if (param == params_.end() || !param->second)
+            refuse("buffer " + node.buffer->name, "what is prefetched is no input");
+        LoadFinder finder;
+        for (const Expr& index : node.indices) finder.visit(index);
+        if (finder.found) refuse("buffer " + node.buffer->name, "what is prefetched depends on what a buffer holds");
+        visit_all(node.indices);
+    }
     void visit_node(const For& node) override {
         visit(node.extent);
         const auto extent = as_int(node.extent);
@@ -239,6 +248,14 @@ class Verifier final : public StrictVisitor<void> {
     }
 
   private:
+    class LoadFinder final : public Visitor {
+      public:
+        bool found = false;
+
+      protected:
+        using Visitor::visit_node;
+        void visit_node(const Load&) override { found = true; }
+    };
     struct Bound {
         enum Kind : std::uint8_t { Value, Loop } kind = Value;
         int block_depth = 0;

@@ -62,6 +62,10 @@ void Visitor::visit_node(const ExternCall& node) {
     }
 }
 
+void Visitor::visit_node(const Prefetch& node) {
+    for (const Expr& index : node.indices) visit(index);
+}
+
 void Visitor::visit_node(const For& node) {
     visit(node.extent);
     visit(node.body);

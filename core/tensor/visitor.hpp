@@ -26,6 +26,7 @@ class StmtVisitor : public Visitor {
     using Visitor::visit_node;
     void visit_node(const Store&) override {}
     void visit_node(const ExternCall&) override {}
+    void visit_node(const Prefetch&) override {}
     void visit_node(const For& node) override { visit(node.body); }
     void visit_node(const If& node) override;
     void visit_node(const Let& node) override { visit(node.body); }
@@ -74,7 +75,8 @@ class Rewriter {
 #define ORRERY_STMT(Name) virtual Stmt rewrite_node(const Name& node);
 #include "core/tensor/tensor_nodes.def"
     // clang-format on
-    /// Where buffers are mentioned (loads, stores, regions, extern calls, allocations); returns `buffer` by default.
+    /// Where buffers are mentioned (loads, stores, regions, extern calls, prefetches, allocations); returns `buffer` by
+    /// default.
     virtual Buffer rewrite_buffer(const Buffer& buffer) { return buffer; }
     std::vector<Expr> rewrite_all(const std::vector<Expr>& exprs, bool& changed);
     Region rewrite_region(const Region& region, bool& changed);

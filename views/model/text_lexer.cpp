@@ -11,10 +11,11 @@ namespace orrery::views {
 namespace {
 
 constexpr std::string_view kTensorWords[] = {
-    "alloc",    "and",       "block",     "buffer",     "else",   "evaluate", "false", "fn",   "for",      "if",
-    "in",       "init",      "intrinsic", "let",        "max",    "min",      "not",   "or",   "parallel", "reads",
-    "reduce",   "registers", "scope",     "select",     "serial", "spatial",  "stack", "step", "true",     "unroll",
-    "unrolled", "vector",    "vectorize", "vectorized", "where",  "while",    "writes"};
+    "alloc",  "and",       "block",      "buffer",   "else",      "evaluate", "false",     "fn",
+    "for",    "if",        "in",         "init",     "intrinsic", "let",      "max",       "min",
+    "not",    "or",        "parallel",   "prefetch", "reads",     "reduce",   "registers", "scope",
+    "select", "serial",    "spatial",    "stack",    "step",      "true",     "unroll",    "unrolled",
+    "vector", "vectorize", "vectorized", "where",    "while",     "writes"};
 constexpr std::string_view kGraphWords[] = {"const",     "else",   "false", "fn",    "function",
                                             "if",        "let",    "loop",  "model", "module",
                                             "primitive", "return", "then",  "true",  "tuple"};

@@ -58,6 +58,8 @@ const std::vector<Example> kExamples = {
     {"matmul", "split(matmul.m, [-1, 2])\nreorder([matmul.m_o, matmul.n, matmul.m_i])", "blockize(matmul.m_i)"},
     {"max_pool", "compute_at(shift, pool.h)", "double_buffer(shift)"},
     {"max_pool", "compute_at(shift, pool.h)\ndouble_buffer(shift)", "software_pipeline(pool.h, [0, 1])"},
+    {"batched", "", "prefetch(bmm.i, a, bmm.j)"},
+    {"batched", "fuse([bmm.n, bmm.i])", "prefetch(bmm.n_i, b, bmm.n_i, 4)"},
     {"dense_i8",
      "cache_read(dot, w, global)\ntransform_layout(w_read, \"n, k -> n // 8, k // 4, n % 8, k % 4\")\n"
      "split(dot.n, [-1, 8])\nsplit(dot.k, [-1, 4])\nreorder([dot.k_o, dot.n_i, dot.k_i])\n"
@@ -188,6 +190,7 @@ const std::vector<RefusalCase> kRefusals = {
     {"matmul", "split(matmul.k, [-1, 2])", "blockize(matmul.k_i)", "loop matmul.k_i"},
     {"softmax", "", "double_buffer(e)", "block e"},
     {"matmul", "", "software_pipeline(matmul.m, [0, 1])", "loop matmul.m"},
+    {"matmul", "", "prefetch(matmul.m, b, matmul.k)", "loop matmul.m"},
     {"overwrite", "", "software_pipeline(fill.r, [0, 1])", "loop fill.r"},
     {"matmul", "", "tensorize(matmul.k, x86_vnni_u8i8_8x4)", "loop matmul.k"},
 };

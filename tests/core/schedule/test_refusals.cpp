@@ -472,6 +472,22 @@ const std::vector<Case> kCases = {
     {"bare", "", "reverse_compute_at(u, t.i)", "a statement outside any block uses its buffers"},
     {"two_results", "", "set_scope(b, stack)", "it writes 2 buffers"},
     {"matmul", "", "set_scope(matmul, stack)", "is a parameter"},
+    // prefetching.cpp
+    {"matmul", "", "prefetch(matmul.m, c, matmul.k)", "there is no input named c"},
+    {"matmul", "", "prefetch(matmul.m, q, matmul.k)", "there is no input named q"},
+    {"sizes", "", "prefetch(b.i, x, b.j)", "the shape of x is not constant"},
+    {"matmul", "", "prefetch(matmul.k, a, matmul.m)", "loop matmul.m is not inside"},
+    {"batched", "", "prefetch(bmm.i, a, scale.j)", "loop scale.j is not inside"},
+    {"matmul", "", "prefetch(matmul.m, a, matmul.k, 0)", "the distance is no number of iterations"},
+    {"matmul", "", "prefetch(matmul.m, a, matmul.k, 6)", "it has 6 iterations, and none is 6 further on"},
+    {"conv", "", "prefetch(conv.c, x, conv.ic)", "nothing of x is read in it"},
+    {"matmul", "", "prefetch(matmul.m, b, matmul.k)", "all of its iterations read the same of b"},
+    {"gather", "", "prefetch(pick.j, idx, pick.j)", "all of its iterations read the same of idx"},
+    {"threads", "split(b.i, [2, -1])", "prefetch(b.i_o, x, b.i_o)", "would fetch more than 64 cache lines"},
+    {"depends", "", "prefetch(b.i, x, b.j)", "loop j has no constant extent"},
+    {"matmul", "reorder([matmul.k, matmul.n])\nvectorize(matmul.n)", "prefetch(matmul.m, a, matmul.n)",
+     "loop n runs as vectors"},
+    {"matmul", "blockize(matmul.k)", "prefetch(matmul.m, a, matmul.k)", "a block is around it"},
     // reduction.cpp
     {"matmul", "blockize(matmul.m)", "decompose_reduction(matmul, matmul.k)", "a block is around it"},
     {"stack_sum", "", "decompose_reduction(s, s.i)", "exists inside the loop only"},
@@ -546,7 +562,7 @@ TEST_CASE("every refusal says what is wrong and what would make it legal", "[sch
     }
     // What the sources can say, and no case did.
     for (const char* file : {"annotations", "blockize", "caching", "element_block", "inlining", "layout", "loop_kinds",
-                             "loops", "padding", "pipelining", "placement", "reduction", "rfactor"}) {
+                             "loops", "padding", "pipelining", "placement", "prefetching", "reduction", "rfactor"}) {
         const Result<std::string> source =
             read_file(tests::source_dir() / "core/schedule" / (std::string(file) + ".cpp"));
         REQUIRE(source.has_value());
