@@ -18,6 +18,7 @@
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/matching.hpp"
+#include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/reuse.hpp"
 #include "core/schedule/tile_rules.hpp"
 #include "core/schedule/tile_shape.hpp"
@@ -54,6 +55,7 @@ class Scheduler : TraceWriter {
             if (!done_.contains(*name)) in_rows(*name);
         for (const std::string& name : block_names())
             if (!done_.contains(name)) spread(name);
+        fetch_ahead(draft_);
         programs_.resize(trace_.steps.size() + 1);
         return {std::move(trace_), {std::move(programs_)}};
     }

@@ -6,6 +6,7 @@
 #include "core/schedule/spaces.hpp"
 
 #include "core/schedule/locate.hpp"
+#include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/space_changes.hpp"
 #include "core/tensor/build.hpp"
 
@@ -120,6 +121,7 @@ Result<Applied> apply_decided(const Program& program, const Trace& trace, std::s
             if (names->size() < 2) continue;
         }
         Result<Rewritten> next = apply_step(out.program, step);
+        if (!next && step.primitive == "prefetch") continue; // a hint, which other sizes may make pointless
         if (!next) {
             next.error().locations.push_back(
                 ProgramPlace{program->name, "step " + std::to_string(i + 1) + ": " + to_string(step)});
@@ -135,8 +137,10 @@ std::vector<Space> spaces_of(const Program& program, const Trace& trace, const T
     std::vector<ChangedTrace> found{{"as scheduled", trace, 0}};
     // Breadth first: each alternative alone comes before any two together.
     for (std::size_t at = 0; at < found.size() && at < most; ++at) {
-        for (ChangedTrace& changed : changes_of(program, found[at].trace)) {
+        // What is fetched ahead depends on all other steps: it is found anew.
+        for (ChangedTrace& changed : changes_of(program, without_prefetches(found[at].trace))) {
             if (found.size() >= most) break;
+            changed.trace = with_prefetches(program, changed.trace, target);
             const bool known =
                 std::ranges::any_of(found, [&](const ChangedTrace& f) { return f.trace == changed.trace; });
             if ((at != 0 && changed.kind <= found[at].kind) || known || !replay(program, changed.trace)) continue;

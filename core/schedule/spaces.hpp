@@ -26,7 +26,8 @@ struct Applied {
     tensor::Program program;
 };
 /// Steps from `first` on; the program is that after the steps before. Unrolling and vectorizing of loops that are not
-/// there is left out, and an order does without them. Errors: that of the first step that cannot be applied.
+/// there is left out, as is a prefetch that is refused, and an order does without them. Errors: that of the first step
+/// that cannot be applied.
 [[nodiscard]] Result<Applied> apply_decided(const tensor::Program& program, const Trace& trace, std::size_t first = 0);
 
 /// The trace opened, and opened alternatives of its structure, each checked by applying it: rows of dimensions that

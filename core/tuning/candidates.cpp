@@ -91,8 +91,8 @@ std::optional<Point> CandidateSpace::decided(std::size_t space, const schedule::
     std::map<std::string, std::int64_t> values;
     std::size_t at = 0;
     for (const schedule::TraceStep& step : kept_[space].trace.steps) {
-        const bool may_miss =
-            step.primitive == "unroll" || step.primitive == "vectorize" || step.primitive == "reorder";
+        const bool may_miss = step.primitive == "unroll" || step.primitive == "vectorize" ||
+                              step.primitive == "reorder" || step.primitive == "prefetch";
         const bool same = at < trace.steps.size() && trace.steps[at].primitive == step.primitive &&
                           !trace.steps[at].args.empty() && !step.args.empty() &&
                           (step.primitive == "reorder" || trace.steps[at].args.front() == step.args.front());

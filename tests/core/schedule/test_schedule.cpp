@@ -572,3 +572,41 @@ fn places(x: f32[2,23,23,8], w: f32[16,2,2,2,8,8]) -> (y: f32[16,23,23,8]) {
         CHECK(to_string(default_trace(*program, small)).find("reindex") == std::string::npos);
     }
 }
+
+TEST_CASE("weights of which each is used for a short time are fetched a panel ahead", "[schedule][rules][prefetch]") {
+    const auto product = [](int rows, int panels, int depth) {
+        const std::string m = std::to_string(rows), p = std::to_string(panels), k = std::to_string(depth);
+        const Result<Program> program = tensor::parse_program(
+            "fn product(x: f32[" + m + "," + k + "], w: f32[" + p + "," + k + ",16]) -> (y: f32[" + p + "," + m +
+            ",16]) {\n"
+            "  for p in " +
+            p + " { for i in " + m + " { for j in 16 { for k in " + k +
+            " {\n"
+            "    block sums(vp = p in " +
+            p + ", vi = i in " + m + ", vj = j in 16, reduce vk = k in " + k +
+            ") {\n"
+            "      reads y[vp, vi, vj], x[vi, vk], w[vp, vk, vj] writes y[vp, vi, vj]\n"
+            "      init { y[vp, vi, vj] = 0.0 }\n"
+            "      y[vp, vi, vj] = y[vp, vi, vj] + x[vi, vk] * w[vp, vk, vj] } } } } } }");
+        if (!program) FAIL(to_string(program.error()));
+        return *program;
+    };
+    const auto fetches = [](const Trace& trace) {
+        return std::ranges::count(trace.steps, "prefetch", &TraceStep::primitive);
+    };
+    const Program some = product(24, 4, 256); // panels of 16 KB, one line for every step of a tile of six rows
+    const Trace trace = default_trace(some, narrow_target());
+    INFO(to_string(trace));
+    REQUIRE(fetches(trace) == 1);
+    CHECK(trace.steps.back().primitive == "prefetch");
+    const Result<Replay> done = replay(some, trace);
+    if (!done) FAIL(to_string(done.error()));
+    const Result<void> sound = tensor::verify(done->result());
+    if (!sound) FAIL(to_string(sound.error()));
+    CHECK(difference(some, done->result()) < 1e-4);
+    CHECK(fetches(default_trace(product(1, 4, 256), narrow_target())) == 0);    // a stream, which goes on by itself
+    CHECK(fetches(default_trace(product(1536, 4, 256), narrow_target())) == 0); // the next panel comes seldom
+    CHECK(fetches(default_trace(product(24, 1, 1024), narrow_target())) == 0);  // there is no next one
+    CHECK(fetches(default_trace(product(24, 4, 32), narrow_target())) == 0);    // all of it is near
+    CHECK(fetches(default_trace(product(24, 2, 8192), narrow_target())) == 0);  // two do not fit the cache
+}
