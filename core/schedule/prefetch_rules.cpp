@@ -20,7 +20,7 @@ using namespace tensor; // every name here is a node of tensor IR
 
 namespace {
 
-// Measured with models whose weights come from the third-level cache or from memory (docs/performance.md).
+// Our choices, tried on models whose weights come from the third-level cache or from memory (docs/performance.md).
 /// Rows by which a panel is used: with more, arithmetic takes so long that the wait for the next one does not count.
 constexpr std::int64_t kMostRows = 1024;
 constexpr std::int64_t kLeastBytes = 4096; ///< of a panel: a page, before which fetching by itself has hardly begun
