@@ -150,6 +150,9 @@ Value* Arithmetic::from_bfloat(Value* bits) {
 }
 
 Value* Arithmetic::to_bfloat(Value* value) {
+    if (native_bfloat_)
+        return b_.CreateBitCast(b_.CreateFPTrunc(value, with_scalar(value, b_.getBFloatTy())),
+                                with_scalar(value, b_.getInt16Ty()));
     llvm::Type* wide = with_scalar(value, b_.getInt32Ty());
     const auto word = [wide](std::uint64_t v) { return llvm::ConstantInt::get(wide, v); };
     Value* all = b_.CreateBitCast(value, wide);

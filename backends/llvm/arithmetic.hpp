@@ -24,6 +24,9 @@ class Arithmetic {
     /// `native_half`: the machine converts between f16 and f32.
     Arithmetic(llvm::IRBuilderBase& builder, bool native_half) : b_(builder), native_half_(native_half) {}
 
+    /// Rounds to bf16 by the machine's instruction, which takes subnormal numbers as zero.
+    void use_native_bfloat(bool use) { native_bfloat_ = use; }
+
     [[nodiscard]] llvm::Value* from_memory(DType dtype, llvm::Value* value);
     [[nodiscard]] llvm::Value* to_memory(DType dtype, llvm::Value* value);
     [[nodiscard]] llvm::Value* constant(DType dtype, double value);
@@ -53,6 +56,7 @@ class Arithmetic {
 
     llvm::IRBuilderBase& b_;
     bool native_half_;
+    bool native_bfloat_ = false;
 };
 
 } // namespace orrery::codegen

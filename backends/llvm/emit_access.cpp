@@ -122,8 +122,8 @@ Value* Emitter::load(const Load& node) {
     if (access.flat.is_uniform()) return load_uniform(access);
     const auto type = llvm::FixedVectorType::get(element(access), static_cast<unsigned>(lanes_.count));
     if (lanes_.failed)
-        return llvm::PoisonValue::get(llvm::FixedVectorType::get(register_type(b_.getContext(), node.dtype),
-                                                                 static_cast<unsigned>(lanes_.count)));
+        return llvm::PoisonValue::get(llvm::FixedVectorType::get(
+            bits_ ? element(access) : register_type(b_.getContext(), node.dtype), static_cast<unsigned>(lanes_.count)));
     const std::int64_t stride = access.flat.lanes ? 0 : access.flat.lane;
     Value* v = nullptr;
     if (stride == 1)
@@ -133,7 +133,7 @@ Value* Emitter::load(const Load& node) {
     else
         v = load_gathered(access);
     ORRERY_ASSERT(v->getType() == type, "a vector load has a value a lane");
-    return arithmetic_.from_memory(node.dtype, v);
+    return bits_ ? v : arithmetic_.from_memory(node.dtype, v);
 }
 
 Value* Emitter::load_uniform(const Access& access) {
@@ -144,7 +144,7 @@ Value* Emitter::load_uniform(const Access& access) {
         flat = wrap(safe);
     }
     Value* v = b_.CreateAlignedLoad(element(access), address(access, flat), llvm::Align(alignment(access, flat)));
-    return arithmetic_.from_memory(access.buffer->dtype, v);
+    return bits_ ? v : arithmetic_.from_memory(access.buffer->dtype, v);
 }
 
 Value* Emitter::load_contiguous(const Access& access) {
@@ -225,11 +225,11 @@ void Emitter::store(const Access& access, Value* v) {
     if (access.flat.is_uniform()) {
         // One element for all lanes: the same value whichever lane writes it, or one iteration depends on another.
         if (v->getType()->isVectorTy() || (lanes_.mask && lanes_.prefix == 0)) return fail_lanes();
-        Value* bits = arithmetic_.to_memory(access.buffer->dtype, v);
+        Value* bits = bits_ ? v : arithmetic_.to_memory(access.buffer->dtype, v);
         b_.CreateAlignedStore(bits, address(access, access.flat), llvm::Align(alignment(access, access.flat)));
         return;
     }
-    Value* bits = arithmetic_.to_memory(access.buffer->dtype, widen(v));
+    Value* bits = bits_ ? widen(v) : arithmetic_.to_memory(access.buffer->dtype, widen(v));
     if (!access.flat.lanes && access.flat.lane == 1)
         store_contiguous(access, bits);
     else

@@ -40,7 +40,10 @@ Value* Emitter::value(const Expr& expr) {
     if (expr->dtype == DType::I64) return materialize(index(expr));
     switch (expr->kind) {
     case NodeKind::IntImm: return constant(expr->dtype, as<IntImm>(expr)->value);
-    case NodeKind::FloatImm: return arithmetic_.constant(expr->dtype, as<FloatImm>(expr)->value);
+    case NodeKind::FloatImm: {
+        Value* number = arithmetic_.constant(expr->dtype, as<FloatImm>(expr)->value);
+        return bits_ ? arithmetic_.to_memory(expr->dtype, number) : number;
+    }
     case NodeKind::Var: {
         const auto found = frame_.vars.find(expr.get());
         ORRERY_ASSERT(found != frame_.vars.end(), as<Var>(expr)->name + " is bound where it is used");

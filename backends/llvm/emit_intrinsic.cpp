@@ -82,8 +82,9 @@ Stmt placed(const schedule::TensorIntrinsic& intrinsic, const schedule::Intrinsi
 
 bool Emitter::emit_intrinsic(const Block& block) {
     const auto note = block.fields.annotations.find("tensorize");
-    if (note == block.fields.annotations.end() || lanes_.count != 0 || !machine_.intrinsics.contains(note->second))
-        return false;
+    if (note == block.fields.annotations.end() || lanes_.count != 0) return false;
+    if (emit_tiles(block)) return true;
+    if (!machine_.intrinsics.contains(note->second)) return false;
     const auto intrinsic = schedule::find_intrinsic(note->second);
     if (!intrinsic || (intrinsic->llvm_name.empty() && !intrinsic->implementation)) return false;
     const Result<schedule::IntrinsicMatch> match = schedule::match_intrinsic(block, *intrinsic);

@@ -9,6 +9,7 @@
 
 #include <llvm/IR/DebugInfoMetadata.h>
 #include <llvm/IR/IRBuilder.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
 #include <algorithm>
@@ -89,6 +90,25 @@ class FreeNames : public Visitor {
     }
     std::set<const Var*> seen_, bound_;
     std::set<const BufferNode*> used_, allocated_;
+};
+
+class HasParallel : public Visitor {
+  public:
+    static bool in(const Stmt& stmt) {
+        HasParallel finder;
+        finder.visit(stmt);
+        return finder.found_;
+    }
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const For& loop) override {
+        found_ = found_ || loop.loop == LoopKind::Parallel;
+        if (!found_) visit(loop.body);
+    }
+
+  private:
+    bool found_ = false;
 };
 
 /// Buffers of the workspace that exist once, by offset.
@@ -175,6 +195,9 @@ void Emitter::emit(const Program& program, const WorkspacePlan& workspace) {
     plan_ = &workspace;
     gives_away_ = !schedule::externs_of(program).empty();
     symbol_ = kernel_symbol(program->name);
+    has_parallel_ = HasParallel::in(program->body);
+    // Beside products of tiles, which take subnormal numbers as zero too.
+    arithmetic_.use_native_bfloat(machine_.native_bfloat && has_tiles(program->body));
     const auto slots = single_slots(workspace);
     frame_ = Frame();
     frame_.twins = twins_for(program->body);
@@ -201,6 +224,7 @@ void Emitter::emit(const Program& program, const WorkspacePlan& workspace) {
     b_.CreateBr(start);
     b_.SetInsertPoint(start);
     emit(program->body);
+    if (!frame_.tiles.empty()) tile_call(llvm::Intrinsic::x86_tilerelease, {});
     b_.CreateRetVoid();
 }
 
@@ -362,6 +386,7 @@ void Emitter::emit_parallel_body(const For& loop, llvm::Function* body, const Ca
     emit_counted(loop, body->getArg(0), body->getArg(1), range);
     b_.CreateBr(done);
     b_.SetInsertPoint(done);
+    if (!frame_.tiles.empty()) tile_call(llvm::Intrinsic::x86_tilerelease, {});
     b_.CreateRetVoid();
     frame_ = std::move(outer);
 }

@@ -36,6 +36,25 @@ class HasVectorized : public Visitor {
     }
 };
 
+class LoadFree : public Visitor {
+  public:
+    bool free = true;
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const Load&) override { free = false; }
+};
+
+/// Whether a narrow float is moved from where it lies, or is a number known beforehand: no digit of it changes.
+bool moves_bits(const Expr& value) {
+    if (const Select* choice = as<Select>(value)) {
+        LoadFree condition;
+        condition.visit(choice->condition);
+        return condition.free && moves_bits(choice->then_value) && moves_bits(choice->else_value);
+    }
+    return value->kind == NodeKind::Load || value->kind == NodeKind::FloatImm;
+}
+
 /// The widest element a vector loop computes; indices and conditions do not count.
 class WidestElement : public Visitor {
   public:
@@ -45,6 +64,10 @@ class WidestElement : public Visitor {
     using Visitor::visit_node;
     void see(DType dtype) { bytes = std::max(bytes, is_narrow_float(dtype) ? 4 : byte_size(dtype)); }
     void visit_node(const Store& store) override {
+        if (is_narrow_float(store.buffer->dtype) && moves_bits(store.value)) {
+            bytes = std::max(bytes, byte_size(store.buffer->dtype));
+            return;
+        }
         see(store.buffer->dtype);
         visit(store.value);
     }
@@ -124,6 +147,19 @@ class ChoiceChanges : public Visitor {
     std::unordered_map<const Node*, std::int64_t> offsets_; ///< what is the loop's number, but for a constant
 };
 
+/// A member has another value while this lives.
+template <class T> class Restored {
+  public:
+    Restored(T& member, T value) : member_(member), before_(std::exchange(member, value)) {}
+    ~Restored() { member_ = before_; }
+    Restored(const Restored&) = delete;
+    Restored& operator=(const Restored&) = delete;
+
+  private:
+    T& member_;
+    T before_;
+};
+
 /// The first iterations of the pieces a loop is written in, and its end.
 std::vector<std::int64_t> pieces_of(const For& loop, std::int64_t extent) {
     constexpr std::size_t kMostChanges = 2; // our choice: one at either end
@@ -159,9 +195,7 @@ void Emitter::emit_kind(const Stmt& stmt) {
     case NodeKind::Let: return emit_let(*as<Let>(stmt));
     case NodeKind::Alloc: return emit_alloc(*as<Alloc>(stmt));
     case NodeKind::Block: return emit_block(*as<Block>(stmt));
-    case NodeKind::Seq:
-        for (const Stmt& inner : as<Seq>(stmt)->stmts) emit(inner);
-        return;
+    case NodeKind::Seq: return emit_seq(*as<Seq>(stmt));
     case NodeKind::IntImm:
     case NodeKind::FloatImm:
     case NodeKind::Var:
@@ -174,8 +208,21 @@ void Emitter::emit_kind(const Stmt& stmt) {
     fail_internal("a statement is no expression");
 }
 
+void Emitter::emit_seq(const Seq& node) {
+    for (std::size_t i = 0; i < node.stmts.size(); ++i) {
+        const Restored<bool> before(sums_are_zero_, i + 1 < node.stmts.size() && lanes_.count == 0 &&
+                                                        clears_sums(node.stmts[i], node.stmts[i + 1]));
+        if (sums_are_zero_) ++i; // registers are cleared instead
+        emit(node.stmts[i]);
+    }
+}
+
 void Emitter::emit_store(const Store& node) {
-    Value* v = value(node.value);
+    const Restored<bool> before(bits_, is_narrow_float(node.buffer->dtype) && moves_bits(node.value));
+    // A store rounds by itself.
+    const Cast* cast = is_narrow_float(node.buffer->dtype) ? as<Cast>(node.value) : nullptr;
+    const bool rounds = cast && cast->dtype == node.buffer->dtype && cast->value->dtype == DType::F32;
+    Value* v = value(rounds ? cast->value : node.value);
     const Access access = locate(node.buffer, node.indices);
     store(access, v);
 }
@@ -293,6 +340,7 @@ void Emitter::emit_for(const For& loop) {
         frame_.vars[loop.var.get()] = Bound{Index(), nullptr};
         return emit(loop.body);
     }
+    if (emit_held(loop)) return;
     switch (loop.loop) {
     case LoopKind::Parallel:
         if (!frame_.context || lanes_.count != 0) break;

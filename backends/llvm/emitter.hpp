@@ -13,6 +13,8 @@
 #include "core/target/backend.hpp"
 
 #include <deque>
+#include <initializer_list>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
@@ -20,6 +22,7 @@
 namespace llvm {
 class AllocaInst;
 class BasicBlock;
+class Constant;
 class DISubprogram;
 class Function;
 class FunctionType;
@@ -36,9 +39,11 @@ class DebugLines;
 struct Machine {
     int vector_bits = 128;
     int vector_registers = 16;
-    bool native_half = false;              ///< converts f16 in hardware
-    bool masked_memory = false;            ///< loads and stores vectors under a mask in hardware
-    std::set<std::string> intrinsics = {}; ///< of core/schedule/intrinsics.hpp, those it has
+    bool native_half = false;                 ///< converts f16 in hardware
+    bool masked_memory = false;               ///< loads and stores vectors under a mask in hardware
+    std::set<std::string> intrinsics = {};    ///< of core/schedule/intrinsics.hpp, those it has
+    bool native_bfloat = false;               ///< rounds f32 to bf16 in hardware, subnormal numbers to zero
+    std::set<std::string> tile_products = {}; ///< instructions that multiply tiles (TensorIntrinsic::tiles)
 };
 
 class Emitter {
@@ -88,8 +93,9 @@ class Emitter {
         llvm::BasicBlock* trap = nullptr;
         std::vector<KnownDivision> divisions; ///< that were computed on every way to here
         std::vector<KnownExtreme> extremes;
-        int twins = 1; ///< addresses of every read-only buffer
-        int twin = 0;  ///< which of them is used now
+        int twins = 1;     ///< addresses of every read-only buffer
+        int twin = 0;      ///< which of them is used now
+        std::string tiles; ///< how the tile registers are configured from the function's start; empty for not at all
     };
     /// The vector being written; count 0 in scalar code.
     struct Lanes {
@@ -142,6 +148,7 @@ class Emitter {
     // emit_stmt.cpp
     void emit(const tensor::Stmt& stmt);
     void emit_kind(const tensor::Stmt& stmt);
+    void emit_seq(const tensor::Seq& seq);
     void emit_store(const tensor::Store& store);
     void emit_if(const tensor::If& branch);
     void emit_let(const tensor::Let& let);
@@ -150,6 +157,29 @@ class Emitter {
     void emit_init(const tensor::Block& block);
     /// emit_intrinsic.cpp. False when the block stands for none that can be emitted here.
     bool emit_intrinsic(const tensor::Block& block);
+    // emit_tiles.cpp
+    struct TileProduct;
+    [[nodiscard]] std::optional<TileProduct> tile_product(const tensor::Block& block) const;
+    [[nodiscard]] bool has_tiles(const tensor::Stmt& stmt) const;
+    [[nodiscard]] std::optional<TileProduct> held_product(const tensor::For& loop) const;
+    [[nodiscard]] bool clears_sums(const tensor::Stmt& stmt, const tensor::Stmt& next) const;
+    bool emit_tiles(const tensor::Block& block);
+    bool emit_held(const tensor::For& loop); ///< false where its sums cannot stay in registers for all of it
+    llvm::Constant* tile_configuration(const std::string& config);
+    /// Whether that was done where the code being written stands, so that leave_tiles ends it there.
+    bool configure_tiles(const TileProduct& product);
+    void leave_tiles(bool configured);
+    struct TileAddress {
+        llvm::Value* first = nullptr;
+        std::int64_t pitch = 0;  ///< between rows. Units: bytes
+        std::int64_t second = 0; ///< from the first tile's rows to the second's. Units: bytes
+    };
+    TileAddress tile_address(const TileProduct& product, const std::string& param);
+    void move_tile(unsigned id, unsigned tile, const TileAddress& at, std::int64_t offset);
+    void move_sums(unsigned id, const TileProduct& product);
+    void start_sums(const TileProduct& product);
+    void multiply_tiles(const TileProduct& product);
+    void tile_call(unsigned id, std::initializer_list<llvm::Value*> args);
     void emit_extern(const tensor::ExternCall& call);
     void emit_prefetch(const tensor::Prefetch& prefetch); ///< emit_access.cpp
     /// `then_emit` where `condition` (i1, or one a lane) holds, `else_emit` where not.
@@ -242,7 +272,11 @@ class Emitter {
     Lanes lanes_;
     std::deque<Atom> atoms_;
     std::deque<Remainder> remainders_;
-    std::int64_t emitted_ = 0; ///< statements so far: unrolling stops when there are too many
+    bool has_parallel_ = false;  ///< the program
+    bool sums_are_zero_ = false; ///< those of the loop that is written next
+    bool holds_sums_ = false;    ///< in tile registers, for the loop being written
+    bool bits_ = false;          ///< what is written moves the bits of narrow floats and computes nothing
+    std::int64_t emitted_ = 0;   ///< statements so far: unrolling stops when there are too many
 };
 
 } // namespace orrery::codegen

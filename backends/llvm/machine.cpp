@@ -98,8 +98,18 @@ Result<void> check_features(const llvm::MCSubtargetInfo& info, std::string_view 
     return {};
 }
 
+/// The products of tiles (intrinsics.hpp) that the processor has. Source: Intel 64 manual, volume 2.
+std::set<std::string> tile_products_of(const llvm::MCSubtargetInfo& info, const llvm::Triple& triple) {
+    std::set<std::string> out;
+    if (!triple.isX86() || !triple.isArch64Bit()) return out;
+    if (info.checkFeatures("+amx-bf16")) out.insert("tdpbf16ps");
+    if (info.checkFeatures("+amx-int8")) out.insert("tdpbssd");
+    return out;
+}
+
 struct Vectors {
     int bits = 0, registers = 0;
+    bool bf16_tiles = false;
 };
 /// The widest vectors that a processor has instructions for. Source: LLVM's description of it.
 Vectors vectors_of(const llvm::TargetMachine& machine) {
@@ -114,7 +124,8 @@ Vectors vectors_of(const llvm::TargetMachine& machine) {
     const unsigned registers = info.getNumberOfRegisters(info.getRegisterClassForType(bits > 0));
     constexpr std::uint64_t kScalar = 32; // an element: code for processors without vectors has one lane
     return {static_cast<int>(std::bit_floor(std::max<std::uint64_t>(bits, kScalar))),
-            static_cast<int>(std::max(registers, 1U))};
+            static_cast<int>(std::max(registers, 1U)),
+            tile_products_of(*machine.getMCSubtargetInfo(), machine.getTargetTriple()).contains("tdpbf16ps")};
 }
 
 /// The intrinsics whose feature, "x86:avx512vnni", the processor has.
@@ -199,6 +210,8 @@ Machine describe(const llvm::TargetMachine& machine, const Target& target) {
         out.native_half = triple.isAArch64();
     }
     out.intrinsics = intrinsics_of(info, triple);
+    out.tile_products = tile_products_of(info, triple);
+    out.native_bfloat = triple.isX86() && info.checkFeatures("+avx512bf16,+avx512vl");
     return out;
 }
 
@@ -211,10 +224,11 @@ Target host_target() {
     out.features = host_features();
     static const Vectors vectors = [&out] {
         const Result<TargetMachinePtr> machine = make_target_machine(out, 0);
-        return machine ? vectors_of(**machine) : Vectors{out.vector_bits, out.vector_registers};
+        return machine ? vectors_of(**machine) : Vectors{out.vector_bits, out.vector_registers, false};
     }();
     out.vector_bits = vectors.bits;
     out.vector_registers = vectors.registers;
+    out.bf16_tiles = vectors.bf16_tiles;
     out.cores = usable_cores();
     out.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, out.l1_bytes);
     out.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, out.l2_bytes);
@@ -236,6 +250,13 @@ Result<Target> read_target(std::string_view text) {
         base.l3_bytes = plain.l3_bytes;
     }
     ORRERY_TRY(Target target, parse_target(text, base));
+    if (text.find("-tiles=") == std::string_view::npos) target.bf16_tiles = has.bf16_tiles;
+    if (target.bf16_tiles && !has.bf16_tiles)
+        return Diagnostic{Code::BadArgument,
+                          (target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu) +
+                              " has no tiles of bf16",
+                          {},
+                          "leave -tiles out, or name a processor with AMX, like sapphirerapids"};
     if (target.vector_bits <= has.bits && target.vector_registers <= has.registers) return target;
     const std::string name = target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu;
     return Diagnostic{Code::BadArgument,

@@ -44,4 +44,11 @@ void round_to_narrow(DType dtype, std::span<const float> values, std::span<std::
             to[i] = static_cast<std::uint16_t>(bfloat_bits(std::bit_cast<std::uint32_t>(from[i])));
 }
 
+double unit_of(DType dtype) {
+    if (!is_narrow_float(dtype)) return 0;
+    double unit = 1; // from 1 to the next number
+    while (rounded_to(dtype, 1 + unit / 2) == 1 + unit / 2) unit /= 2;
+    return unit;
+}
+
 } // namespace orrery

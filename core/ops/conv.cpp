@@ -65,7 +65,8 @@ template <std::size_t SpatialRank> Result<Type> conv_type(const TypeRequest& req
         padded.push_back(conv.x.dims[2 + i].value + window.before + window.after);
     }
     ORRERY_CHECK_OK(check_copy(conv.x, padded));
-    return checked_type(conv.x.dtype, dims);
+    ORRERY_TRY(const DType dtype, sum_dtype(request.attrs, conv.x.dtype));
+    return checked_type(dtype, dims);
 }
 
 Result<Type> conv_transpose_type(const TypeRequest& request) {
@@ -208,6 +209,7 @@ template <std::size_t SpatialRank> OpRow conv_row(const char* name, const char* 
     std::vector<graph::AttrSpec> attrs = window_attrs();
     attrs.push_back({"groups", AttrKind::Int, false,
                      "channels are split into that many independent convolutions; 1 when left out"});
+    attrs.push_back(sum_dtype_attr());
     const std::string spatial(dims);
     return {
         .name = name,

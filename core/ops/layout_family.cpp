@@ -136,8 +136,10 @@ Result<Type> conv_type(const TypeRequest& request) {
     const bool shuffled = shuffle.parts > 1;
     const std::int64_t channels = shuffled ? shuffle.own_parts() : l.data.block('C'), outputs = l.out.block('C'),
                        wi = l.weight.block('I'), wo = l.weight.block('O');
-    if ((wi != 1 && wi != channels) || (wo != 1 && wo != outputs) || l.weight.inner('H') || l.weight.inner('W'))
-        return attr_error("weights are split like the channels they meet, or not at all: " +
+    const bool parts = wi > 1 && !shuffled && channels % wi == 0; // as products of tiles read them, in pairs
+    if ((wi != 1 && wi != channels && !parts) || (wo != 1 && wo != outputs) || l.weight.inner('H') ||
+        l.weight.inner('W'))
+        return attr_error("weights are split like the channels they meet, into parts of that, or not at all: " +
                           request.attrs.text("weight_layout"));
     const std::int64_t groups = request.attrs.integer("groups", 1);
     const std::int64_t filters_per_group = graph::static_shape(*graph::as_tensor(filters))[0] / groups;
@@ -226,12 +228,14 @@ class ConvSums {
     /// Indices into x of the factor of product `k` of result `i`.
     [[nodiscard]] Indices of_data(const Indices& i, const Indices& k) const {
         const Channel channel = channel_read(i, k);
+        // A kernel of one element reads rows of places as they lie: products of tiles take them so.
+        const auto of_kernel = [&](std::size_t d) { return in_parts() && kernel_[d] == 1 ? imm(0) : k[1 + d]; };
         Indices at;
         for (const Layout::Axis& axis : l_.data.axes) {
             if (axis.name == 'N') at.push_back(i[l_.out.outer('N')]);
             if (axis.name == 'C') at.push_back(axis.factor > 0 ? channel.place : channel.block);
-            if (axis.name == 'H') at.push_back(i[l_.out.outer('H')] * strides_[0] + k[1] * dilations_[0]);
-            if (axis.name == 'W') at.push_back(i[l_.out.outer('W')] * strides_[1] + k[2] * dilations_[1]);
+            if (axis.name == 'H') at.push_back(i[l_.out.outer('H')] * strides_[0] + of_kernel(0) * dilations_[0]);
+            if (axis.name == 'W') at.push_back(i[l_.out.outer('W')] * strides_[1] + of_kernel(1) * dilations_[1]);
         }
         return at;
     }
@@ -241,13 +245,17 @@ class ConvSums {
         const Expr last = inner_ > 0 ? k[3] : imm(0);
         // Of a shuffled group, channels side by side stand in different parts.
         const Expr outer = shuffled ? last : k[0], inner = shuffled ? k[0] : last;
-        const std::int64_t block = shuffled ? shuffle_.own_parts() : inner_;
+        const std::int64_t block = shuffled ? shuffle_.own_parts() : inner_, part = l_.weight.block('I');
         const Expr channel = inner_ > 0 ? outer * block + inner : k[0];
         Indices at;
         for (const Layout::Axis& axis : l_.weight.axes) {
             if (axis.name == 'O')
                 at.push_back(axis.factor > 0 ? place_of(i) : split_filters ? block_of(i) : filter_of(i));
-            if (axis.name == 'I') at.push_back(axis.factor > 0 ? inner : split_depth ? outer : channel);
+            if (axis.name == 'I' && in_parts())
+                at.push_back(axis.factor > 0 ? floor_mod(inner, imm(part))
+                                             : outer * (inner_ / part) + floor_div(inner, imm(part)));
+            else if (axis.name == 'I')
+                at.push_back(axis.factor > 0 ? inner : split_depth ? outer : channel);
             if (axis.name == 'H') at.push_back(k[1]);
             if (axis.name == 'W') at.push_back(k[2]);
         }
@@ -260,6 +268,10 @@ class ConvSums {
         Expr block, place;
     };
     [[nodiscard]] bool depthwise() const { return groups_ > 1 && depth_ == 1 && filters_ == 1; }
+    /// Whether channels of a block lie in parts of it.
+    [[nodiscard]] bool in_parts() const {
+        return shuffle_.parts == 1 && l_.weight.block('I') > 1 && l_.weight.block('I') < inner_;
+    }
     [[nodiscard]] Expr block_of(const Indices& i) const { return i[l_.out.outer('C')]; }
     [[nodiscard]] Expr place_of(const Indices& i) const { return l_.out.inner('C') ? i[*l_.out.inner('C')] : imm(0); }
     [[nodiscard]] Expr filter_of(const Indices& i) const {
@@ -335,15 +347,18 @@ Family layout_family() {
     conv.push_back({"groups", AttrKind::Int, false, "as conv2d's; 1 when left out"});
     conv.push_back({"layout", AttrKind::Text, true, "of x: axes N, C, H, W, of which C may be split"});
     conv.push_back({"out_layout", AttrKind::Text, true, "of the result, likewise"});
+    conv.push_back(sum_dtype_attr());
     conv.push_back({"rows", AttrKind::Int, false,
                     "it is computed in multiples of that many places, counted through the image, which changes no "
                     "result; 1 when left out"});
     conv.push_back({"shuffle", AttrKind::Int, false,
                     "x's C channels lie as that many parts side by side that are read in turn: channel j of the "
                     "convolution is channel j % shuffle * (C / shuffle) + j // shuffle of x; 1 when left out"});
-    conv.push_back({"weight_layout", AttrKind::Text, true,
-                    "axes O, I, H, W; O and I may be split, as the result's and x's channels are; with `shuffle` I is "
-                    "split by the greatest common divisor of that and a group's channels, or not at all"});
+    conv.push_back(
+        {"weight_layout", AttrKind::Text, true,
+         "axes O, I, H, W; O and I may be split, as the result's and x's channels are, or I into parts of x's "
+         "blocks; with `shuffle` I is "
+         "split by the greatest common divisor of that and a group's channels, or not at all"});
     return {
         {.name = "layout_transform",
          .doc =

@@ -48,7 +48,8 @@ Result<Type> matmul_type(const TypeRequest& request) {
     ORRERY_TRY(Dims dims, broadcast(left.batch, right.batch));
     if (a.dims.size() > 1) dims.push_back(left.rows);
     if (b.dims.size() > 1) dims.push_back(right.columns);
-    return checked_type(a.dtype, dims);
+    ORRERY_TRY(const DType dtype, sum_dtype(request.attrs, a.dtype));
+    return checked_type(dtype, dims);
 }
 
 /// Indices of an operand at batch `out`, row and column.
@@ -91,34 +92,49 @@ std::vector<Buffer> define_matmul(const DefineRequest& request) {
 
 // ------------------------------------------------------------------------------ layout_matmul
 
-/// The plain type of b, which lies in panels of that many columns; 1 for as matmul takes it.
-Result<Type> plain_right(const TypeRequest& request, std::int64_t panel) {
+/// How a matrix b lies: in panels of that many columns, rows of it in parts whose elements follow each other.
+struct Panels {
+    std::int64_t columns = 1; ///< 1 for as matmul takes it
+    std::int64_t part = 1;    ///< rows
+};
+
+/// The plain type of b. A matrix in panels is [N / columns, K, columns], or [N / columns, K / part, columns, part].
+Result<Type> plain_right(const TypeRequest& request, const Panels& panels) {
     ORRERY_TRY(const TensorType b, static_operand(request, 1, DTypes::Number));
-    if (panel == 1) return Type(request.types[1]);
+    if (panels.columns == 1) return Type(request.types[1]);
     const Shape shape = graph::static_shape(b);
-    if (shape.size() != 3 || shape[2] != panel)
-        return shape_error("a matrix in panels of " + std::to_string(panel) + " columns is [N / " +
-                           std::to_string(panel) + ", K, " + std::to_string(panel) + "], not " +
+    const bool parts = panels.part > 1;
+    const std::string columns = std::to_string(panels.columns), part = std::to_string(panels.part);
+    if (shape.size() != (parts ? 4 : 3) || shape[2] != panels.columns || (parts && shape[3] != panels.part))
+        return shape_error("a matrix in panels of " + columns + " columns is [N / " + columns + ", K" +
+                           (parts ? " / " + part : "") + ", " + columns + (parts ? ", " + part : "") + "], not " +
                            graph::to_string(request.types[1]));
-    if (shape[0] > kMaxTensorBytes / panel) return shape_error("no machine holds so many columns");
-    return checked_type(b.dtype, Shape{shape[1], shape[0] * panel});
+    if (shape[0] > kMaxTensorBytes / panels.columns || shape[1] > kMaxTensorBytes / panels.part)
+        return shape_error("no machine holds so large a matrix");
+    return checked_type(b.dtype, Shape{shape[1] * panels.part, shape[0] * panels.columns});
 }
 
 Result<Type> layout_matmul_type(const TypeRequest& request) {
     constexpr std::int64_t kWidestPanel = 65536; // our choice: far beyond any vector
     ORRERY_TRY(const TensorType a, static_operand(request, 0, DTypes::Number));
-    const std::int64_t rows = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1);
+    const std::int64_t rows = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1),
+                       part = request.attrs.integer("part", 1);
     if (rows < 1 || rows > kMostProductRows)
         return attr_error("rows go in groups of 1 to " + std::to_string(kMostProductRows) + ", not " +
                           std::to_string(rows));
     if (panel < 1 || panel > kWidestPanel)
         return attr_error("panels have 1 to " + std::to_string(kWidestPanel) + " columns, not " +
                           std::to_string(panel));
-    ORRERY_TRY(const Type right, plain_right(request, panel));
+    if (part < 1 || part > kWidestPanel || (part > 1 && panel == 1))
+        return attr_error("rows of a matrix in panels go in parts of 1 to " + std::to_string(kWidestPanel) + ", not " +
+                          std::to_string(part));
+    ORRERY_TRY(const Type right, plain_right(request, {panel, part}));
     if (a.dims.size() < 2 || graph::as_tensor(right)->dims.size() < 2)
         return shape_error("a product in panels takes matrices");
     const std::vector<Type> types{request.types[0], right};
-    return graph::infer_call(op("matmul"), types, Attrs());
+    Attrs::Map plain = request.attrs.values();
+    std::erase_if(plain, [](const auto& attr) { return attr.first != sum_dtype_attr().name; });
+    return graph::infer_call(op("matmul"), types, Attrs(std::move(plain)));
 }
 
 /// Where a row stands that is counted through all dimensions of `lead`.
@@ -135,7 +151,8 @@ Indices counted_through(const Expr& row, const Shape& lead) {
 std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
     const Buffer &a = request.in(0), &b = request.in(1);
     const Shape left = request.shape(0), right = request.shape(1), out = request.out_shape();
-    const std::int64_t multiple = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1);
+    const std::int64_t multiple = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1),
+                       part = request.attrs.integer("part", 1);
     const bool one_matrix = panel > 1 || right.size() == 2;
     const std::size_t batch = one_matrix ? 0 : out.size() - 2;
     const Shape lead(out.begin() + static_cast<std::ptrdiff_t>(batch), out.end() - 1),
@@ -163,8 +180,9 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
             Indices x =
                 one_matrix ? counted_through(row, lead) : matrix_indices(left, at_batch, batch_shape, row, k[0]);
             if (one_matrix) x.push_back(k[0]);
-            const Indices y =
-                panel > 1 ? Indices{i[1], k[0], i[2]} : matrix_indices(right, at_batch, batch_shape, k[0], i.back());
+            const Indices y = part > 1    ? Indices{i[1], floor_div(k[0], imm(part)), i[2], floor_mod(k[0], imm(part))}
+                              : panel > 1 ? Indices{i[1], k[0], i[2]}
+                                          : matrix_indices(right, at_batch, batch_shape, k[0], i.back());
             return cast(wide, load(a, x)) * cast(wide, load(b, y));
         });
     if (sums->static_shape() == out) return {sums};
@@ -186,9 +204,15 @@ Family matmul_family() {
              "What matmul computes, of a matrix b that may lie in panels of columns. Errors: those of matmul; BadShape "
              "when a or b is a vector or b is not in panels as wide as `panel`, BadAttribute for widths and groups "
              "out of range.",
-         .operands = {{"a", "[batch..., M, K], numbers"},
-                      {"b", "[N / panel, K, panel], or as matmul's where `panel` is 1, of a's element type"}},
+         .operands =
+             {{"a", "[batch..., M, K], numbers"},
+              {"b",
+               "[N / panel, K, panel], [N / panel, K / part, panel, part], or as matmul's where `panel` is 1, of a's "
+               "element type"}},
          .attrs = {{"panel", AttrKind::Int, false, "columns that lie side by side; 1 when left out: b as matmul's"},
+                   {"part", AttrKind::Int, false,
+                    "rows of a panel whose elements follow each other, column by column; 1 when left out"},
+                   sum_dtype_attr(),
                    {"rows", AttrKind::Int, false,
                     "rows of the result are computed in multiples of that many, which changes no element; 1 when left "
                     "out"}},
@@ -203,7 +227,8 @@ Family matmul_family() {
                 "integers in their own "
                 "type. Errors: BadShape when the inner dimensions differ or the batches do not broadcast.",
          .operands = {{"a", "[batch..., M, K] or [K], numbers"}, {"b", "[batch..., K, N] or [K], of a's element type"}},
-         .attrs = {{"transpose_a", AttrKind::Bool, false, "a is [batch..., K, M]; false when left out"},
+         .attrs = {sum_dtype_attr(),
+                   {"transpose_a", AttrKind::Bool, false, "a is [batch..., K, M]; false when left out"},
                    {"transpose_b", AttrKind::Bool, false, "b is [batch..., N, K]; false when left out"}},
          .fusion = FusionKind::OutFusable,
          .infer = matmul_type,

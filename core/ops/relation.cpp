@@ -79,6 +79,18 @@ Result<void> same_dtype(const TensorType& a, const TensorType& b) {
                       std::string(to_string(b.dtype)));
 }
 
+graph::AttrSpec sum_dtype_attr() {
+    return {"out_dtype", graph::AttrKind::DType, false,
+            "f32: sums of f16 and bf16 are given as they are made; the operands' element type when left out"};
+}
+
+Result<DType> sum_dtype(const Attrs& attrs, DType operands) {
+    const DType given = attrs.has("out_dtype") ? attrs.dtype("out_dtype") : operands;
+    if (given == operands || (given == DType::F32 && is_narrow_float(operands))) return given;
+    return attr_error("sums of " + std::string(to_string(operands)) +
+                      " are given as that, or in f32 where it is narrow, not as " + std::string(to_string(given)));
+}
+
 Result<void> check_vector(const TypeRequest& request, std::size_t i, std::int64_t length, DType dtype) {
     if (!present(request, i)) return {};
     ORRERY_TRY(const TensorType type, ranked_operand(request, i, 1));

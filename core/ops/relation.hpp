@@ -51,6 +51,10 @@ enum class DTypes : std::uint8_t { Any, Comparable, Bool, Int, Float, Number, Si
                                                 DTypes allowed = DTypes::Any);
 /// Errors: BadType when the operands differ in element type.
 [[nodiscard]] Result<void> same_dtype(const TensorType& a, const TensorType& b);
+/// The attribute of a product that says which element type its sums are given in, and what it says: f32, or as without
+/// it `operands`, the operands' own. Errors: BadAttribute for another type.
+[[nodiscard]] graph::AttrSpec sum_dtype_attr();
+[[nodiscard]] Result<DType> sum_dtype(const Attrs& attrs, DType operands);
 /// Checks that operand i, when present, is a static vector of `length` of that dtype. Errors: BadType, BadShape.
 [[nodiscard]] Result<void> check_vector(const TypeRequest& request, std::size_t i, std::int64_t length, DType dtype);
 

@@ -205,6 +205,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>(std::max(th
                                       void* closure) {
         static_cast<State::Context*>(context)->pool->parallel_for(extent, body, closure);
     };
+    request_tile_registers();
     for (int i = 0; i + 1 < threads; ++i) state_->threads.emplace_back([state = state_.get(), i] { state->work(i); });
     state_->placement.around_caller(state_->threads);
 }

@@ -67,6 +67,13 @@ bool read_implementation(std::string_view line, TensorIntrinsic& out) {
     return false;
 }
 
+const Buffer* param_of(const Program& program, const std::string& name);
+/// Null where there is none of that rank.
+const Buffer* param_at(const Program& program, const char* name, std::size_t rank) {
+    const Buffer* found = param_of(program, name);
+    return found && (*found)->rank() == rank ? found : nullptr;
+}
+
 const Buffer* param_of(const Program& program, const std::string& name) {
     for (const Buffer& param : program->params)
         if (param->name == name) return &param;
@@ -96,6 +103,29 @@ Result<Program> read_extern(const std::string& description, std::string_view lin
     return made;
 }
 
+/// c = tiles.NAME(a, b)
+Result<std::string> read_tiles(std::string_view text, int line) {
+    constexpr std::string_view kBefore = "c = tiles.", kAfter = "(a, b)";
+    while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+    if (!text.starts_with(kBefore) || !text.ends_with(kAfter) || text.size() <= kBefore.size() + kAfter.size())
+        return bad_text("a product like c = tiles.tdpbf16ps(a, b) is expected", line);
+    return std::string(text.substr(kBefore.size(), text.size() - kBefore.size() - kAfter.size()));
+}
+
+/// Whether a description is c[M, N] += a[M, K] * b[K / p, N, p] over what tiles hold: 16 rows of 64 bytes, two by two.
+/// Source: Intel 64 manual, volume 1, chapter 18.
+bool fits_tiles(const Program& description) {
+    constexpr std::int64_t kRows = 16, kRowBytes = 64, kSumBytes = 4;
+    const Buffer *a = param_at(description, "a", 2), *b = param_at(description, "b", 3),
+                 *c = param_at(description, "c", 2);
+    if (!a || !b || !c) return false;
+    const auto of = [](const Buffer* buffer) { return (*buffer)->static_shape(); };
+    const std::int64_t m = of(c)[0], n = of(c)[1], k = of(a)[1], bytes = byte_size((*a)->dtype);
+    return byte_size((*c)->dtype) == kSumBytes && byte_size((*b)->dtype) == bytes && of(a)[0] == m && of(b)[1] == n &&
+           of(b)[2] * bytes == kSumBytes && of(b)[0] * of(b)[2] == k && k * bytes <= kRowBytes && m >= 1 &&
+           m <= 2 * kRows && (m <= kRows || m % 2 == 0) && (n == kRows || n == 2 * kRows);
+}
+
 /// Loops with constant extents around one block with no predicate and no init.
 struct Shape {
     std::vector<const For*> loops;
@@ -115,6 +145,8 @@ std::optional<Shape> shape_of(const Stmt& stmt) {
         return std::nullopt;
     return out;
 }
+
+constexpr std::string_view kBf16Tiles = "x86_amx_bf16_";
 
 constexpr const char* kShipped[] = {
     R"(# Adds to 16 sums of 32 bits the products of 4 unsigned bytes, the same for all, with 4 signed bytes each.
@@ -144,14 +176,8 @@ fn tile(a: i8[16,64], b: i8[16,16,4]) -> (c: i32[16,16]) {
   for i in 16 { for j in 16 { for k in 16 { for q in 4 {
     block tile(vi = i in 16, vj = j in 16, reduce vk = k in 16, reduce vq = q in 4) {
       reads c[vi, vj], a[vi, vk * 4 + vq], b[vk, vj, vq] writes c[vi, vj]
-      c[vi, vj] = c[vi, vj] + i32(a[vi, vk * 4 + vq]) * i32(b[vk, vj, vq]) } } } } } })",
-    R"(# AMX: the same for bfloat16, packed in pairs, with sums in f32.
-intrinsic x86_amx_bf16_16x16x32 needs x86:amx-bf16
-fn tile(a: bf16[16,32], b: bf16[16,16,2]) -> (c: f32[16,16]) {
-  for i in 16 { for j in 16 { for k in 16 { for q in 2 {
-    block tile(vi = i in 16, vj = j in 16, reduce vk = k in 16, reduce vq = q in 2) {
-      reads c[vi, vj], a[vi, vk * 2 + vq], b[vk, vj, vq] writes c[vi, vj]
-      c[vi, vj] = c[vi, vj] + f32(a[vi, vk * 2 + vq]) * f32(b[vk, vj, vq]) } } } } } })",
+      c[vi, vj] = c[vi, vj] + i32(a[vi, vk * 4 + vq]) * i32(b[vk, vj, vq]) } } } } } }
+c = tiles.tdpbssd(a, b))",
     R"(# VTA's GEMM: adds the product of a row of 16 bytes with a 16 by 16 block, transposed, to 16 sums of 32 bits.
 intrinsic vta_gemm_1x16x16 needs vta:gemm
 fn gemm(a: i8[1,16], b: i8[16,16]) -> (c: i32[1,16]) {
@@ -160,9 +186,33 @@ fn gemm(a: i8[1,16], b: i8[16,16]) -> (c: i32[1,16]) {
     c[vm, vi] = c[vm, vi] + i32(a[vm, vk]) * i32(b[vi, vk]) } } } } })",
 };
 
+/// AMX for bfloat16, packed in pairs, with sums in f32.
+std::string bf16_tiles_text(std::int64_t rows, std::int64_t columns) {
+    const std::string m = std::to_string(rows), n = std::to_string(columns);
+    return "# AMX: adds to " + m + " by " + n +
+           " sums the product of tiles of bfloat16; the second is packed in pairs.\n" + "intrinsic " +
+           bf16_tiles_name(rows, columns) + " needs x86:amx-bf16\n" + "fn tile(a: bf16[" + m + ",32], b: bf16[16," + n +
+           ",2]) -> (c: f32[" + m + "," + n + "]) {\n  for i in " + m + " { for j in " + n +
+           " { for k in 16 { for q in 2 {\n    block tile(vi = i in " + m + ", vj = j in " + n +
+           ", reduce vk = k in 16, reduce vq = q in 2) {\n"
+           "      reads c[vi, vj], a[vi, vk * 2 + vq], b[vk, vj, vq] writes c[vi, vj]\n"
+           "      c[vi, vj] = c[vi, vj] + f32(a[vi, vk * 2 + vq]) * f32(b[vk, vj, vq]) } } } } } }\n"
+           "c = tiles.tdpbf16ps(a, b)";
+}
+
+/// The rows and columns that a name of bf16_tiles_name has; nullopt for other names.
+std::optional<std::pair<std::int64_t, std::int64_t>> bf16_tiles_of(std::string_view name) {
+    constexpr std::int64_t kMostRows = 32; // two tiles
+    for (const std::int64_t columns : {16, 32})
+        for (std::int64_t rows = 1; rows <= kMostRows; rows += rows < kMostRows / 2 ? 1 : 2)
+            if (name == bf16_tiles_name(rows, columns)) return std::pair(rows, columns);
+    return std::nullopt;
+}
+
 struct Registry {
     std::mutex mutex;
     std::map<std::string, TensorIntrinsic, std::less<>> all;
+    std::map<std::string, std::optional<TensorIntrinsic>> made; ///< of names that need no declaration, as asked for
 };
 Registry& registry() {
     static Registry instance;
@@ -174,11 +224,17 @@ Registry& registry() {
             const std::string name = parsed->name;
             instance.all[name] = *std::move(parsed);
         }
+        constexpr std::int64_t kTile = 16; // the others are found by name
+        instance.all[bf16_tiles_name(kTile, kTile)] = parse_intrinsic(bf16_tiles_text(kTile, kTile)).value();
     });
     return instance;
 }
 
 } // namespace
+
+std::string bf16_tiles_name(std::int64_t rows, std::int64_t columns) {
+    return std::string(kBf16Tiles) + std::to_string(rows) + "x" + std::to_string(columns) + "x32";
+}
 
 Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
     TensorIntrinsic out;
@@ -213,8 +269,10 @@ Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
             for (const char c : one) depth += c == '{' ? 1 : c == '}' ? -1 : 0;
             in_body = true;
             done_body = depth == 0 && body.find('{') != std::string::npos;
-        } else if (!out.llvm_name.empty() || !call.empty()) {
+        } else if (!out.llvm_name.empty() || !call.empty() || !out.tiles.empty()) {
             return bad_text("there are two implementations", line);
+        } else if (rest.find("= tiles.") != std::string_view::npos) {
+            ORRERY_TRY(out.tiles, read_tiles(rest, line));
         } else if (rest.starts_with("call_extern")) {
             call = rest;
         } else if (!read_implementation(rest, out)) {
@@ -236,6 +294,10 @@ Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
             return bad_text(loaded + " is not " + operand.param + ", which has " + std::to_string(bits) + " bits",
                             line);
     }
+    if (!out.tiles.empty() && !fits_tiles(out.description))
+        return bad_text("tiles compute c[M, N] += a[M, K] * b[K / p, N, p], where M is up to 16, or even and up to 32, "
+                        "N is 16 or 32, rows of a have up to 64 bytes, and p elements are 4 bytes, as sums are",
+                        line);
     if (!out.llvm_name.empty() && !param_of(out.description, out.result))
         return bad_text("the description has no parameter " + out.result, line);
     if (call.empty()) return out;
@@ -256,8 +318,12 @@ Result<void> declare_intrinsic(std::string_view text) {
 std::optional<TensorIntrinsic> find_intrinsic(std::string_view name) {
     Registry& known = registry();
     const std::lock_guard lock(known.mutex);
-    const auto found = known.all.find(name);
-    return found == known.all.end() ? std::nullopt : std::optional(found->second);
+    if (const auto found = known.all.find(name); found != known.all.end()) return found->second;
+    if (!name.starts_with(kBf16Tiles)) return std::nullopt;
+    const auto [made, fresh] = known.made.try_emplace(std::string(name));
+    if (const auto shape = bf16_tiles_of(name); fresh && shape)
+        made->second = parse_intrinsic(bf16_tiles_text(shape->first, shape->second)).value();
+    return made->second;
 }
 
 std::vector<std::string> intrinsic_names() {
@@ -323,7 +389,8 @@ namespace {
 
 class Matcher {
   public:
-    Matcher(const Shape& wanted, const Shape& there) {
+    /// `tiles`: rows may go through several dimensions.
+    Matcher(const Shape& wanted, const Shape& there, bool tiles) : tiles_(tiles) {
         for (std::size_t i = 0; i < wanted.loops.size(); ++i) {
             loops_[wanted.loops[i]->var] = Expr(there.loops[i]->var);
             inner_[there.loops[i]->var] = imm(0);
@@ -354,6 +421,7 @@ class Matcher {
                      const std::vector<Expr>& there_at) {
         if (wanted->dtype != there->dtype || there_at.size() < wanted_at.size())
             return fail(there->name + " does not fit " + wanted->name + " of the intrinsic");
+        if (const auto rows = rows_of(wanted_at, there, there_at)) return placed(wanted, *rows);
         std::vector<Expr> corner;
         const std::size_t lead = there_at.size() - wanted_at.size();
         for (std::size_t d = 0; d < there_at.size(); ++d) {
@@ -366,14 +434,53 @@ class Matcher {
                                 " moves in another way than the intrinsic's of " + wanted->name);
             corner.push_back(simplify(rest));
         }
-        const auto [place, fresh] = places.try_emplace(wanted.get(), IntrinsicMatch::Place{there, corner});
-        if (fresh) return true;
-        const auto equal = [](const Expr& a, const Expr& b) { return constant_difference(a, b) == 0; };
-        return (place->second.buffer == there && std::ranges::equal(place->second.corner, corner, equal)) ||
-               fail("two places stand for " + wanted->name + " of the intrinsic");
+        return placed(wanted, {there, corner, {}});
     }
 
   private:
+    bool placed(const Buffer& wanted, const IntrinsicMatch::Place& at) {
+        const auto [place, fresh] = places.try_emplace(wanted.get(), at);
+        if (fresh) return true;
+        const auto equal = [](const Expr& a, const Expr& b) { return constant_difference(a, b) == 0; };
+        return (place->second.buffer == at.buffer && std::ranges::equal(place->second.corner, at.corner, equal)) ||
+               fail("two places stand for " + wanted->name + " of the intrinsic");
+    }
+    /// Where the first index of two, a loop of the intrinsic's, goes through dimensions of what is there otherwise than
+    /// element by element, as places through an image: how far each row lies from the first. nullopt where it does not.
+    std::optional<IntrinsicMatch::Place> rows_of(const std::vector<Expr>& wanted_at, const Buffer& there,
+                                                 const std::vector<Expr>& there_at) const {
+        if (!tiles_ || wanted_at.size() != 2 || there_at.size() < 3) return std::nullopt;
+        const Expr row = substitute(wanted_at[0], wanted_);
+        const Var* loop = as<Var>(row);
+        const auto bound = loop ? bounds_.find(VarRef(loop)) : bounds_.end();
+        if (bound == bounds_.end()) return std::nullopt;
+        IntrinsicMatch::Place out{
+            there, {}, std::vector<std::int64_t>(static_cast<std::size_t>(bound->second.max) + 1)};
+        const std::vector<std::int64_t> shape = there->static_shape();
+        std::int64_t stride = 1, through = 0;
+        for (std::size_t d = there_at.size(); d-- > 0; stride *= shape[d]) {
+            Expr index = simplify(substitute(there_at[d], there_), bounds_);
+            if (d + 1 == there_at.size()) {
+                const Expr own = simplify(substitute(wanted_at[1], wanted_), bounds_);
+                index = simplify(to_expr(affine_of(index - own)));
+            }
+            through += uses_var(index, VarRef(loop)) ? 1 : 0;
+            const auto at = [&](std::int64_t i) {
+                return simplify(substitute(index, {{VarRef(loop), imm(i)}}), bounds_);
+            };
+            const Expr first = at(0);
+            for (const auto& [var, zero] : inner_)
+                if (uses_var(first, var)) return std::nullopt;
+            for (std::size_t i = 0; i < out.rows.size(); ++i) {
+                const auto step = constant_difference(at(static_cast<std::int64_t>(i)), first);
+                if (!step) return std::nullopt;
+                out.rows[i] += *step * stride;
+            }
+            out.corner.insert(out.corner.begin(), first);
+        }
+        const bool follow = through < 2 && (out.rows.size() < 2 || out.rows[1] == shape.back());
+        return follow ? std::nullopt : std::optional(out);
+    }
     static VarMap bindings(const Block& block, const VarMap& loops) {
         VarMap out;
         for (const BlockIter& iter : block.fields.iters) out[iter.var] = substitute(iter.binding, loops);
@@ -397,6 +504,7 @@ class Matcher {
 
     VarMap loops_, inner_, wanted_, there_;
     Bounds bounds_;
+    bool tiles_;
 };
 
 } // namespace
@@ -417,7 +525,7 @@ Result<IntrinsicMatch> match_intrinsic(const Block& block, const TensorIntrinsic
                           " iterations, the intrinsic's " + to_string(wanted.loops[i]->extent));
     const Store& store = static_cast<const Store&>(*there->block->fields.body);
     const Store& wanted_store = static_cast<const Store&>(*wanted.block->fields.body);
-    Matcher matcher(wanted, *there);
+    Matcher matcher(wanted, *there, !intrinsic.tiles.empty());
     if (!matcher.same_access(wanted_store.buffer, wanted_store.indices, store.buffer, store.indices) ||
         !matcher.same(wanted_store.value, store.value))
         return refuse(matcher.why);

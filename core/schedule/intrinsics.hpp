@@ -31,6 +31,9 @@ struct TensorIntrinsic {
     std::string llvm_name;       ///< "llvm.x86.avx512.vpdpbusd.512"; empty when LLVM emits the description
     std::vector<IntrinsicOperand> operands;
     std::string result; ///< the parameter that takes the value
+    /// Instead of an LLVM intrinsic: the instruction that multiplies registers which are tiles, "tdpbf16ps". The
+    /// description is c[M, N] += a[M, K] * b[K / p, N, p]; a backend takes as many tiles as that has, up to two by two.
+    std::string tiles;
     /// Instead of an LLVM intrinsic: the description's parameters around one extern call, which every backend can make.
     tensor::Program implementation;
     std::string text; ///< as declared
@@ -40,13 +43,17 @@ struct TensorIntrinsic {
 ///   intrinsic NAME [needs FEATURE]
 ///   fn description(...) -> (...) { ... }
 ///   [c = llvm.NAME(c as i32x16, a splat i32 as i32x16, b as i32x16)]
+///   [c = tiles.NAME(a, b)]
 ///   [call_extern("SYMBOL", access_ptr(c, "rw"), access_ptr(a, "r"), access_ptr(b, "r"))]
-/// One of the last two, or neither. Lines that start with # before the description document it. An operand is its whole
+/// One of the last three, or none. Lines that start with # before the description document it. An operand is its whole
 /// parameter, so that what the instruction reads and writes is what the description does. Errors: BadText; those of
 /// tensor::check_externs.
 [[nodiscard]] Result<TensorIntrinsic> parse_intrinsic(std::string_view text);
 /// Makes an intrinsic known to this process, in place of one of the same name. Errors: as parse. Thread: any.
 [[nodiscard]] Result<void> declare_intrinsic(std::string_view text);
+/// The product of tiles of bf16 with `rows` of 32 elements by 16 or 32 columns, which is known without a declaration:
+/// "x86_amx_bf16_28x32x32". Tiles have up to 16 rows; more are two of the same height.
+[[nodiscard]] std::string bf16_tiles_name(std::int64_t rows, std::int64_t columns);
 /// nullopt when there is none. Thread: any.
 [[nodiscard]] std::optional<TensorIntrinsic> find_intrinsic(std::string_view name);
 /// In alphabetical order, those that come with the program among them. Thread: any.
@@ -63,6 +70,9 @@ struct IntrinsicMatch {
     struct Place {
         tensor::Buffer buffer;
         std::vector<tensor::Expr> corner; ///< one a dimension of the buffer, in terms of the block's iterators
+        /// Of a factor of tiles whose rows go through dimensions otherwise than element by element, as places through
+        /// an image: how far each lies from the first. Empty where rows follow each other. Units: elements
+        std::vector<std::int64_t> rows = {};
     };
     std::map<std::string, Place> params;
 };

@@ -132,6 +132,7 @@ class Ahead : TraceWriter {
         const Bounds around = bounds_outside(place.path, static_cast<std::size_t>(at - place.path.begin()) + 1);
         out.bytes = byte_size(out.buffer->dtype);
         for (const Need& need : needs_of(out.buffer, (*panels)->body, around, Uses::Reads)) out.bytes *= need.extent;
+        if (out.bytes == 0) return std::nullopt;
         std::int64_t tiles = out.tiles;
         if (whole <= target_.l2_bytes / 2) { // once there it stays, however often panels go round
             tiles = 1;

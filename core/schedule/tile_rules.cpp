@@ -1,6 +1,7 @@
 #include "core/schedule/tile_rules.hpp"
 
 #include "core/schedule/accesses.hpp"
+#include "core/schedule/intrinsics.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/matching.hpp"
 #include "core/schedule/tile_shape.hpp"
@@ -22,6 +23,12 @@ class Tiling : TraceWriter {
 
     void tile(const std::string& name, Unfold unfold) {
         const Mark before_tile = mark();
+        if (target_.bf16_tiles && unfold != Unfold::Never) {
+            for (const Rows rows : {Rows::AsTheyLie, Rows::Copied}) {
+                if (tile_matrices(name, rows)) return;
+                take_back(before_tile);
+            }
+        }
         pack(name);
         const Block* block = find(name);
         const std::optional<ElementBlock> reduction = element(*block);
@@ -91,6 +98,204 @@ class Tiling : TraceWriter {
     }
 
   private:
+    // ------------------------------------------------------------------------- tiles of matrices
+
+    /// A product of bf16 in tiles: c[.., row, .., lane] += f32(a) * f32(b[.., k / 2, lane, k % 2]).
+    struct MatrixTile {
+        std::size_t row = 0; ///< dimension of the result
+        std::int64_t rows = 1, lanes = 1;
+        const Load* a = nullptr;
+        std::vector<bool> moves_a;                                ///< dimensions of the result
+        std::vector<std::pair<std::ptrdiff_t, std::string>> sums; ///< loops over products, as b lies: dimension, name
+        std::int64_t a_bytes = 0, copy_bytes = 0; ///< of a as it lies, and in the order in which products read it
+    };
+    std::optional<MatrixTile> matrix_tile(const Block& block, const ElementBlock& reduction) const {
+        constexpr std::int64_t kTile = 32, kLeastRows = 14; // our choice: fewer leave half of the time to loads
+        const std::optional<Update> update = update_of(block);
+        const Binary* product = update ? as<Binary>(update->value) : nullptr;
+        if (!product || product->op != BinaryOp::Mul || update->op != BinaryOp::Add ||
+            reduction.buffer->dtype != DType::F32)
+            return std::nullopt;
+        const Load *a = narrow_load(product->a), *b = narrow_load(product->b);
+        const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
+        const std::size_t lane = shape.size() - 1;
+        if (!a || !b || b->indices.size() < 3 || shape[lane] != kTile || b->buffer->static_shape().back() != 2 ||
+            (b->indices.end() - 2)->get() != reduction.iters[lane].get())
+            return std::nullopt;
+        const auto uses = [](const Load* load, const VarRef& var) {
+            return std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, var); });
+        };
+        MatrixTile out{.lanes = kTile, .a = a};
+        std::size_t row = lane;
+        while (row > 0 && (shape[row - 1] == 1 || uses(b, reduction.iters[row - 1]))) --row;
+        if (row == 0) return std::nullopt;
+        out.row = row - 1;
+        // Whole parts of an image's row, or whole rows of it: places that lie equally far apart.
+        const std::int64_t width = counted_width(*a, reduction.iters[out.row]);
+        const auto choose = [&](const auto& fits) {
+            for (std::int64_t rows = kTile; rows >= kLeastRows && out.rows == 1; rows -= 2)
+                if (shape[out.row] % rows == 0 && fits(rows)) out.rows = rows;
+        };
+        choose([&](std::int64_t rows) { return width > 0 && (width % rows == 0 || rows == 2 * width); });
+        choose([](std::int64_t) { return true; });
+        if (out.rows == 1) return std::nullopt;
+        for (const VarRef& iter : reduction.iters) out.moves_a.push_back(uses(a, iter));
+        const BlockIter& last = block.fields.iters.back();
+        if (last.kind != IterKind::Reduce || extent_of(last.extent) % kTile != 0) return std::nullopt;
+        for (const BlockIter& iter : block.fields.iters) {
+            const auto at = std::ranges::find_if(b->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
+            if (iter.kind == IterKind::Reduce) out.sums.emplace_back(at - b->indices.begin(), loop_name(iter));
+        }
+        std::ranges::stable_sort(out.sums, {}, &std::pair<std::ptrdiff_t, std::string>::first);
+        const std::int64_t bytes = byte_size(a->buffer->dtype);
+        out.a_bytes = a->buffer->static_size() * bytes;
+        out.copy_bytes = bytes;
+        for (const BlockIter& iter : block.fields.iters)
+            if (uses(a, iter.var)) out.copy_bytes *= extent_of(iter.extent);
+        return out;
+    }
+    /// Where a dimension counts places through an image, how many its rows have; 0 where it does not.
+    static std::int64_t counted_width(const Load& a, const VarRef& row) {
+        class Finder final : public Visitor {
+          public:
+            explicit Finder(const VarRef& row) : row_(row) {}
+            std::int64_t width = 0;
+
+          protected:
+            using Visitor::visit_node;
+            void visit_node(const Binary& node) override {
+                if (node.op == BinaryOp::FloorMod && node.a.get() == row_.get()) width = as_int(node.b).value_or(0);
+                Visitor::visit_node(node);
+            }
+
+          private:
+            VarRef row_;
+        };
+        Finder finder(row);
+        for (const Expr& index : a.indices) finder.visit(index);
+        return finder.width;
+    }
+    static const Load* narrow_load(const Expr& value) {
+        const Cast* wide = as<Cast>(value);
+        const Load* load = wide ? as<Load>(wide->value) : nullptr;
+        return load && load->buffer->dtype == DType::BF16 ? load : nullptr;
+    }
+
+    /// A copy of a. Empty where it is not legal.
+    std::string rows_for_tiles(const std::string& name, const MatrixTile& tile) {
+        const std::string border = copy_for(name);
+        const Buffer whole = tile.a->buffer;
+        const std::string copy = made_by("reindex", {name, whole->name});
+        if (!copy.empty() && !border.empty() && element(*find(border))->buffer == whole)
+            step("compute_inline", {border});
+        return copy;
+    }
+    /// The order in which products read that copy: [.., tiles of rows, sums, rows, last sum]. `axes`: its loops' names.
+    static std::string tile_order(const std::vector<std::string>& axes, const MatrixTile& tile, const std::string& row,
+                                  bool tiles) {
+        std::string from, lead, sums, last;
+        const auto axis = [&axes](const std::string& name) {
+            return "a" + std::to_string(std::ranges::find(axes, name) - axes.begin());
+        };
+        for (const std::string& name : axes) {
+            from += (from.empty() ? "" : ", ") + axis(name);
+            const bool summed = std::ranges::any_of(tile.sums, [&](const auto& sum) { return sum.second == name; });
+            if (!summed && name != row) lead += axis(name) + ", ";
+        }
+        const std::string rows = std::to_string(tile.rows);
+        if (tiles) lead += axis(row) + " // " + rows + ", ";
+        for (const auto& [dim, name] : tile.sums) {
+            if (std::ranges::find(axes, name) == axes.end()) continue;
+            sums += last;
+            last = axis(name) + ", ";
+        }
+        return from + " -> " + lead + sums + axis(row) + (tiles ? " % " + rows : "") + ", " +
+               last.substr(0, last.size() - 2);
+    }
+
+    /// The map that moves one of so many axes before the last.
+    static std::string row_beside_lane(std::size_t rank, std::size_t row) {
+        std::string from, to;
+        for (std::size_t d = 0; d < rank; ++d) {
+            const std::string axis = "a" + std::to_string(d);
+            from += (d ? ", " : "") + axis;
+            if (d + 1 == rank) to += "a" + std::to_string(row) + ", ";
+            if (d != row) to += axis + (d + 1 == rank ? "" : ", ");
+        }
+        return from + " -> " + to;
+    }
+
+    enum class Rows : std::uint8_t { AsTheyLie, Copied };
+    bool tile_matrices(const std::string& name, Rows rows) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = element(*block);
+        const std::optional<MatrixTile> tile = reduction ? matrix_tile(*block, *reduction) : std::nullopt;
+        if (!tile || !owns_nest(name)) return false;
+        const std::vector<std::string> own = loop_names(name);
+        const std::string copy = rows == Rows::Copied ? rows_for_tiles(name, *tile) : std::string();
+        if (rows == Rows::Copied && copy.empty()) return false;
+        const std::vector<std::string> axes = copy.empty() ? std::vector<std::string>{} : loop_names(copy);
+        const std::string user = user_of(name, *reduction, Unfold::WherePossible);
+        const std::vector<std::string> loops = user.empty() ? std::vector<std::string>{} : loop_names(user);
+        if (loops.size() != reduction->iters.size()) return false;
+        const auto at = [&](std::size_t d) { return user + "." + loops[d]; };
+        if (!step("split", {at(tile->row), std::vector<std::int64_t>{-1, tile->rows}})) return false;
+        // All rows beside one panel, where they stay in the second-level cache; or all panels beside a few rows.
+        const bool whole = (copy.empty() ? tile->a_bytes : tile->copy_bytes) <= target_.l2_bytes / 2;
+        std::vector<std::string> order, late;
+        for (std::size_t d = 0; d + 1 < loops.size(); ++d) {
+            (tile->moves_a[d] == whole ? late : order).push_back(d == tile->row ? at(d) + "_o" : at(d));
+        }
+        const std::size_t outer = order.size();
+        order.insert(order.end(), late.begin(), late.end());
+        const std::size_t around = order.size();
+        const std::string inside = order.back();
+        order.push_back(at(tile->row) + "_i");
+        order.push_back(at(loops.size() - 1));
+        if (!step("reorder", {order}) || !step("compute_at", {name, inside})) return false;
+        step("set_scope", {name, std::string("stack")});
+        const bool beside = !copy.empty() && !whole;
+        if (beside &&
+            (!step("compute_at", {copy, order[outer - 1]}) || !step("set_scope", {copy, std::string("stack")})))
+            return false;
+        if (!copy.empty() && !step("transform_layout", {copy, tile_order(axes, *tile, own[tile->row], !beside)}))
+            return false;
+        const std::size_t lane = loops.size() - 1;
+        if (tile->row + 1 != lane && !step("transform_layout", {name, row_beside_lane(loops.size(), tile->row)}))
+            return false;
+        if (!multiply_in_tiles(name, *tile)) return false;
+        done_.insert({name, name + "_o", user, name + "_init"});
+        step("vectorize", {order.back()});
+        const double work = work_of(user) * static_cast<double>(tile->lanes);
+        if (!copy.empty()) {
+            done_.insert(copy);
+            step("vectorize", {copy + "." + loop_names(copy).back()});
+            if (!beside) spread_outer(copy, axes.size() - 1, work_of(copy));
+        }
+        spread_outer(user, beside ? outer : around, work);
+        return true;
+    }
+
+    /// The block inside its tile: sums around products of tiles.
+    bool multiply_in_tiles(const std::string& name, const MatrixTile& tile) {
+        std::vector<std::string> sums;
+        for (const auto& [dim, loop] : tile.sums) sums.push_back(name + "." + loop);
+        const std::vector<std::string> all = loop_names(name);
+        if (sums.empty() || all.size() < sums.size() + 2) return false;
+        const auto row = all.end() - std::ssize(sums) - 2;
+        const std::string last = sums.back();
+        if (!step("split", {last, std::vector<std::int64_t>{-1, 16, 2}})) return false;
+        sums.back() = last + "_0";
+        std::vector<std::string> order = sums;
+        for (auto loop = row; loop != row + 2; ++loop) order.push_back(name + "." + *loop);
+        order.insert(order.end(), {last + "_1", last + "_2"});
+        if (!step("reorder", {order}) || !step("decompose_reduction", {name, sums.front()})) return false;
+        step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
+        return step("tensorize", {name + "." + *row, bf16_tiles_name(tile.rows, tile.lanes)});
+    }
+
+    // ------------------------------------------------------------------------------------ copies
+
     /// A copy of an operand that is made inside the loops over the result's dimensions it moves with.
     struct OperandCopy {
         std::string block; ///< empty for none

@@ -1,6 +1,7 @@
 #include "core/session/check_schedule.hpp"
 
 #include "core/base/elapsed.hpp"
+#include "core/base/narrow.hpp"
 #include "core/runtime/thread_pool.hpp"
 #include "core/schedule/intrinsics.hpp"
 #include "core/tensor/build.hpp"
@@ -142,7 +143,7 @@ ScheduleVerdict compared(const tensor::Program& program, const std::vector<NDArr
     for (std::size_t i = 0; i < expected.size(); ++i) {
         const Difference difference = compare(results[i], expected[i]);
         verdict.worst = std::max(verdict.worst, difference.max_rel);
-        const double allowed = is_float(expected[i].dtype()) ? tolerance : 0;
+        const double allowed = is_float(expected[i].dtype()) ? std::max(tolerance, unit_of(expected[i].dtype())) : 0;
         if (verdict.wrong || difference.max_rel <= allowed) continue;
         const double largest = difference.max_rel > 0 ? difference.max_abs / difference.max_rel : 1;
         verdict.wrong = first_off(results[i], expected[i], std::isfinite(largest) ? allowed * largest : 0);

@@ -33,6 +33,11 @@ Result<void> read_option(std::string_view name, std::string_view value, Target& 
     if (name == "l1") return read_number(name, value, kNoCache, out.l1_bytes);
     if (name == "l2") return read_number(name, value, kNoCache, out.l2_bytes);
     if (name == "l3") return read_number(name, value, kNoCache, out.l3_bytes);
+    if (name == "tiles") {
+        if (value != "bf16" && value != "none") return bad("target option -tiles takes bf16 or none");
+        out.bf16_tiles = value == "bf16";
+        return {};
+    }
     if (name == "vector-bits") {
         ORRERY_CHECK_OK(read_number(name, value, 8, out.vector_bits));
         if (out.vector_bits > 65536 || (out.vector_bits & (out.vector_bits - 1)) != 0)
@@ -59,6 +64,7 @@ Hash Target::hash() const {
     Hasher h;
     h.add(backend).add(triple).add(cpu).add(features).add(vector_bits).add(vector_registers).add(cores);
     h.add(l1_bytes).add(l2_bytes).add(l3_bytes);
+    if (bf16_tiles) h.add("bf16_tiles");
     return h.finish();
 }
 
@@ -68,14 +74,18 @@ std::string to_string(const Target& t) {
     std::ostringstream out;
     out << t.backend << " -mtriple=" << t.triple << " -mcpu=" << t.cpu << " -mattr=" << t.features
         << " -threads=" << t.cores << " -vector-bits=" << t.vector_bits << " -vector-registers=" << t.vector_registers
-        << " -l1=" << t.l1_bytes << " -l2=" << t.l2_bytes << " -l3=" << t.l3_bytes;
+        << " -l1=" << t.l1_bytes << " -l2=" << t.l2_bytes << " -l3=" << t.l3_bytes
+        << " -tiles=" << (t.bf16_tiles ? "bf16" : "none");
     return out.str();
 }
 
 Result<Target> parse_target(std::string_view text, const Target& base) {
     Target out = base;
     // The base's features are of its own processor: naming another one leaves them behind.
-    if (text.find("-mcpu=") != std::string_view::npos) out.features.clear();
+    if (text.find("-mcpu=") != std::string_view::npos) {
+        out.features.clear();
+        out.bf16_tiles = false;
+    }
     // Another architecture has nothing of the base's processor: its own plain one, and registers that any has.
     const std::string_view triple = value_of(text, "-mtriple=");
     if (!triple.empty() && !base.triple.empty() && architecture(triple) != architecture(base.triple)) {
@@ -84,6 +94,7 @@ Result<Target> parse_target(std::string_view text, const Target& base) {
         out.features.clear();
         out.vector_bits = plain.vector_bits;
         out.vector_registers = plain.vector_registers;
+        out.bf16_tiles = false;
     }
     std::istringstream words{std::string(text)};
     bool first = true;

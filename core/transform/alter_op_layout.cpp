@@ -67,7 +67,7 @@ std::optional<ConvLayouts> in_turn(const ConvFacts& facts, std::int64_t lanes) {
 }
 
 std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector_bits) {
-    const std::int64_t lanes = vector_bits / 8 / facts.element_bytes;
+    const std::int64_t lanes = vector_bits / 8 / byte_size(facts.dtype);
     const bool depthwise = facts.groups > 1 && facts.groups == facts.channels && facts.groups == facts.filters;
     if (facts.shuffle > 1) return in_turn(facts, lanes);
     const std::int64_t groups = depthwise ? 1 : facts.groups;
@@ -88,13 +88,26 @@ std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector
     return layouts;
 }
 
+/// The layouts of a convolution that is made of products of tiles: rows of 32 channels, by pairs of channels of 32
+/// filters, as AMX takes them; nullopt where tiles are not filled.
+std::optional<ConvLayouts> for_tiles(const ConvFacts& facts) {
+    constexpr std::int64_t kTile = 32;
+    if (facts.dtype != DType::BF16 || facts.groups != 1 || facts.shuffle > 1 || facts.channels % kTile != 0 ||
+        facts.filters % kTile != 0)
+        return std::nullopt;
+    return ConvLayouts{.data = "NCHW32c", .out = "NCHW32c", .weight = "OHWI32o2i", .in_rows = true, .in_tiles = true};
+}
+
 } // namespace
 
 Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context) {
     ORRERY_TRY(const std::int64_t bits, number_option(context, "vector_bits", {128, 32, 65536}));
-    const graph::Module moved =
-        convert_layouts(module, context, [bits](const ConvFacts& facts) { return for_lanes(facts, bits); });
-    return pack_products(moved, context, bits);
+    ORRERY_TRY(const bool tiles, flag_option(context, "bf16_tiles", false));
+    const graph::Module moved = convert_layouts(module, context, [bits, tiles](const ConvFacts& facts) {
+        const std::optional<ConvLayouts> in_tiles = tiles ? for_tiles(facts) : std::nullopt;
+        return in_tiles ? in_tiles : for_lanes(facts, bits);
+    });
+    return pack_products(moved, context, {bits, tiles});
 }
 
 } // namespace orrery::transform

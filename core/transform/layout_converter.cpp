@@ -54,6 +54,17 @@ std::int64_t product_rows(std::int64_t rows) {
     return best;
 }
 
+std::int64_t tile_rows(std::int64_t rows, std::int64_t width) {
+    constexpr std::int64_t kLeast = 16,
+                           kMost = 32; // our choice: fewer rows leave half of the time to what columns load
+    for (std::int64_t group = kMost; group >= kLeast; group -= 2)
+        if (rows % group == 0 && (width % group == 0 || group == 2 * width)) return group;
+    std::int64_t best = kMost;
+    for (std::int64_t group = kMost; group >= kLeast; group -= 2)
+        if ((rows + group - 1) / group * group < (rows + best - 1) / best * best) best = group;
+    return best;
+}
+
 namespace {
 
 const std::array kBinary{"add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "prelu"};
@@ -211,7 +222,7 @@ class Converter final : public graph::Rewriter {
         facts.channels = layout_of(data).extent('C', *shape_of(x));
         facts.filters = layout_of(weight).extent('O', *shape_of(w));
         facts.groups = call.attrs.integer("groups", 1);
-        facts.element_bytes = byte_size(graph::as_tensor(x->type)->dtype);
+        facts.dtype = graph::as_tensor(x->type)->dtype;
         if (const auto it = reader_groups_.find(binding.var); it != reader_groups_.end())
             facts.reader_group = it->second;
         const std::optional<ConvLayouts> chosen = choose(facts, x, data);
@@ -229,7 +240,9 @@ class Converter final : public graph::Rewriter {
             attrs.insert_or_assign("weight_layout", chosen->weight);
             const Shape result = *shape_of(binding.var);
             const std::int64_t places = layout_of(out).extent('H', result) * layout_of(out).extent('W', result);
-            if (chosen->in_rows && places >= kFewPlaces) attrs.insert_or_assign("rows", product_rows(places));
+            if (chosen->in_rows && places >= kFewPlaces)
+                attrs.insert_or_assign("rows", chosen->in_tiles ? tile_rows(places, layout_of(out).extent('W', result))
+                                                                : product_rows(places));
             if (chosen->in_turn) attrs.insert_or_assign("shuffle", facts.shuffle);
         }
         own_ = out;
@@ -273,7 +286,7 @@ class Converter final : public graph::Rewriter {
         for (const ops::PhaseAxis& axis : axes)
             if (axis.dilation != 1 || axis.stride > axis.kernel) return nullptr;
         ConvFacts facts{.channels = (*in)[1], .filters = filters->shape()[1] * groups, .groups = groups};
-        facts.element_bytes = byte_size(filters->dtype());
+        facts.dtype = filters->dtype();
         facts.native = native_layout(x).value_or("NCHW");
         const std::optional<ConvLayouts> chosen = choose_(facts);
         const auto fits = [](const std::string& layout) { return layout_of(layout).names() == "NCHW"; };

@@ -15,13 +15,14 @@ namespace orrery::transform {
 /// The layouts one convolution gets.
 struct ConvLayouts {
     std::string data, out, weight;
-    bool in_rows = false; ///< places are counted through the image, in multiples of product_rows
-    bool in_turn = false; ///< channels are read as they lie before they are shuffled, see ConvFacts
+    bool in_rows = false;  ///< places are counted through the image, in multiples of product_rows
+    bool in_tiles = false; ///< those multiples are of tile_rows instead
+    bool in_turn = false;  ///< channels are read as they lie before they are shuffled, see ConvFacts
 };
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {
     std::int64_t channels = 0, filters = 0, groups = 1;
-    int element_bytes = 4;
+    DType dtype = DType::F32;
     std::string native; ///< the layout its input was computed in
     /// Its input is a channel shuffle of that many parts of what was computed, which it can read in turn; 1 for none.
     std::int64_t shuffle = 1;
@@ -34,6 +35,10 @@ using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)
 /// the latency of sums best where there are sixteen registers; fewer do where six would repeat too much.
 /// Source: measured (docs/performance.md): 95 % of the peak with 12 sums, 92 % with 10, 88 % with 8.
 [[nodiscard]] std::int64_t product_rows(std::int64_t rows);
+
+/// The same for products of tiles, two of up to 16 rows each: whole parts of an image's row or whole rows of it, whose
+/// places lie equally far apart; where none fit, the multiple that repeats least. `width`: places of an image's row.
+[[nodiscard]] std::int64_t tile_rows(std::int64_t rows, std::int64_t width);
 
 /// The layouts of a convolution whose channels are split by those blocks; 1 for not split. In turn where it reads a
 /// channel shuffle.

@@ -14,4 +14,8 @@ inline constexpr const char* kNarrowFollowing =
     "pad,"
     "prelu,relu,reshape,sigmoid,slice,subtract,tanh,tile,transpose";
 
+/// What moves elements and rounds none: all that follows where only products are computed in a narrow type.
+inline constexpr const char* kNarrowMovers =
+    "broadcast_to,concat,identity,layout_max_pool,layout_transform,max_pool,relu,reshape,slice,transpose";
+
 } // namespace orrery::transform

@@ -37,7 +37,7 @@ std::int64_t panel_for(std::int64_t rows, std::int64_t columns, std::int64_t lan
 
 class Packer final : public graph::Rewriter {
   public:
-    Packer(pass::Recorder* recorder, std::int64_t vector_bits) : Rewriter(recorder), vector_bits_(vector_bits) {}
+    Packer(pass::Recorder* recorder, const ProductUnits& units) : Rewriter(recorder), units_(units) {}
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
@@ -52,13 +52,17 @@ class Packer final : public graph::Rewriter {
         const std::int64_t rows =
             right->size() == 2 ? std::accumulate(left->begin(), left->end() - 1, std::int64_t{1}, std::multiplies<>())
                                : (*left)[left->size() - 2];
-        const std::int64_t lanes = vector_bits_ / 8 / byte_size(dtype);
+        const std::int64_t lanes = units_.vector_bits / 8 / byte_size(dtype);
         const std::int64_t group = rows < kFewRows ? 1 : product_rows(rows);
         const NDArray* weight = right->size() == 2 ? constant_of(b) : nullptr;
+        if (weight && units_.bf16_tiles && dtype == DType::BF16 && rows >= kTileRows && right->front() % kTile == 0 &&
+            right->back() % kTile == 0)
+            return in_tiles(binding, *call, *weight, rows);
         const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
         const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
         if (panel == 1 && (rows % group == 0 || right->back() < lanes)) return keep(binding);
-        Attrs::Map attrs;
+        Attrs::Map attrs = call->attrs.values();
+        std::erase_if(attrs, [](const auto& attr) { return attr.first.starts_with("transpose_"); });
         if (panel > 1) attrs.insert_or_assign("panel", panel);
         if (group > 1) attrs.insert_or_assign("rows", group);
         const Var packed = panel > 1 ? in_panels(binding, b, weight, panel) : b;
@@ -67,6 +71,20 @@ class Packer final : public graph::Rewriter {
     }
 
   private:
+    static constexpr std::int64_t kTile = 32, kTileRows = 16;
+
+    Var in_tiles(const Binding& binding, const CallOp& call, const NDArray& matrix, std::int64_t rows) {
+        const Var packed = emit(binding,
+                                make_ref<const graph::Constant>(ops::transformed(
+                                    matrix, ops::parse_layout("KN").value(), ops::parse_layout("NK32n2k").value())),
+                                call.args[1]->name);
+        Attrs::Map attrs = call.attrs.values(); // without transpositions: out_dtype
+        std::erase_if(attrs, [](const auto& attr) { return attr.first.starts_with("transpose_"); });
+        attrs.insert({{"panel", kTile}, {"part", std::int64_t{2}}, {"rows", tile_rows(rows, rows)}});
+        return replace(binding, make_call("layout_matmul", {call.args[0], packed}, Attrs(std::move(attrs))),
+                       "a product of tiles", std::vector{call.args[1]});
+    }
+
     /// Made once for all who want it. `matrix`: its value; null when that is not known.
     Var in_panels(const Binding& binding, const Var& var, const NDArray* matrix, std::int64_t panel) {
         Var& made = made_[{var, panel}];
@@ -80,15 +98,15 @@ class Packer final : public graph::Rewriter {
         return made;
     }
 
-    std::int64_t vector_bits_;
+    ProductUnits units_;
     std::map<std::pair<Var, std::int64_t>, Var> made_;
 };
 
 } // namespace
 
-graph::Module pack_products(const graph::Module& module, const pass::Context& context, std::int64_t vector_bits) {
+graph::Module pack_products(const graph::Module& module, const pass::Context& context, const ProductUnits& units) {
     graph::Module out = module;
-    out.main = Packer(context.recorder, vector_bits).run(module.main);
+    out.main = Packer(context.recorder, units).run(module.main);
     if (out.main == module.main) return module;
     return dead_code(out, quiet(context)).value();
 }

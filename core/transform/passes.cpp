@@ -27,7 +27,8 @@ Options branch_options(const char* width) {
 std::vector<GraphPass> layout_passes() {
     return {
         row("AlterOpLayout", "moves convolutions and constant matrices to a layout that fills vectors", alter_op_layout,
-            {{"vector_bits", "128", "width of the vector registers; the target's when left out"}}),
+            {{"vector_bits", "128", "width of the vector registers; the target's when left out"},
+             {"bf16_tiles", "false", "products of bf16 in tiles; the target's when left out"}}),
         row("ConvertLayout", "moves convolutions to a layout", convert_layout,
             {{"layout", "NCHW", "NCHW, NHWC, or NCHW8c with any block"}}),
         row("Winograd", "computes 3x3 convolutions in tiles with fewer products", winograd,
@@ -38,14 +39,18 @@ std::vector<GraphPass> layout_passes() {
 
 std::vector<GraphPass> type_passes() {
     return {
-        row("FastMath", "approximates erf, gelu, sigmoid and tanh", fast_math),
+        row("FastMath", "approximates erf, gelu, sigmoid, tanh and quotients by constants", fast_math),
         row("Legalize", "rewrites what a target lacks", legalize,
             {{"lacks", "", "f16, bf16, int8_conv, depthwise_conv, grouped_conv, dilated_conv"}}),
         row("ToMixedPrecision", "computes in f16 or bf16 what tolerates it", to_mixed_precision,
             {{"dtype", "f16", "f16 or bf16"},
              {"allow", kNarrowAllowed, "operators always computed so"},
              {"follow", kNarrowFollowing, "operators computed so after one that is"},
-             {"deny", "", "operators taken out of both lists"}}),
+             {"deny", "", "operators taken out of both lists"},
+             {"products", "all",
+              "tiles: only convolutions and products by constants that fill tiles of 32 summed elements and columns; "
+              "what "
+              "they give is f32, what is read narrow is kept narrow, and only operators that move elements follow"}}),
     };
 }
 
@@ -209,6 +214,15 @@ std::vector<PassStep> default_pipeline(int level) {
     add("DeadCode");
     steps.push_back({"FuseOps", level >= 1 ? pass::Options{} : pass::Options{{"fuse", "false"}}, true});
     return steps;
+}
+
+std::vector<PassStep> in_bf16(std::vector<PassStep> pipeline) {
+    // Before layouts are altered: they are chosen for what is narrow.
+    auto at = std::ranges::find(pipeline, "AlterOpLayout", &PassStep::name);
+    if (at == pipeline.end()) at = std::ranges::find(pipeline, "FuseOps", &PassStep::name);
+    at = pipeline.insert(at, {"FastMath", {}, true}) + 1;
+    pipeline.insert(at, {"ToMixedPrecision", {{"dtype", "bf16"}, {"products", "tiles"}}, true});
+    return pipeline;
 }
 
 std::vector<PassStep> partitioned(std::vector<PassStep> pipeline, const std::string& backend) {

@@ -11,6 +11,8 @@
 #include "core/transform/rule_rewriter.hpp"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <unordered_set>
 
 namespace orrery::transform {
@@ -23,9 +25,11 @@ using graph::Var;
 
 class Narrower final : public graph::Rewriter {
   public:
-    Narrower(const pass::Context& context, DType narrow)
-        : Rewriter(context.recorder), narrow_(narrow), allowed_(set_of(context, "allow", kNarrowAllowed)),
-          following_(set_of(context, "follow", kNarrowFollowing)) {
+    enum class Products : std::uint8_t { All, Tiles };
+    Narrower(const pass::Context& context, DType narrow, Products products)
+        : Rewriter(context.recorder), narrow_(narrow), products_(products),
+          allowed_(set_of(context, "allow", kNarrowAllowed)),
+          following_(set_of(context, "follow", products == Products::Tiles ? kNarrowMovers : kNarrowFollowing)) {
         for (const std::string& name : words_option(context, "deny", "")) {
             allowed_.erase(name);
             following_.erase(name);
@@ -41,10 +45,11 @@ class Narrower final : public graph::Rewriter {
             twins_.emplace(var, twin);
             return var;
         }
-        const bool allowed = allowed_.contains(call->op.name);
-        if (!allowed && !(following_.contains(call->op.name) && any_twin(*call))) return keep(binding);
+        const bool allowed = allowed_.contains(call->op.name) && (products_ == Products::All || fills_tiles(*call));
+        if (!allowed && !(following_.contains(call->op.name) && any_twin(*call))) return wide(binding, *call);
+        if (allowed && products_ == Products::Tiles) return wide_product(binding, *call);
         const std::optional<graph::Type> type = narrow_type(*call);
-        if (!type) return keep(binding);
+        if (!type) return wide(binding, *call);
         std::vector<Var> args;
         for (const Var& arg : call->args) args.push_back(arg && is_f32(arg) ? twin_of(binding, arg) : arg);
         const Var value = emit(binding, make_ref<const CallOp>(call->op, args, call->attrs), binding.var->name);
@@ -63,6 +68,27 @@ class Narrower final : public graph::Rewriter {
     static bool is_f32(const Var& var) {
         const graph::TensorType* type = graph::as_tensor(var->type);
         return type && type->dtype == DType::F32;
+    }
+
+    /// Narrow factors, sums as they are made.
+    Var wide_product(const Binding& binding, const CallOp& call) {
+        std::vector<Var> args;
+        for (const Var& arg : call.args) args.push_back(arg && is_f32(arg) ? twin_of(binding, arg) : arg);
+        if (args == call.args) return keep(binding);
+        return replace(binding,
+                       make_ref<const CallOp>(call.op, std::move(args), call.attrs.with("out_dtype", DType::F32)),
+                       "computed from narrow factors");
+    }
+
+    /// Computed in f32, from what is kept narrow where a product before needed it so: one of both is stored.
+    Var wide(const Binding& binding, const CallOp& call) {
+        std::vector<Var> args = call.args;
+        for (Var& arg : args) {
+            if (const auto kept = kept_narrow_.find(arg); kept != kept_narrow_.end()) arg = kept->second;
+        }
+        if (args == call.args) return keep(binding);
+        return replace(binding, make_ref<const CallOp>(call.op, std::move(args), call.attrs),
+                       "reads what is kept in a narrow type");
     }
 
     /// The operand of a cast from the narrow type to f32: what an earlier run of this pass left.
@@ -85,8 +111,30 @@ class Narrower final : public graph::Rewriter {
             twin = emit(binding, make_ref<const graph::Constant>(std::move(rounded)), var->name);
         } else {
             twin = emit(binding, make_call("cast", {var}, {{"dtype", narrow_}}), var->name);
+            if (products_ == Products::Tiles) {
+                // Here, before the kernel that will want it: then it is fused with that.
+                const Var back = emit(binding, make_call("cast", {twin}, {{"dtype", DType::F32}}), var->name);
+                kept_narrow_.emplace(var, back);
+                twins_.emplace(back, twin);
+            }
         }
         return twins_[var] = twin;
+    }
+
+    /// Whether sums and columns of a product fill tiles, whose second factor can be packed beforehand.
+    bool fills_tiles(const CallOp& call) const {
+        constexpr std::int64_t kTile = 32, kLeastRows = 16; // our choice of rows: fewer are bound by memory
+        const NDArray* weight = call.args.size() == 2 ? constant_of(call.args[1]) : nullptr;
+        const std::optional<Shape> left = shape_of(call.args[0]);
+        if (!weight || !left) return false;
+        const Shape& right = weight->shape();
+        if (call.op.name == "conv2d")
+            return call.attrs.integer("groups", 1) == 1 && right[0] % kTile == 0 && right[1] % kTile == 0;
+        if (call.op.name != "matmul" || right.size() != 2 || left->size() < 2 || call.attrs.flag("transpose_a") ||
+            call.attrs.flag("transpose_b"))
+            return false;
+        const std::int64_t rows = std::accumulate(left->begin(), left->end() - 1, std::int64_t{1}, std::multiplies<>());
+        return right[0] % kTile == 0 && right[1] % kTile == 0 && rows >= kLeastRows;
     }
 
     /// The type of the call over twins; nullopt when the operator does not take them, or gives another type.
@@ -104,8 +152,10 @@ class Narrower final : public graph::Rewriter {
     }
 
     DType narrow_;
+    Products products_;
     Names allowed_, following_;
     std::unordered_map<Var, Var> twins_;
+    std::unordered_map<Var, Var> kept_narrow_; ///< f32 variables whose twin was made of them, to a cast of that
 };
 
 } // namespace
@@ -120,7 +170,9 @@ Result<graph::Module> to_mixed_precision(const graph::Module& module, const pass
                                   {},
                                   "see `orrery ops`"};
     graph::Module out = module;
-    out.main = Narrower(context, *parse_dtype(dtype)).run(module.main);
+    ORRERY_TRY(const std::string products, choice_option(context, "products", {"all", "tiles"}));
+    const auto kind = products == "tiles" ? Narrower::Products::Tiles : Narrower::Products::All;
+    out.main = Narrower(context, *parse_dtype(dtype), kind).run(module.main);
     return out.main == module.main ? Result<graph::Module>(module) : dead_code(out, quiet(context));
 }
 

@@ -1,5 +1,6 @@
 #include "core/tuning/measurer.hpp"
 
+#include "core/base/narrow.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tuning/machine.hpp"
 
@@ -41,7 +42,7 @@ std::string number(double value) {
 std::string first_difference(const std::vector<NDArray>& actual, const std::vector<NDArray>& expected) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
         const Difference difference = compare(actual[i], expected[i]);
-        if (difference.same_type && difference.max_rel <= kTolerance) continue;
+        if (difference.same_type && difference.max_rel <= std::max(kTolerance, unit_of(expected[i].dtype()))) continue;
         return "result " + std::to_string(i) + ", element " + std::to_string(difference.worst_index) + " is " +
                number(difference.actual) + " instead of " + number(difference.expected);
     }

@@ -25,4 +25,12 @@ const OpRecipe* find_recipe(std::string_view op) {
     return at == recipes().end() || at->op != op ? nullptr : &*at;
 }
 
+void draw_sum_dtype(Draw& d, DrawnCall& call) {
+    const DType operands = Draw::dtype_of(call.args.front());
+    if (is_narrow_float(operands) && d.chance(50))
+        call.attrs["out_dtype"] = DType::F32;
+    else if (d.chance(10))
+        call.attrs["out_dtype"] = operands;
+}
+
 } // namespace orrery::differential

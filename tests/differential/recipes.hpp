@@ -28,6 +28,9 @@ using Recipes = std::vector<OpRecipe>;
 /// Null when there is none.
 [[nodiscard]] const OpRecipe* find_recipe(std::string_view op);
 
+/// In which element type sums of products are given, now and then: that of the operands, or f32 of narrow ones.
+void draw_sum_dtype(Draw& d, DrawnCall& call);
+
 // The families they come from.
 [[nodiscard]] Recipes elementwise_recipes();
 [[nodiscard]] Recipes pick_recipes();

@@ -37,6 +37,7 @@ DrawnCall matmul(Draw& d) {
     DrawnCall call{{a, d.tensor(Draw::dtype_of(a), right)}, {}};
     if (transpose_a || d.chance(20)) call.attrs["transpose_a"] = transpose_a;
     if (transpose_b || d.chance(20)) call.attrs["transpose_b"] = transpose_b;
+    draw_sum_dtype(d, call);
     return call;
 }
 
@@ -46,8 +47,11 @@ DrawnCall layout_matmul(Draw& d) {
     const std::int64_t depth = left.back();
     DrawnCall call;
     if (d.chance(50)) {
-        const std::int64_t panel = d.number(2, 5);
-        call = {{a, d.tensor(Draw::dtype_of(a), {d.number(1, 3), depth, panel})}, {{"panel", panel}}};
+        const std::int64_t panel = d.number(2, 5), part = depth % 2 == 0 && depth > 0 && d.chance(50) ? 2 : 1;
+        Shape right{d.number(1, 3), depth / part, panel};
+        if (part > 1) right.push_back(part);
+        call = {{a, d.tensor(Draw::dtype_of(a), right)}, {{"panel", panel}}};
+        if (part > 1) call.attrs["part"] = part;
     } else {
         Shape right;
         if (left.size() > 2 && d.chance(50)) right.assign(left.begin(), left.end() - 2);
@@ -55,6 +59,7 @@ DrawnCall layout_matmul(Draw& d) {
         call = {{a, d.tensor(Draw::dtype_of(a), right)}, {}};
     }
     if (d.chance(70)) call.attrs["rows"] = d.number(1, 7);
+    draw_sum_dtype(d, call);
     return call;
 }
 

@@ -70,6 +70,7 @@ template <std::size_t Spatial> DrawnCall conv(Draw& d) {
     weight.insert(weight.end(), kernel.begin(), kernel.end());
     call.args.push_back(d.tensor(Draw::dtype_of(x), weight));
     if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
+    draw_sum_dtype(d, call);
     return call;
 }
 
@@ -171,6 +172,7 @@ DrawnCall max_pool_with_indices(Draw& d) {
 
 /// A layout of N, C, H, W whose channels are whole or in blocks of two.
 std::string some_layout(Draw& d, std::int64_t block) {
+    if (block == 4) return "NCHW4c";
     if (block == 2) return d.word({"NCHW2c", "NHWC2c"});
     return d.word({"NCHW", "NHWC", "CHWN"});
 }
@@ -191,7 +193,9 @@ DrawnCall layout_transform(Draw& d) {
 DrawnCall layout_conv2d(Draw& d) {
     const Shape image = some_image(d);
     const bool depthwise = d.chance(30);
-    const std::int64_t groups = depthwise ? image[1] : 1, in_block = d.number(1, 2);
+    // Blocks of four are those that weights may be parts of.
+    const std::int64_t groups = depthwise ? image[1] : 1,
+                       in_block = !depthwise && image[1] % 4 == 0 && d.chance(30) ? 4 : d.number(1, 2);
     const std::int64_t out_block = depthwise && in_block == 2 ? 2 : d.number(1, 2);
     const std::string data = some_layout(d, in_block), out = some_layout(d, out_block);
     Ints kernel = some_kernel(d, 2);
@@ -200,7 +204,7 @@ DrawnCall layout_conv2d(Draw& d) {
     const Shape filters{depthwise ? image[1] : 2 * d.number(1, 3), image[1] / groups, kernel[0], kernel[1]};
     std::string weight = d.word({"OIHW", "HWIO"});
     const bool shuffled = !depthwise && d.chance(30); // channels in two parts, whose number weights are split by
-    if ((in_block == 2 || shuffled) && !depthwise && d.chance(70)) weight += "2i";
+    if ((in_block >= 2 || shuffled) && !depthwise && d.chance(70)) weight += "2i";
     if (out_block == 2 && d.chance(70)) weight += "2o";
     const DType dtype = d.dtype(DTypes::Number);
     call.args = {laid_out(d, dtype, image, {"NCHW", data}), laid_out(d, dtype, filters, {"OIHW", weight})};
@@ -209,6 +213,7 @@ DrawnCall layout_conv2d(Draw& d) {
     call.attrs["out_layout"] = out;
     if (d.chance(30)) call.attrs["rows"] = d.number(1, 6);
     if (shuffled) call.attrs["shuffle"] = std::int64_t{2};
+    draw_sum_dtype(d, call);
     call.attrs["weight_layout"] = weight;
     return call;
 }

@@ -36,6 +36,13 @@ TEST_CASE("an operator of one operand is no matrix product", "[differential][fou
                    {{"CombineParallelBatchMatmul", {}, true}, {"FuseOps", {}, true}});
 }
 
+TEST_CASE("sums over nothing read no panel that could be fetched ahead", "[differential][found]") {
+    // The bytes of a panel were divided by, and there are none.
+    require_agrees(
+        "outputs [\"y\"];\nfn main(x: i64[17,0,8]) { y = reduce_log_sum(x) {axes=[2], keepdims=false}; return y; }\n",
+        {{"FuseOps", {}, true}});
+}
+
 TEST_CASE("powers of two and ten are functions of their own to LLVM", "[differential][found]") {
     for (const char* base : {"2.0", "10.0"})
         for (const char* type : {"f32", "f64"}) {

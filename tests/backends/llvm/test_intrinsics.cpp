@@ -4,6 +4,8 @@
 #include "core/schedule/trace.hpp"
 #include "tests/backends/llvm/harness.hpp"
 
+#include <algorithm>
+
 using namespace orrery;
 using namespace orrery::testing;
 
@@ -120,4 +122,74 @@ TEST_CASE("an intrinsic LLVM does not have with that type is compiled as describ
                                               "y[vi] = y[vi] + x[vi] } } }",
                                               "tensorize(add.i, odd_8)\n");
     check_program(program);
+}
+
+TEST_CASE("products of tiles are found by their size, and declared as text", "[llvm][intrinsic][tiles]") {
+    for (const auto& [rows, columns] : {std::pair(16, 16), std::pair(14, 32), std::pair(32, 32), std::pair(28, 16)}) {
+        const auto found = schedule::find_intrinsic(schedule::bf16_tiles_name(rows, columns));
+        REQUIRE(found);
+        CHECK(found->tiles == "tdpbf16ps");
+        CHECK(found->description->params[2]->static_shape() == Shape{rows, columns});
+    }
+    for (const char* name :
+         {"x86_amx_bf16_17x32x32", "x86_amx_bf16_34x32x32", "x86_amx_bf16_16x48x32", "x86_amx_bf16_"})
+        CHECK_FALSE(schedule::find_intrinsic(name));
+    // One of all sizes is listed.
+    const std::vector<std::string> names = schedule::intrinsic_names();
+    CHECK(std::ranges::count_if(names, [](const std::string& n) { return n.starts_with("x86_amx_bf16"); }) == 1);
+    const auto refused = [](const std::string& m, const std::string& n, const std::string& last) {
+        return schedule::parse_intrinsic(
+            "intrinsic mine\nfn tile(a: i8[" + m + ",64], b: i8[16," + n + ",4]) -> (c: i32[" + m + "," + n +
+            "]) {\n  for i in " + m + " { for j in " + n + " { for k in 16 { for q in 4 { block tile(vi = i in " + m +
+            ", vj = j in " + n +
+            ", reduce vk = k in 16, reduce vq = q in 4) { reads c[vi, vj], a[vi, vk * 4 + vq], "
+            "b[vk, vj, vq] writes c[vi, vj] c[vi, vj] = c[vi, vj] + i32(a[vi, vk * 4 + vq]) * "
+            "i32(b[vk, vj, vq]) } } } } } }\n" +
+            last);
+    };
+    CHECK(refused("8", "16", "c = tiles.tdpbssd(a, b)").has_value());
+    CHECK(refused("33", "16", "c = tiles.tdpbssd(a, b)").error().code == Code::BadText);
+    CHECK(refused("17", "16", "c = tiles.tdpbssd(a, b)").error().code == Code::BadText);
+    CHECK(refused("8", "24", "c = tiles.tdpbssd(a, b)").error().code == Code::BadText);
+    CHECK(refused("8", "16", "c = tiles.(a, b)").error().code == Code::BadText);
+    CHECK(refused("8", "16", "d = tiles.tdpbssd(a, b)").error().code == Code::BadText);
+}
+
+TEST_CASE("a product of byte tiles is emitted with its sums in registers", "[llvm][intrinsic][tiles]") {
+    const tensor::Program program =
+        scheduled(R"(fn dense(x: i8[16,128], w: i8[32,16,4]) -> (y: i32[16,16]) {
+  for m in 16 { for n in 16 { for k in 128 { block dot(vm = m in 16, vn = n in 16, reduce vk = k in 128) {
+    reads y[vm, vn], x[vm, vk], w[vk // 4, vn, vk % 4] writes y[vm, vn]
+    init { y[vm, vn] = 0i32 } y[vm, vn] = y[vm, vn] + i32(x[vm, vk]) * i32(w[vk // 4, vn, vk % 4]) } } } } })",
+                  "split(dot.k, [-1, 16, 4])\nreorder([dot.k_0, dot.m, dot.n, dot.k_1, dot.k_2])\n"
+                  "decompose_reduction(dot, dot.k_0)\n"
+                  "tensorize(dot.m, x86_amx_i8_16x16x64)\n");
+    const std::string code = assembly(program, "llvm -mtriple=x86_64-linux-gnu -mcpu=sapphirerapids -vector-bits=512");
+    const auto count = [&code](const std::string& what) {
+        std::size_t found = 0;
+        for (std::size_t at = code.find(what); at != std::string::npos; at = code.find(what, at + 1)) ++found;
+        return found;
+    };
+    INFO(code);
+    CHECK(count("tdpbssd") == 1);
+    CHECK(count("tilezero") == 1);
+    CHECK(count("tileloadd") == 2);
+    CHECK(count("tilestored") == 1);
+    CHECK(count("ldtilecfg") == 1);
+    CHECK(count("tilerelease") == 1);
+    check_program(program);
+}
+
+TEST_CASE("narrow floats that are only moved keep their bits", "[llvm][bf16]") {
+    const tensor::Program program = parsed(R"(fn border(x: bf16[6,8]) -> (y: bf16[8,8]) {
+  for i in 8 { vectorized j in 8 { block copy(vi = i in 8, vj = j in 8) {
+    reads x[vi - 1, vj] writes y[vi, vj]
+    y[vi, vj] = select(vi >= 1 && vi < 7, x[vi - 1, vj], 1.5bf16) } } } })");
+    NDArray x = NDArray::allocate(DType::BF16, {6, 8}), y = NDArray::zeros(DType::BF16, {8, 8});
+    for (std::uint16_t i = 0; i < 48; ++i) // NaNs of every kind among them, and subnormal numbers
+        x.mutable_values<std::uint16_t>()[i] = static_cast<std::uint16_t>(i < 24 ? 0x7f80 + i : i * 3);
+    std::vector<NDArray> args{x, y};
+    Compiled(program).run(args);
+    for (std::size_t i = 0; i < 64; ++i)
+        CHECK(y.values<std::uint16_t>()[i] == (i < 8 || i >= 56 ? 0x3fc0 : x.values<std::uint16_t>()[i - 8]));
 }

@@ -73,6 +73,16 @@ TEST_CASE("what is given stands; caches of another architecture are not this mac
     CHECK(read(to_string(foreign)) == foreign);
 }
 
+TEST_CASE("a processor with AMX multiplies tiles of bf16, unless it is told not to", "[llvm][target]") {
+    const std::string amx = "llvm -mtriple=x86_64-linux-gnu -mcpu=sapphirerapids",
+                      none = "llvm -mtriple=x86_64-linux-gnu -mcpu=znver4";
+    CHECK(read(amx).bf16_tiles);
+    CHECK_FALSE(read(amx + " -tiles=none").bf16_tiles);
+    CHECK_FALSE(read(none).bf16_tiles);
+    CHECK(refusal(none + " -tiles=bf16") == Code::BadArgument);
+    for (const std::string& text : {amx, amx + " -tiles=none", none}) CHECK(read(to_string(read(text))) == read(text));
+}
+
 TEST_CASE("nonsense is refused", "[llvm][target]") {
     CHECK(refusal("llvm -mtriple=pdp11-unknown-unix") == Code::NoTarget);
     CHECK(refusal("llvm -mtriple=aarch64-linux-gnu -mcpu=znver4") == Code::NoTarget);

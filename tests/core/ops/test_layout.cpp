@@ -132,6 +132,7 @@ NDArray moved(const NDArray& array, const char* from, const char* to) {
 TEST_CASE("a convolution in any layout is the convolution", "[ops][layout]") {
     const Case cases[] = {
         {{2, 4, 5, 6}, {6, 4, 3, 2}, 1, "NCHW2c", "NCHW3c", "OIHW2i3o"},
+        {{2, 4, 5, 6}, {6, 4, 3, 2}, 1, "NCHW4c", "NCHW3c", "OHWI3o2i"},
         {{1, 3, 5, 6}, {4, 3, 3, 2}, 1, "NCHW", "NCHW4c", "OIHW4o"},
         {{1, 4, 5, 6}, {4, 4, 3, 2}, 1, "NHWC", "NHWC", "HWIO"},
         {{1, 4, 5, 6}, {4, 4, 3, 2}, 1, "NHWC", "NCHW4c", "OIHW"},
@@ -165,6 +166,12 @@ TEST_CASE("a convolution in any layout is the convolution", "[ops][layout]") {
         require_near(call("layout_conv2d", {x, w}, whole), single);
         CHECK(refusal("layout_conv2d", packed, attrs.with("rows", std::int64_t{0})) == Code::BadAttribute);
     }
+    // Channels in parts of a block, as tiles of pairs take them; a kernel of one place.
+    const Attrs pairs{
+        {"layout", "NCHW4c"}, {"out_layout", "NCHW3c"}, {"weight_layout", "OHWI3o2i"}, {"rows", std::int64_t{4}}};
+    require_near(moved(call("layout_conv2d", {moved(x, "NCHW", "NCHW4c"), moved(w, "OIHW", "OHWI3o2i")}, pairs),
+                       "NCHW3c", "NCHW"),
+                 single);
     const auto refused = [&](const char* data, const char* out, const char* kernel, std::int64_t groups) {
         const NDArray x = drawn({1, 4, 5, 6}, 1), w = drawn({4, 4 / groups, 3, 2}, 2);
         const Attrs attrs{{"groups", groups}, {"layout", data}, {"out_layout", out}, {"weight_layout", kernel}};

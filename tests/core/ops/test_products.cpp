@@ -48,6 +48,15 @@ TEST_CASE("a product with a matrix in panels is the product", "[ops][matmul]") {
     const NDArray a = drawn({2, 1, 3, 4}, 1), b = drawn({5, 4, 2}, 2);
     require_near(call("layout_matmul", {a, b}, {{"rows", std::int64_t{2}}}), call("matmul", {a, b}));
 
+    // Rows of a panel by twos.
+    const NDArray even = drawn({6, 6}, 3), left = drawn({7, 6}, 4);
+    const NDArray pairs = ops::transformed(even, ops::parse_layout("KN").value(), ops::parse_layout("NK3n2k").value());
+    const Attrs in_pairs{{"panel", std::int64_t{3}}, {"part", std::int64_t{2}}, {"rows", std::int64_t{4}}};
+    require_near(call("layout_matmul", {left, pairs}, in_pairs), call("matmul", {left, even}));
+    CHECK(refusal("layout_matmul", {left, pairs}, in_pairs.with("part", std::int64_t{3})) == Code::BadShape);
+    CHECK(refusal("layout_matmul", {left, pairs}, in_pairs.with("part", std::int64_t{0})) == Code::BadAttribute);
+    CHECK(refusal("layout_matmul", {left, even}, {{"part", std::int64_t{2}}}) == Code::BadAttribute);
+
     const NDArray x = drawn({7, 5}, 2);
     const auto refused = [&](const NDArray& left, const NDArray& right, std::int64_t panel, std::int64_t rows) {
         return refusal("layout_matmul", {left, right}, {{"panel", panel}, {"rows", rows}});
@@ -60,6 +69,26 @@ TEST_CASE("a product with a matrix in panels is the product", "[ops][matmul]") {
     CHECK(refused(x, w, 0, 1) == Code::BadAttribute);
     CHECK(refused(x, w, 1, 0) == Code::BadAttribute);
     CHECK(refused(x, w, 1, 1000) == Code::BadAttribute);
+}
+
+TEST_CASE("sums of narrow products are given as they are made where that is asked for", "[ops][matmul][conv]") {
+    const auto narrow = [](const NDArray& array) { return call("cast", {array}, {{"dtype", DType::BF16}}); };
+    const auto wide = [](const NDArray& array) { return call("cast", {array}, {{"dtype", DType::F32}}); };
+    const NDArray a = narrow(drawn({3, 40}, 1)), b = narrow(drawn({40, 4}, 2));
+    const Attrs in_f32{{"out_dtype", DType::F32}};
+    const NDArray sums = call("matmul", {a, b}, in_f32);
+    REQUIRE(sums.dtype() == DType::F32);
+    require_near(sums, call("matmul", {wide(a), wide(b)}));
+    // Without it they are rounded once.
+    const NDArray rounded = call("matmul", {a, b});
+    REQUIRE(rounded.dtype() == DType::BF16);
+    CHECK(compare(rounded, narrow(sums)).max_abs == 0);
+    CHECK(compare(wide(rounded), sums).max_abs > 0);
+    const NDArray x = narrow(drawn({1, 4, 5, 5}, 3)), w = narrow(drawn({6, 4, 3, 3}, 4));
+    require_near(call("conv2d", {x, w}, in_f32), call("conv2d", {wide(x), wide(w)}));
+    CHECK(refusal("matmul", {a, b}, {{"out_dtype", DType::F64}}) == Code::BadAttribute);
+    CHECK(refusal("matmul", {wide(a), wide(b)}, {{"out_dtype", DType::BF16}}) == Code::BadAttribute);
+    CHECK(call("matmul", {wide(a), wide(b)}, in_f32).dtype() == DType::F32);
 }
 
 TEST_CASE("einsum", "[ops][einsum]") {

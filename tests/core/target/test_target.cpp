@@ -109,3 +109,15 @@ TEST_CASE("another processor does not inherit the base's features", "[target]") 
     REQUIRE(parse_target("llvm -mcpu=x -mattr=+neon", base).value().features == "+neon");
     REQUIRE(parse_target(to_string(base), Target{}).value() == base);
 }
+
+TEST_CASE("a target says whether it multiplies tiles of bf16", "[target]") {
+    Target tiles = sample();
+    tiles.bf16_tiles = true;
+    CHECK(parse_target(to_string(tiles), sample()).value() == tiles);
+    CHECK(parse_target(to_string(sample()), tiles).value() == sample());
+    CHECK(tiles.hash() != sample().hash());
+    CHECK(parse_target("llvm -tiles=bf16", sample())->bf16_tiles);
+    CHECK_FALSE(parse_target("llvm -tiles=none", tiles)->bf16_tiles);
+    CHECK_FALSE(parse_target("llvm -mcpu=znver4", tiles)->bf16_tiles);
+    CHECK(parse_target("llvm -tiles=f64", sample()).error().code == Code::BadArgument);
+}

@@ -100,3 +100,28 @@ fn main(x: f32[2,3,2], z: f32[2,2]) {
     const std::string text = graph::to_string(packed);
     CHECK(text.find("const", text.find("const") + 1) == std::string::npos);
 }
+
+TEST_CASE("products of bf16 that fill tiles lie in pairs", "[transform][pack_products][tiles]") {
+    std::string values;
+    for (int i = 0; i < 32 * 64; ++i) values += (i ? ", " : "") + std::to_string(i % 5);
+    const auto text = [&](int rows, const char* dtype, const char* tiles) {
+        const graph::Module module = module_of("outputs [\"y\"];\nfn main(x: " + std::string(dtype) + "[" +
+                                               std::to_string(rows) + ",32]) {\n  w: " + dtype + "[32,64] = const [" +
+                                               values + "];\n  y = matmul(x, w);\n  return y;\n}\n");
+        return graph::to_string(apply("AlterOpLayout", module, {{"vector_bits", "512"}, {"bf16_tiles", tiles}}));
+    };
+    CHECK(text(64, "bf16", "true").find("{panel=32, part=2, rows=32}") != std::string::npos);
+    CHECK(text(40, "bf16", "true").find("{panel=32, part=2, rows=20}") != std::string::npos);
+    CHECK(text(17, "bf16", "true").find("{panel=32, part=2, rows=18}") != std::string::npos);
+    CHECK(text(15, "bf16", "true").find("part=2") == std::string::npos);
+    CHECK(text(64, "bf16", "false").find("part=2") == std::string::npos);
+    CHECK(text(64, "f32", "true").find("part=2") == std::string::npos);
+    const graph::Module conv =
+        module_of("outputs [\"y\"];\nfn main(x: bf16[1,32,14,14]) {\n  w: bf16[64,32,1,1] = const [" + values +
+                  "];\n  y = conv2d(x, w);\n  return y;\n}\n");
+    const std::string laid =
+        graph::to_string(apply("AlterOpLayout", conv, {{"vector_bits", "512"}, {"bf16_tiles", "true"}}));
+    // Tiles are two rows of the image.
+    CHECK(laid.find("{layout=\"NCHW32c\", out_layout=\"NCHW32c\", rows=28, weight_layout=\"OHWI32o2i\"}") !=
+          std::string::npos);
+}

@@ -1,5 +1,7 @@
 #include "tests/core/transform/graphs.hpp"
 
+#include <map>
+
 using namespace orrery;
 using namespace orrery::transform;
 using namespace orrery::transform::test;
@@ -105,4 +107,43 @@ TEST_CASE("convolutions a target lacks", "[transform][legalize]") {
     const graph::Module dense = apply("Legalize", dilated, {{"lacks", "dilated_conv"}});
     REQUIRE(count_calls(dense, "conv2d") == 1);
     REQUIRE(difference(dilated, dense) == 0);
+}
+
+TEST_CASE("products of tiles in bf16: what is read narrow is kept narrow, sums stay f32",
+          "[transform][mixed_precision]") {
+    const auto zeros = [](std::int64_t count) {
+        std::string text = "[0";
+        for (std::int64_t i = 1; i < count; ++i) text += ", " + std::to_string(i % 3);
+        return text + "]";
+    };
+    const graph::Module module =
+        module_of("outputs [\"y\"]; fn main(x: f32[1,32,4,4], z: f32[1,3,4,4]) { w: f32[32,32,1,1] = const " +
+                  zeros(1024) + "; v: f32[32,3,1,1] = const " + zeros(96) +
+                  "; a = relu(x); b = conv2d(a, w); c = add(b, a); d = max_pool(c) {kernel=[2, 2], strides=[2, 2]}; "
+                  "e = conv2d(d, w); g = conv2d(z, v); h = max_pool(g) {kernel=[2, 2], strides=[2, 2]}; y = add(e, h); "
+                  "return y; }");
+    const pass::Options options{{"dtype", "bf16"}, {"products", "tiles"}};
+    graph::Module mixed;
+    REQUIRE(difference_after("ToMixedPrecision", module, mixed, options) < 8.0 / 256);
+    INFO(graph::to_string(mixed));
+    std::map<std::string, int> narrow;
+    for (const graph::Binding& binding : mixed.main->bindings)
+        if (const auto* call = graph::as<graph::CallOp>(binding.value))
+            narrow[call->op.name + (graph::as_tensor(binding.var->type)->dtype == DType::BF16 ? " narrow" : "")] += 1;
+    // Sums, and a convolution of three channels, are f32; what the first product reads is also what the sum reads.
+    CHECK(narrow["conv2d"] == 3);
+    CHECK(narrow["conv2d narrow"] == 0);
+    CHECK(narrow["add"] == 2);
+    CHECK(narrow["cast narrow"] == 2); // of the relu, and of the sum
+    CHECK(narrow["cast"] == 1);        // back, for the sum
+    CHECK(narrow["max_pool"] == 2);
+    for (const graph::Binding& binding : mixed.main->bindings)
+        if (const auto* call = graph::as<graph::CallOp>(binding.value); call && call->op.name == "add") {
+            const graph::Binding* other = nullptr;
+            for (const graph::Binding& one : mixed.main->bindings)
+                if (one.var == call->args[1]) other = &one;
+            if (const auto* cast = other ? graph::as<graph::CallOp>(other->value) : nullptr;
+                cast && cast->op.name == "cast")
+                CHECK(graph::as_tensor(cast->args[0]->type)->dtype == DType::BF16);
+        }
 }
