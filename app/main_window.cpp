@@ -404,6 +404,7 @@ void MainWindow::paint_now() {
 void MainWindow::wait_for_display() {
     QBackingStore* store = backingStore();
     if (QGuiApplication::platformName() != QStringLiteral("xcb") || store == nullptr || !isVisible()) return;
+    if (store->size().isEmpty()) return; // the display has not shown the window yet: there is no picture of it
     if (windowHandle() == nullptr || windowHandle()->format().hasAlpha()) return; // that would be cleared
     store->beginPaint(rect());
     store->endPaint();

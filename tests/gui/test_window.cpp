@@ -12,6 +12,7 @@
 #include <QTemporaryDir>
 #include <QTimer>
 #include <QToolButton>
+#include <QWindow>
 
 #include <algorithm>
 #include <set>
@@ -57,7 +58,34 @@ void check_accessible(const QWidget& root) {
     }
 }
 
+/// A display that is slow: its windows do not hear yet that they are on screen.
+class SlowDisplay : public QObject {
+  public:
+    bool eventFilter(QObject*, QEvent* event) override { return event->type() == QEvent::Expose; }
+};
+
 } // namespace
+
+TEST_CASE("a window that is asked to paint waits until the display shows it", "[gui][window]") {
+    FakeWorkbench workbench;
+    app::MainWindow window(workbench, {{}, true});
+    (void)window.winId();
+    SlowDisplay slow;
+    window.windowHandle()->installEventFilter(&slow);
+    window.show();
+    QEvent paint(QEvent::UpdateRequest);
+    QApplication::sendEvent(&window, &paint);
+    bool later = false; // than what the window does after a frame
+    QTimer::singleShot(100, &window, [&] { later = true; });
+    REQUIRE(wait_for([&] { return later; }));
+    CHECK(window.isVisible());
+    CHECK_FALSE(window.testAttribute(Qt::WA_Mapped)); // nothing was painted
+    window.windowHandle()->removeEventFilter(&slow);
+    window.hide();
+    show(window, 1400, 880);
+    REQUIRE(wait_for([&] { return window.testAttribute(Qt::WA_Mapped) && window.at_rest(); }));
+    CHECK(window.start_page()->isVisible());
+}
 
 TEST_CASE("the start page offers samples and opens one by keyboard", "[gui][window]") {
     Opened t(false);
