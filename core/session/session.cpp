@@ -446,7 +446,7 @@ Session::~Session() {
         jobs = std::move(state_->jobs);
         state_->jobs.clear();
     }
-    jobs.clear(); // joins
+    while (!jobs.empty()) jobs.pop_back(); // joins; the latest first, which joins those that it replaced
 }
 
 void Session::set_listener(Listener listener) {

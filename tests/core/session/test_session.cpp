@@ -260,6 +260,24 @@ TEST_CASE("a session edits, undoes, runs, and keeps its recipe when something fa
     REQUIRE_FALSE(session.snapshot()->has_model());
 }
 
+TEST_CASE("a session ends after every one of its jobs, also one that was replaced", "[session]") {
+    // What the job's thread still does with its job is seen by the sanitizers.
+    std::atomic<bool> told{false}, ending{false};
+    auto listens = std::make_shared<int>();
+    auto session = std::make_unique<Session>(compiler_over());
+    session->set_listener([&, listens, commands = std::this_thread::get_id()](const SnapshotPtr&) {
+        if (std::this_thread::get_id() == commands) return;
+        told = true, told.notify_all();
+        ending.wait(false);
+    });
+    session->open_builtin("mlp");
+    told.wait(false); // the job is under way, and stays so
+    session->open_builtin("lenet");
+    ending = true, ending.notify_all();
+    session.reset();
+    REQUIRE(listens.use_count() == 1);
+}
+
 TEST_CASE("newer edits replace older ones, cancelling leaves a session usable", "[session]") {
     Session session(compiler_over());
     session.open_builtin("resnet18");
