@@ -147,7 +147,8 @@ class Analyst {
         reader_ = std::make_unique<Reader>(context_, sources_);
         att_.reset(target.createMCInstPrinter(machine_.getTargetTriple(), 0, *machine_.getMCAsmInfo(), instructions_,
                                               registers_));
-        llvm::formatted_raw_ostream nowhere(llvm::nulls());
+        llvm::raw_null_ostream nothing; // not llvm::nulls(): a stream over it changes what all threads share
+        llvm::formatted_raw_ostream nowhere(nothing);
         target.createAsmTargetStreamer(*reader_, nowhere, att_.get()); // owned by the reader
         const std::unique_ptr<llvm::MCAsmParser> parser(
             llvm::createMCAsmParser(sources_, context_, *reader_, *machine_.getMCAsmInfo()));
