@@ -36,6 +36,7 @@ void choose_intel_syntax() {
 void initialize_native() {
     static std::once_flag once;
     std::call_once(once, [] {
+        llvm::InitializeAllTargetInfos(); // LLVM's list of targets, which is read without a lock from now on
         llvm::InitializeNativeTarget();
         llvm::InitializeNativeTargetAsmPrinter();
         llvm::InitializeNativeTargetAsmParser();
@@ -46,7 +47,6 @@ void initialize_native() {
 void initialize_all() {
     static std::once_flag once;
     std::call_once(once, [] {
-        llvm::InitializeAllTargetInfos();
         llvm::InitializeAllTargets();
         llvm::InitializeAllTargetMCs();
         llvm::InitializeAllAsmPrinters();
