@@ -193,6 +193,7 @@ int Emitter::twins_for(const Stmt& body) const {
 
 void Emitter::emit(const Program& program, const WorkspacePlan& workspace) {
     plan_ = &workspace;
+    facts_.emplace(program->body);
     gives_away_ = !schedule::externs_of(program).empty();
     symbol_ = kernel_symbol(program->name);
     has_parallel_ = HasParallel::in(program->body);

@@ -190,7 +190,7 @@ void Emitter::emit_kind(const Stmt& stmt) {
     case NodeKind::Store: return emit_store(*as<Store>(stmt));
     case NodeKind::ExternCall: return emit_extern(*as<ExternCall>(stmt));
     case NodeKind::Prefetch: return emit_prefetch(*as<Prefetch>(stmt));
-    case NodeKind::For: return emit_for(*as<For>(stmt));
+    case NodeKind::For: return emit_guarded(*as<For>(stmt));
     case NodeKind::If: return emit_if(*as<If>(stmt));
     case NodeKind::Let: return emit_let(*as<Let>(stmt));
     case NodeKind::Alloc: return emit_alloc(*as<Alloc>(stmt));
@@ -310,7 +310,9 @@ void Emitter::emit_block(const Block& node) {
         emit(node.fields.body);
     };
     if (node.fields.predicate == nullptr) return body(); // `!` would build an expression
-    emit_where(value(node.fields.predicate), body, [] {});
+    const Expr left = without(node.fields.predicate, held_);
+    if (left == nullptr) return body();
+    emit_where(value(left), body, [] {});
 }
 
 void Emitter::emit_init(const Block& node) {
@@ -330,6 +332,25 @@ void Emitter::emit_init(const Block& node) {
 }
 
 // ------------------------------------------------------------------------------------------- loops
+
+/// What no iteration changes is decided once, before the loop.
+void Emitter::emit_guarded(const For& loop) {
+    const std::vector<Expr>& guards = facts_->guards(loop);
+    if (lanes_.count != 0 || guards.empty()) return emit_for(loop);
+    const std::size_t before = held_.size();
+    Value* condition = nullptr;
+    for (const Expr& guard : guards) {
+        if (holds(held_, guard)) continue;
+        condition = both(condition, value(guard));
+        held_.push_back(guard);
+    }
+    if (condition)
+        emit_where(
+            condition, [&] { emit_for(loop); }, [] {});
+    else
+        emit_for(loop);
+    held_.resize(before);
+}
 
 void Emitter::emit_for(const For& loop) {
     const Index extent = index(loop.extent);
@@ -352,7 +373,9 @@ void Emitter::emit_for(const For& loop) {
             return;
         }
     case LoopKind::Unrolled:
-        if (known && *known <= kMaxUnrolled && emitted_ <= kMaxEmitted) return emit_unrolled(loop, *known);
+        if (known && *known <= kMaxUnrolled && emitted_ <= kMaxEmitted &&
+            *known * facts_->loops_inside(loop) <= kMostCopiedLoops)
+            return emit_unrolled(loop, *known);
         break;
     case LoopKind::Vectorized: {
         HasVectorized inner;

@@ -9,6 +9,7 @@
 
 #include "backends/llvm/arithmetic.hpp"
 #include "backends/llvm/index.hpp"
+#include "backends/llvm/loop_facts.hpp"
 #include "backends/llvm/workspace.hpp"
 #include "core/target/backend.hpp"
 
@@ -185,6 +186,7 @@ class Emitter {
     /// `then_emit` where `condition` (i1, or one a lane) holds, `else_emit` where not.
     template <class Then, class Else> void emit_where(llvm::Value* condition, Then&& then_emit, Else&& else_emit);
     void emit_for(const tensor::For& loop);
+    void emit_guarded(const tensor::For& loop);
     void emit_serial(const tensor::For& loop, const Index& extent);
     void emit_piece(const tensor::For& loop, std::int64_t begin, std::int64_t end);
     void emit_counted(const tensor::For& loop, llvm::Value* begin, llvm::Value* end, Range range);
@@ -266,6 +268,8 @@ class Emitter {
     DebugLines* lines_;
     Arithmetic arithmetic_;
     const WorkspacePlan* plan_ = nullptr;
+    std::optional<LoopFacts> facts_;
+    std::vector<tensor::Expr> held_; ///< conditions that hold wherever code is written now
     std::string symbol_;
     bool gives_away_ = false; ///< addresses of buffers to extern functions
     Frame frame_;

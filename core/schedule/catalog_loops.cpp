@@ -145,8 +145,12 @@ std::vector<CatalogRow> shape_rows() {
              "depends on; loops that run in parallel still carry no dependence.",
              "for i { for j { block b(...) } }", "reorder([b.j, b.i])\nfor j { for i { block b(...) } }"),
          on_loops<reorder>, reorder_candidates},
-        {info("unroll", {kLoop}, "Writes out all iterations, in order.", "the extent is a constant of at most 1024.",
-              "for i in 2 { block b(...) }", "unroll(b.i)\nunrolled i in 2 { block b(...) }"),
+        {info(
+             "unroll", {kLoop},
+             "Writes out all iterations, in order. Generated code counts them where copies of the body would hold more "
+             "than eight loops.",
+             "the extent is a constant of at most 1024.", "for i in 2 { block b(...) }",
+             "unroll(b.i)\nunrolled i in 2 { block b(...) }"),
          on_one_loop<unroll>, this_loop},
     };
 }

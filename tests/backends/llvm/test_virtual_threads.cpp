@@ -21,7 +21,7 @@ const char* const kPooled = R"(fn pooled(x: f32[4,8,9]) -> (y: f32[4,4,9]) {
         y[vc2, vh2, vq2] = y[vc2, vh2, vq2] + t[vi2, vq2] } } }
     } } })";
 
-tensor::Program scheduled(const std::string& script) {
+tensor::Program interleaved(const std::string& script) {
     const Result<schedule::Replay> done = schedule::replay(parsed(kPooled), *schedule::parse_trace(script));
     if (!done) FAIL(to_string(done.error()));
     return done->result();
@@ -44,22 +44,22 @@ TEST_CASE("virtual threads are compiled side by side, with the same numbers", "[
           "virtual_thread(copy.c)\nparallel(copy.h)",
           "virtual_thread(copy.h)\nset_scope(copy, registers)\nunroll(copy.i)"}) {
         INFO(script);
-        check_program(scheduled(script));
+        check_program(interleaved(script));
     }
     // A copy of the buffer for each of the four.
-    CHECK(unoptimized(scheduled("")).find("alloca [18 x float]") != std::string::npos);
-    CHECK(unoptimized(scheduled("virtual_thread(copy.h)")).find("alloca [72 x float]") != std::string::npos);
+    CHECK(unoptimized(interleaved("")).find("alloca [18 x float]") != std::string::npos);
+    CHECK(unoptimized(interleaved("virtual_thread(copy.h)")).find("alloca [72 x float]") != std::string::npos);
 }
 
 TEST_CASE("loops bound to an accelerator's threads run serially on a processor", "[llvm][virtual_thread]") {
-    const tensor::Program program = scheduled("bind(copy.c, blockIdx.x)\nbind(copy.h, threadIdx.x)");
+    const tensor::Program program = interleaved("bind(copy.c, blockIdx.x)\nbind(copy.h, threadIdx.x)");
     check_program(program);
     CHECK(unoptimized(program).find("parallel_for") == std::string::npos);
-    CHECK(unoptimized(scheduled("parallel(copy.c)")).find("parallel_for") != std::string::npos);
+    CHECK(unoptimized(interleaved("parallel(copy.c)")).find("parallel_for") != std::string::npos);
 }
 
 TEST_CASE("lines of a virtual thread's code are those of the program that is shown", "[llvm][virtual_thread]") {
-    const tensor::Program program = scheduled("virtual_thread(copy.h)");
+    const tensor::Program program = interleaved("virtual_thread(copy.h)");
     const tensor::PrintedProgram shown = tensor::print_program(program);
     const Result<Listing> listing = llvm_backend().list(program, llvm_backend().host(), {}, ListingKind::OptimizedIr);
     REQUIRE(listing.has_value());
