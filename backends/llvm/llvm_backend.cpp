@@ -6,8 +6,10 @@
 #include "backends/llvm/jit.hpp"
 #include "backends/llvm/listing.hpp"
 #include "backends/llvm/machine.hpp"
+#include "backends/llvm/parts.hpp"
 #include "backends/llvm/pass_trace.hpp"
 #include "backends/llvm/pipeline.hpp"
+#include "core/base/parallel.hpp"
 #include "core/schedule/virtual_threads.hpp"
 
 #include <llvm/IR/IRBuilder.h>
@@ -15,6 +17,8 @@
 #include <llvm/IR/Module.h>
 #include <llvm/Target/TargetMachine.h>
 
+#include <algorithm>
+#include <array>
 #include <chrono>
 
 namespace orrery {
@@ -72,6 +76,37 @@ std::string text_of(const llvm::Module& module) {
 
 Diagnostic cancelled() { return {Code::Cancelled, "compilation was cancelled", {}, ""}; }
 
+/// What list_all makes of a part of a program's functions.
+struct PartCode {
+    Result<void> made;
+    std::unique_ptr<Unit> unit;
+    std::vector<std::size_t> part_of; ///< by function
+    Listing ir;                       ///< of all parts, made with the last one, which has least to do
+    Listing optimized_ir;
+    codegen::PassTrace passes;
+    std::string text; ///< assembly; empty when there are fewer parts
+};
+
+Result<void> make_part(const tensor::Program& program, const Target& target, const BuildOptions& options,
+                       std::size_t part, PartCode& out) {
+    ORRERY_TRY(out.unit, start(program->name, target, options));
+    llvm::Module& module = *out.unit->module;
+    ORRERY_CHECK_OK(write(*out.unit, program, target, options, Lines::With));
+    out.part_of = codegen::share_out(module);
+    const std::size_t last = *std::ranges::max_element(out.part_of);
+    if (part > last) return {};
+    if (part == last) {
+        require_well_formed(*out.unit);
+        out.ir = codegen::read_ir(text_of(module));
+    }
+    codegen::keep_part(module, out.part_of, part);
+    out.passes = codegen::trace_part(module, *out.unit->machine, options.opt_level);
+    codegen::relink_lines(module);
+    out.optimized_ir = codegen::read_ir(text_of(module));
+    ORRERY_TRY(out.text, codegen::generate(module, *out.unit->machine, codegen::FileKind::Assembly));
+    return {};
+}
+
 class LlvmBackend final : public Backend {
   public:
     [[nodiscard]] std::string name() const override { return "llvm"; }
@@ -116,16 +151,25 @@ class LlvmBackend final : public Backend {
 
     [[nodiscard]] Result<FunctionCode> list_all(const tensor::Program& program, const Target& target,
                                                 const BuildOptions& options, const CodeSink& early) const override {
-        ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
-        ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
-        require_well_formed(*unit);
+        std::array<PartCode, codegen::kParts> parts;
+        parallel_for(parts.size(), 0,
+                     [&](std::size_t i) { parts[i].made = make_part(program, target, options, i, parts[i]); });
+        std::vector<std::string> texts;
+        std::vector<Listing> listings;
+        codegen::PassTrace passes;
+        for (PartCode& part : parts) {
+            ORRERY_CHECK_OK(part.made);
+            if (part.text.empty()) continue;
+            texts.push_back(std::move(part.text));
+            listings.push_back(std::move(part.optimized_ir));
+            passes.add(part.passes);
+        }
         FunctionCode code;
-        code.ir = codegen::read_ir(text_of(*unit->module));
-        code.passes = codegen::trace_passes(*unit->module, *unit->machine, options.opt_level);
-        codegen::relink_lines(*unit->module);
-        code.optimized_ir = codegen::read_ir(text_of(*unit->module));
-        ORRERY_TRY(const std::string text,
-                   codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly));
+        code.ir = std::move(parts[texts.size() - 1].ir);
+        code.passes = passes.list();
+        const bool one = texts.size() == 1;
+        code.optimized_ir = one ? std::move(listings[0]) : codegen::join_ir(listings);
+        const std::string text = one ? std::move(texts[0]) : codegen::join_assembly(texts, parts[0].part_of);
         codegen::AssemblyListing assembly = codegen::read_assembly(text);
         code.assembly = assembly.listing;
         if (early) {
@@ -133,7 +177,7 @@ class LlvmBackend final : public Backend {
             early(code);
             code.cost_pending = false;
         }
-        codegen::describe_machine_code(text, assembly, *unit->machine, code);
+        codegen::describe_machine_code(text, assembly, *parts[0].unit->machine, code);
         return code;
     }
 

@@ -69,38 +69,13 @@ Hash state_hash(const llvm::Function& function) {
     return hasher.finish();
 }
 
-/// Rows of the pipeline by position in the list and name.
-class Rows {
-  public:
-    std::size_t row(std::size_t position, llvm::StringRef id) {
-        for (std::size_t i = 0; i < rows_.size(); ++i)
-            if (rows_[i].position == position && rows_[i].id == id) return i;
-        // Rows stay in order of position, whichever function had a loop first.
-        std::size_t at = rows_.size();
-        while (at > 0 && rows_[at - 1].position > position) --at;
-        rows_.insert(rows_.begin() + static_cast<std::ptrdiff_t>(at), Row{position, id.str(), {}, 0});
-        return at;
-    }
-    struct Row {
-        std::size_t position = 0;
-        std::string id;
-        BackendPass pass;
-        std::ptrdiff_t grown = 0; ///< instructions it added
-    };
-    Row& operator[](std::size_t index) { return rows_[index]; }
-    [[nodiscard]] const std::vector<Row>& all() const { return rows_; }
-
-  private:
-    std::vector<Row> rows_;
-};
-
 class Watch {
   public:
     explicit Watch(const llvm::Module& module) {
         for (const llvm::Function& function : module) {
             if (function.isDeclaration()) continue;
             known_[&function] = state_hash(function);
-            instructions_ += function.getInstructionCount();
+            trace_.instructions += function.getInstructionCount();
         }
         callbacks_.registerBeforeNonSkippedPassCallback([this](llvm::StringRef id, llvm::Any ir) { before(id, ir); });
         callbacks_.registerAfterPassCallback(
@@ -115,20 +90,7 @@ class Watch {
         return {&callbacks_, [this](std::size_t position) { position_ = position; }};
     }
 
-    [[nodiscard]] std::vector<BackendPass> result() {
-        std::vector<BackendPass> passes;
-        std::size_t count = instructions_;
-        for (const Rows::Row& row : rows_.all()) {
-            BackendPass pass = row.pass;
-            llvm::StringRef name(row.id);
-            name.consume_back("Pass");
-            pass.name = name.str();
-            count += static_cast<std::size_t>(row.grown);
-            pass.instructions = count;
-            passes.push_back(std::move(pass));
-        }
-        return passes;
-    }
+    [[nodiscard]] PassTrace result() { return std::move(trace_); }
 
   private:
     void before(llvm::StringRef id, const llvm::Any& ir) {
@@ -140,7 +102,7 @@ class Watch {
     void after(llvm::StringRef id, const llvm::Function* function, bool all_kept) {
         if (!is_pass(id)) return;
         const double ms = std::chrono::duration<double, std::milli>(Clock::now() - start_).count();
-        Rows::Row& row = rows_[rows_.row(position_, id)];
+        PassTrace::Row& row = trace_.row(position_, std::string_view(id.data(), id.size()));
         row.pass.milliseconds += ms;
         if (!function || all_kept) return;
         const Hash now = state_hash(*function);
@@ -150,9 +112,9 @@ class Watch {
     }
 
     llvm::PassInstrumentationCallbacks callbacks_;
-    Rows rows_;
+    PassTrace trace_;
     std::unordered_map<const llvm::Function*, Hash> known_;
-    std::size_t position_ = 0, instructions_ = 0;
+    std::size_t position_ = 0;
     const llvm::Function* function_ = nullptr; ///< the pass under way works on it
     std::size_t count_ = 0;
     Clock::time_point start_;
@@ -160,10 +122,48 @@ class Watch {
 
 } // namespace
 
-std::vector<BackendPass> trace_passes(llvm::Module& module, llvm::TargetMachine& machine, int level) {
+PassTrace::Row& PassTrace::row(std::size_t position, std::string_view id) {
+    for (Row& known : rows)
+        if (known.position == position && known.id == id) return known;
+    // Rows stay in order of position, whichever function had a loop first.
+    auto at = rows.end();
+    while (at != rows.begin() && std::prev(at)->position > position) --at;
+    return *rows.insert(at, Row{position, std::string(id), {}, 0});
+}
+
+void PassTrace::add(const PassTrace& other) {
+    instructions += other.instructions;
+    for (const Row& from : other.rows) {
+        Row& to = row(from.position, from.id);
+        to.pass.milliseconds += from.pass.milliseconds;
+        to.pass.changed = to.pass.changed || from.pass.changed;
+        to.grown += from.grown;
+    }
+}
+
+std::vector<BackendPass> PassTrace::list() const {
+    std::vector<BackendPass> passes;
+    std::size_t count = instructions;
+    for (const Row& row : rows) {
+        BackendPass pass = row.pass;
+        llvm::StringRef name(row.id);
+        name.consume_back("Pass");
+        pass.name = name.str();
+        count += static_cast<std::size_t>(row.grown);
+        pass.instructions = count;
+        passes.push_back(std::move(pass));
+    }
+    return passes;
+}
+
+PassTrace trace_part(llvm::Module& module, llvm::TargetMachine& machine, int level) {
     Watch watch(module);
     optimize(module, machine, level, watch.observer());
     return watch.result();
+}
+
+std::vector<BackendPass> trace_passes(llvm::Module& module, llvm::TargetMachine& machine, int level) {
+    return trace_part(module, machine, level).list();
 }
 
 void run_passes(llvm::Module& module, llvm::TargetMachine& machine, int level, const std::vector<BackendPass>& passes,

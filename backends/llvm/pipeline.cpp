@@ -1,6 +1,9 @@
 #include "backends/llvm/pipeline.hpp"
 
 #include <llvm/Analysis/AliasAnalysis.h>
+#include <llvm/CodeGen/MachineModuleInfo.h>
+#include <llvm/CodeGen/Passes.h>
+#include <llvm/CodeGen/TargetPassConfig.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/DiagnosticPrinter.h>
 #include <llvm/IR/LegacyPassManager.h>
@@ -34,6 +37,27 @@ std::vector<llvm::FunctionPassManager> make_passes(int level) {
     add(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
     if (level >= 2) add(llvm::EarlyCSEPass(true));
     return passes;
+}
+
+/// LLVM's code generator without what kernels never have: variables to follow, stack maps, hooks, exceptions. False
+/// when it writes no such file for the machine.
+bool add_code_generator(llvm::legacy::PassManager& passes, llvm::TargetMachine& machine, llvm::raw_pwrite_stream& out,
+                        llvm::CodeGenFileType type) {
+    auto& target = static_cast<llvm::LLVMTargetMachine&>(machine); // there are no others
+    auto* info = new llvm::MachineModuleInfoWrapperPass(&target);  // the manager's, like all passes
+    llvm::TargetPassConfig* config = target.createPassConfig(passes);
+    config->setDisableVerify(true);
+    for (char* unused : {&llvm::LiveDebugValuesID, &llvm::StackMapLivenessID, &llvm::FuncletLayoutID,
+                         &llvm::XRayInstrumentationID, &llvm::PatchableFunctionID, &llvm::FEntryInserterID})
+        config->disablePass(unused);
+    passes.add(config);
+    passes.add(info);
+    if (config->addISelPasses()) return false;
+    config->addMachinePasses();
+    config->setInitialized();
+    if (target.addAsmPrinter(passes, out, nullptr, type, info->getMMI().getContext())) return false;
+    passes.add(llvm::createFreeMachineFunctionPass());
+    return true;
 }
 
 } // namespace
@@ -82,7 +106,7 @@ Result<std::string> generate(llvm::Module& module, llvm::TargetMachine& machine,
     llvm::legacy::PassManager passes;
     const auto type =
         kind == FileKind::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
-    if (machine.addPassesToEmitFile(passes, out, nullptr, type)) return refused("LLVM writes no such file for it");
+    if (!add_code_generator(passes, machine, out, type)) return refused("LLVM writes no such file for it");
     module.getContext().setDiagnosticHandlerCallBack(hear, &problem);
     passes.run(module);
     module.getContext().setDiagnosticHandlerCallBack(nullptr);
