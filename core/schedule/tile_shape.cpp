@@ -88,14 +88,22 @@ std::ptrdiff_t innermost(const std::vector<std::int64_t>& shape, std::ptrdiff_t 
     return -1;
 }
 
-/// Whether a dimension that registers do not divide fills a few of them well: whole ones, and one for each power of two
-/// of what is left.
-bool few_registers(std::int64_t extent, std::int64_t width) {
+/// Whether a dimension that registers do not divide fills a few of them to that part: whole ones, and one for each power
+/// of two of what is left.
+bool few_registers(std::int64_t extent, std::int64_t width, double part) {
     constexpr std::int64_t kMost = 5;
-    constexpr double kWell = 0.8; // our choice: above what masks or narrower lanes would give
     const std::int64_t parts = extent / width + std::popcount(static_cast<std::uint64_t>(extent % width));
     return extent > width && extent % width != 0 && parts <= kMost &&
-           static_cast<double>(extent) >= kWell * static_cast<double>(parts * width);
+           static_cast<double>(extent) >= part * static_cast<double>(parts * width);
+}
+
+/// The lanes of a tile along a dimension: all of it where a few registers are filled well, else what divides it; where
+/// nothing does, all of it again rather than one register at a time under a mask, which fills no more of them.
+std::int64_t tile_lanes(std::int64_t extent, std::int64_t width, std::int64_t most) {
+    constexpr double kWell = 0.8, kAsWell = 0.7; // our choice
+    if (few_registers(extent, width, kWell)) return extent;
+    const std::int64_t lanes = choose_lanes(extent, width, most);
+    return extent % lanes != 0 && few_registers(extent, width, kAsWell) ? extent : lanes;
 }
 
 /// The divisors of a part's dimension up to `most`.
@@ -133,7 +141,7 @@ void choose_tile(TileShape& tile, TileLoads& loads, const Buffer& result, const 
     const std::int64_t bytes = byte_size(result->dtype), extent = shape.back();
     const std::int64_t width = target.lanes(static_cast<int>(bytes));
     const bool rows_there = sizes_of(tile.rows, shape, target.vector_registers).back() >= 4;
-    tile.lanes.size = few_registers(extent, width) ? extent : choose_lanes(extent, width, width * (rows_there ? 2 : 4));
+    tile.lanes.size = tile_lanes(extent, width, width * (rows_there ? 2 : 4));
     // Lanes that do not divide their dimension need masks. Where a tile would share nothing, a whole row in the
     // first-level cache does without them, but for its end.
     const bool shares = !std::ranges::all_of(loads.all, &TileLoad::lane);

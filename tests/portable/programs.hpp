@@ -37,6 +37,13 @@ y[k: 1, h: 12, w: 12, o: 32] = sum[c: 2, r: 3, s: 3, i: 8](pad[c, h + r, w + s, 
 output y
 )",
                               std::int64_t{32} * 144 * 144};
+/// Channels that fill no whole number of registers.
+inline constexpr Kernel kOddConv{"conv2d, blocks of 34 channels", R"(kernel conv2d
+input x: f32[1, 12, 12, 34], weight: f32[1, 1, 34, 34]
+y[k: 1, h: 12, w: 12, o: 34] = sum[c: 1, i: 34](x[c, h, w, i] * weight[k, c, i, o])
+output y
+)",
+                                 std::int64_t{34} * 144 * 34};
 inline constexpr Kernel kPlainConv{"conv2d, as in a file", R"(kernel conv2d
 input x: f32[8, 16, 16], weight: f32[16, 8, 3, 3]
 pad[c: 8, h: 18, w: 18] = select(h >= 1 && h <= 16 && w >= 1 && w <= 16, x[c, h - 1, w - 1], 0.0)

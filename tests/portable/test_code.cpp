@@ -106,6 +106,19 @@ TEST_CASE("the inner loop of a product or convolution is a tile of whole vectors
         }
 }
 
+TEST_CASE("channels that fill no whole number of registers are a tile of several, one of them in part",
+          "[portable][code]") {
+    const session::Recipe recipe = recipe_of(kOddConv, kAvx512);
+    const Loop loop = busiest_loop(compiled(kOddConv, kAvx512)->functions.front(), recipe, kAvx512);
+    INFO(text_of(loop));
+    // Two whole registers and a part of one for each row, of at least four.
+    CHECK(loop.multiplications >= 8);
+    CHECK(loop.on_stack == 0);
+    std::size_t numbers = 0; // of the image, each for all of a row
+    for (const std::string& line : loop.lines) numbers += instruction(line).starts_with("vbroadcastss");
+    CHECK(numbers * 2 <= static_cast<std::size_t>(loop.multiplications));
+}
+
 TEST_CASE("other kernels' inner loops keep vectors in registers too", "[portable][code]") {
     for (const Machine& machine : kMachines)
         for (const Kernel& kernel : {kPlainConv, kDepthwise, kSoftmax}) {
