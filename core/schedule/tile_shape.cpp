@@ -88,8 +88,8 @@ std::ptrdiff_t innermost(const std::vector<std::int64_t>& shape, std::ptrdiff_t 
     return -1;
 }
 
-/// Whether a dimension that registers do not divide fills a few of them to that part: whole ones, and one for each power
-/// of two of what is left.
+/// Whether a dimension that registers do not divide fills a few of them to that part: whole ones, and one for each
+/// power of two of what is left.
 bool few_registers(std::int64_t extent, std::int64_t width, double part) {
     constexpr std::int64_t kMost = 5;
     const std::int64_t parts = extent / width + std::popcount(static_cast<std::uint64_t>(extent % width));
