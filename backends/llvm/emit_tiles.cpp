@@ -49,13 +49,6 @@ struct Emitter::TileProduct {
     [[nodiscard]] std::int64_t row_tiles() const { return rows > kTileRows ? 2 : 1; }
     [[nodiscard]] std::int64_t column_tiles() const { return columns / kTileColumns; }
     [[nodiscard]] std::int64_t tile_rows() const { return rows / row_tiles(); }
-    /// Whether the rows of each tile are equally far apart, and in all tiles.
-    [[nodiscard]] bool rows_are_even() const {
-        const std::vector<std::int64_t>& at = match.params.at("a").rows;
-        for (std::size_t i = 1; i < at.size(); ++i)
-            if (static_cast<std::int64_t>(i) % tile_rows() != 0 && at[i] - at[i - 1] != at[1] - at[0]) return false;
-        return true;
-    }
 };
 
 std::optional<Emitter::TileProduct> Emitter::tile_product(const Block& block) const {
@@ -76,7 +69,7 @@ std::optional<Emitter::TileProduct> Emitter::tile_product(const Block& block) co
         if (param->name == "a") out.depth_bytes = shape[1] * byte_size(param->dtype);
         if (param->name == "b") out.pairs = shape[0];
     }
-    return out.rows_are_even() ? std::optional(out) : std::nullopt;
+    return out;
 }
 
 bool Emitter::has_tiles(const Stmt& stmt) const {

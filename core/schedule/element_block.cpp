@@ -122,8 +122,13 @@ std::string loop_name(const BlockIter& iter) {
 }
 
 Stmt nest_of(const BlockPlace& place) {
+    // Through prefetches that stand beside the block in its loops.
     std::size_t at = place.path.size() - 1;
-    while (at > 0 && place.path[at - 1]->kind == NodeKind::For && blocks_of(place.path[at - 1]).size() == 1) --at;
+    for (std::size_t i = at; i-- > 0 && blocks_of(place.path[i]).size() == 1;) {
+        const NodeKind kind = place.path[i]->kind;
+        if (kind != NodeKind::For && kind != NodeKind::Seq) break;
+        if (kind == NodeKind::For) at = i;
+    }
     return place.path[at];
 }
 

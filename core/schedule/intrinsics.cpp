@@ -112,10 +112,12 @@ Result<std::string> read_tiles(std::string_view text, int line) {
     return std::string(text.substr(kBefore.size(), text.size() - kBefore.size() - kAfter.size()));
 }
 
+constexpr std::size_t kTileRows = 16; ///< of a tile, at most
+
 /// Whether a description is c[M, N] += a[M, K] * b[K / p, N, p] over what tiles hold: 16 rows of 64 bytes, two by two.
 /// Source: Intel 64 manual, volume 1, chapter 18.
 bool fits_tiles(const Program& description) {
-    constexpr std::int64_t kRows = 16, kRowBytes = 64, kSumBytes = 4;
+    constexpr std::int64_t kRows = static_cast<std::int64_t>(kTileRows), kRowBytes = 64, kSumBytes = 4;
     const Buffer *a = param_at(description, "a", 2), *b = param_at(description, "b", 3),
                  *c = param_at(description, "c", 2);
     if (!a || !b || !c) return false;
@@ -478,6 +480,9 @@ class Matcher {
             }
             out.corner.insert(out.corner.begin(), first);
         }
+        const std::size_t tile = out.rows.size() > kTileRows ? out.rows.size() / 2 : out.rows.size();
+        for (std::size_t i = 1; i < out.rows.size(); ++i) // of each tile equally far apart
+            if (i % tile != 0 && out.rows[i] - out.rows[i - 1] != out.rows[1] - out.rows[0]) return std::nullopt;
         const bool follow = through < 2 && (out.rows.size() < 2 || out.rows[1] == shape.back());
         return follow ? std::nullopt : std::optional(out);
     }

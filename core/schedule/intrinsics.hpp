@@ -71,7 +71,8 @@ struct IntrinsicMatch {
         tensor::Buffer buffer;
         std::vector<tensor::Expr> corner; ///< one a dimension of the buffer, in terms of the block's iterators
         /// Of a factor of tiles whose rows go through dimensions otherwise than element by element, as places through
-        /// an image: how far each lies from the first. Empty where rows follow each other. Units: elements
+        /// an image: how far each lies from the first, those of a tile equally far apart. Empty where rows follow each
+        /// other. Units: elements.
         std::vector<std::int64_t> rows = {};
     };
     std::map<std::string, Place> params;

@@ -328,7 +328,13 @@ class Converter final : public graph::Rewriter {
         if (unary) return again(binding, call, {in_layout(binding, call.args[0], layout)}, call.attrs, layout);
         if (name == "bias_add") return biased(binding, call, layout);
         if (one_of(kBinary, name)) return broadcast(binding, call, layout);
-        if (name == "concat") return joined(binding, call, layout);
+        if (name == "concat") {
+            // The first layout of a part that all parts can lie in.
+            for (const Var& arg : call.args)
+                if (const std::optional<std::string> native = native_layout(arg))
+                    if (const Var done = joined(binding, call, *native)) return done;
+            return nullptr;
+        }
         if (one_of(kReductions, name)) return reduced(binding, call, layout);
         if (name == "max_pool" || name == "avg_pool" || name == "layout_max_pool" || name == "layout_avg_pool")
             return pooled(binding, call, layout);

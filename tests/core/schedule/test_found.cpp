@@ -70,6 +70,15 @@ TEST_CASE("a zero that starts a sum is not its value", "[schedule][found]") {
     is_refused("batched", "decompose_reduction(bmm, bmm.k)\ncache_write(bmm, stack)");
 }
 
+TEST_CASE("a nest is all loops of a block, those with a prefetch in them too", "[schedule][found]") {
+    // Its sums went to a copy that lived for one step of the sum.
+    keeps_numbers("matmul",
+                  "fuse([matmul.m, matmul.n])\nprefetch(matmul.m_n, b, matmul.k)\ncache_write(matmul, stack)");
+    keeps_numbers("whole_sum", "prefetch(total.i, x, total.i)\ncache_write(total, stack)");
+    keeps_numbers("whole_sum", "prefetch(total.j, x, total.j)\ncache_write(total, global)");
+    keeps_numbers("batched", "prefetch(bmm.k, b, bmm.k)\ncache_write(bmm, registers)");
+}
+
 TEST_CASE("an index read from memory is not read where its condition does not hold", "[schedule][found]") {
     keeps_numbers("gather", "split(pick.i, [-1, 2])\ncompute_at(scale, pick.i_i)");
     keeps_numbers("gather", "split(pick.i, [-1, 2])\ncache_write(scale, stack)\ncache_write(scale_write, global)\n"
