@@ -17,8 +17,8 @@ namespace {
 
 namespace layout = orrery::layout;
 
-constexpr double kPointsPerInch = 72;     // Graphviz: sizes in inches, positions in points
-constexpr rlim_t kMaxMemory = 2ull << 30; // bytes; a runaway layout dies here, not the machine
+constexpr double kPointsPerInch = 72;                      // Graphviz: sizes in inches, positions in points
+[[maybe_unused]] constexpr rlim_t kMaxMemory = 2ull << 30; // bytes; a runaway layout dies here, not the machine
 
 std::string read_all() {
     std::string bytes;
@@ -119,8 +119,10 @@ layout::Result read_back(const Drawing& d) {
 
 int main() {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) // they reserve terabytes of addresses
     const rlimit limit{kMaxMemory, kMaxMemory};
     ::setrlimit(RLIMIT_AS, &limit);
+#endif
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     const auto input = layout::decode_input(read_all());
