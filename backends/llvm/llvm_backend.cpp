@@ -67,13 +67,6 @@ void require_well_formed(const Unit& unit) {
     if (!error.empty()) fail_internal("generated IR is well-formed", error);
 }
 
-std::string text_of(const llvm::Module& module) {
-    std::string text;
-    llvm::raw_string_ostream out(text);
-    module.print(out, nullptr);
-    return out.str();
-}
-
 Diagnostic cancelled() { return {Code::Cancelled, "compilation was cancelled", {}, ""}; }
 
 /// What list_all makes of a part of a program's functions.
@@ -97,12 +90,12 @@ Result<void> make_part(const tensor::Program& program, const Target& target, con
     if (part > last) return {};
     if (part == last) {
         require_well_formed(*out.unit);
-        out.ir = codegen::read_ir(text_of(module));
+        out.ir = codegen::read_ir(codegen::text_of(module));
     }
     codegen::keep_part(module, out.part_of, part);
     out.passes = codegen::trace_part(module, *out.unit->machine, options.opt_level);
     codegen::relink_lines(module);
-    out.optimized_ir = codegen::read_ir(text_of(module));
+    out.optimized_ir = codegen::read_ir(codegen::text_of(module));
     ORRERY_TRY(out.text, codegen::generate(module, *out.unit->machine, codegen::FileKind::Assembly));
     return {};
 }
@@ -140,10 +133,10 @@ class LlvmBackend final : public Backend {
         ORRERY_TRY(const std::unique_ptr<Unit> unit, start(program->name, target, options));
         ORRERY_CHECK_OK(write(*unit, program, target, options, Lines::With));
         require_well_formed(*unit);
-        if (kind == ListingKind::BackendIr) return codegen::read_ir(text_of(*unit->module));
+        if (kind == ListingKind::BackendIr) return codegen::read_ir(codegen::text_of(*unit->module));
         codegen::optimize(*unit->module, *unit->machine, options.opt_level);
         codegen::relink_lines(*unit->module);
-        if (kind == ListingKind::OptimizedIr) return codegen::read_ir(text_of(*unit->module));
+        if (kind == ListingKind::OptimizedIr) return codegen::read_ir(codegen::text_of(*unit->module));
         ORRERY_TRY(const std::string text,
                    codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly));
         return codegen::read_assembly(text).listing;
@@ -199,7 +192,7 @@ class LlvmBackend final : public Backend {
         require_well_formed(*unit);
         codegen::run_passes(*unit->module, *unit->machine, options.opt_level, passes, pass + 1);
         codegen::relink_lines(*unit->module);
-        return codegen::read_ir(text_of(*unit->module));
+        return codegen::read_ir(codegen::text_of(*unit->module));
     }
 
     [[nodiscard]] Result<std::shared_ptr<const LoadedCode>> load(std::span<const KernelObject> objects) const override {
@@ -214,7 +207,7 @@ class LlvmBackend final : public Backend {
         require_well_formed(*unit);
         codegen::optimize(*unit->module, *unit->machine, options.opt_level);
         switch (kind) {
-        case EmitKind::Ir: return text_of(*unit->module);
+        case EmitKind::Ir: return codegen::text_of(*unit->module);
         case EmitKind::Assembly: return codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Assembly);
         case EmitKind::Object: return codegen::generate(*unit->module, *unit->machine, codegen::FileKind::Object);
         }

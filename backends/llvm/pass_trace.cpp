@@ -1,7 +1,6 @@
 #include "backends/llvm/pass_trace.hpp"
 
 #include "backends/llvm/pipeline.hpp"
-#include "core/base/hash.hpp"
 
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/IR/Function.h>
@@ -9,7 +8,9 @@
 #include <llvm/IR/Module.h>
 #include <llvm/IR/PassInstrumentation.h>
 
+#include <bit>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <unordered_map>
 
@@ -32,41 +33,56 @@ const llvm::Function* function_of(const llvm::Any& ir) {
 
 std::uint64_t address(const void* thing) { return reinterpret_cast<std::uintptr_t>(thing); }
 
+/// Words in order as one, a multiplication each: functions are long, and two states of one are hardly mixed up.
+class State {
+  public:
+    State& add(std::uint64_t word) {
+        constexpr std::uint64_t kOdd = 0x9e3779b97f4a7c15; // 2^64 by the golden ratio
+        value_ = (std::rotl(value_, 23) ^ word) * kOdd;
+        return *this;
+    }
+    State& add(int word) { return add(static_cast<std::uint64_t>(word)); }
+    [[nodiscard]] std::uint64_t value() const { return value_; }
+
+  private:
+    std::uint64_t value_ = 0;
+};
+
 /// What an instruction has besides opcode, type and operands.
-void add_details(Hasher& hasher, const llvm::Instruction& instruction) {
+void add_details(State& state, const llvm::Instruction& instruction) {
     if (const auto* compare = llvm::dyn_cast<llvm::CmpInst>(&instruction))
-        hasher.add(static_cast<int>(compare->getPredicate()));
+        state.add(static_cast<int>(compare->getPredicate()));
     if (const auto* load = llvm::dyn_cast<llvm::LoadInst>(&instruction))
-        hasher.add(std::uint64_t{load->getAlign().value()});
+        state.add(std::uint64_t{load->getAlign().value()});
     if (const auto* store = llvm::dyn_cast<llvm::StoreInst>(&instruction))
-        hasher.add(std::uint64_t{store->getAlign().value()});
+        state.add(std::uint64_t{store->getAlign().value()});
     if (const auto* place = llvm::dyn_cast<llvm::GetElementPtrInst>(&instruction))
-        hasher.add(address(place->getSourceElementType()));
+        state.add(address(place->getSourceElementType()));
     if (const auto* call = llvm::dyn_cast<llvm::CallBase>(&instruction))
-        hasher.add(address(call->getAttributes().getRawPointer()));
+        state.add(address(call->getAttributes().getRawPointer()));
     if (const auto* shuffle = llvm::dyn_cast<llvm::ShuffleVectorInst>(&instruction))
-        for (const int lane : shuffle->getShuffleMask()) hasher.add(lane);
+        for (const int lane : shuffle->getShuffleMask()) state.add(lane);
     if (const auto* phi = llvm::dyn_cast<llvm::PHINode>(&instruction))
-        for (const llvm::BasicBlock* block : phi->blocks()) hasher.add(address(block));
+        for (const llvm::BasicBlock* block : phi->blocks()) state.add(address(block));
     if (!instruction.hasMetadataOtherThanDebugLoc()) return;
     llvm::SmallVector<std::pair<unsigned, llvm::MDNode*>, 4> notes;
     instruction.getAllMetadataOtherThanDebugLoc(notes);
-    for (const auto& [kind, note] : notes) hasher.add(static_cast<int>(kind)).add(address(note));
+    for (const auto& [kind, note] : notes) state.add(static_cast<int>(kind)).add(address(note));
 }
 
 /// Of a function while it lives: values are told apart by where they lie. Printing it would cost as much as the passes.
-Hash state_hash(const llvm::Function& function) {
-    Hasher hasher;
+std::uint64_t state_hash(const llvm::Function& function) {
+    State state;
     for (const llvm::BasicBlock& block : function) {
-        hasher.add(address(&block));
+        state.add(address(&block));
         for (const llvm::Instruction& instruction : block) {
-            hasher.add(static_cast<int>(instruction.getOpcode())).add(address(instruction.getType()));
-            hasher.add(static_cast<int>(instruction.getRawSubclassOptionalData()));
-            for (const llvm::Value* operand : instruction.operands()) hasher.add(address(operand));
-            add_details(hasher, instruction);
+            state.add(static_cast<int>(instruction.getOpcode())).add(address(instruction.getType()));
+            state.add(static_cast<int>(instruction.getRawSubclassOptionalData()));
+            for (const llvm::Value* operand : instruction.operands()) state.add(address(operand));
+            add_details(state, instruction);
         }
     }
-    return hasher.finish();
+    return state.value();
 }
 
 class Watch {
@@ -105,7 +121,7 @@ class Watch {
         PassTrace::Row& row = trace_.row(position_, std::string_view(id.data(), id.size()));
         row.pass.milliseconds += ms;
         if (!function || all_kept) return;
-        const Hash now = state_hash(*function);
+        const std::uint64_t now = state_hash(*function);
         row.pass.changed = row.pass.changed || now != known_[function];
         known_[function] = now;
         row.grown += static_cast<std::ptrdiff_t>(function->getInstructionCount()) - static_cast<std::ptrdiff_t>(count_);
@@ -113,7 +129,7 @@ class Watch {
 
     llvm::PassInstrumentationCallbacks callbacks_;
     PassTrace trace_;
-    std::unordered_map<const llvm::Function*, Hash> known_;
+    std::unordered_map<const llvm::Function*, std::uint64_t> known_;
     std::size_t position_ = 0;
     const llvm::Function* function_ = nullptr; ///< the pass under way works on it
     std::size_t count_ = 0;

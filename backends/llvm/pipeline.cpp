@@ -10,7 +10,7 @@
 #include <llvm/IR/Module.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/Passes/PassBuilder.h>
-#include <llvm/Support/SmallVectorMemoryBuffer.h>
+#include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
 #include <llvm/Transforms/InstCombine/InstCombine.h>
 #include <llvm/Transforms/Scalar/DeadStoreElimination.h>
@@ -38,6 +38,27 @@ std::vector<llvm::FunctionPassManager> make_passes(int level) {
     if (level >= 2) add(llvm::EarlyCSEPass(true));
     return passes;
 }
+
+/// Writes into memory in large pieces: LLVM's own streams for that take every word by itself, and LLVM counts columns
+/// along with each.
+class TextStream final : public llvm::raw_pwrite_stream {
+  public:
+    TextStream() { SetBufferSize(std::size_t{1} << 16); }
+    ~TextStream() override { flush(); }
+    std::string take() {
+        flush();
+        return std::move(text_);
+    }
+
+  private:
+    void write_impl(const char* data, std::size_t size) override { text_.append(data, size); }
+    void pwrite_impl(const char* data, std::size_t size, std::uint64_t at) override {
+        flush();
+        text_.replace(static_cast<std::size_t>(at), size, data, size);
+    }
+    [[nodiscard]] std::uint64_t current_pos() const override { return text_.size(); }
+    std::string text_;
+};
 
 /// LLVM's code generator without what kernels never have: variables to follow, stack maps, hooks, exceptions. False
 /// when it writes no such file for the machine.
@@ -101,17 +122,24 @@ Result<std::string> generate(llvm::Module& module, llvm::TargetMachine& machine,
         llvm::DiagnosticPrinterRawOStream printer(out);
         said->print(printer);
     };
-    llvm::SmallVector<char, 0> bytes;
-    llvm::raw_svector_ostream out(bytes);
-    llvm::legacy::PassManager passes;
+    TextStream out;
     const auto type =
         kind == FileKind::Object ? llvm::CodeGenFileType::ObjectFile : llvm::CodeGenFileType::AssemblyFile;
-    if (!add_code_generator(passes, machine, out, type)) return refused("LLVM writes no such file for it");
-    module.getContext().setDiagnosticHandlerCallBack(hear, &problem);
-    passes.run(module);
-    module.getContext().setDiagnosticHandlerCallBack(nullptr);
+    {
+        llvm::legacy::PassManager passes; // what writes assembly is done when it is gone
+        if (!add_code_generator(passes, machine, out, type)) return refused("LLVM writes no such file for it");
+        module.getContext().setDiagnosticHandlerCallBack(hear, &problem);
+        passes.run(module);
+        module.getContext().setDiagnosticHandlerCallBack(nullptr);
+    }
     if (!problem.empty()) return refused(problem.substr(0, problem.find('\n')));
-    return std::string(bytes.data(), bytes.size());
+    return out.take();
+}
+
+std::string text_of(const llvm::Module& module) {
+    TextStream out;
+    module.print(out, nullptr);
+    return out.take();
 }
 
 std::string find_ir_error(const llvm::Module& module) {

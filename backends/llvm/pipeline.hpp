@@ -31,6 +31,9 @@ enum class FileKind { Object, Assembly };
 /// The module as a file; changes the module. Errors: NoTarget for what the machine has no code for.
 [[nodiscard]] Result<std::string> generate(llvm::Module& module, llvm::TargetMachine& machine, FileKind kind);
 
+/// The module as LLVM writes it.
+[[nodiscard]] std::string text_of(const llvm::Module& module);
+
 /// LLVM's complaint about a module; empty when it is well-formed.
 [[nodiscard]] std::string find_ir_error(const llvm::Module& module);
 
