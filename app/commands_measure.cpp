@@ -96,7 +96,7 @@ std::string speed(const Measured& m, const tuning::Record& r) {
     std::snprintf(text, sizeof text, ", %.1f GFLOP/s", gflops(r, m.flops));
     std::string out = text;
     if (m.known.peaks && r.threads == m.known.threads && r.machine == m.known.machine) {
-        std::snprintf(text, sizeof text, ", %.0f %% of the peak of %.1f",
+        std::snprintf(text, sizeof text, ", %.0f %% of the peak of %.1f in f32",
                       100 * gflops(r, m.flops) / m.known.peaks->gflops, m.known.peaks->gflops);
         out += text;
     }

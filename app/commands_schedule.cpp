@@ -128,7 +128,7 @@ Result<void> measure(const ScheduleArguments& a, const Scheduled& s, const std::
                           {}};
     ORRERY_TRY(const tuning::Peaks peaks, measurer.peaks(target, a.threads, {}));
     const double speed = tensor::cost_of(s.before).flops / record.times.median_ms / 1e6;
-    std::printf("%s, %.1f GFLOP/s, %.0f %% of the peak of %.1f\n", describe(record).c_str(), speed,
+    std::printf("%s, %.1f GFLOP/s, %.0f %% of the peak of %.1f in f32\n", describe(record).c_str(), speed,
                 100 * speed / peaks.gflops, peaks.gflops);
     if (const auto problem = measurer.records_problem())
         std::fprintf(stderr, "orrery: %s\n", to_string(*problem).c_str());
