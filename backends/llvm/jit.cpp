@@ -3,6 +3,7 @@
 #include "backends/llvm/kernel_name.hpp"
 #include "backends/llvm/machine.hpp"
 #include "core/runtime/externs.hpp"
+#include "core/runtime/tile_registers.hpp"
 
 #include <llvm/ExecutionEngine/Orc/LLJIT.h>
 #include <llvm/Target/TargetMachine.h>
@@ -107,6 +108,7 @@ llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> make_jit(llvm::TargetMachine& 
 } // namespace
 
 Result<std::shared_ptr<const LoadedCode>> load_objects(std::span<const KernelObject> objects) {
+    runtime::request_tile_registers();
     ORRERY_TRY(TargetMachinePtr machine, make_target_machine(Target(), 0));
     llvm::Expected<std::unique_ptr<llvm::orc::LLJIT>> made = make_jit(*machine);
     if (!made) return failure(made.takeError());

@@ -1,5 +1,5 @@
 #pragma once
-// Internal to core/runtime: which cores the threads of a pool run on, and what they ask of the system.
+// Internal to core/runtime: which cores the threads of a pool run on.
 
 #include <memory>
 #include <span>
@@ -27,9 +27,5 @@ class Placement {
     struct Cores;
     std::unique_ptr<Cores> cores_; ///< null where nothing is placed
 };
-
-/// Asks the system for registers that hold tiles (AMX of x86), which a process gets on request only: kernels for
-/// machines that have them use them. Nothing happens elsewhere. Threads made afterwards have them too. Thread: any.
-void request_tile_registers();
 
 } // namespace orrery::runtime

@@ -5,6 +5,7 @@
 #include "core/runtime/thread_pool.hpp"
 
 #include "core/runtime/placement.hpp"
+#include "core/runtime/tile_registers.hpp"
 
 #include <algorithm>
 #include <atomic>
