@@ -8,6 +8,7 @@
 
 #include <llvm/IR/IRBuilder.h>
 
+#include <algorithm>
 #include <bit>
 #include <set>
 
@@ -36,23 +37,34 @@ class HasVectorized : public Visitor {
     }
 };
 
-class LoadFree : public Visitor {
+/// Nothing is loaded and no number is a float: what is written as bits computes with none of it.
+class Whole : public Visitor {
   public:
-    bool free = true;
+    static bool is(const Expr& expr) {
+        Whole seen;
+        seen.visit(expr);
+        return seen.whole_;
+    }
 
   protected:
     using Visitor::visit_node;
-    void visit_node(const Load&) override { free = false; }
+    void visit_node(const Load&) override { whole_ = false; }
+    void visit_node(const FloatImm&) override { whole_ = false; }
+    void visit_node(const Cast& cast) override {
+        whole_ = whole_ && !is_float(cast.dtype);
+        Visitor::visit_node(cast);
+    }
+
+  private:
+    bool whole_ = true;
 };
 
 /// Whether a narrow float is moved from where it lies, or is a number known beforehand: no digit of it changes.
 bool moves_bits(const Expr& value) {
-    if (const Select* choice = as<Select>(value)) {
-        LoadFree condition;
-        condition.visit(choice->condition);
-        return condition.free && moves_bits(choice->then_value) && moves_bits(choice->else_value);
-    }
-    return value->kind == NodeKind::Load || value->kind == NodeKind::FloatImm;
+    if (const Select* choice = as<Select>(value))
+        return Whole::is(choice->condition) && moves_bits(choice->then_value) && moves_bits(choice->else_value);
+    if (const Load* load = as<Load>(value)) return std::ranges::all_of(load->indices, Whole::is);
+    return value->kind == NodeKind::FloatImm;
 }
 
 /// The widest element a vector loop computes; indices and conditions do not count.

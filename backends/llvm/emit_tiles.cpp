@@ -7,6 +7,7 @@
 
 #include "core/schedule/intrinsics.hpp"
 #include "core/schedule/locate.hpp"
+#include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
@@ -15,6 +16,7 @@
 #include <llvm/IR/Module.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace orrery::codegen {
@@ -99,12 +101,10 @@ bool Emitter::clears_sums(const Stmt& stmt, const Stmt& next) const {
     if (!loop || machine_.tile_products.empty()) return false;
     const std::optional<TileProduct> product = held_product(*loop);
     if (!product) return false;
-    std::int64_t cleared = 1;
+    std::map<const Node*, std::optional<std::int64_t>> loops; ///< to their extents
     const Stmt* at = &stmt;
-    while (const For* around = as<For>(*at)) {
-        const auto extent = as_int(around->extent);
-        if (!extent) return false;
-        cleared *= *extent;
+    for (const For* around = as<For>(*at); around; around = as<For>(*at)) {
+        loops[around->var.get()] = as_int(around->extent);
         at = &around->body;
     }
     const Block* block = as<Block>(*at);
@@ -116,8 +116,18 @@ bool Emitter::clears_sums(const Stmt& stmt, const Stmt& next) const {
     const IntImm* whole = as<IntImm>(store->value);
     const bool zero = (real && real->value == 0) || (whole && whole->value == 0);
     const Buffer& sums = product->match.params.at("c").buffer;
-    const std::int64_t size = product->rows * product->columns;
-    return zero && store->buffer == sums && sums->static_size() == size && cleared == size;
+    if (!zero || store->buffer != sums || sums->static_size() != product->rows * product->columns) return false;
+    // Every element: each dimension is a loop of its own.
+    VarMap iters;
+    for (const BlockIter& iter : block->fields.iters) iters[iter.var] = iter.binding;
+    for (std::size_t d = 0; d < store->indices.size(); ++d) {
+        const auto extent = as_int(sums->shape[d]);
+        const Expr index = simplify(substitute(store->indices[d], iters));
+        if (extent == 1 && as_int(index) == 0) continue;
+        const auto loop = loops.extract(index.get());
+        if (loop.empty() || !extent || loop.mapped() != extent) return false;
+    }
+    return true;
 }
 
 void Emitter::tile_call(unsigned id, std::initializer_list<Value*> args) {

@@ -193,3 +193,13 @@ TEST_CASE("narrow floats that are only moved keep their bits", "[llvm][bf16]") {
     for (std::size_t i = 0; i < 64; ++i)
         CHECK(y.values<std::uint16_t>()[i] == (i < 8 || i >= 56 ? 0x3fc0 : x.values<std::uint16_t>()[i - 8]));
 }
+
+TEST_CASE("narrow floats that decide what is moved are numbers", "[llvm][bf16]") {
+    // A condition, and an index, of narrow floats beside a value that is only moved.
+    check_program(parsed(R"(fn chosen(x: bf16[16], y: bf16[16]) -> (z: bf16[16]) {
+  vectorized i in 16 { block choose(vi = i in 16) {
+    reads x[vi], y[vi] writes z[vi] z[vi] = select(bf16(vi) < 3.5bf16, x[vi], y[vi]) } } })"));
+    check_program(parsed(R"(fn picked(x: bf16[16], at: bf16[16]) -> (z: bf16[16]) {
+  for i in 16 { block pick(vi = i in 16) {
+    reads x[0 +: 16], at[vi] writes z[vi] z[vi] = x[max(min(i64(at[vi]), 15), 0)] } } })"));
+}
