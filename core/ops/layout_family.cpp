@@ -357,8 +357,8 @@ Family layout_family() {
     conv.push_back(
         {"weight_layout", AttrKind::Text, true,
          "axes O, I, H, W; O and I may be split, as the result's and x's channels are, or I into parts of x's "
-         "blocks; with `shuffle` I is "
-         "split by the greatest common divisor of that and a group's channels, or not at all"});
+         "blocks; with `shuffle` I is split by the greatest common divisor of that and a group's channels, or not at "
+         "all"});
     return {
         {.name = "layout_transform",
          .doc =

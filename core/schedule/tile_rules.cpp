@@ -243,9 +243,8 @@ class Tiling : TraceWriter {
         // All rows beside one panel, where they stay in the second-level cache; or all panels beside a few rows.
         const bool whole = (copy.empty() ? tile->a_bytes : tile->copy_bytes) <= target_.l2_bytes / 2;
         std::vector<std::string> order, late;
-        for (std::size_t d = 0; d + 1 < loops.size(); ++d) {
+        for (std::size_t d = 0; d + 1 < loops.size(); ++d)
             (tile->moves_a[d] == whole ? late : order).push_back(d == tile->row ? at(d) + "_o" : at(d));
-        }
         const std::size_t outer = order.size();
         order.insert(order.end(), late.begin(), late.end());
         const std::size_t around = order.size();

@@ -61,8 +61,7 @@ class Packer final : public graph::Rewriter {
         const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
         const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
         if (panel == 1 && (rows % group == 0 || right->back() < lanes)) return keep(binding);
-        Attrs::Map attrs = call->attrs.values();
-        std::erase_if(attrs, [](const auto& attr) { return attr.first.starts_with("transpose_"); });
+        Attrs::Map attrs = kept_attrs(*call);
         if (panel > 1) attrs.insert_or_assign("panel", panel);
         if (group > 1) attrs.insert_or_assign("rows", group);
         const Var packed = panel > 1 ? in_panels(binding, b, weight, panel) : b;
@@ -73,13 +72,19 @@ class Packer final : public graph::Rewriter {
   private:
     static constexpr std::int64_t kTile = 32, kTileRows = 16;
 
+    /// What a product keeps of its attributes: all but transpositions, of which it has none here.
+    static Attrs::Map kept_attrs(const CallOp& call) {
+        Attrs::Map attrs = call.attrs.values();
+        std::erase_if(attrs, [](const auto& attr) { return attr.first.starts_with("transpose_"); });
+        return attrs;
+    }
+
     Var in_tiles(const Binding& binding, const CallOp& call, const NDArray& matrix, std::int64_t rows) {
         const Var packed = emit(binding,
                                 make_ref<const graph::Constant>(ops::transformed(
                                     matrix, ops::parse_layout("KN").value(), ops::parse_layout("NK32n2k").value())),
                                 call.args[1]->name);
-        Attrs::Map attrs = call.attrs.values(); // without transpositions: out_dtype
-        std::erase_if(attrs, [](const auto& attr) { return attr.first.starts_with("transpose_"); });
+        Attrs::Map attrs = kept_attrs(call);
         attrs.insert({{"panel", kTile}, {"part", std::int64_t{2}}, {"rows", tile_rows(rows, rows)}});
         return replace(binding, make_call("layout_matmul", {call.args[0], packed}, Attrs(std::move(attrs))),
                        "a product of tiles", std::vector{call.args[1]});

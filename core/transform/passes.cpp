@@ -49,8 +49,8 @@ std::vector<GraphPass> type_passes() {
              {"deny", "", "operators taken out of both lists"},
              {"products", "all",
               "tiles: only convolutions and products by constants that fill tiles of 32 summed elements and columns; "
-              "what "
-              "they give is f32, what is read narrow is kept narrow, and only operators that move elements follow"}}),
+              "what they give is f32, what is read narrow is kept narrow, and only operators that move elements "
+              "follow"}}),
     };
 }
 

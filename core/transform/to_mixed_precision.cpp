@@ -83,9 +83,8 @@ class Narrower final : public graph::Rewriter {
     /// Computed in f32, from what is kept narrow where a product before needed it so: one of both is stored.
     Var wide(const Binding& binding, const CallOp& call) {
         std::vector<Var> args = call.args;
-        for (Var& arg : args) {
+        for (Var& arg : args)
             if (const auto kept = kept_narrow_.find(arg); kept != kept_narrow_.end()) arg = kept->second;
-        }
         if (args == call.args) return keep(binding);
         return replace(binding, make_ref<const CallOp>(call.op, std::move(args), call.attrs),
                        "reads what is kept in a narrow type");

@@ -212,3 +212,12 @@ TEST_CASE("strings have numbers", "[base][text]") {
     CHECK(text_of_number(number_of_text("").value()) == "");
     CHECK_FALSE(text_of_number(a ^ 1).has_value());
 }
+
+TEST_CASE("a unit of a narrow float is the step after 1", "[base][narrow]") {
+    CHECK(unit_of(DType::F16) == 0x1p-10);
+    CHECK(unit_of(DType::BF16) == 0x1p-7);
+    CHECK(unit_of(DType::F8E4M3FN) == 0x1p-3);
+    CHECK(unit_of(DType::F8E5M2) == 0x1p-2);
+    CHECK(unit_of(DType::F32) == 0);
+    CHECK(unit_of(DType::I32) == 0);
+}

@@ -38,6 +38,13 @@ TEST_CASE("functions and their approximations", "[transform][fast_math]") {
         REQUIRE(count_calls(fast, name) == 1);
     REQUIRE(error < 2e-3); // the bounds of all four together
     REQUIRE(error > 0);
+    const graph::Module quotient = module_of(function("x: f32[4]", "c: f32[] = const 3; y = divide(x, c);"));
+    graph::Module product;
+    REQUIRE(difference_after("FastMath", quotient, product, {}) < 1e-6);
+    REQUIRE(count_calls(product, "multiply") == 1);
+    REQUIRE(count_calls(product, "divide") == 0);
+    // A reciprocal that is no normal number would lose digits.
+    require_unchanged("FastMath", function("x: f32[4]", "c: f32[] = const 0; y = divide(x, c);"));
     require_unchanged("FastMath", function("x: f32[4]", "a = gelu(x) {approximate=true}; y = exp(a);"));
 }
 
