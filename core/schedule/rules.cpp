@@ -133,15 +133,42 @@ class Scheduler : TraceWriter {
         for (const std::string& producer : beside) {
             if (outer.empty() || !step("compute_at", {producer, outer.back()})) continue;
             done_.insert(producer);
-            const std::vector<std::string> own = loop_names(producer);
-            for (std::size_t i = outer.size(); i < own.size(); ++i)
-                step(i + 1 == own.size() ? "vectorize" : "unroll", {producer + "." + own[i]});
+            write_out_loops(producer, outer.size());
+        }
+        if (!outer.empty()) {
+            beside.push_back(name);
+            for (const std::string& reader : beside)
+                if (const std::string copy = copy_for(reader); !copy.empty())
+                    border_beside(copy, outer.back(), outer.size());
         }
         constexpr double kOperations = 8; // our choice: of one element, a row of a small matrix
         const double work = work_of(user) * kOperations;
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         spread_outer(user, outer.size(), work);
         return true;
+    }
+    /// Writes out the loops of a block inside the first `outer`.
+    void write_out_loops(const std::string& name, std::size_t outer) {
+        const std::vector<std::string> own = loop_names(name);
+        for (std::size_t i = outer; i < own.size(); ++i)
+            step(i + 1 == own.size() ? "vectorize" : "unroll", {name + "." + own[i]});
+    }
+    /// What a block of cases reads with a border of zeros around: a few registers, filled where they are used, rather
+    /// than all of it written and read again.
+    void border_beside(const std::string& copy, const std::string& loop, std::size_t outer) {
+        constexpr double kRepeated = 4; // our choice: tiles overlap, and loads beside sums cost little
+        constexpr std::int64_t kMost = 64;
+        const ExprCost cost = cost_of_block(*find(copy));
+        if (cost.transcendental > 0 || cost.operations > 0) return;
+        const Mark before = mark();
+        const double all = work_of(copy);
+        if (!step("compute_at", {copy, loop})) return;
+        const std::vector<std::int64_t> extents = loop_extents(copy);
+        std::int64_t rows = 1;
+        for (std::size_t i = outer; i + 1 < extents.size(); ++i) rows *= extents[i];
+        if (rows > kMost || work_of(copy) > kRepeated * all) return take_back(before);
+        done_.insert(copy);
+        write_out_loops(copy, outer);
     }
     /// The blocks of cases that this one alone reads.
     std::vector<std::string> cases_beside(const Block& block, const ElementBlock& store) const {

@@ -83,7 +83,7 @@ class Tiling : TraceWriter {
         const std::int64_t width = target_.lanes(byte_size(reduction->buffer->dtype));
         const bool in_registers = shape->lanes.size <= width * target_.vector_registers;
         step("set_scope", {name, std::string(in_registers ? "registers" : "stack")});
-        finish_tile(name, *shape);
+        finish_tile(name, *shape, tiles_beside(*reduction, *shape));
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         const double work = work_of(name);
         if (copy.block.empty()) {
@@ -454,21 +454,6 @@ class Tiling : TraceWriter {
             }
         return 0;
     }
-    /// The block that copies into a buffer which this one alone reads; empty when there is none.
-    std::string copy_for(const std::string& name) const {
-        for (const Buffer& read : buffers_read(find(name)->fields.body)) {
-            for (const Block* block : blocks_of(program_->body)) {
-                const std::optional<ElementBlock> made = element(*block);
-                if (block->fields.name == name || !made || made->buffer != read || made->reduces || is_param(read))
-                    continue;
-                const std::vector<const Block*> readers = readers_of(read, *block);
-                if (readers.size() == 1 && readers.front()->fields.name == name && !done_.contains(block->fields.name))
-                    return block->fields.name;
-            }
-        }
-        return {};
-    }
-
     void stream(const std::string& name, const ElementBlock& reduction, std::int64_t piece) {
         // Of the matrix, read side by side for one visit of the sums. Source: measured (4: 16 GB/s, 8: 20, 16: 19).
         constexpr std::int64_t kRows = 8;
@@ -539,8 +524,16 @@ class Tiling : TraceWriter {
         outer.insert(first, rows + "_o");
     }
 
-    /// Inside a tile: the reduction around rows and lanes, the initial value apart.
-    void finish_tile(const std::string& name, const TileShape& shape) {
+    /// How many tiles of rows go by what is loaded along the lanes.
+    static std::int64_t tiles_beside(const ElementBlock& reduction, const TileShape& shape) {
+        std::int64_t tiles = 1;
+        for (const TilePart* part : {&shape.outer_rows, &shape.rows})
+            if (part->dim >= 0)
+                tiles *= reduction.buffer->static_shape()[static_cast<std::size_t>(part->dim)] / part->size;
+        return tiles;
+    }
+    /// Inside a tile: the reduction around rows and lanes, the initial value apart. `beside`: tiles_beside.
+    void finish_tile(const std::string& name, const TileShape& shape, std::int64_t beside) {
         const Block* block = find(name);
         const Result<BlockPlace> place = find_block(program_, name);
         std::vector<std::string> reduction, spatial;
@@ -560,9 +553,9 @@ class Tiling : TraceWriter {
         const auto group = std::ranges::find(parts, &shape.groups) - parts.begin();
         if (group < std::ssize(spatial))
             std::rotate(spatial.begin() + group, spatial.begin() + group + 1, spatial.end() - 1);
+        if (reduction.empty()) return;
         std::vector<std::string> order = reduction;
         order.insert(order.end(), spatial.begin(), spatial.end());
-        if (reduction.empty()) return;
         step("reorder", {order});
         if (step("decompose_reduction", {name, reduction.front()})) {
             const std::vector<std::string> init = loop_names(name + "_init");
@@ -570,6 +563,21 @@ class Tiling : TraceWriter {
                 step(i + 1 == init.size() ? "vectorize" : "unroll", {name + "_init." + init[i]});
         }
         for (const std::string& loop : spatial) step(loop == spatial.back() ? "vectorize" : "unroll", {loop});
+        two_steps(*block, reduction.back(), shape, beside);
+    }
+    /// Writes out pairs of steps of a reduction, of which `last` is the innermost loop: the loop around a tile of many
+    /// registers costs what some of its sums do. `beside`: tiles_beside.
+    void two_steps(const Block& block, const std::string& last, const TileShape& shape, std::int64_t beside) {
+        // Our choice, measured (docs/performance.md): sums in registers; and tiles, with fewer of which the wait for
+        // what comes from far away decides, and pairs of steps ask for it less evenly.
+        constexpr std::int64_t kManySums = 20, kManyTiles = 16;
+        const std::int64_t width = target_.lanes(byte_size(element_of(block)->dtype));
+        const std::int64_t sums =
+            shape.outer_rows.size * shape.rows.size * shape.groups.size * ((shape.lanes.size + width - 1) / width);
+        if (sums < kManySums || beside < kManyTiles) return;
+        const Result<LoopPlace> loop = find_loop(program_, last);
+        if (loop && extent_of(loop->loop().extent) % 2 == 0 && step("split", {last, std::vector<std::int64_t>{-1, 2}}))
+            step("unroll", {last + "_i"});
     }
 
     /// A reduction along the last dimension of what it reads has no vectors of results: lanes are summed up apart, and

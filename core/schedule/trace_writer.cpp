@@ -89,6 +89,20 @@ std::string TraceWriter::epilogue_of(const Block& block, const ElementBlock& red
     return readers.front()->fields.name;
 }
 
+std::string TraceWriter::copy_for(const std::string& name) const {
+    for (const Buffer& read : buffers_read(find(name)->fields.body)) {
+        for (const Block* block : blocks_of(program_->body)) {
+            const std::optional<ElementBlock> made = element(*block);
+            if (block->fields.name == name || !made || made->buffer != read || made->reduces || is_param(read))
+                continue;
+            const std::vector<const Block*> readers = readers_of(read, *block);
+            if (readers.size() == 1 && readers.front()->fields.name == name && !done_.contains(block->fields.name))
+                return block->fields.name;
+        }
+    }
+    return {};
+}
+
 bool TraceWriter::owns_nest(const std::string& name) const {
     const Result<BlockPlace> place = find_block(program_, name);
     const std::vector<const For*> loops = place->loops();

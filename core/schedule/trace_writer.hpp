@@ -55,6 +55,8 @@ class TraceWriter {
                                                                const tensor::Block& but) const;
     /// The block that uses a reduction's result element by element, in a nest of its own; empty when there is none.
     [[nodiscard]] std::string epilogue_of(const tensor::Block& block, const ElementBlock& reduction) const;
+    /// The block that copies into a buffer which this one alone reads; empty when there is none.
+    [[nodiscard]] std::string copy_for(const std::string& name) const;
     /// Whether no other block is in its loops.
     [[nodiscard]] bool owns_nest(const std::string& name) const;
     [[nodiscard]] double work_of(const std::string& name) const;

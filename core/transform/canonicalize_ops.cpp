@@ -3,6 +3,7 @@
 #include "core/ops/transposed.hpp"
 #include "core/transform/canonicalize_recurrent.hpp"
 #include "core/transform/channel_shuffle.hpp"
+#include "core/transform/normalization_rules.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
 #include "core/transform/rule_rewriter.hpp"
@@ -224,6 +225,7 @@ class Canonicalizer final : public graph::Rewriter {
 Result<graph::Module> canonicalize_ops(const graph::Module& module, const pass::Context& context) {
     graph::Module out = module;
     out.main = Canonicalizer(context.recorder, module.main).run(module.main);
+    out.main = RuleRewriter(normalization_rules(), out.main, context.recorder).run(out.main);
     if (out.main == module.main) return module;
     return dead_code(out, quiet(context)).value();
 }

@@ -73,7 +73,8 @@ std::vector<GraphPass> fusion_passes() {
 
 std::vector<GraphPass> rewriting_passes() {
     return {
-        row("CanonicalizeOps", "turns constant matrices to the order they are read in", canonicalize_ops),
+        row("CanonicalizeOps", "brings products, recurrent networks, layer norms to the form schedules are made for",
+            canonicalize_ops),
         row("CombineParallelBatchMatmul", "joins matrix products of one batch", combine_parallel_batch_matmul,
             branch_options("64")),
         row("CombineParallelConv2D", "joins convolutions of one input", combine_parallel_conv2d, branch_options("64")),

@@ -71,7 +71,8 @@ struct PassStep {
 [[nodiscard]] Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context);
 /// Brings operators to the form schedules are made for: a constant second operand of a matrix product that is stored
 /// transposed is turned once, so that the product's columns are contiguous; a recurrent network with constant weights
-/// becomes one product for the input of all steps, and its steps; a channel shuffle moves behind what keeps channels
+/// becomes one product for the input of all steps, and its steps; a layer norm that is spelled out becomes the operator
+/// (normalization_rules.hpp), which changes rounding; a channel shuffle moves behind what keeps channels
 /// apart, to the convolution in groups that can read it as it lay before; a transposed convolution with constant
 /// filters at stride 1 becomes an ordinary one, and one of images of a single place a product. Example: matmul(x, w)
 /// {transpose_b=true} -> t = transpose(w) {perm=[1, 0]}; matmul(x, t) {transpose_b=false}

@@ -427,6 +427,54 @@ fn tiles(x: f32[6,12,8]) -> (y: f32[6,12,8]) {
     CHECK(difference(*program, done->result()) < 1e-5);
 }
 
+TEST_CASE("a border around what is written out is made where it is used", "[schedule][rules]") {
+    // Sums and differences of three neighbours, two places apart, of a row with a zero at both ends.
+    const auto trace_of = [](const std::string& tail) {
+        const Result<Program> program = tensor::parse_program(R"(
+fn tiles(x: f32[6,11,8]) -> (y: f32[6,6,2,8])" + std::string(tail.empty() ? "" : ", z: f32[6,13,8]") +
+                                                              R"() {
+  alloc p: f32[6,13,8] scope global
+  for n in 6 { for h in 13 { for c in 8 {
+    block pad(vn = n in 6, vh = h in 13, vc = c in 8) {
+      p[vn, vh, vc] = select(vh >= 1 && vh < 12, x[vn, vh - 1, vc], 0.0) } } } }
+  for n in 6 { for t in 6 { for i in 2 { for c in 8 {
+    block rows(vn = n in 6, vt = t in 6, vi = i in 2, vc = c in 8) {
+      y[vn, vt, vi, vc] = select(vi == 0, p[vn, vt * 2, vc] + p[vn, vt * 2 + 1, vc] * 2.0 + p[vn, vt * 2 + 2, vc],
+                                          p[vn, vt * 2, vc] - p[vn, vt * 2 + 1, vc] * 3.0 - p[vn, vt * 2 + 2, vc]) } } } } }
+)" + tail + "}");
+        if (!program) FAIL(to_string(program.error()));
+        const Trace trace = default_trace(*program, wide_target());
+        const Result<Replay> done = replay(*program, trace);
+        if (!done) FAIL(to_string(done.error()));
+        CHECK(difference(*program, done->result()) < 1e-5);
+        return to_string(trace);
+    };
+    const std::string alone = trace_of("");
+    INFO(alone);
+    CHECK(alone.find("compute_at(pad, rows.t)\nunroll(pad.h)\nvectorize(pad.c)") != std::string::npos);
+    // Another reader wants all of it.
+    const std::string shared = trace_of(R"(
+  for n in 6 { for h in 13 { for c in 8 {
+    block more(vn = n in 6, vh = h in 13, vc = c in 8) { z[vn, vh, vc] = p[vn, vh, vc] * p[vn, vh, vc] } } } }
+)");
+    CHECK(shared.find("compute_at(pad") == std::string::npos);
+}
+
+TEST_CASE("two steps of a sum share a turn of the loop where a tile fills many registers", "[schedule][rules]") {
+    const auto written_out = [](const Program& program, const Target& target) {
+        const Trace trace = default_trace(program, target);
+        const Result<Replay> done = replay(program, trace);
+        if (!done) FAIL(to_string(done.error()));
+        CHECK(difference(program, done->result()) < 1e-5);
+        return to_string(trace).find("unroll(conv.i_i)") != std::string::npos;
+    };
+    Target many = wide_target();
+    many.vector_registers = 32;
+    CHECK(written_out(packed_conv(4, 4, 24), many));                  // 24 sums, 24 tiles a row of the image
+    CHECK_FALSE(written_out(packed_conv(4, 4, 24), narrow_target())); // 12 sums
+    CHECK_FALSE(written_out(packed_conv(4, 4, 6), many));             // six tiles for all rows: weights are waited for
+}
+
 TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule][rules]") {
     const Program program = softmax(12, 128);
     const Trace trace = default_trace(program, wide_target());

@@ -146,6 +146,33 @@ fn main(x: f32[1,2]) -> f32[1,3] {
     REQUIRE(graph::to_string(turned.main->bindings[0].var->type) == "f32[2,3]");
 }
 
+TEST_CASE("a layer norm that is spelled out becomes the operator", "[transform][canonicalize_ops]") {
+    const auto text = [](const char* square, const char* axes = "[-1]", const char* divided = "c") {
+        return "outputs [\"y\"];\nfn main(x: f32[2,3,8]) -> f32[2,3,8] {\n  two: f32[] = const 2;\n  e: f32[] = const "
+               "0.001;\n"
+               "  g: f32[8] = const [1, 2, 3, 4, 5, 6, 7, 8];\n"
+               "  m: f32[2,3,1] = reduce_mean(x) {axes=[-1]};\n  c: f32[2,3,8] = subtract(x, m);\n"
+               "  s: f32[2,3,8] = " +
+               std::string(square) + ";\n  v: f32[2,3,1] = reduce_mean(s) {axes=" + axes +
+               "};\n  w: f32[2,3,1] = add(e, v);\n  d: f32[2,3,1] = sqrt(w);\n  n: f32[2,3,8] = divide(" + divided +
+               ", d);\n  y: f32[2,3,8] = multiply(n, g);\n  return y;\n}\n";
+    };
+    for (const char* square : {"multiply(c, c)", "power(c, two)"}) {
+        const graph::Module after = apply("CanonicalizeOps", module_of(text(square, "[2]")));
+        INFO(graph::to_string(after));
+        CHECK(count_calls(after, "") == 2); // layer_norm, multiply
+        for (const graph::Binding& binding : after.main->bindings)
+            if (const auto* call = graph::as<graph::CallOp>(binding.value); call && call->op.name == "layer_norm") {
+                CHECK(call->attrs.integer("axis", 0) == 2);
+                CHECK(call->attrs.number("epsilon", 0) == Approx(0.001));
+                for (SourceId node = 3; node <= 9; ++node) CHECK(binding.origin.contains(node));
+            }
+    }
+    CHECK(count_calls(apply("CanonicalizeOps", module_of(text("power(c, g)"))), "layer_norm") == 0);
+    CHECK(count_calls(apply("CanonicalizeOps", module_of(text("multiply(c, x)"))), "layer_norm") == 0);
+    CHECK(count_calls(apply("CanonicalizeOps", module_of(text("multiply(c, c)", "[-1]", "x"))), "layer_norm") == 0);
+}
+
 TEST_CASE("elementwise work joins the convolution before it", "[transform][fuse_ops]") {
     const graph::Module folded =
         apply("DeadCode", apply("FoldConstant", apply("SimplifyInference", module_of(kConvBnRelu))));
