@@ -20,6 +20,7 @@
 #include "core/schedule/matching.hpp"
 #include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/reuse.hpp"
+#include "core/schedule/step_rules.hpp"
 #include "core/schedule/tile_rules.hpp"
 #include "core/schedule/tile_shape.hpp"
 #include "core/schedule/trace_writer.hpp"
@@ -56,6 +57,7 @@ class Scheduler : TraceWriter {
         for (const std::string& name : block_names())
             if (!done_.contains(name)) spread(name);
         fetch_ahead(draft_);
+        write_out_steps(draft_);
         programs_.resize(trace_.steps.size() + 1);
         return {std::move(trace_), {std::move(programs_)}};
     }

@@ -9,6 +9,7 @@
 #include "core/tensor/visitor.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace orrery::schedule {
 
@@ -83,7 +84,7 @@ class Tiling : TraceWriter {
         const std::int64_t width = target_.lanes(byte_size(reduction->buffer->dtype));
         const bool in_registers = shape->lanes.size <= width * target_.vector_registers;
         step("set_scope", {name, std::string(in_registers ? "registers" : "stack")});
-        finish_tile(name, *shape, tiles_beside(*reduction, *shape));
+        finish_tile(name, *shape);
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         const double work = work_of(name);
         if (copy.block.empty()) {
@@ -418,8 +419,20 @@ class Tiling : TraceWriter {
     /// copied: made a piece at a time in the outer loops of `user`, while the piece is in the nearest caches, instead
     /// of all of it before. How many loops are around a piece then; 0 where it stays apart.
     std::size_t copies_beside(const std::string& name, const std::string& user, std::size_t outer) {
-        constexpr double kRepeated = 1.25; // our choice: pieces overlap by what windows reach over
-        const double kept = 2.0 * static_cast<double>(target_.l1_bytes), want = 4.0 * target_.cores;
+        // Of the nearest cache, and how much is copied again since pieces overlap by what windows reach over. Source:
+        // measured (docs/performance.md); pieces beside which results and what is copied still fit are the best.
+        constexpr std::array<std::pair<double, double>, 3> kSizes{{{1.0 / 3, 2}, {0.5, 3}, {2, 1.25}}};
+        for (const auto& [kept, repeated] : kSizes)
+            if (const std::size_t around = copy_in_pieces(name, user, outer, {kept, repeated}); around > 0)
+                return around;
+        return 0;
+    }
+    struct PieceLimits {
+        double kept = 0, repeated = 0;
+    };
+    std::size_t copy_in_pieces(const std::string& name, const std::string& user, std::size_t outer,
+                               const PieceLimits& limits) {
+        const double kept = limits.kept * static_cast<double>(target_.l1_bytes), want = 4.0 * target_.cores;
         const std::string copy = copy_for(name);
         const Block* block = copy.empty() ? nullptr : find(copy);
         if (!block) return 0;
@@ -443,7 +456,7 @@ class Tiling : TraceWriter {
                     const Result<BlockPlace> place = find_block(program_, copy);
                     const Buffer piece = element_of(*place->block);
                     const double size = piece ? static_cast<double>(piece->static_size()) : all;
-                    if (size * byte_size(whole->dtype) <= kept && size * count <= kRepeated * all) {
+                    if (size * byte_size(whole->dtype) <= kept && size * count <= limits.repeated * all) {
                         done_.insert(copy);
                         step("vectorize", {copy + "." + loop_names(copy).back()});
                         return d + 1;
@@ -524,23 +537,17 @@ class Tiling : TraceWriter {
         outer.insert(first, rows + "_o");
     }
 
-    /// How many tiles of rows go by what is loaded along the lanes.
-    static std::int64_t tiles_beside(const ElementBlock& reduction, const TileShape& shape) {
-        std::int64_t tiles = 1;
-        for (const TilePart* part : {&shape.outer_rows, &shape.rows})
-            if (part->dim >= 0)
-                tiles *= reduction.buffer->static_shape()[static_cast<std::size_t>(part->dim)] / part->size;
-        return tiles;
-    }
-    /// Inside a tile: the reduction around rows and lanes, the initial value apart. `beside`: tiles_beside.
-    void finish_tile(const std::string& name, const TileShape& shape, std::int64_t beside) {
+    /// Inside a tile: the reduction around rows and lanes, the initial value apart.
+    void finish_tile(const std::string& name, const TileShape& shape) {
         const Block* block = find(name);
         const Result<BlockPlace> place = find_block(program_, name);
         std::vector<std::string> reduction, spatial;
+        std::vector<std::int64_t> steps;
         for (const For* loop : place->loops())
             for (const BlockIter& iter : block->fields.iters) {
-                if (iter.kind == IterKind::Reduce && iter.binding.get() == loop->var.get())
-                    reduction.push_back(name + "." + loop->var->name);
+                if (iter.kind != IterKind::Reduce || iter.binding.get() != loop->var.get()) continue;
+                reduction.push_back(name + "." + loop->var->name);
+                steps.push_back(extent_of(loop->extent));
             }
         const std::vector<std::string> all = loop_names(name);
         std::vector<const TilePart*> parts; ///< in the order of the dimensions, as the block's loops are
@@ -563,21 +570,13 @@ class Tiling : TraceWriter {
                 step(i + 1 == init.size() ? "vectorize" : "unroll", {name + "_init." + init[i]});
         }
         for (const std::string& loop : spatial) step(loop == spatial.back() ? "vectorize" : "unroll", {loop});
-        two_steps(*block, reduction.back(), shape, beside);
-    }
-    /// Writes out pairs of steps of a reduction, of which `last` is the innermost loop: the loop around a tile of many
-    /// registers costs what some of its sums do. `beside`: tiles_beside.
-    void two_steps(const Block& block, const std::string& last, const TileShape& shape, std::int64_t beside) {
-        // Our choice, measured (docs/performance.md): sums in registers; and tiles, with fewer of which the wait for
-        // what comes from far away decides, and pairs of steps ask for it less evenly.
-        constexpr std::int64_t kManySums = 20, kManyTiles = 16;
-        const std::int64_t width = target_.lanes(byte_size(element_of(block)->dtype));
-        const std::int64_t sums =
-            shape.outer_rows.size * shape.rows.size * shape.groups.size * ((shape.lanes.size + width - 1) / width);
-        if (sums < kManySums || beside < kManyTiles) return;
-        const Result<LoopPlace> loop = find_loop(program_, last);
-        if (loop && extent_of(loop->loop().extent) % 2 == 0 && step("split", {last, std::vector<std::int64_t>{-1, 2}}))
-            step("unroll", {last + "_i"});
+        if (!shape.overlap) return;
+        // Windows are written out, their rows first: what neighbours read is then loaded once for all of them. Our
+        // choice: windows of 3 x 3 for half of 32 registers, their rows for half of 16.
+        const std::int64_t most = std::int64_t{target_.vector_registers} * target_.vector_registers / 8;
+        std::int64_t products = shape.rows.size;
+        for (std::size_t i = reduction.size(); i-- > 0 && (products *= steps[i]) <= most;)
+            if (steps[i] > 1) step("unroll", {reduction[i]});
     }
 
     /// A reduction along the last dimension of what it reads has no vectors of results: lanes are summed up apart, and

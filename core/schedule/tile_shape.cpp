@@ -56,6 +56,7 @@ struct TileLoads {
     std::int64_t vectors = 1;   ///< registers of a row of one group
     std::int64_t steps = 1;     ///< of the reduction
     std::int64_t row_bytes = 0; ///< of a vector load
+    bool overlap = false;       ///< of windows, along the rows
 };
 /// Operations a cycle of one step of the reduction over a tile; 0 when it does not fit the registers.
 /// Source of the machine: two multiply-adds, two loads and four cycles until a sum can be added to are common to
@@ -115,15 +116,27 @@ std::vector<std::int64_t> sizes_of(const TilePart& part, const std::vector<std::
     return out;
 }
 
+/// The most rows of a tile. Where windows overlap, the registers hold what they read as well as the sums, unless that
+/// would leave a few rows only.
+std::int64_t most_rows(TileShape& tile, const TileLoads& loads, const std::vector<std::int64_t>& shape,
+                       const Target& target) {
+    constexpr std::int64_t kFew = 4; // our choice: as many sums as are always under way
+    const std::int64_t half = (target.vector_registers - 2) / 2 / loads.vectors;
+    const std::int64_t most = sizes_of(tile.rows, shape, target.vector_registers).back();
+    tile.overlap = loads.overlap && (most <= half || sizes_of(tile.rows, shape, half).back() >= kFew);
+    return tile.overlap ? half : target.vector_registers;
+}
+
 /// The fastest numbers of rows and groups for the lanes a tile has, and its speed; among equals the one with fewer
 /// groups, then with rows of one dimension, then with more rows.
 double choose_rows(TileShape& tile, TileLoads& loads, const std::vector<std::int64_t>& shape, const Target& target) {
     constexpr std::int64_t kMostGroups = 8, kMostOuterRows = 4;
+    const std::int64_t most = most_rows(tile, loads, shape, target);
     constexpr double kWorthMore = 1.005; // our choice: what is further apart is read and written more slowly
     double best = 0;
     for (const std::int64_t groups : sizes_of(tile.groups, shape, kMostGroups))
         for (const std::int64_t outer : sizes_of(tile.outer_rows, shape, kMostOuterRows))
-            for (const std::int64_t rows : sizes_of(tile.rows, shape, target.vector_registers)) {
+            for (const std::int64_t rows : sizes_of(tile.rows, shape, most)) {
                 const double speed = tile_speed(loads, outer * rows, groups, target);
                 const bool alike = groups == tile.groups.size && outer == tile.outer_rows.size;
                 if (speed == 0 || (alike ? speed < best : speed <= best * kWorthMore)) continue;
@@ -164,6 +177,16 @@ void choose_tile(TileShape& tile, TileLoads& loads, const Buffer& result, const 
     if (choose_rows(wider, more, shape, target) <= speed) return;
     tile = wider;
     loads = more;
+}
+
+/// Whether a load slides over a dimension with the reduction, as windows of neighbours do.
+bool windows_overlap(const std::vector<const Load*>& loads, const Block& block, const VarRef& row) {
+    const auto slides = [&](const Expr& index) {
+        return uses_var(index, row) && std::ranges::any_of(block.fields.iters, [&](const BlockIter& iter) {
+                   return iter.kind == IterKind::Reduce && extent_of(iter.extent) > 1 && uses_var(index, iter.var);
+               });
+    };
+    return std::ranges::any_of(loads, [&](const Load* load) { return std::ranges::any_of(load->indices, slides); });
 }
 
 } // namespace
@@ -208,6 +231,8 @@ std::optional<TileShape> tile_shape(const Block& block, const ElementBlock& redu
         for (const Load* load : *list)
             loads.all.push_back({list == &along, moves(load, tile.rows.dim) || moves(load, tile.outer_rows.dim),
                                  moves(load, tile.groups.dim)});
+    loads.overlap = !tile.shares && tile.rows.dim >= 0 &&
+                    windows_overlap(along, block, reduction.iters[static_cast<std::size_t>(tile.rows.dim)]);
     choose_tile(tile, loads, reduction.buffer, target);
     return tile;
 }

@@ -26,6 +26,9 @@ struct TilePart {
 struct TileShape {
     TilePart outer_rows, rows, groups, lanes;
     bool shares = true; ///< false where all that is loaded moves with the lanes, as in a depthwise convolution
+    /// Whether windows of rows overlap, so that what one product loads serves others once all are written out, and so
+    /// few rows that registers hold that as well.
+    bool overlap = false;
     /// The part a dimension of the result has; null for none.
     [[nodiscard]] const TilePart* part_of(std::size_t d) const;
 };

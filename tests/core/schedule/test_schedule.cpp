@@ -460,21 +460,6 @@ fn tiles(x: f32[6,11,8]) -> (y: f32[6,6,2,8])" + std::string(tail.empty() ? "" :
     CHECK(shared.find("compute_at(pad") == std::string::npos);
 }
 
-TEST_CASE("two steps of a sum share a turn of the loop where a tile fills many registers", "[schedule][rules]") {
-    const auto written_out = [](const Program& program, const Target& target) {
-        const Trace trace = default_trace(program, target);
-        const Result<Replay> done = replay(program, trace);
-        if (!done) FAIL(to_string(done.error()));
-        CHECK(difference(program, done->result()) < 1e-5);
-        return to_string(trace).find("unroll(conv.i_i)") != std::string::npos;
-    };
-    Target many = wide_target();
-    many.vector_registers = 32;
-    CHECK(written_out(packed_conv(4, 4, 24), many));                  // 24 sums, 24 tiles a row of the image
-    CHECK_FALSE(written_out(packed_conv(4, 4, 24), narrow_target())); // 12 sums
-    CHECK_FALSE(written_out(packed_conv(4, 4, 6), many));             // six tiles for all rows: weights are waited for
-}
-
 TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule][rules]") {
     const Program program = softmax(12, 128);
     const Trace trace = default_trace(program, wide_target());
