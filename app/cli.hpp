@@ -25,7 +25,7 @@ struct ModelArguments {
     std::string target;              ///< as parse_target reads it; empty for the host
     std::string recipe;              ///< a recipe file whose everything but the model is taken
     session::RecipeArguments edits;  ///< -O, --pass and the like
-    std::string precision;           ///< "bf16", or empty for f32
+    std::string precision;           ///< "bf16" or "f16", or empty for f32
     std::string partition;           ///< region backend that takes parts of the graph; empty for none
     std::string rule;                ///< "default", "rules", "none" or empty for the recipe's own
     int threads = 0;

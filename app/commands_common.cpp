@@ -135,6 +135,7 @@ Result<session::Recipe> make_shown_recipe(const ModelArguments& a, session::Comp
     schedules.schedules = std::exchange(edits.schedules, {});
     ORRERY_CHECK_OK(session::apply(edits, recipe));
     if (a.precision == "bf16") recipe.passes = transform::in_bf16(std::move(recipe.passes));
+    if (a.precision == "f16") recipe.passes = transform::in_f16(std::move(recipe.passes));
     if (!a.partition.empty()) recipe.passes = transform::partitioned(std::move(recipe.passes), a.partition);
     if (!a.rule.empty()) recipe.rule = session::parse_rule(a.rule).value_or(recipe.rule);
     if (a.threads > 0) recipe.threads = a.threads;

@@ -2,6 +2,7 @@
 
 #include "backends/llvm/vector_math.hpp"
 
+#include <llvm/Analysis/VectorUtils.h>
 #include <llvm/IR/IRBuilder.h>
 #include <llvm/IR/Module.h>
 
@@ -105,6 +106,7 @@ llvm::Type* memory_type(llvm::LLVMContext& context, DType dtype) {
 Value* Arithmetic::from_half(Value* bits) {
     if (native_half_) {
         Value* half = b_.CreateBitCast(bits, with_scalar(bits, b_.getHalfTy()));
+        if (half_arithmetic_) return b_.CreateFPExt(half, with_scalar(bits, b_.getFloatTy()));
         // Fenced, or LLVM would compute in half what it proves exact there, for which machines without such
         // arithmetic have no instructions.
         llvm::Type* real = with_scalar(bits, b_.getFloatTy());
@@ -126,7 +128,7 @@ Value* Arithmetic::from_half(Value* bits) {
 
 Value* Arithmetic::to_half(Value* value) {
     llvm::Type* narrow = with_scalar(value, b_.getInt16Ty());
-    if (native_half_) return b_.CreateBitCast(b_.CreateFPTrunc(value, with_scalar(value, b_.getHalfTy())), narrow);
+    if (native_half_) return b_.CreateBitCast(narrowed_to_half(value), narrow);
     llvm::Type* wide = with_scalar(value, b_.getInt32Ty());
     const auto word = [wide](std::uint64_t v) { return llvm::ConstantInt::get(wide, v); };
     Value* all = b_.CreateBitCast(value, wide);
@@ -142,6 +144,22 @@ Value* Arithmetic::to_half(Value* value) {
     Value* special = b_.CreateSelect(b_.CreateICmpUGT(magnitude, word(0x7f800000)), word(0x7e00), word(0x7c00));
     result = b_.CreateSelect(b_.CreateICmpUGE(magnitude, word(0x477ff000)), special, result);
     return b_.CreateTrunc(b_.CreateOr(result, b_.CreateLShr(b_.CreateXor(all, magnitude), 16)), narrow);
+}
+
+/// What is in f16 already, and widened, is not rounded again.
+Value* Arithmetic::narrowed_to_half(Value* value) {
+    llvm::Type* half = with_scalar(value, b_.getHalfTy());
+    const auto narrow_of = [](Value* from, llvm::Type* type) -> Value* {
+        auto* wide = llvm::dyn_cast<llvm::FPExtInst>(from);
+        return wide && wide->getOperand(0)->getType() == type ? wide->getOperand(0) : nullptr;
+    };
+    if (Value* narrow = narrow_of(value, half)) return narrow;
+    // The same in all lanes.
+    auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(half);
+    Value* one = vector ? llvm::getSplatValue(value) : nullptr;
+    if (Value* narrow = one ? narrow_of(one, b_.getHalfTy()) : nullptr)
+        return b_.CreateVectorSplat(vector->getNumElements(), narrow);
+    return b_.CreateFPTrunc(value, half);
 }
 
 Value* Arithmetic::from_bfloat(Value* bits) {
@@ -336,6 +354,11 @@ Value* Arithmetic::int_binary(BinaryOp op, bool is_signed, Value* x, Value* y) {
 
 Value* Arithmetic::binary(BinaryOp op, DType dtype, Value* x, Value* y) {
     if (tensor::is_comparison(op)) return compare(op, dtype, x, y);
+    // Sums, differences, products and quotients of f16 in f32 have digits enough that rounding them again is right:
+    // both ways give the same bits.
+    if (dtype == DType::F16 && half_arithmetic_)
+        return b_.CreateFPExt(float_binary(op, narrowed_to_half(x), narrowed_to_half(y)),
+                              with_scalar(x, b_.getFloatTy()));
     if (is_float(dtype)) return rounded(dtype, float_binary(op, x, y));
     if (dtype != DType::Bool) return int_binary(op, is_signed(dtype), x, y);
     switch (op) { // arithmetic modulo 2

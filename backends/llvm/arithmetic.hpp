@@ -27,6 +27,9 @@ class Arithmetic {
     /// Rounds to bf16 by the machine's instruction, which takes subnormal numbers as zero.
     void use_native_bfloat(bool use) { native_bfloat_ = use; }
 
+    /// Computes in f16 what is of that type, instead of in f32 with a rounding.
+    void use_half_arithmetic(bool use) { half_arithmetic_ = use; }
+
     [[nodiscard]] llvm::Value* from_memory(DType dtype, llvm::Value* value);
     [[nodiscard]] llvm::Value* to_memory(DType dtype, llvm::Value* value);
     [[nodiscard]] llvm::Value* constant(DType dtype, double value);
@@ -42,6 +45,7 @@ class Arithmetic {
     llvm::Value* from_float8(DType dtype, llvm::Value* bits);
     llvm::Value* to_half(llvm::Value* value);
     llvm::Value* from_half(llvm::Value* bits);
+    llvm::Value* narrowed_to_half(llvm::Value* value);
     llvm::Value* to_bfloat(llvm::Value* value);
     llvm::Value* from_bfloat(llvm::Value* bits);
     llvm::Value* compare(tensor::BinaryOp op, DType dtype, llvm::Value* x, llvm::Value* y);
@@ -57,6 +61,7 @@ class Arithmetic {
     llvm::IRBuilderBase& b_;
     bool native_half_;
     bool native_bfloat_ = false;
+    bool half_arithmetic_ = false;
 };
 
 } // namespace orrery::codegen

@@ -144,6 +144,7 @@ Emitter::Emitter(llvm::Module& module, llvm::IRBuilderBase& builder, const Machi
                  const BuildOptions& options, DebugLines* lines)
     : module_(module), b_(builder), machine_(machine), options_(options), lines_(lines),
       arithmetic_(builder, machine.native_half) {
+    arithmetic_.use_half_arithmetic(machine.computes_half);
     llvm::FastMathFlags flags;
     flags.setAllowContract(options.contract);
     b_.setFastMathFlags(flags);

@@ -70,11 +70,16 @@ bool moves_bits(const Expr& value) {
 /// The widest element a vector loop computes; indices and conditions do not count.
 class WidestElement : public Visitor {
   public:
+    /// `half`: what is of f16 is computed so.
+    explicit WidestElement(bool half) : half_(half) {}
     int bytes = 1;
 
   protected:
     using Visitor::visit_node;
-    void see(DType dtype) { bytes = std::max(bytes, is_narrow_float(dtype) ? 4 : byte_size(dtype)); }
+    void see(DType dtype) {
+        const bool widened = is_narrow_float(dtype) && !(half_ && dtype == DType::F16);
+        bytes = std::max(bytes, widened ? 4 : byte_size(dtype));
+    }
     void visit_node(const Store& store) override {
         if (is_narrow_float(store.buffer->dtype) && moves_bits(store.value)) {
             bytes = std::max(bytes, byte_size(store.buffer->dtype));
@@ -105,6 +110,9 @@ class WidestElement : public Visitor {
         if (block.fields.init) visit(block.fields.init);
         visit(block.fields.body);
     }
+
+  private:
+    bool half_;
 };
 
 /// The iterations at which what a choice in a loop's body depends on changes, where that is the loop's own number.
@@ -474,7 +482,7 @@ void Emitter::emit_unrolled(const For& loop, std::int64_t extent) {
 // ---------------------------------------------------------------------------------- vectorized loops
 
 void Emitter::emit_vectorized(const For& loop, std::int64_t extent) {
-    WidestElement widest;
+    WidestElement widest(machine_.computes_half);
     widest.visit(loop.body);
     const int width = machine_.vector_bits / 8 / widest.bytes;
     if (width > 1) {

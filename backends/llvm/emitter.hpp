@@ -45,6 +45,7 @@ struct Machine {
     std::set<std::string> intrinsics = {};    ///< of core/schedule/intrinsics.hpp, those it has
     bool native_bfloat = false;               ///< rounds f32 to bf16 in hardware, subnormal numbers to zero
     std::set<std::string> tile_products = {}; ///< instructions that multiply tiles (TensorIntrinsic::tiles)
+    bool computes_half = false;               ///< has arithmetic in f16
 };
 
 class Emitter {

@@ -107,9 +107,15 @@ std::set<std::string> tile_products_of(const llvm::MCSubtargetInfo& info, const 
     return out;
 }
 
+/// Whether the processor has arithmetic in f16. Source: Intel 64 manual, volume 2; Arm's A64 (FEAT_FP16).
+bool computes_half(const llvm::MCSubtargetInfo& info, const llvm::Triple& triple) {
+    if (triple.isX86()) return info.checkFeatures("+avx512fp16,+avx512vl");
+    return triple.isAArch64() && info.checkFeatures("+fullfp16");
+}
+
 struct Vectors {
     int bits = 0, registers = 0;
-    bool bf16_tiles = false;
+    bool bf16_tiles = false, f16_arithmetic = false;
 };
 /// The widest vectors that a processor has instructions for. Source: LLVM's description of it.
 Vectors vectors_of(const llvm::TargetMachine& machine) {
@@ -125,7 +131,8 @@ Vectors vectors_of(const llvm::TargetMachine& machine) {
     constexpr std::uint64_t kScalar = 32; // an element: code for processors without vectors has one lane
     return {static_cast<int>(std::bit_floor(std::max<std::uint64_t>(bits, kScalar))),
             static_cast<int>(std::max(registers, 1U)),
-            tile_products_of(*machine.getMCSubtargetInfo(), machine.getTargetTriple()).contains("tdpbf16ps")};
+            tile_products_of(*machine.getMCSubtargetInfo(), machine.getTargetTriple()).contains("tdpbf16ps"),
+            computes_half(*machine.getMCSubtargetInfo(), machine.getTargetTriple())};
 }
 
 /// The intrinsics whose feature, "x86:avx512vnni", the processor has.
@@ -211,6 +218,7 @@ Machine describe(const llvm::TargetMachine& machine, const Target& target) {
     }
     out.intrinsics = intrinsics_of(info, triple);
     out.tile_products = tile_products_of(info, triple);
+    out.computes_half = target.f16_arithmetic && computes_half(info, triple);
     out.native_bfloat = triple.isX86() && info.checkFeatures("+avx512bf16,+avx512vl");
     return out;
 }
@@ -224,11 +232,12 @@ Target host_target() {
     out.features = host_features();
     static const Vectors vectors = [&out] {
         const Result<TargetMachinePtr> machine = make_target_machine(out, 0);
-        return machine ? vectors_of(**machine) : Vectors{out.vector_bits, out.vector_registers, false};
+        return machine ? vectors_of(**machine) : Vectors{out.vector_bits, out.vector_registers, false, false};
     }();
     out.vector_bits = vectors.bits;
     out.vector_registers = vectors.registers;
     out.bf16_tiles = vectors.bf16_tiles;
+    out.f16_arithmetic = vectors.f16_arithmetic;
     out.cores = usable_cores();
     out.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, out.l1_bytes);
     out.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, out.l2_bytes);
@@ -251,12 +260,19 @@ Result<Target> read_target(std::string_view text) {
     }
     ORRERY_TRY(Target target, parse_target(text, base));
     if (text.find("-tiles=") == std::string_view::npos) target.bf16_tiles = has.bf16_tiles;
+    if (text.find("-f16=") == std::string_view::npos) target.f16_arithmetic = has.f16_arithmetic;
     if (target.bf16_tiles && !has.bf16_tiles)
         return Diagnostic{Code::BadArgument,
                           (target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu) +
                               " has no tiles of bf16",
                           {},
                           "leave -tiles out, or name a processor with AMX, like sapphirerapids"};
+    if (target.f16_arithmetic && !has.f16_arithmetic)
+        return Diagnostic{Code::BadArgument,
+                          (target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu) +
+                              " has no arithmetic in f16",
+                          {},
+                          "leave -f16 out, or name a processor with it, like sapphirerapids"};
     if (target.vector_bits <= has.bits && target.vector_registers <= has.registers) return target;
     const std::string name = target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu;
     return Diagnostic{Code::BadArgument,

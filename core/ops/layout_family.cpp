@@ -125,9 +125,10 @@ Result<Type> conv_type(const TypeRequest& request) {
     ORRERY_TRY(const Type data, plain_type(x, l.data, "NCHW"));
     ORRERY_TRY(const Type filters, plain_type(weight, l.weight, "OIHW"));
     const std::vector<Type> types{data, filters};
-    ORRERY_TRY(const Type result,
-               graph::infer_call(op("conv2d"), types,
-                                 without(request.attrs, {"layout", "out_layout", "rows", "shuffle", "weight_layout"})));
+    ORRERY_TRY(const Type result, graph::infer_call(op("conv2d"), types,
+                                                    without(request.attrs, {"layout", "out_layout", "rows", "shuffle",
+                                                                            "stretch", "weight_layout"})));
+    ORRERY_CHECK_OK(check_stretch(request.attrs, x.dtype));
     if (const std::int64_t rows = request.attrs.integer("rows", 1); rows < 1 || rows > kMostProductRows)
         return attr_error("places go in groups of 1 to " + std::to_string(kMostProductRows) + ", not " +
                           std::to_string(rows));
@@ -171,13 +172,13 @@ Buffer product_stage(const DefineRequest& request, const ComputeBuilder::Reducti
         axes.emplace_back("ci");
     }
     const Buffer sums =
-        reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), shape, names}, reduction,
-                     [&](const Indices& i, const Indices& k) {
-                         const Expr place = shape[2] > places ? min(i[2], imm(places - 1)) : i[2];
-                         Indices at{i[0], i[1], floor_div(place, imm(out[3])), floor_mod(place, imm(out[3]))};
-                         if (i.size() > 3) at.push_back(i[3]);
-                         return value(at, k);
-                     });
+        product_sum_stage(request.builder, {std::string(request.name), request.out_dtype(), shape, names}, reduction,
+                          stretches_of(request), [&](const Indices& i, const Indices& k) {
+                              const Expr place = shape[2] > places ? min(i[2], imm(places - 1)) : i[2];
+                              Indices at{i[0], i[1], floor_div(place, imm(out[3])), floor_mod(place, imm(out[3]))};
+                              if (i.size() > 3) at.push_back(i[3]);
+                              return value(at, k);
+                          });
     return compute_stage(request.builder, {"image", request.out_dtype(), out, axes}, [&](const Indices& i) {
         Indices at{i[0], i[1], i[2] * out[3] + i[3]};
         if (i.size() > 4) at.push_back(i[4]);
@@ -316,9 +317,9 @@ std::vector<Buffer> define_conv(const DefineRequest& request) {
     const ConvSums sums(request);
     const ConvLayouts& l = sums.layouts();
     const Buffer data = sums.padded(request);
-    const DType wide = accumulator(request.out_dtype());
+    const DType factor = stretches_of(request).dtype;
     const auto value = [&](const Indices& i, const Indices& k) {
-        return cast(wide, load(data, sums.of_data(i, k))) * cast(wide, load(request.in(1), sums.of_weights(i, k)));
+        return cast(factor, load(data, sums.of_data(i, k))) * cast(factor, load(request.in(1), sums.of_weights(i, k)));
     };
     if (const std::int64_t rows = request.attrs.integer("rows", 1); rows > 1 && is_countable(l))
         return {product_stage(request, sums.reduction(), value, rows)};
@@ -326,8 +327,9 @@ std::vector<Buffer> define_conv(const DefineRequest& request) {
     for (const Layout::Axis& axis : l.out.axes)
         axes.push_back(axis.factor > 0 ? std::string("ci")
                                        : std::string(1, static_cast<char>(std::tolower(axis.name))));
-    return {reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), request.out_shape(), axes},
-                         sums.reduction(), value)};
+    return {product_sum_stage(request.builder,
+                              {std::string(request.name), request.out_dtype(), request.out_shape(), axes},
+                              sums.reduction(), stretches_of(request), value)};
 }
 
 } // namespace
@@ -354,6 +356,7 @@ Family layout_family() {
     conv.push_back({"shuffle", AttrKind::Int, false,
                     "x's C channels lie as that many parts side by side that are read in turn: channel j of the "
                     "convolution is channel j % shuffle * (C / shuffle) + j // shuffle of x; 1 when left out"});
+    conv.push_back(sum_stretch_attr());
     conv.push_back(
         {"weight_layout", AttrKind::Text, true,
          "axes O, I, H, W; O and I may be split, as the result's and x's channels are, or I into parts of x's "

@@ -128,6 +128,7 @@ Result<Type> layout_matmul_type(const TypeRequest& request) {
     if (part < 1 || part > kWidestPanel || (part > 1 && panel == 1))
         return attr_error("rows of a matrix in panels go in parts of 1 to " + std::to_string(kWidestPanel) + ", not " +
                           std::to_string(part));
+    ORRERY_CHECK_OK(check_stretch(request.attrs, a.dtype));
     ORRERY_TRY(const Type right, plain_right(request, {panel, part}));
     if (a.dims.size() < 2 || graph::as_tensor(right)->dims.size() < 2)
         return shape_error("a product in panels takes matrices");
@@ -171,10 +172,11 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
     for (const char* name : panel > 1 ? std::vector{"p", "j"} : std::vector{"j"}) names.emplace_back(name);
     if (panel > 1) shape.push_back(right[0]);
     shape.push_back(panel > 1 ? panel : out.back());
-    const DType wide = accumulator(request.out_dtype());
-    const Buffer sums = reduce_stage(
+    const Stretches stretches = stretches_of(request);
+    const Buffer sums = product_sum_stage(
         request.builder, {std::string(request.name), request.out_dtype(), shape, names},
-        {.combiner = Combiner::Sum, .extents = {left.back()}, .names = {"k"}}, [&](const Indices& i, const Indices& k) {
+        {.combiner = Combiner::Sum, .extents = {left.back()}, .names = {"k"}}, stretches,
+        [&](const Indices& i, const Indices& k) {
             const Indices at_batch(i.begin(), i.begin() + static_cast<std::ptrdiff_t>(batch));
             const Expr row = shape[batch] > rows ? min(i[batch], imm(rows - 1)) : i[batch];
             Indices x =
@@ -183,7 +185,7 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
             const Indices y = part > 1    ? Indices{i[1], floor_div(k[0], imm(part)), i[2], floor_mod(k[0], imm(part))}
                               : panel > 1 ? Indices{i[1], k[0], i[2]}
                                           : matrix_indices(right, at_batch, batch_shape, k[0], i.back());
-            return cast(wide, load(a, x)) * cast(wide, load(b, y));
+            return cast(stretches.dtype, load(a, x)) * cast(stretches.dtype, load(b, y));
         });
     if (sums->static_shape() == out) return {sums};
     return {compute_stage(request.builder, {"product", request.out_dtype(), out, axes}, [&](const Indices& i) {
@@ -215,7 +217,8 @@ Family matmul_family() {
                    sum_dtype_attr(),
                    {"rows", AttrKind::Int, false,
                     "rows of the result are computed in multiples of that many, which changes no element; 1 when left "
-                    "out"}},
+                    "out"},
+                   sum_stretch_attr()},
          .fusion = FusionKind::OutFusable,
          .infer = layout_matmul_type,
          .define = define_layout_matmul,

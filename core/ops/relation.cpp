@@ -91,6 +91,22 @@ Result<DType> sum_dtype(const Attrs& attrs, DType operands) {
                       " are given as that, or in f32 where it is narrow, not as " + std::string(to_string(given)));
 }
 
+graph::AttrSpec sum_stretch_attr() {
+    return {
+        "stretch", graph::AttrKind::Int, false,
+        "so many products of f16, at most, are added up in f16, and those sums in f32; 0 when left out: all in f32"};
+}
+std::int64_t sum_stretch(const Attrs& attrs) { return attrs.integer(sum_stretch_attr().name, 0); }
+Result<void> check_stretch(const Attrs& attrs, DType operands) {
+    constexpr std::int64_t kLongest = 65536; // our choice: no sum of f16 is worth anything after so many
+    const std::int64_t stretch = sum_stretch(attrs);
+    if (stretch < 0 || stretch > kLongest)
+        return attr_error("sums in f16 go over stretches of 0 to " + std::to_string(kLongest) + " products, not " +
+                          std::to_string(stretch));
+    if (stretch == 0 || operands == DType::F16) return {};
+    return attr_error("only products of f16 are added up in stretches, not of " + std::string(to_string(operands)));
+}
+
 Result<void> check_vector(const TypeRequest& request, std::size_t i, std::int64_t length, DType dtype) {
     if (!present(request, i)) return {};
     ORRERY_TRY(const TensorType type, ranked_operand(request, i, 1));

@@ -55,6 +55,11 @@ enum class DTypes : std::uint8_t { Any, Comparable, Bool, Int, Float, Number, Si
 /// it `operands`, the operands' own. Errors: BadAttribute for another type.
 [[nodiscard]] graph::AttrSpec sum_dtype_attr();
 [[nodiscard]] Result<DType> sum_dtype(const Attrs& attrs, DType operands);
+/// The attribute of a product that says over how many products sums are made in the operands' own type before they are
+/// added in f32; 0, or left out, for none. And its value. Errors: BadAttribute for operands of another type than f16.
+[[nodiscard]] graph::AttrSpec sum_stretch_attr();
+[[nodiscard]] std::int64_t sum_stretch(const Attrs& attrs);
+[[nodiscard]] Result<void> check_stretch(const Attrs& attrs, DType operands);
 /// Checks that operand i, when present, is a static vector of `length` of that dtype. Errors: BadType, BadShape.
 [[nodiscard]] Result<void> check_vector(const TypeRequest& request, std::size_t i, std::int64_t length, DType dtype);
 

@@ -1,5 +1,9 @@
 #include "core/ops/stage.hpp"
 
+#include "core/ops/relation.hpp"
+
+#include <algorithm>
+
 namespace orrery::ops {
 
 using namespace tensor;
@@ -66,6 +70,72 @@ Buffer reduce_stage(ComputeBuilder& builder, const StageSpec& spec, const Comput
     if (wide == spec.dtype) return sum;
     return compute_stage(builder, {spec.name + "_rounded", spec.dtype, spec.shape, spec.axes},
                          [&](const Indices& i) { return cast(spec.dtype, load(sum, i)); });
+}
+
+Stretches stretches_of(const DefineRequest& request) {
+    if (const std::int64_t length = sum_stretch(request.attrs); length > 0) return {request.in(0)->dtype, length};
+    return {accumulator(request.out_dtype()), 0};
+}
+
+namespace {
+
+/// A reduction cut in two: the loops around stretches, and those of one, where the first inner loop may be a part of
+/// the last outer one.
+struct CutReduction {
+    ComputeBuilder::Reduction outer, inner;
+    std::int64_t part = 1; ///< of the loop that is cut; 1 for none
+
+    CutReduction(const ComputeBuilder::Reduction& whole, std::int64_t longest) {
+        std::size_t first = whole.extents.size();
+        std::int64_t length = 1;
+        while (first > 0 && whole.extents[first - 1] <= longest / length)
+            length *= std::max<std::int64_t>(whole.extents[--first], 1);
+        for (std::size_t d = 0; d < whole.extents.size(); ++d) {
+            ComputeBuilder::Reduction& side = d < first ? outer : inner;
+            side.extents.push_back(whole.extents[d]);
+            side.names.push_back(whole.names[d]);
+        }
+        if (first == 0) return;
+        for (part = longest / length; outer.extents.back() % part != 0;) --part;
+        if (part == 1) return;
+        outer.extents.back() /= part;
+        inner.extents.insert(inner.extents.begin(), part);
+        inner.names.insert(inner.names.begin(), outer.names.back() + "s");
+    }
+    /// Indices of the whole from those of both.
+    [[nodiscard]] Indices whole(Indices at, const Indices& inside) const {
+        if (part > 1) at.back() = at.back() * part + inside.front();
+        at.insert(at.end(), inside.begin() + (part > 1 ? 1 : 0), inside.end());
+        return at;
+    }
+};
+
+} // namespace
+
+Buffer product_sum_stage(ComputeBuilder& builder, const StageSpec& spec, const ComputeBuilder::Reduction& reduction,
+                         const Stretches& stretches, const ComputeBuilder::ReduceBody& body) {
+    if (stretches.length == 0) return reduce_stage(builder, spec, reduction, body);
+    const CutReduction cut(reduction, stretches.length);
+    const std::size_t around = cut.outer.extents.size();
+    // The stretch's own dimensions come last, so that it is a tile where the whole is one.
+    Shape shape = cut.outer.extents;
+    Names axes = cut.outer.names;
+    shape.insert(shape.end(), spec.shape.begin(), spec.shape.end());
+    axes.insert(axes.end(), spec.axes.begin(), spec.axes.end());
+    builder.axes(axes);
+    const Buffer sums = builder.reduce(spec.name + "_stretch", stretches.dtype, shape, cut.inner,
+                                       [&](const Indices& i, const Indices& k) {
+                                           const auto own = i.begin() + static_cast<std::ptrdiff_t>(around);
+                                           return body({own, i.end()}, cut.whole({i.begin(), own}, k));
+                                       });
+    if (around == 0)
+        return compute_stage(builder, {spec.name, spec.dtype, spec.shape, spec.axes},
+                             [&](const Indices& i) { return cast(spec.dtype, load(sums, i)); });
+    return reduce_stage(builder, spec, cut.outer, [&](const Indices& i, const Indices& k) {
+        Indices at = k;
+        at.insert(at.end(), i.begin(), i.end());
+        return load(sums, at);
+    });
 }
 
 Buffer pad_stage(ComputeBuilder& builder, const Buffer& x, const PadSpec& spec) {

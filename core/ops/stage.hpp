@@ -46,6 +46,20 @@ tensor::Buffer reduce_stage(tensor::ComputeBuilder& builder, const StageSpec& sp
                             const tensor::ComputeBuilder::Reduction& reduction,
                             const tensor::ComputeBuilder::ReduceBody& body);
 
+/// In what products are added up: in accumulator() of the result all the way, or first in the products' own type over
+/// stretches of so many, as sum_stretch() says.
+struct Stretches {
+    DType dtype = DType::F32;
+    std::int64_t length = 0; ///< the most products of a stretch; 0 for none
+};
+/// The type in which products of operand 0 with others are made, and its stretches.
+[[nodiscard]] Stretches stretches_of(const DefineRequest& request);
+/// reduce_stage of a sum of products. A stretch is as many of the last steps of the reduction as divide it evenly; its
+/// products are of stretches.dtype.
+tensor::Buffer product_sum_stage(tensor::ComputeBuilder& builder, const StageSpec& spec,
+                                 const tensor::ComputeBuilder::Reduction& reduction, const Stretches& stretches,
+                                 const tensor::ComputeBuilder::ReduceBody& body);
+
 /// The trailing dimensions of `x` from axis `first` on, surrounded by `value`: extent[i] elements, the first
 /// `before[i]` of which are outside. `x` itself when nothing is added or cut.
 struct PadSpec {

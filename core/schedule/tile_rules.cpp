@@ -31,15 +31,17 @@ class Tiling : TraceWriter {
             }
         }
         pack(name);
-        const Block* block = find(name);
-        const std::optional<ElementBlock> reduction = element(*block);
-        if (!reduction) return;
+        const std::optional<Sums> sums = sums_of(name);
+        if (!sums) return;
+        const Block* block = as<Block>(sums->block);
+        const std::optional<ElementBlock> reduction = sums->reduction;
         const std::optional<TileShape> shape = tile_shape(*block, *reduction, target_);
         if (!shape || shape->lanes.size < 2) return void(sum_in_lanes(name));
-        if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape, target_); piece > 0)
+        const std::string& whole = sums->whole;
+        if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape, target_); piece > 0 && whole == name)
             return stream(name, *reduction, piece);
-        const OperandCopy copy = copy_operand(name, *reduction, *shape);
-        const std::string user = user_of(name, *reduction, unfold);
+        const OperandCopy copy = copy_operand(*sums, *shape);
+        const std::string user = user_of(whole, *element(*find(whole)), unfold);
         if (user.empty()) return;
         const std::vector<std::string> loops = loop_names(user);
         if (loops.size() != reduction->iters.size()) return;
@@ -75,12 +77,13 @@ class Tiling : TraceWriter {
         std::vector<std::string> order = outer;
         order.insert(order.end(), inner.begin(), inner.end());
         if (order.size() > 1) step("reorder", {order});
-        if (!step("compute_at", {name, outer.back()})) return;
-        if (unfold != Unfold::Never && repeats_work(name, *shape)) {
+        if (!step("compute_at", {whole, outer.back()})) return;
+        if (unfold != Unfold::Never && repeats_work(whole, *shape)) {
             take_back(before_tile);
             return tile(name, Unfold::Never);
         }
-        done_.insert({name, user, name + "_init"});
+        done_.insert({name, user, name + "_init", whole, whole + "_init"});
+        if (whole != name && !add_stretches(*sums, *shape)) return;
         const std::int64_t width = target_.lanes(byte_size(reduction->buffer->dtype));
         const bool in_registers = shape->lanes.size <= width * target_.vector_registers;
         step("set_scope", {name, std::string(in_registers ? "registers" : "stack")});
@@ -99,6 +102,60 @@ class Tiling : TraceWriter {
     }
 
   private:
+    // ---------------------------------------------------------------------- sums over stretches
+
+    /// A reduction, and the one that adds its results up, if there is one: as if both were one.
+    struct Sums {
+        std::string name;
+        Stmt block;             ///< with the iterators that go from stretch to stretch as those of a reduction
+        ElementBlock reduction; ///< a stretch's results, but of the dimensions of the whole
+        std::string whole;      ///< the block of the whole sums: `name` where they are one
+        std::string steps;      ///< the innermost loop from stretch to stretch
+    };
+    std::optional<Sums> sums_of(const std::string& name) const {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = element(*block);
+        if (!reduction) return std::nullopt;
+        Sums out{name, rebuild_block(*block, block->fields), *reduction, name, {}};
+        const std::vector<const Block*> readers = readers_of(reduction->buffer, *block);
+        const std::optional<Update> own = update_of(*block);
+        const Block* whole = readers.size() == 1 && !is_param(reduction->buffer) ? readers.front() : nullptr;
+        const std::optional<ElementBlock> sum = whole ? element(*whole) : std::nullopt;
+        const std::optional<Update> update = sum && sum->reduces ? update_of(*whole) : std::nullopt;
+        if (!own || !update || own->op != BinaryOp::Add || update->op != BinaryOp::Add) return out;
+        const Cast* cast = as<Cast>(update->value);
+        const Load* read = as<Load>(cast ? cast->value : update->value);
+        std::vector<VarRef> iters;
+        for (const BlockIter& iter : whole->fields.iters)
+            if (iter.kind == IterKind::Reduce) {
+                iters.push_back(iter.var);
+                out.steps = whole->fields.name + "." + loop_name(iter);
+            }
+        const std::size_t around = iters.size();
+        iters.insert(iters.end(), sum->iters.begin(), sum->iters.end());
+        if (!read || !std::ranges::equal(read->indices, iters, [](const Expr& index, const VarRef& iter) {
+                return index.get() == iter.get();
+            }))
+            return out;
+        Block::Fields fields = block->fields;
+        for (BlockIter& iter : fields.iters)
+            for (std::size_t d = 0; d < around; ++d)
+                if (iter.var == reduction->iters[d]) iter.kind = IterKind::Reduce;
+        out.block = rebuild_block(*block, std::move(fields));
+        out.reduction = {make_buffer(reduction->buffer->name, reduction->buffer->dtype, sum->buffer->static_shape()),
+                         {reduction->iters.begin() + static_cast<std::ptrdiff_t>(around), reduction->iters.end()},
+                         own->value,
+                         true};
+        out.whole = whole->fields.name;
+        return out;
+    }
+    /// Inside of the tile of the whole sums: from stretch to stretch, each of which is a tile in registers.
+    bool add_stretches(const Sums& sums, const TileShape& shape) {
+        finish_tile(sums.whole, shape);
+        step("set_scope", {sums.whole, std::string("stack")});
+        return step("compute_at", {sums.name, sums.steps});
+    }
+
     // ------------------------------------------------------------------------- tiles of matrices
 
     /// A product of bf16 in tiles: c[.., row, .., lane] += f32(a) * f32(b[.., k / 2, lane, k % 2]).
@@ -303,13 +360,14 @@ class Tiling : TraceWriter {
         bool of_rows = false;
         Pieces lanes; ///< around all: of what is read along the lanes
     };
-    OperandCopy copy_operand(const std::string& name, const ElementBlock& reduction, const TileShape& shape) {
-        const Panel panel = panel_of(*find(name), reduction, shape, target_);
+    OperandCopy copy_operand(const Sums& sums, const TileShape& shape) {
+        const std::string& name = sums.name;
+        const Panel panel = panel_of(*as<Block>(sums.block), sums.reduction, shape, target_);
         if (panel.buffer) {
             const std::string copy = made_by("cache_read", {name, panel.buffer->name, std::string("global")});
             return copy.empty() ? OperandCopy{} : OperandCopy{copy, panel.moves_with};
         }
-        const ScatteredRows rows = scattered_rows(*find(name), reduction, shape, target_);
+        const ScatteredRows rows = scattered_rows(*as<Block>(sums.block), sums.reduction, shape, target_);
         if (!rows.buffer) return {};
         const std::string border = copy_for(name);
         const std::string copy = made_by("reindex", {name, rows.buffer->name});

@@ -1,9 +1,9 @@
 #include "core/session/check_schedule.hpp"
 
 #include "core/base/elapsed.hpp"
-#include "core/base/narrow.hpp"
 #include "core/runtime/thread_pool.hpp"
 #include "core/schedule/intrinsics.hpp"
+#include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
@@ -140,10 +140,11 @@ std::optional<WrongElement> first_off(const NDArray& actual, const NDArray& expe
 ScheduleVerdict compared(const tensor::Program& program, const std::vector<NDArray>& results,
                          const std::vector<NDArray>& expected, double tolerance) {
     ScheduleVerdict verdict;
+    const double unit = tensor::rounding_unit(program);
     for (std::size_t i = 0; i < expected.size(); ++i) {
         const Difference difference = compare(results[i], expected[i]);
         verdict.worst = std::max(verdict.worst, difference.max_rel);
-        const double allowed = is_float(expected[i].dtype()) ? std::max(tolerance, unit_of(expected[i].dtype())) : 0;
+        const double allowed = is_float(expected[i].dtype()) ? std::max(tolerance, unit) : 0;
         if (verdict.wrong || difference.max_rel <= allowed) continue;
         const double largest = difference.max_rel > 0 ? difference.max_abs / difference.max_rel : 1;
         verdict.wrong = first_off(results[i], expected[i], std::isfinite(largest) ? allowed * largest : 0);

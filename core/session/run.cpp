@@ -5,7 +5,9 @@
 #include "core/graph/evaluate.hpp"
 #include "core/session/compiler.hpp"
 #include "core/session/dynamic_model.hpp"
+#include "core/tensor/analysis.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <unordered_set>
 
@@ -94,7 +96,8 @@ struct CallCheck {
         ORRERY_CHECK_OK(tensor::interpret(function.program, reference, progress));
         call_kernel(model, call.function, compiled);
 
-        CheckResult::Row row{model.model.values[call.results.front()].name, function.name, call.origin, {}, false};
+        CheckResult::Row row{model.model.values[call.results.front()].name, function.name, call.origin, {}, false,
+                             tensor::rounding_unit(function.program)};
         for (std::size_t i = 0; i < call.results.size(); ++i) {
             const Difference difference = compare(compiled[call.args.size() + i], reference[call.args.size() + i]);
             if (i == 0 || difference.max_rel > row.difference.max_rel) row.difference = difference;
@@ -161,7 +164,7 @@ Result<RunResult> run_dynamic(const CompiledModel& model, std::span<const NDArra
 }
 
 void add_row(CheckResult& result, CheckResult::Row row) {
-    row.agrees = row.difference.same_type && row.difference.max_rel <= result.tolerance;
+    row.agrees = row.difference.same_type && row.difference.max_rel <= std::max(result.tolerance, row.rounding);
     result.worst = std::max(result.worst, row.difference.max_rel);
     if (!row.agrees && result.first_wrong < 0) result.first_wrong = static_cast<std::ptrdiff_t>(result.rows.size());
     result.rows.push_back(std::move(row));

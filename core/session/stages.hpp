@@ -96,6 +96,7 @@ struct CheckResult {
         OriginSet origin;
         Difference difference;
         bool agrees = false;
+        double rounding = 0; ///< what the types of its program may lose, see tensor::rounding_unit
     };
     std::vector<Row> rows;           ///< in order of execution
     std::ptrdiff_t first_wrong = -1; ///< index into rows, -1 when all agree

@@ -38,6 +38,11 @@ Result<void> read_option(std::string_view name, std::string_view value, Target& 
         out.bf16_tiles = value == "bf16";
         return {};
     }
+    if (name == "f16") {
+        if (value != "native" && value != "none") return bad("target option -f16 takes native or none");
+        out.f16_arithmetic = value == "native";
+        return {};
+    }
     if (name == "vector-bits") {
         ORRERY_CHECK_OK(read_number(name, value, 8, out.vector_bits));
         if (out.vector_bits > 65536 || (out.vector_bits & (out.vector_bits - 1)) != 0)
@@ -65,6 +70,7 @@ Hash Target::hash() const {
     h.add(backend).add(triple).add(cpu).add(features).add(vector_bits).add(vector_registers).add(cores);
     h.add(l1_bytes).add(l2_bytes).add(l3_bytes);
     if (bf16_tiles) h.add("bf16_tiles");
+    if (f16_arithmetic) h.add("f16_arithmetic");
     return h.finish();
 }
 
@@ -75,7 +81,7 @@ std::string to_string(const Target& t) {
     out << t.backend << " -mtriple=" << t.triple << " -mcpu=" << t.cpu << " -mattr=" << t.features
         << " -threads=" << t.cores << " -vector-bits=" << t.vector_bits << " -vector-registers=" << t.vector_registers
         << " -l1=" << t.l1_bytes << " -l2=" << t.l2_bytes << " -l3=" << t.l3_bytes
-        << " -tiles=" << (t.bf16_tiles ? "bf16" : "none");
+        << " -tiles=" << (t.bf16_tiles ? "bf16" : "none") << " -f16=" << (t.f16_arithmetic ? "native" : "none");
     return out.str();
 }
 
@@ -84,7 +90,7 @@ Result<Target> parse_target(std::string_view text, const Target& base) {
     // The base's features are of its own processor: naming another one leaves them behind.
     if (text.find("-mcpu=") != std::string_view::npos) {
         out.features.clear();
-        out.bf16_tiles = false;
+        out.bf16_tiles = out.f16_arithmetic = false;
     }
     // Another architecture has nothing of the base's processor: its own plain one, and registers that any has.
     const std::string_view triple = value_of(text, "-mtriple=");
@@ -94,7 +100,7 @@ Result<Target> parse_target(std::string_view text, const Target& base) {
         out.features.clear();
         out.vector_bits = plain.vector_bits;
         out.vector_registers = plain.vector_registers;
-        out.bf16_tiles = false;
+        out.bf16_tiles = out.f16_arithmetic = false;
     }
     std::istringstream words{std::string(text)};
     bool first = true;

@@ -18,8 +18,9 @@ struct Target {
     std::string features;  ///< LLVM feature list, "+avx2,-avx512f"
     int vector_bits = 128; ///< widest vector register worth using; one element's where the processor has none
     int vector_registers = 16;
-    int cores = 1;           ///< threads a run may use
-    bool bf16_tiles = false; ///< multiplies tiles of bf16 with sums in f32 (AMX of x86)
+    int cores = 1;               ///< threads a run may use
+    bool bf16_tiles = false;     ///< multiplies tiles of bf16 with sums in f32 (AMX of x86)
+    bool f16_arithmetic = false; ///< computes in f16 (AVX512-FP16 of x86, FEAT_FP16 of Arm)
     std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10,
                  l3_bytes = 8 << 20; ///< data caches; per core, per core, shared
 

@@ -49,6 +49,11 @@ struct Cost {
 };
 [[nodiscard]] Cost cost_of(const Program& program);
 
+/// How far two right results may be apart, of their largest element, because a number was rounded the other way: a unit
+/// of the narrow floats that the program stores, some units where it adds up in them, since products of a sum may be
+/// rounded or not. 0 where all is computed in wide types.
+[[nodiscard]] double rounding_unit(const Program& program);
+
 /// The reference: runs the program as its text says, one iteration after another. `args` are the parameters in
 /// order, outputs preallocated; they are overwritten. Errors: BadShape, BadType for arguments that do not fit; those of
 /// check_externs; Cancelled. Thread: any; parallel loops run serially.

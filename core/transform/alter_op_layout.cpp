@@ -9,11 +9,16 @@ namespace orrery::transform {
 
 namespace {
 
-/// How much of the registers that hold `block` elements they fill: whole registers, and one for each power of two in
-/// what is left, as code without masks takes it.
-double fill_of(std::int64_t block, std::int64_t lanes) {
-    const std::int64_t parts = block / lanes + std::popcount(static_cast<std::uint64_t>(block % lanes));
-    return static_cast<double>(block) / static_cast<double>(parts * lanes);
+struct Registers {
+    std::int64_t lanes = 1;
+    bool masks = false; ///< what is left of a block takes one more, instead of one for each power of two in it
+};
+
+/// How much of the registers that hold `block` elements they fill.
+double fill_of(std::int64_t block, const Registers& registers) {
+    const auto left = static_cast<std::uint64_t>(block % registers.lanes);
+    const std::int64_t parts = block / registers.lanes + (registers.masks ? (left > 0 ? 1 : 0) : std::popcount(left));
+    return static_cast<double>(block) / static_cast<double>(parts * registers.lanes);
 }
 
 /// What filters share: blocks of them the image, or those of a group alone, whose tiles have rows of one block.
@@ -21,16 +26,16 @@ enum class Sharing : std::uint8_t { Blocks, Rows };
 
 /// The divisor of `extent` that fills registers best, of a few registers at most; the smallest of equals. 0 when it
 /// would fill less than half of them.
-std::int64_t block_for(std::int64_t extent, std::int64_t lanes, Sharing sharing = Sharing::Blocks) {
+std::int64_t block_for(std::int64_t extent, const Registers& registers, Sharing sharing = Sharing::Blocks) {
     constexpr std::int64_t kMostRegisters = 5; // our choice: two rows of them are sums enough
     // Rows of one register load more than they multiply. Source: measured (1x1, 4 groups of 136 channels at 7 by 7:
     // blocks of 8 reach 60 to 88 % of the peak as their operands lie in the first-level cache, of 34 always 81).
     constexpr double kRowsOfOne = 0.8;
     std::int64_t best = 0;
     double most = 0;
-    for (std::int64_t block = 2; block <= kMostRegisters * lanes; ++block) {
-        const double fill = fill_of(block, lanes);
-        const double speed = sharing == Sharing::Rows && block <= lanes ? fill * kRowsOfOne : fill;
+    for (std::int64_t block = 2; block <= kMostRegisters * registers.lanes; ++block) {
+        const double fill = fill_of(block, registers);
+        const double speed = sharing == Sharing::Rows && block <= registers.lanes ? fill * kRowsOfOne : fill;
         if (extent % block != 0 || speed <= most || 2 * fill < 1) continue;
         most = speed;
         best = block;
@@ -47,37 +52,39 @@ std::int64_t summed_block(std::int64_t extent, std::int64_t lanes) {
 
 /// The block that channels lie in already, or that who reads the result wants them in, where a depthwise convolution
 /// does as well with it: it saves a transform. 0 for none.
-std::int64_t neighbours_block(const ConvFacts& facts, std::int64_t own, std::int64_t lanes) {
+std::int64_t neighbours_block(const ConvFacts& facts, std::int64_t own, const Registers& registers) {
     constexpr double kAsWell = 0.8; // our choice: less than a pass over the image costs beside a few products a place
     const Result<ops::Layout> native = ops::parse_layout(facts.native);
     std::int64_t block = native && native->names() == "NCHW" ? native->block('C') : 0;
-    if (block == 1 && facts.reader_group > 0) block = block_for(facts.reader_group, lanes, Sharing::Rows);
+    if (block == 1 && facts.reader_group > 0) block = block_for(facts.reader_group, registers, Sharing::Rows);
     const bool fits = block > 1 && facts.channels % block == 0;
-    return fits && fill_of(block, lanes) >= kAsWell * fill_of(own, lanes) ? block : 0;
+    return fits && fill_of(block, registers) >= kAsWell * fill_of(own, registers) ? block : 0;
 }
 
 /// The layouts of a convolution that reads what it is given before a channel shuffle: whatever the blocks it lies in.
-std::optional<ConvLayouts> in_turn(const ConvFacts& facts, std::int64_t lanes) {
+std::optional<ConvLayouts> in_turn(const ConvFacts& facts, const Registers& registers) {
     const Result<ops::Layout> native = ops::parse_layout(facts.native);
-    const std::int64_t out = block_for(facts.filters / facts.groups, lanes, Sharing::Rows);
+    const std::int64_t out = block_for(facts.filters / facts.groups, registers, Sharing::Rows);
     if (!native || native->names() != "NCHW" || native->block('C') == 1 || out == 0) return std::nullopt;
     ConvLayouts layouts = packed_layouts(facts, native->block('C'), out);
     layouts.in_rows = true;
     return layouts;
 }
 
-std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector_bits) {
+/// `masks`: see Registers.
+std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector_bits, bool masks) {
     const std::int64_t lanes = vector_bits / 8 / byte_size(facts.dtype);
+    const Registers registers{lanes, masks};
     const bool depthwise = facts.groups > 1 && facts.groups == facts.channels && facts.groups == facts.filters;
-    if (facts.shuffle > 1) return in_turn(facts, lanes);
+    if (facts.shuffle > 1) return in_turn(facts, registers);
     const std::int64_t groups = depthwise ? 1 : facts.groups;
     const Sharing sharing = groups > 1 ? Sharing::Rows : Sharing::Blocks;
-    std::int64_t out = block_for(facts.filters / groups, lanes, sharing);
-    std::int64_t in = block_for(facts.channels / groups, lanes, sharing);
+    std::int64_t out = block_for(facts.filters / groups, registers, sharing);
+    std::int64_t in = block_for(facts.channels / groups, registers, sharing);
     if (in == 0 && facts.groups > 1 && !depthwise) in = summed_block(facts.channels / groups, lanes);
     if (out == 0 || (in == 0 && facts.groups > 1) || (depthwise && in != out)) return std::nullopt;
     if (depthwise)
-        if (const std::int64_t block = neighbours_block(facts, out, lanes); block > 0) in = out = block;
+        if (const std::int64_t block = neighbours_block(facts, out, registers); block > 0) in = out = block;
     // The block the input was computed in saves a transform where it fits.
     const Result<ops::Layout> native = ops::parse_layout(facts.native);
     if (native && !depthwise && native->names() == "NCHW" && native->block('C') > 1 &&
@@ -103,11 +110,17 @@ std::optional<ConvLayouts> for_tiles(const ConvFacts& facts) {
 Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context) {
     ORRERY_TRY(const std::int64_t bits, number_option(context, "vector_bits", {128, 32, 65536}));
     ORRERY_TRY(const bool tiles, flag_option(context, "bf16_tiles", false));
-    const graph::Module moved = convert_layouts(module, context, [bits, tiles](const ConvFacts& facts) {
-        const std::optional<ConvLayouts> in_tiles = tiles ? for_tiles(facts) : std::nullopt;
-        return in_tiles ? in_tiles : for_lanes(facts, bits);
+    ORRERY_TRY(const bool computes_half, flag_option(context, "f16_arithmetic", false));
+    ORRERY_TRY(const std::int64_t wanted, number_option(context, "f16_sums", {0, 0, 65536}));
+    const std::int64_t stretch = computes_half ? wanted : 0;
+    const graph::Module moved = convert_layouts(module, context, [=](const ConvFacts& facts) {
+        std::optional<ConvLayouts> chosen = tiles ? for_tiles(facts) : std::nullopt;
+        // Whoever computes in f16 has masks, or few lanes.
+        if (!chosen) chosen = for_lanes(facts, bits, computes_half && facts.dtype == DType::F16);
+        if (chosen && facts.dtype == DType::F16) chosen->stretch = stretch;
+        return chosen;
     });
-    return pack_products(moved, context, {bits, tiles});
+    return pack_products(moved, context, {bits, tiles, stretch});
 }
 
 } // namespace orrery::transform

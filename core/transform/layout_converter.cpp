@@ -232,7 +232,7 @@ class Converter final : public graph::Rewriter {
 
         const Var input = in_layout(binding, x, chosen->data), filters = transform(binding, w, weight, chosen->weight);
         Attrs::Map attrs = call.attrs.values();
-        for (const char* name : {"layout", "out_layout", "rows", "weight_layout"}) attrs.erase(name);
+        for (const char* name : {"layout", "out_layout", "rows", "stretch", "weight_layout"}) attrs.erase(name);
         const bool back = chosen->data == "NCHW" && chosen->out == "NCHW" && chosen->weight == "OIHW";
         if (!back) {
             attrs.insert_or_assign("layout", chosen->data);
@@ -243,6 +243,7 @@ class Converter final : public graph::Rewriter {
             if (chosen->in_rows && places >= kFewPlaces)
                 attrs.insert_or_assign("rows", chosen->in_tiles ? tile_rows(places, layout_of(out).extent('W', result))
                                                                 : product_rows(places));
+            if (chosen->stretch > 0) attrs.insert_or_assign("stretch", chosen->stretch);
             if (chosen->in_turn) attrs.insert_or_assign("shuffle", facts.shuffle);
         }
         own_ = out;

@@ -15,9 +15,10 @@ namespace orrery::transform {
 /// The layouts one convolution gets.
 struct ConvLayouts {
     std::string data, out, weight;
-    bool in_rows = false;  ///< places are counted through the image, in multiples of product_rows
-    bool in_tiles = false; ///< those multiples are of tile_rows instead
-    bool in_turn = false;  ///< channels are read as they lie before they are shuffled, see ConvFacts
+    bool in_rows = false;     ///< places are counted through the image, in multiples of product_rows
+    bool in_tiles = false;    ///< those multiples are of tile_rows instead
+    std::int64_t stretch = 0; ///< see layout_conv2d
+    bool in_turn = false;     ///< channels are read as they lie before they are shuffled, see ConvFacts
 };
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {

@@ -60,13 +60,18 @@ class Packer final : public graph::Rewriter {
             return in_tiles(binding, *call, *weight, rows);
         const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
         const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
-        if (panel == 1 && (rows % group == 0 || right->back() < lanes)) return keep(binding);
+        const std::int64_t stretch = dtype == DType::F16 ? units_.f16_stretch : 0;
+        if (panel == 1 && ((rows % group == 0 && stretch == 0) || right->back() < lanes)) return keep(binding);
         Attrs::Map attrs = kept_attrs(*call);
+        if (stretch > 0) attrs.insert_or_assign("stretch", stretch);
         if (panel > 1) attrs.insert_or_assign("panel", panel);
         if (group > 1) attrs.insert_or_assign("rows", group);
         const Var packed = panel > 1 ? in_panels(binding, b, weight, panel) : b;
         return replace(binding, make_call("layout_matmul", {a, packed}, Attrs(std::move(attrs))),
-                       panel > 1 ? "a matrix in panels" : "rows in groups", std::vector{b});
+                       panel > 1   ? "a matrix in panels"
+                       : group > 1 ? "rows in groups"
+                                   : "sums in stretches",
+                       std::vector{b});
     }
 
   private:

@@ -10,6 +10,7 @@ namespace orrery::transform {
 struct ProductUnits {
     std::int64_t vector_bits = 128; ///< the width of its registers
     bool bf16_tiles = false;        ///< tiles of bf16, see Target
+    std::int64_t f16_stretch = 0;   ///< products of f16 that are added up in f16, see layout_matmul
 };
 
 /// Replaces matmul of static matrices by layout_matmul: constant matrices on the right lie in

@@ -41,6 +41,10 @@ struct PassStep {
 /// elements and columns: for targets that multiply such tiles (Target::bf16_tiles). Between them values are kept in
 /// bf16; all else is computed in f32.
 [[nodiscard]] std::vector<PassStep> in_bf16(std::vector<PassStep> pipeline);
+/// The pipeline with convolutions and products by constants computed in f16, in which sums go over short stretches
+/// before they are added in f32: for targets with such arithmetic (Target::f16_arithmetic), others add in f32. Between
+/// them values are kept in f16; all else is computed in f32.
+[[nodiscard]] std::vector<PassStep> in_f16(std::vector<PassStep> pipeline);
 /// A pipeline in which a region backend takes what it can before the rest gets its layouts and is fused.
 [[nodiscard]] std::vector<PassStep> partitioned(std::vector<PassStep> pipeline, const std::string& backend);
 

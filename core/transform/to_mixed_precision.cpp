@@ -25,11 +25,11 @@ using graph::Var;
 
 class Narrower final : public graph::Rewriter {
   public:
-    enum class Products : std::uint8_t { All, Tiles };
+    enum class Products : std::uint8_t { All, Weights, Tiles };
     Narrower(const pass::Context& context, DType narrow, Products products)
         : Rewriter(context.recorder), narrow_(narrow), products_(products),
           allowed_(set_of(context, "allow", kNarrowAllowed)),
-          following_(set_of(context, "follow", products == Products::Tiles ? kNarrowMovers : kNarrowFollowing)) {
+          following_(set_of(context, "follow", products == Products::All ? kNarrowFollowing : kNarrowMovers)) {
         for (const std::string& name : words_option(context, "deny", "")) {
             allowed_.erase(name);
             following_.erase(name);
@@ -45,9 +45,9 @@ class Narrower final : public graph::Rewriter {
             twins_.emplace(var, twin);
             return var;
         }
-        const bool allowed = allowed_.contains(call->op.name) && (products_ == Products::All || fills_tiles(*call));
+        const bool allowed = allowed_.contains(call->op.name) && is_wanted(*call);
         if (!allowed && !(following_.contains(call->op.name) && any_twin(*call))) return wide(binding, *call);
-        if (allowed && products_ == Products::Tiles) return wide_product(binding, *call);
+        if (allowed && products_ != Products::All) return wide_product(binding, *call);
         const std::optional<graph::Type> type = narrow_type(*call);
         if (!type) return wide(binding, *call);
         std::vector<Var> args;
@@ -110,7 +110,7 @@ class Narrower final : public graph::Rewriter {
             twin = emit(binding, make_ref<const graph::Constant>(std::move(rounded)), var->name);
         } else {
             twin = emit(binding, make_call("cast", {var}, {{"dtype", narrow_}}), var->name);
-            if (products_ == Products::Tiles) {
+            if (products_ != Products::All) {
                 // Here, before the kernel that will want it: then it is fused with that.
                 const Var back = emit(binding, make_call("cast", {twin}, {{"dtype", DType::F32}}), var->name);
                 kept_narrow_.emplace(var, back);
@@ -118,6 +118,12 @@ class Narrower final : public graph::Rewriter {
             }
         }
         return twins_[var] = twin;
+    }
+
+    bool is_wanted(const CallOp& call) const {
+        if (products_ == Products::All) return true;
+        if (products_ == Products::Tiles) return fills_tiles(call);
+        return (call.op.name == "conv2d" || call.op.name == "matmul") && constant_of(call.args[1]);
     }
 
     /// Whether sums and columns of a product fill tiles, whose second factor can be packed beforehand.
@@ -169,8 +175,10 @@ Result<graph::Module> to_mixed_precision(const graph::Module& module, const pass
                                   {},
                                   "see `orrery ops`"};
     graph::Module out = module;
-    ORRERY_TRY(const std::string products, choice_option(context, "products", {"all", "tiles"}));
-    const auto kind = products == "tiles" ? Narrower::Products::Tiles : Narrower::Products::All;
+    ORRERY_TRY(const std::string products, choice_option(context, "products", {"all", "weights", "tiles"}));
+    const auto kind = products == "tiles"     ? Narrower::Products::Tiles
+                      : products == "weights" ? Narrower::Products::Weights
+                                              : Narrower::Products::All;
     out.main = Narrower(context, *parse_dtype(dtype), kind).run(module.main);
     return out.main == module.main ? Result<graph::Module>(module) : dead_code(out, quiet(context));
 }

@@ -1,6 +1,5 @@
 #include "core/tuning/measurer.hpp"
 
-#include "core/base/narrow.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tuning/machine.hpp"
 
@@ -38,11 +37,11 @@ std::string number(double value) {
     return text;
 }
 
-/// The first result that differs, in words; empty when all agree.
-std::string first_difference(const std::vector<NDArray>& actual, const std::vector<NDArray>& expected) {
+/// The first result that differs, in words; empty when all agree. `unit`: what roundings of a program may do.
+std::string first_difference(const std::vector<NDArray>& actual, const std::vector<NDArray>& expected, double unit) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
         const Difference difference = compare(actual[i], expected[i]);
-        if (difference.same_type && difference.max_rel <= std::max(kTolerance, unit_of(expected[i].dtype()))) continue;
+        if (difference.same_type && difference.max_rel <= std::max(kTolerance, unit)) continue;
         return "result " + std::to_string(i) + ", element " + std::to_string(difference.worst_index) + " is " +
                number(difference.actual) + " instead of " + number(difference.expected);
     }
@@ -227,7 +226,9 @@ Result<void> Measurer::State::run(const Candidate& candidate, const MeasureOptio
     record.times = summarize(ran.report.milliseconds);
     record.busy_others = ran.report.busy_others;
     record.reason = why;
-    if (std::string wrong = expected.empty() ? "" : first_difference(ran.report.outputs, expected); !wrong.empty())
+    const double unit = tensor::rounding_unit(candidate.scheduled);
+    if (std::string wrong = expected.empty() ? "" : first_difference(ran.report.outputs, expected, unit);
+        !wrong.empty())
         record.outcome = Outcome::WrongAnswer, record.reason = std::move(wrong);
     return {};
 }

@@ -130,6 +130,13 @@ bool decides(const Draw& draw) {
 
 /// `decided`: the program decides something by a float, or has infinities among its inputs.
 std::vector<transform::PassStep> draw_passes(Draw& draw, bool decided) {
+    if (!decided && draw.chance(8)) {
+        std::vector<transform::PassStep> steps = transform::default_pipeline(3);
+        steps = draw.chance(50) ? transform::in_f16(std::move(steps)) : transform::in_bf16(std::move(steps));
+        for (transform::PassStep& step : steps)
+            if (step.name == "AlterOpLayout") step.options["f16_arithmetic"] = "true";
+        return steps;
+    }
     if (draw.chance(15)) return transform::default_pipeline(static_cast<int>(draw.number(0, 3)));
     std::vector<transform::PassStep> steps;
     pass::Invariants holding = transform::kTyped;

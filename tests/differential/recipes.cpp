@@ -25,6 +25,10 @@ const OpRecipe* find_recipe(std::string_view op) {
     return at == recipes().end() || at->op != op ? nullptr : &*at;
 }
 
+void draw_stretch(Draw& d, DrawnCall& call) {
+    if (Draw::dtype_of(call.args.front()) == DType::F16 && d.chance(60)) call.attrs["stretch"] = d.number(1, 9);
+}
+
 void draw_sum_dtype(Draw& d, DrawnCall& call) {
     const DType operands = Draw::dtype_of(call.args.front());
     if (is_narrow_float(operands) && d.chance(50))

@@ -30,6 +30,8 @@ using Recipes = std::vector<OpRecipe>;
 
 /// In which element type sums of products are given, now and then: that of the operands, or f32 of narrow ones.
 void draw_sum_dtype(Draw& d, DrawnCall& call);
+/// Over how many products of f16 sums are made in f16, more often than not.
+void draw_stretch(Draw& d, DrawnCall& call);
 
 // The families they come from.
 [[nodiscard]] Recipes elementwise_recipes();

@@ -60,6 +60,7 @@ DrawnCall layout_matmul(Draw& d) {
     }
     if (d.chance(70)) call.attrs["rows"] = d.number(1, 7);
     draw_sum_dtype(d, call);
+    draw_stretch(d, call);
     return call;
 }
 

@@ -206,7 +206,7 @@ DrawnCall layout_conv2d(Draw& d) {
     const bool shuffled = !depthwise && d.chance(30); // channels in two parts, whose number weights are split by
     if ((in_block >= 2 || shuffled) && !depthwise && d.chance(70)) weight += "2i";
     if (out_block == 2 && d.chance(70)) weight += "2o";
-    const DType dtype = d.dtype(DTypes::Number);
+    const DType dtype = d.chance(30) ? DType::F16 : d.dtype(DTypes::Number);
     call.args = {laid_out(d, dtype, image, {"NCHW", data}), laid_out(d, dtype, filters, {"OIHW", weight})};
     if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
     call.attrs["layout"] = data;
@@ -214,6 +214,7 @@ DrawnCall layout_conv2d(Draw& d) {
     if (d.chance(30)) call.attrs["rows"] = d.number(1, 6);
     if (shuffled) call.attrs["shuffle"] = std::int64_t{2};
     draw_sum_dtype(d, call);
+    draw_stretch(d, call);
     call.attrs["weight_layout"] = weight;
     return call;
 }

@@ -13,12 +13,13 @@ constexpr const char* kTypes[] = {"bool", "i8",  "i16", "i32",  "i64", "u8", "u1
                                   "u32",  "u64", "f16", "bf16", "f32", "f64"};
 
 /// y = body over 256 pairs, vectorized and not.
-void check_body(const std::string& type, const std::string& result, const std::string& body) {
+void check_body(const std::string& type, const std::string& result, const std::string& body,
+                const Target& target = llvm_backend().host()) {
     for (const char* kind : {"vectorized", "for"}) {
         INFO(type << ": " << body);
         check_text("fn f(a: " + type + "[256], b: " + type + "[256]) -> (y: " + result + "[256]) { " + kind +
                        " i in 256 { y[i] = " + body + " } }",
-                   {.special = true});
+                   {.special = true, .target = target});
     }
 }
 
@@ -89,6 +90,16 @@ TEST_CASE("float operations, special values included", "[llvm][arithmetic]") {
             check_body(type, type, op);
     check_body("f32", "f32", "max(a[i], 0.0)");
     check_body("f32", "f32", "min(1.0, max(-1.0, a[i]))");
+}
+
+TEST_CASE("f16 is the same computed in f32 and rounded, where the machine computes in f16 too", "[llvm][arithmetic]") {
+    Target target = llvm_backend().host();
+    target.f16_arithmetic = false;
+    for (const char* op : {"a[i] + b[i]", "a[i] - b[i]", "a[i] * b[i]", "a[i] / b[i]", "min(a[i], b[i])",
+                           "a[i] * b[i] + a[i]", "a[i] * b[3] + 0.5f16"}) {
+        check_body("f16", "f16", op);
+        check_body("f16", "f16", op, target);
+    }
 }
 
 TEST_CASE("comparisons and Booleans", "[llvm][arithmetic]") {

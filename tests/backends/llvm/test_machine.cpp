@@ -83,6 +83,20 @@ TEST_CASE("a processor with AMX multiplies tiles of bf16, unless it is told not 
     for (const std::string& text : {amx, amx + " -tiles=none", none}) CHECK(read(to_string(read(text))) == read(text));
 }
 
+TEST_CASE("processors with arithmetic in f16 use it, unless they are told not to", "[llvm][target]") {
+    const std::string x86 = "llvm -mtriple=x86_64-linux-gnu -mcpu=sapphirerapids",
+                      arm = "llvm -mtriple=aarch64-linux-gnu -mcpu=neoverse-n1",
+                      none = "llvm -mtriple=x86_64-linux-gnu -mcpu=znver4";
+    for (const std::string& text : {x86, arm}) {
+        CHECK(read(text).f16_arithmetic);
+        CHECK_FALSE(read(text + " -f16=none").f16_arithmetic);
+        for (const std::string& one : {text, text + " -f16=none"}) CHECK(read(to_string(read(one))) == read(one));
+    }
+    CHECK_FALSE(read(none).f16_arithmetic);
+    CHECK_FALSE(read("llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72").f16_arithmetic);
+    CHECK(refusal(none + " -f16=native") == Code::BadArgument);
+}
+
 TEST_CASE("nonsense is refused", "[llvm][target]") {
     CHECK(refusal("llvm -mtriple=pdp11-unknown-unix") == Code::NoTarget);
     CHECK(refusal("llvm -mtriple=aarch64-linux-gnu -mcpu=znver4") == Code::NoTarget);

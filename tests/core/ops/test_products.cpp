@@ -91,6 +91,39 @@ TEST_CASE("sums of narrow products are given as they are made where that is aske
     CHECK(call("matmul", {wide(a), wide(b)}, in_f32).dtype() == DType::F32);
 }
 
+TEST_CASE("products of f16 are added up in f16 over stretches, and those sums in f32", "[ops][matmul][conv]") {
+    const auto narrow = [](const NDArray& array) { return call("cast", {array}, {{"dtype", DType::F16}}); };
+    const auto ones = [&](Shape shape, float value) {
+        return narrow(generate(std::move(shape), [&](const Shape&) { return value; }));
+    };
+    // In f16 a sum of 1/1024 stays at 2, where that is half of the last place.
+    const std::int64_t depth = 6000;
+    const NDArray a = ones({1, depth}, 0.03125F), b = ones({depth, 1}, 0.03125F);
+    const auto sum = [&](std::int64_t stretch) {
+        return call("layout_matmul", {a, b}, {{"out_dtype", DType::F32}, {"stretch", stretch}}).as_double(0);
+    };
+    CHECK(sum(0) == 6000.0 / 1024);
+    CHECK(sum(1000) == 6000.0 / 1024); // of 1000 each, all exact
+    CHECK(sum(65536) == 2);            // all of it
+    CHECK(sum(4100) == 2 * 2);         // stretches are equal
+    // Stretches go through the loops of a convolution from the last one on, and divide them.
+    const NDArray x = narrow(drawn({1, 8, 5, 5}, 3)), w = narrow(drawn({6, 8, 3, 3}, 4));
+    const NDArray plain = call("conv2d", {x, w}, {{"out_dtype", DType::F32}});
+    const NDArray packed = call("layout_transform", {x}, {{"from", "NCHW"}, {"to", "NCHW4c"}});
+    for (const std::int64_t stretch : {1, 2, 3, 4, 5, 12, 30, 36, 71, 72, 100})
+        for (const std::int64_t rows : {1, 4}) {
+            INFO("stretches of " << stretch << ", " << rows << " rows");
+            const Attrs attrs{{"out_dtype", DType::F32}, {"layout", "NCHW4c"},        {"out_layout", "NCHW"},
+                              {"stretch", stretch},      {"weight_layout", "OIHW4i"}, {"rows", rows}};
+            const NDArray filters = call("layout_transform", {w}, {{"from", "OIHW"}, {"to", "OIHW4i"}});
+            CHECK(compare(call("layout_conv2d", {packed, filters}, attrs), plain).max_rel < 8.0 / 2048);
+        }
+    CHECK(refusal("layout_matmul", {a, b}, {{"stretch", std::int64_t{-1}}}) == Code::BadAttribute);
+    CHECK(refusal("layout_matmul", {a, b}, {{"stretch", std::int64_t{65537}}}) == Code::BadAttribute);
+    const NDArray f = drawn({3, 4}, 1), g = drawn({4, 2}, 2);
+    CHECK(refusal("layout_matmul", {f, g}, {{"stretch", std::int64_t{4}}}) == Code::BadAttribute);
+}
+
 TEST_CASE("einsum", "[ops][einsum]") {
     const NDArray a = drawn({2, 3, 4}, 1), b = drawn({2, 4, 5}, 2);
     const auto einsum = [](const char* equation, const Arrays& args) {

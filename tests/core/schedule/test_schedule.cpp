@@ -334,6 +334,40 @@ y[vi, vj] = y[vi, vj] + x[vi, vk] * t[vk, vj] } } } } })");
     CHECK(difference(*product, done->result()) < 1e-5);
 }
 
+TEST_CASE("sums over stretches are added up while both are near", "[schedule][rules]") {
+    const Result<Program> product = tensor::parse_program(R"(
+fn product(x: f16[12,64], w: f16[64,64]) -> (y: f16[12,64]) {
+alloc part: f16[4,12,64] scope global
+alloc sum: f32[12,64] scope global
+for s in 4 { for i in 12 { for j in 64 { for k in 16 {
+block part(vs = s in 4, vi = i in 12, vj = j in 64, reduce vk = k in 16) {
+reads part[vs, vi, vj], x[vi, vs * 16 + vk], w[vs * 16 + vk, vj] writes part[vs, vi, vj]
+init { part[vs, vi, vj] = 0.0f16 }
+part[vs, vi, vj] = part[vs, vi, vj] + x[vi, vs * 16 + vk] * w[vs * 16 + vk, vj] } } } } }
+for i in 12 { for j in 64 { for s in 4 {
+block sum(vi = i in 12, vj = j in 64, reduce vs = s in 4) {
+reads sum[vi, vj], part[vs, vi, vj] writes sum[vi, vj]
+init { sum[vi, vj] = 0.0 }
+sum[vi, vj] = sum[vi, vj] + f32(part[vs, vi, vj]) } } } }
+for i in 12 { for j in 64 {
+block y(vi = i in 12, vj = j in 64) {
+reads sum[vi, vj] writes y[vi, vj]
+y[vi, vj] = f16(max(sum[vi, vj], 0.0)) } } } })");
+    if (!product) FAIL(to_string(product.error()));
+    Target target = wide_target();
+    target.vector_bits = 512;
+    target.vector_registers = 32;
+    const std::string trace = to_string(default_trace(*product, target));
+    INFO(trace);
+    // A tile of 6 rows by two registers of 32 lanes, the whole sums' around the stretches'.
+    for (const char* step : {"split(y.j, [-1, 64])", "compute_at(sum, y.j_o)", "set_scope(sum, stack)",
+                             "compute_at(part, sum.s)", "set_scope(part, registers)", "vectorize(part.j)"})
+        CHECK(trace.find(step) != std::string::npos);
+    const Result<Replay> done = replay(*product, default_trace(*product, target));
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*product, done->result()) == 0);
+}
+
 TEST_CASE("a copy of a buffer whose name has dots can be scheduled", "[schedule][cache_read][rules]") {
     using namespace tensor;
     const Buffer x = make_buffer("x", DType::F32, {4, 8}), weight = make_buffer("fc.1.weight", DType::F32, {8, 16});

@@ -121,3 +121,15 @@ TEST_CASE("a target says whether it multiplies tiles of bf16", "[target]") {
     CHECK_FALSE(parse_target("llvm -mcpu=znver4", tiles)->bf16_tiles);
     CHECK(parse_target("llvm -tiles=f64", sample()).error().code == Code::BadArgument);
 }
+
+TEST_CASE("a target says whether it computes in f16", "[target]") {
+    Target half = sample();
+    half.f16_arithmetic = true;
+    CHECK(parse_target(to_string(half), sample()).value() == half);
+    CHECK(parse_target(to_string(sample()), half).value() == sample());
+    CHECK(half.hash() != sample().hash());
+    CHECK(parse_target("llvm -f16=native", sample())->f16_arithmetic);
+    CHECK_FALSE(parse_target("llvm -f16=none", half)->f16_arithmetic);
+    CHECK_FALSE(parse_target("llvm -mcpu=znver4", half)->f16_arithmetic);
+    CHECK(parse_target("llvm -f16=yes", sample()).error().code == Code::BadArgument);
+}

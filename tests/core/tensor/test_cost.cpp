@@ -62,6 +62,20 @@ TEST_CASE("only what is touched is read, only what runs is counted", "[tensor][c
     CHECK(tail.bytes_read == 4 * 55 * 7);
 }
 
+TEST_CASE("roundings move a result by a unit of what is stored, and by more of what is added up", "[tensor][cost]") {
+    const auto unit = [](const std::string& type, const std::string& value) {
+        const std::string text =
+            "fn f(x: " + type + "[8]) -> (y: " + type + "[2]) { for i in 8 { y[1] = " + value + " } }";
+        const Result<Program> program = parse_program(text);
+        if (!program) FAIL(to_string(program.error()) << "\n" << text);
+        return rounding_unit(*program);
+    };
+    CHECK(unit("f32", "y[1] + x[i]") == 0);
+    CHECK(unit("f16", "x[i] * x[i]") == 0x1p-10);
+    CHECK(unit("bf16", "x[i] + y[0]") > 0x1p-7);
+    CHECK(unit("f16", "y[1] + x[i]") > 0x1p-10);
+}
+
 TEST_CASE("a value used twice is computed once", "[tensor][cost]") {
     const Buffer x = make_buffer("x", DType::F32, {4}), y = make_buffer("y", DType::F32, {4});
     const VarRef i = Var::make("i");

@@ -54,6 +54,18 @@ inline double difference(const graph::Module& a, const graph::Module& b) {
     return worst;
 }
 
+/// Runs a pass that changes rounding, and gives the largest relative difference.
+inline double difference_after(const std::string& pass, const graph::Module& module, graph::Module& after,
+                               const pass::Options& options) {
+    const auto result = find_pass(pass)->run(module, {options, {}, nullptr});
+    if (!result) FAIL(to_string(result.error()));
+    after = *result;
+    INFO(graph::to_string(after));
+    REQUIRE(graph::verify(after).has_value());
+    REQUIRE(find_pass(pass)->run(after, {options, {}, nullptr})->main == after.main);
+    return difference(module, after);
+}
+
 /// Runs a pass, requiring that it keeps the module well-formed and its meaning, and that it is idle the second time
 /// when `idempotent`.
 inline graph::Module apply(const std::string& pass, const graph::Module& module, const pass::Options& options = {},

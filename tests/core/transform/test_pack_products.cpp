@@ -101,6 +101,42 @@ fn main(x: f32[2,3,2], z: f32[2,2]) {
     CHECK(text.find("const", text.find("const") + 1) == std::string::npos);
 }
 
+TEST_CASE("products of f16 are added up in stretches where f16 is computed in f16",
+          "[transform][pack_products][half]") {
+    std::string values;
+    for (int i = 0; i < 32 * 64; ++i) values += (i ? ", " : "") + std::to_string(i % 5);
+    const auto text = [&](const char* dtype, const char* computes, const char* sums) {
+        const std::string type(dtype);
+        const graph::Module module = module_of(
+            "outputs [\"y\", \"z\"];\nfn main(x: " + type + "[12,32], v: " + type + "[1,32,6,6]) {\n  w: " + type +
+            "[32,64] = const [" + values + "];\n  k: " + type + "[64,32,1,1] = const [" + values +
+            "];\n  y = matmul(x, w);\n  z = conv2d(v, k);\n  t = (y, z);\n  return t;\n}\n");
+        graph::Module packed;
+        const pass::Options options{{"vector_bits", "512"}, {"f16_arithmetic", computes}, {"f16_sums", sums}};
+        CHECK(difference_after("AlterOpLayout", module, packed, options) < 4.0 / 2048);
+        return graph::to_string(packed);
+    };
+    const std::string half = text("f16", "true", "128");
+    CHECK(half.find("{panel=64, rows=6, stretch=128}") != std::string::npos);
+    CHECK(half.find("rows=6, stretch=128, weight_layout=\"OIHW32i32o\"}") != std::string::npos);
+    CHECK(text("f16", "true", "0").find("stretch") == std::string::npos);
+    CHECK(text("f16", "false", "128").find("stretch") == std::string::npos);
+    CHECK(text("f32", "true", "128").find("stretch") == std::string::npos);
+}
+
+TEST_CASE("blocks of f16 fill a part of a register where masks take the rest", "[transform][pack_products][half]") {
+    std::string values;
+    for (int i = 0; i < 24 * 32; ++i) values += (i ? ", " : "") + std::to_string(i % 5);
+    const graph::Module module =
+        module_of("outputs [\"y\"];\nfn main(v: f16[1,32,6,6]) {\n  k: f16[24,32,1,1] = const [" + values +
+                  "];\n  y = conv2d(v, k);\n  return y;\n}\n");
+    const auto text = [&](const char* computes) {
+        return graph::to_string(apply("AlterOpLayout", module, {{"vector_bits", "512"}, {"f16_arithmetic", computes}}));
+    };
+    CHECK(text("true").find("OIHW32i24o") != std::string::npos);
+    CHECK(text("false").find("24o") == std::string::npos);
+}
+
 TEST_CASE("products of bf16 that fill tiles lie in pairs", "[transform][pack_products][tiles]") {
     std::string values;
     for (int i = 0; i < 32 * 64; ++i) values += (i ? ", " : "") + std::to_string(i % 5);

@@ -15,18 +15,6 @@ std::string function(const std::string& param, const std::string& body) {
 const char* const kNetwork = "w: f32[2,3,1,1] = const [0.1, 0.2, -0.3, 0.4, 0.5, -0.6]; b: f32[2] = const [0.1, -0.2]; "
                              "c = conv2d(x, w); d = bias_add(c, b); e = relu(d); f = exp(e); y = add(f, e);";
 
-/// Runs a pass that changes rounding, and gives the largest relative difference.
-double difference_after(const std::string& pass, const graph::Module& module, graph::Module& after,
-                        const pass::Options& options) {
-    const auto result = find_pass(pass)->run(module, {options, {}, nullptr});
-    if (!result) FAIL(to_string(result.error()));
-    after = *result;
-    INFO(graph::to_string(after));
-    REQUIRE(graph::verify(after).has_value());
-    REQUIRE(find_pass(pass)->run(after, {options, {}, nullptr})->main == after.main);
-    return difference(module, after);
-}
-
 } // namespace
 
 TEST_CASE("functions and their approximations", "[transform][fast_math]") {
@@ -153,4 +141,34 @@ TEST_CASE("products of tiles in bf16: what is read narrow is kept narrow, sums s
                 cast && cast->op.name == "cast")
                 CHECK(graph::as_tensor(cast->args[0]->type)->dtype == DType::BF16);
         }
+}
+
+TEST_CASE("products by weights in f16: any size of them, what they give stays f32", "[transform][mixed_precision]") {
+    std::string ones = "[1";
+    for (int i = 1; i < 27; ++i) ones += ", " + std::to_string(i % 4);
+    const graph::Module module =
+        module_of("outputs [\"y\"]; fn main(x: f32[1,3,4,4], p: f32[3,5]) { k: f32[3,1,3,3] = const " + ones +
+                  "]; w: f32[3,3] = const [1, 2, 3, 4, 5, 6, 7, 8, 9]; a = conv2d(x, k) {groups=3, pads=[1, 1, 1, 1]}; "
+                  "b = reduce_mean(a) {axes=[0, 2], keepdims=false}; c = transpose(b) {perm=[1, 0]}; d = matmul(c, w); "
+                  "y = matmul(d, p); return y; }");
+    graph::Module mixed;
+    const pass::Options options{{"dtype", "f16"}, {"products", "weights"}};
+    REQUIRE(difference_after("ToMixedPrecision", module, mixed, options) < 8.0 / 2048);
+    int narrow = 0, wide = 0;
+    for (const graph::Binding& binding : mixed.main->bindings)
+        if (const auto* call = graph::as<graph::CallOp>(binding.value);
+            call && !call->args.empty() && (call->op.name == "conv2d" || call->op.name == "matmul")) {
+            CHECK(graph::as_tensor(binding.var->type)->dtype == DType::F32);
+            ++(graph::as_tensor(call->args[0]->type)->dtype == DType::F16 ? narrow : wide);
+        }
+    CHECK(narrow == 2);
+    CHECK(wide == 1); // of two matrices that are no constants
+}
+
+TEST_CASE("a pipeline in f16 lays products out for it", "[transform][mixed_precision]") {
+    const std::vector<PassStep> steps = in_f16(default_pipeline(3));
+    const auto at = [&](const char* name) { return std::ranges::find(steps, name, &PassStep::name) - steps.begin(); };
+    CHECK(at("FastMath") < at("ToMixedPrecision"));
+    CHECK(at("ToMixedPrecision") < at("AlterOpLayout"));
+    CHECK(steps[static_cast<std::size_t>(at("AlterOpLayout"))].options.at("f16_sums") == "128");
 }

@@ -1,0 +1,108 @@
+// Networks in f16 whose products are made and added up in f16: as code for a processor with AVX512-FP16, and on this
+// machine, whether it has such arithmetic or not.
+
+#include "core/transform/passes.hpp"
+#include "tests/portable/loops.hpp"
+
+using namespace orrery;
+using namespace orrery::portable;
+
+namespace {
+
+/// Convolutions of three channels, of one place, of a border, depthwise, to channels that fill three quarters of a
+/// register, of an image whose places fill no tile evenly, a residual sum, and products of many rows and of one.
+std::string half_network() {
+    const auto weight = [](const char* name, const std::vector<std::int64_t>& shape) {
+        std::string text;
+        std::int64_t count = 1;
+        for (const std::int64_t extent : shape) {
+            text += (text.empty() ? "" : ",") + std::to_string(extent);
+            count *= extent;
+        }
+        return "  " + std::string(name) + ": f32[" + text + "] = const " + numbers(count) + ";\n";
+    };
+    return "outputs [\"y\", \"v\"];\nfn main(x: f32[1,3,26,26], z: f32[20,256]) {\n" + weight("k0", {64, 3, 3, 3}) +
+           "  p = conv2d(x, k0) {pads=[1, 1, 1, 1], strides=[2, 2]};\n  q = relu(p);\n" + weight("k1", {64, 64, 1, 1}) +
+           "  a = conv2d(q, k1);\n  b = relu(a);\n" + weight("k2", {64, 64, 3, 3}) +
+           "  c = conv2d(b, k2) {pads=[1, 1, 1, 1]};\n  d = add(c, q);\n" + weight("k3", {64, 1, 3, 3}) +
+           "  e = conv2d(d, k3) {groups=64, pads=[1, 1, 1, 1], strides=[2, 2]};\n  f = relu(e);\n" +
+           weight("k4", {24, 64, 1, 1}) + "  g = conv2d(f, k4);\n" + weight("k5", {256, 24, 1, 1}) +
+           "  h = conv2d(g, k5);\n  i = reduce_mean(h) {axes=[2, 3], keepdims=false};\n" + weight("k6", {256, 128}) +
+           "  y = matmul(i, k6);\n  u = add(z, i);\n" + weight("k7", {256, 192}) +
+           "  v = matmul(u, k7);\n  t = (y, v);\n  return t;\n}\n";
+}
+
+session::Recipe half_recipe(const Target& target, bool narrow) {
+    session::Recipe recipe = compiler().new_recipe({});
+    recipe.target = target;
+    // The products themselves, also where fewer would do.
+    for (transform::PassStep& step : recipe.passes) step.enabled = step.enabled && step.name != "Winograd";
+    if (narrow) recipe.passes = transform::in_f16(std::move(recipe.passes));
+    return recipe;
+}
+
+Model half_model(const session::Recipe& recipe) {
+    Result<graph::Module> module = graph::parse_module(half_network(), ops::registry(), {});
+    if (!module) FAIL(to_string(module.error()));
+    Result<Model> model = compiler().compile_module(recipe, *module, {});
+    if (!model) FAIL(to_string(model.error()));
+    return *model;
+}
+
+Target half_host(bool computes, int threads) {
+    Target target = compiler().backend().host();
+    target.f16_arithmetic = target.f16_arithmetic && computes;
+    target.cores = threads;
+    return target;
+}
+
+} // namespace
+
+TEST_CASE("products in f16 are whole vectors of 32 in registers on a processor with AVX512-FP16", "[portable][half]") {
+    Machine machine = kAvx512;
+    machine.multiply = "vfmadd231ph";
+    const session::Recipe recipe = half_recipe(target_of(machine), true);
+    const Model model = half_model(recipe);
+    int tiles = 0, depthwise = 0;
+    for (const session::FunctionPtr& function : model->functions) {
+        const Loop loop = busiest_loop(function, recipe, machine);
+        INFO(function->lowered.name << "\n" << text_of(loop));
+        CHECK(loop.on_stack == 0);
+        if (loop.multiplications == 0) continue;
+        CHECK(loop.narrower == 0);
+        // Nothing is widened or rounded between products.
+        for (const std::string& line : loop.lines) CHECK(line.find("vcvt") == std::string::npos);
+        if (loop.multiplications >= 8)
+            ++tiles;
+        else
+            ++depthwise;
+    }
+    CHECK(tiles + depthwise >= 7);
+    CHECK(tiles >= 5);
+}
+
+TEST_CASE("in f16 a processor computes what the interpreter does, whatever the threads", "[portable][half]") {
+    const Model exact = half_model(half_recipe(compiler().backend().host(), false));
+    const std::vector<NDArray> inputs = session::seeded_inputs(exact->executable->plan, 1);
+    const auto wide = session::run(*exact, inputs, 1, {});
+    REQUIRE(wide.has_value());
+    for (const bool computes : {true, false}) {
+        std::vector<NDArray> first;
+        for (const int threads : {1, 2}) {
+            INFO((computes ? "in f16, " : "in f32, ") << threads << " threads");
+            const Model model = half_model(half_recipe(half_host(computes, threads), true));
+            const auto checked = session::check(*model, inputs, 0x1p-10, {});
+            REQUIRE(checked.has_value());
+            CHECK(checked->first_wrong == -1);
+            const auto narrow = session::run(*model, inputs, threads, {});
+            REQUIRE(narrow.has_value());
+            for (std::size_t i = 0; i < wide->outputs.size(); ++i) {
+                const Difference off = compare(narrow->outputs[i], wide->outputs[i]);
+                CHECK(off.max_rel < 0.01);
+                CHECK(off.max_rel > 0);
+                if (threads > 1) CHECK(compare(narrow->outputs[i], first[i]).max_abs == 0);
+            }
+            first = narrow->outputs;
+        }
+    }
+}
