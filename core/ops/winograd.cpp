@@ -129,17 +129,21 @@ Result<WinogradLayouts> winograd_layouts(const Attrs& attrs) {
 
 Attrs winograd_plain_attrs(const Attrs& attrs) {
     Attrs::Map map = attrs.values();
-    for (const char* name : {"layout", "out_layout", "rows", "tile"}) map.erase(name);
+    for (const char* name : {"layout", "out_layout", "rows", "stretch", "tile"}) map.erase(name);
     return Attrs(std::move(map));
 }
 
 Result<Type> winograd_type(const TypeRequest& request) {
-    ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::WideFloat));
-    ORRERY_TRY(const TensorType weight, ranked_operand(request, 1, 5, DTypes::WideFloat));
+    ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Float));
+    ORRERY_TRY(const TensorType weight, ranked_operand(request, 1, 5, DTypes::Float));
     ORRERY_CHECK_OK(same_dtype(x, weight));
+    ORRERY_CHECK_OK(check_stretch(request.attrs, x.dtype));
     ORRERY_TRY(const WinogradLayouts l, winograd_layouts(request.attrs));
     const std::int64_t tile = request.attrs.integer("tile", 4), extent = winograd_extent(tile);
     if (tile != 2 && tile != 4) return attr_error("a tile has an extent of 2 or 4, not " + std::to_string(tile));
+    if (is_narrow_float(x.dtype) && (x.dtype != DType::F16 || tile != 2))
+        return attr_error("tiles of 4, or of narrower types than f16, lose too many digits of " +
+                          std::string(to_string(x.dtype)));
     if (const std::int64_t rows = request.attrs.integer("rows", 1); rows < 1 || rows > kMostProductRows)
         return attr_error("tiles go in groups of 1 to " + std::to_string(kMostProductRows) + ", not " +
                           std::to_string(rows));
@@ -167,24 +171,25 @@ class WinogradStages {
     explicit WinogradStages(const DefineRequest& request)
         : request_(request), data_(parse_layout(request.attrs.text("layout")).value()),
           tile_(request.attrs.integer("tile", 4)), extent_(winograd_extent(tile_)), matrices_(winograd_matrices(tile_)),
-          in_(request.shape(0)), out_(request.out_shape()), filters_(request.shape(1)),
-          high_((out_[2] + tile_ - 1) / tile_), wide_((out_[3] + tile_ - 1) / tile_) {
+          in_(request.shape(0)), out_(request.out_shape()), filters_(request.shape(1)), narrow_(request.in(0)->dtype),
+          wide_type_(accumulator(request.out_dtype())), high_((out_[2] + tile_ - 1) / tile_),
+          wide_((out_[3] + tile_ - 1) / tile_) {
         const std::int64_t rows = request.attrs.integer("rows", 1);
         tiles_ = (high_ * wide_ + rows - 1) / rows * rows;
     }
 
     [[nodiscard]] Buffer result() const {
         const Buffer sums = sums_of(products(transformed_input()));
+        const DType given = request_.out_dtype();
         Names axes = nchw_names(4);
         if (out_.size() > 4) axes.emplace_back("ci");
-        return compute_stage(request_.builder, {std::string(request_.name), request_.out_dtype(), out_, axes},
-                             [&](const Indices& i) {
-                                 const Expr inner = i.size() > 4 ? i[4] : imm(0);
-                                 const Expr tile = floor_div(i[2], imm(tile_)) * wide_ + floor_div(i[3], imm(tile_));
-                                 return row_of(matrices_.a, floor_mod(i[3], imm(tile_)), in_pairs, [&](std::int64_t k) {
-                                     return load(sums, {i[0], i[1], tile, floor_mod(i[2], imm(tile_)), imm(k), inner});
-                                 });
-                             });
+        return compute_stage(request_.builder, {std::string(request_.name), given, out_, axes}, [&](const Indices& i) {
+            const Expr inner = i.size() > 4 ? i[4] : imm(0);
+            const Expr tile = floor_div(i[2], imm(tile_)) * wide_ + floor_div(i[3], imm(tile_));
+            return cast(given, row_of(matrices_.a, floor_mod(i[3], imm(tile_)), in_pairs, [&](std::int64_t k) {
+                            return load(sums, {i[0], i[1], tile, floor_mod(i[2], imm(tile_)), imm(k), inner});
+                        }));
+        });
     }
 
   private:
@@ -197,8 +202,8 @@ class WinogradStages {
                                    {.first = 2,
                                     .before = {pads[0], pads[1]},
                                     .extent = {high_ * tile_ + 2, wide_ * tile_ + 2},
-                                    .value = constant(request_.out_dtype(), 0)});
-        const Buffer rows = stage("rows", {in_[0], blocks, tiles_, extent_, extent_, block},
+                                    .value = constant(narrow_, 0)});
+        const Buffer rows = stage("rows", wide_type_, {in_[0], blocks, tiles_, extent_, extent_, block},
                                   {"n", "c", "t", "i", "j", "ci"}, [&](const Indices& i) {
                                       const Expr tile =
                                           tiles_ > high_ * wide_ ? min(i[2], imm(high_ * wide_ - 1)) : i[2];
@@ -206,42 +211,44 @@ class WinogradStages {
                                           Indices at{i[0], i[1], floor_div(tile, imm(wide_)) * tile_ + k,
                                                      floor_mod(tile, imm(wide_)) * tile_ + i[4]};
                                           if (data_.inner('C')) at.push_back(i[5]);
-                                          return load(x, at);
+                                          return cast(wide_type_, load(x, at));
                                       });
                                   });
-        return stage("input", {extent_, extent_, in_[0], tiles_, blocks, block}, {"i", "j", "n", "t", "c", "ci"},
-                     [&](const Indices& i) {
-                         return row_of(matrices_.b, i[1], even_and_odd, [&](std::int64_t k) {
-                             return load(rows, {i[2], i[4], i[3], i[0], imm(k), i[5]});
-                         });
+        return stage("input", narrow_, {extent_, extent_, in_[0], tiles_, blocks, block},
+                     {"i", "j", "n", "t", "c", "ci"}, [&](const Indices& i) {
+                         return cast(narrow_, row_of(matrices_.b, i[1], even_and_odd, [&](std::int64_t k) {
+                                         return load(rows, {i[2], i[4], i[3], i[0], imm(k), i[5]});
+                                     }));
                      });
     }
     /// Shape: [extent, extent, c, n, tile, filter of the block]
     [[nodiscard]] Buffer products(const Buffer& input) const {
         const std::int64_t block = data_.block('C'), blocks = filters_[3] / block;
-        return reduce_stage(request_.builder,
-                            {"winograd_product",
-                             request_.out_dtype(),
-                             {extent_, extent_, filters_[2], in_[0], tiles_, filters_[4]},
-                             {"i", "j", "c", "n", "t", "ci"}},
-                            {.combiner = Combiner::Sum, .extents = {blocks, block}, .names = {"ic", "ii"}},
-                            [&](const Indices& i, const Indices& k) {
-                                return load(input, {i[0], i[1], i[3], i[4], k[0], k[1]}) *
-                                       load(request_.in(1), {i[0], i[1], i[2], k[0] * block + k[1], i[5]});
-                            });
+        const Stretches stretches = stretches_of(request_);
+        return product_sum_stage(request_.builder,
+                                 {"winograd_product",
+                                  wide_type_,
+                                  {extent_, extent_, filters_[2], in_[0], tiles_, filters_[4]},
+                                  {"i", "j", "c", "n", "t", "ci"}},
+                                 {.combiner = Combiner::Sum, .extents = {blocks, block}, .names = {"ic", "ii"}},
+                                 stretches, [&](const Indices& i, const Indices& k) {
+                                     return cast(stretches.dtype, load(input, {i[0], i[1], i[3], i[4], k[0], k[1]})) *
+                                            cast(stretches.dtype,
+                                                 load(request_.in(1), {i[0], i[1], i[2], k[0] * block + k[1], i[5]}));
+                                 });
     }
     /// A^T m. Shape: [n, c, tile, row of the tile, extent, filter of the block]
     [[nodiscard]] Buffer sums_of(const Buffer& products) const {
-        return stage("sums", {in_[0], filters_[2], high_ * wide_, tile_, extent_, filters_[4]},
+        return stage("sums", wide_type_, {in_[0], filters_[2], high_ * wide_, tile_, extent_, filters_[4]},
                      {"n", "c", "t", "i", "j", "ci"}, [&](const Indices& i) {
                          return row_of(matrices_.a, i[3], in_pairs, [&](std::int64_t k) {
                              return load(products, {imm(k), i[4], i[1], i[0], i[2], i[5]});
                          });
                      });
     }
-    [[nodiscard]] Buffer stage(const std::string& name, const Shape& shape, const Names& axes,
+    [[nodiscard]] Buffer stage(const std::string& name, DType dtype, const Shape& shape, const Names& axes,
                                const ComputeBuilder::Body& body) const {
-        return compute_stage(request_.builder, {"winograd_" + name, request_.out_dtype(), shape, axes}, body);
+        return compute_stage(request_.builder, {"winograd_" + name, dtype, shape, axes}, body);
     }
 
     const DefineRequest& request_;
@@ -249,6 +256,7 @@ class WinogradStages {
     std::int64_t tile_, extent_;
     const WinogradMatrices& matrices_;
     Shape in_, out_, filters_;
+    DType narrow_, wide_type_; ///< of the operands and of sums of them
     std::int64_t high_, wide_, tiles_ = 0;
 };
 
@@ -267,16 +275,18 @@ Family winograd_family() {
              "four times it with tiles of 4 (measured: docs/performance.md). The result is [N, M, H', W'] in "
              "`out_layout`. Errors: those of conv2d; "
              "BadShape for filters of other extents; BadAttribute for other tiles and layouts.",
-         .operands = {{"x", "[N, C, H, W] in `layout`; f32 or f64"},
+         .operands = {{"x", "[N, C, H, W] in `layout`; f32, f64, or f16 in tiles of 2"},
                       {"weight",
                        "[tile + 2, tile + 2, M / block, C, block], of x's element type: the filters transformed, "
                        "`block` being the result's block of channels"}},
          .attrs = {{"layout", AttrKind::Text, true, "of x: NCHW, with C split or whole"},
                    {"out_layout", AttrKind::Text, true, "of the result, likewise"},
+                   sum_dtype_attr(),
                    {"pads", AttrKind::Ints, false,
                     "elements of zero around: top, left, bottom, right; all 0 when left out"},
                    {"rows", AttrKind::Int, false,
                     "tiles are computed in multiples of that many, which changes no result; 1 when left out"},
+                   sum_stretch_attr(),
                    {"tile", AttrKind::Int, false, "extent of a tile of results, 2 or 4; 4 when left out"}},
          .fusion = FusionKind::OutFusable,
          .infer = winograd_type,

@@ -1,5 +1,6 @@
 #include "core/ops/winograd.hpp"
 
+#include "core/base/narrow.hpp"
 #include "core/graph/builder.hpp"
 #include "core/ops/layout.hpp"
 #include "core/ops/ops.hpp"
@@ -7,6 +8,9 @@
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
 #include "core/transform/rule_rewriter.hpp"
+
+#include <algorithm>
+#include <vector>
 
 namespace orrery::transform {
 
@@ -24,6 +28,7 @@ struct Candidate {
     Layout data, out, weight;
     std::int64_t images = 1, channels = 0, filters = 0, height = 0, width = 0; ///< of the result, but for channels
     const NDArray* filter_values = nullptr;
+    [[nodiscard]] DType dtype() const { return filter_values->dtype(); }
 };
 
 std::int64_t tiles_of(const Candidate& conv, std::int64_t tile) {
@@ -36,7 +41,10 @@ std::int64_t tiles_of(const Candidate& conv, std::int64_t tile) {
 /// Measured on ResNet-18's four sizes, whose times this gives within a tenth (docs/performance.md).
 class Cost {
   public:
-    Cost(const Candidate& conv, std::int64_t lanes) : conv_(conv), lanes_(static_cast<double>(lanes)) {}
+    /// `bits`: of a register.
+    Cost(const Candidate& conv, std::int64_t bits)
+        : conv_(conv), bytes_(static_cast<double>(byte_size(conv.dtype()))),
+          lanes_(static_cast<double>(bits) / 8 / bytes_), wide_lanes_(static_cast<double>(bits) / 32) {}
 
     [[nodiscard]] double direct() const {
         const double pixels = real(conv_.images * conv_.height * conv_.width);
@@ -48,7 +56,7 @@ class Cost {
         const double places = real(extent * extent);
         const double tiles =
             real(conv_.images * ((conv_.height + tile - 1) / tile) * ((conv_.width + tile - 1) / tile));
-        const double moved = tiles * places * real(conv_.channels + conv_.filters) / lanes_;
+        const double moved = tiles * places * real(conv_.channels + conv_.filters) / wide_lanes_;
         return products(tiles * places) + moved * kTransform + weights(places);
     }
 
@@ -60,46 +68,65 @@ class Cost {
     }
     [[nodiscard]] double weights(double each) const {
         constexpr double kBytesPerCycle = 8;
-        return each * real(conv_.channels) * real(conv_.filters) * 4 / kBytesPerCycle;
+        return each * real(conv_.channels) * real(conv_.filters) * bytes_ / kBytesPerCycle;
     }
 
     const Candidate& conv_;
-    double lanes_;
+    double bytes_;              ///< of an element
+    double lanes_, wide_lanes_; ///< of elements, and of f32, in which transforms are computed
 };
 
 class Tiler final : public graph::Rewriter {
   public:
     /// `tile`: of all; nullopt to choose.
-    Tiler(pass::Recorder* recorder, std::optional<std::int64_t> tile, std::int64_t lanes)
-        : Rewriter(recorder), tile_(tile), lanes_(lanes) {}
+    Tiler(pass::Recorder* recorder, std::optional<std::int64_t> tile, std::int64_t bits)
+        : Rewriter(recorder), tile_(tile), bits_(bits) {}
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
         const auto* call = graph::as<CallOp>(binding.value);
         const std::optional<Candidate> conv = call ? candidate(binding, *call) : std::nullopt;
         const std::int64_t tile = conv ? tile_.value_or(choose(*conv)) : 0;
-        if (tile == 0) return keep(binding);
+        if (tile == 0 || (tile > 2 && conv->dtype() != DType::F32)) return keep(binding);
         const std::int64_t block = conv->out.block('C');
         const NDArray plain = transformed(*conv->filter_values, conv->weight, ops::parse_layout("OIHW").value());
-        const Var filters = emit(binding, make_ref<const graph::Constant>(ops::winograd_weights(plain, tile, block)),
-                                 call->args[1]->name);
-        const Attrs attrs{{"layout", to_string(conv->data)},
-                          {"out_layout", to_string(conv->out)},
-                          {"pads", call->attrs.ints("pads", Ints(4, 0))},
-                          {"rows", product_rows(tiles_of(*conv, tile))},
-                          {"tile", tile}};
-        return replace(binding, make_call("winograd_conv2d", {call->args[0], filters}, attrs), "a convolution in tiles",
-                       std::vector{call->args[1]});
+        const Var filters =
+            emit(binding, make_ref<const graph::Constant>(tiled_filters(plain, tile, block)), call->args[1]->name);
+        Attrs::Map attrs{{"layout", to_string(conv->data)},
+                         {"out_layout", to_string(conv->out)},
+                         {"pads", call->attrs.ints("pads", Ints(4, 0))},
+                         {"rows", product_rows(tiles_of(*conv, tile))},
+                         {"tile", tile}};
+        for (const char* name : {"out_dtype", "stretch"})
+            if (call->attrs.has(name)) attrs.insert_or_assign(name, call->attrs.values().at(name));
+        return replace(binding, make_call("winograd_conv2d", {call->args[0], filters}, Attrs(std::move(attrs))),
+                       "a convolution in tiles", std::vector{call->args[1]});
     }
 
   private:
+    /// The filters as winograd_conv2d takes them. Those of f16 are transformed in f32 and rounded again.
+    static NDArray tiled_filters(const NDArray& plain, std::int64_t tile, std::int64_t block) {
+        if (plain.dtype() == DType::F32) return ops::winograd_weights(plain, tile, block);
+        NDArray wide = NDArray::allocate(DType::F32, plain.shape());
+        const std::span<const std::uint16_t> from = plain.values<std::uint16_t>();
+        std::ranges::transform(from, wide.mutable_values<float>().begin(),
+                               [&](std::uint16_t bits) { return narrow_to_float(plain.dtype(), bits); });
+        const NDArray tiled = ops::winograd_weights(wide, tile, block);
+        NDArray rounded = NDArray::allocate(plain.dtype(), tiled.shape());
+        round_to_narrow(plain.dtype(), tiled.values<float>(), rounded.mutable_values<std::uint16_t>());
+        return rounded;
+    }
+
     std::optional<Candidate> candidate(const Binding& binding, const CallOp& call) const {
         const bool plain = call.op.name == "conv2d";
         if ((!plain && call.op.name != "layout_conv2d") || call.attrs.has("shuffle")) return std::nullopt;
         const std::optional<Shape> x = shape_of(call.args[0]), y = shape_of(binding.var);
         Candidate conv;
         conv.filter_values = constant_of(call.args[1]);
-        if (!x || !y || !conv.filter_values || conv.filter_values->dtype() != DType::F32) return std::nullopt;
+        if (!x || !y || !conv.filter_values) return std::nullopt;
+        // Of f16 where sums are made in it: fewer products lose as many digits once more.
+        const bool half = conv.dtype() == DType::F16 && call.attrs.has("stretch");
+        if (conv.dtype() != DType::F32 && !half) return std::nullopt;
         const auto layout = [&](const char* name, const char* whole) {
             return ops::parse_layout(plain ? whole : call.attrs.text(name)).value();
         };
@@ -129,10 +156,12 @@ class Tiler final : public graph::Rewriter {
         // Our choice: a tenth faster at least, for what rounding it costs; larger tiles a twentieth, for the memory
         // that their filters take and since several cores share what memory delivers.
         constexpr double kWorthIt = 0.9, kWorthGrowing = 0.95;
-        const Cost cost(conv, lanes_);
+        const Cost cost(conv, bits_);
         std::int64_t best = 0;
         double least = cost.direct() * kWorthIt;
-        for (const std::int64_t tile : {2, 4})
+        const std::vector<std::int64_t> tiles =
+            conv.dtype() == DType::F32 ? std::vector<std::int64_t>{2, 4} : std::vector<std::int64_t>{2};
+        for (const std::int64_t tile : tiles)
             if (const double time = cost.tiled(tile); time < (best == 0 ? least : least * kWorthGrowing)) {
                 least = time;
                 best = tile;
@@ -141,7 +170,7 @@ class Tiler final : public graph::Rewriter {
     }
 
     std::optional<std::int64_t> tile_;
-    std::int64_t lanes_;
+    std::int64_t bits_;
 };
 
 } // namespace
@@ -152,7 +181,7 @@ Result<graph::Module> winograd(const graph::Module& module, const pass::Context&
     const std::optional<std::int64_t> fixed =
         tile == "auto" ? std::nullopt : std::optional<std::int64_t>(tile[0] - '0');
     graph::Module out = module;
-    out.main = Tiler(context.recorder, fixed, bits / 8 / byte_size(DType::F32)).run(module.main);
+    out.main = Tiler(context.recorder, fixed, bits).run(module.main);
     if (out.main == module.main) return module;
     return dead_code(out, quiet(context));
 }

@@ -253,15 +253,17 @@ DrawnCall layout_conv_transpose(Draw& d) {
 
 DrawnCall winograd(Draw& d) {
     const Shape image = some_image(d);
-    const std::int64_t tile = d.one_of<std::int64_t>({2, 4}), out_block = d.number(1, 2);
+    const DType dtype = d.chance(30) ? DType::F16 : d.dtype(DTypes::WideFloat);
+    const std::int64_t tile = dtype == DType::F16 ? 2 : d.one_of<std::int64_t>({2, 4}), out_block = d.number(1, 2);
     const std::string data = d.word({"NCHW", "NCHW2c"}), out = out_block == 2 ? "NCHW2c" : "NCHW";
     const Shape filters{tile + 2, tile + 2, d.number(1, 3), image[1], out_block};
-    const DType dtype = d.dtype(DTypes::WideFloat);
     DrawnCall call;
     call.args = {laid_out(d, dtype, image, {"NCHW", data}), d.tensor(dtype, filters)};
     call.attrs["layout"] = data;
     call.attrs["out_layout"] = out;
     call.attrs["tile"] = tile;
+    draw_sum_dtype(d, call);
+    draw_stretch(d, call);
     if (d.chance(50)) call.attrs["rows"] = d.number(1, 6);
     call.attrs["pads"] = Ints{d.number(1, 2), d.number(1, 2), d.number(1, 2), d.number(1, 2)};
     return call;

@@ -32,13 +32,19 @@ std::string half_network() {
            "  v = matmul(u, k7);\n  t = (y, v);\n  return t;\n}\n";
 }
 
-session::Recipe half_recipe(const Target& target, bool narrow) {
+session::Recipe half_recipe(const Target& target, std::vector<transform::PassStep> passes) {
     session::Recipe recipe = compiler().new_recipe({});
     recipe.target = target;
-    // The products themselves, also where fewer would do.
-    for (transform::PassStep& step : recipe.passes) step.enabled = step.enabled && step.name != "Winograd";
-    if (narrow) recipe.passes = transform::in_f16(std::move(recipe.passes));
+    recipe.passes = std::move(passes);
     return recipe;
+}
+
+/// `winograd`: with fewer products where that is possible; without it as many as there are.
+std::vector<transform::PassStep> passes_in_f16(bool winograd) {
+    std::vector<transform::PassStep> passes = transform::in_f16(transform::default_pipeline());
+    for (transform::PassStep& step : passes)
+        if (step.name == "Winograd") step.options["tile"] = winograd ? "2" : "0";
+    return passes;
 }
 
 Model half_model(const session::Recipe& recipe) {
@@ -61,36 +67,39 @@ Target half_host(bool computes, int threads) {
 TEST_CASE("products in f16 are whole vectors of 32 in registers on a processor with AVX512-FP16", "[portable][half]") {
     Machine machine = kAvx512;
     machine.multiply = "vfmadd231ph";
-    const session::Recipe recipe = half_recipe(target_of(machine), true);
-    const Model model = half_model(recipe);
-    int tiles = 0, depthwise = 0;
-    for (const session::FunctionPtr& function : model->functions) {
-        const Loop loop = busiest_loop(function, recipe, machine);
-        INFO(function->lowered.name << "\n" << text_of(loop));
-        CHECK(loop.on_stack == 0);
-        if (loop.multiplications == 0) continue;
-        CHECK(loop.narrower == 0);
-        // Nothing is widened or rounded between products.
-        for (const std::string& line : loop.lines) CHECK(line.find("vcvt") == std::string::npos);
-        if (loop.multiplications >= 8)
-            ++tiles;
-        else
-            ++depthwise;
+    for (const bool winograd : {false, true}) {
+        const session::Recipe recipe = half_recipe(target_of(machine), passes_in_f16(winograd));
+        const Model model = half_model(recipe);
+        int products = 0, tiles = 0; // loops of them, and those with sums enough to hide how long one takes
+        for (const session::FunctionPtr& function : model->functions) {
+            const Loop loop = busiest_loop(function, recipe, machine);
+            INFO(function->lowered.name << "\n" << text_of(loop));
+            CHECK(loop.on_stack == 0);
+            if (loop.multiplications == 0) continue;
+            CHECK(loop.narrower == 0);
+            // Nothing is widened or rounded between products.
+            for (const std::string& line : loop.lines) CHECK(line.find("vcvt") == std::string::npos);
+            ++products;
+            tiles += loop.multiplications >= 8 ? 1 : 0;
+        }
+        CHECK(products >= 7);
+        CHECK(tiles >= 5);
     }
-    CHECK(tiles + depthwise >= 7);
-    CHECK(tiles >= 5);
 }
 
 TEST_CASE("in f16 a processor computes what the interpreter does, whatever the threads", "[portable][half]") {
-    const Model exact = half_model(half_recipe(compiler().backend().host(), false));
+    const Model exact = half_model(half_recipe(compiler().backend().host(), transform::default_pipeline()));
     const std::vector<NDArray> inputs = session::seeded_inputs(exact->executable->plan, 1);
     const auto wide = session::run(*exact, inputs, 1, {});
     REQUIRE(wide.has_value());
-    for (const bool computes : {true, false}) {
+    struct Way {
+        bool computes, winograd;
+    };
+    for (const Way way : {Way{true, false}, Way{true, true}, Way{false, true}}) {
         std::vector<NDArray> first;
         for (const int threads : {1, 2}) {
-            INFO((computes ? "in f16, " : "in f32, ") << threads << " threads");
-            const Model model = half_model(half_recipe(half_host(computes, threads), true));
+            INFO("f16: " << way.computes << ", Winograd: " << way.winograd << ", " << threads << " threads");
+            const Model model = half_model(half_recipe(half_host(way.computes, threads), passes_in_f16(way.winograd)));
             const auto checked = session::check(*model, inputs, 0x1p-10, {});
             REQUIRE(checked.has_value());
             CHECK(checked->first_wrong == -1);

@@ -116,6 +116,29 @@ TEST_CASE("a convolution in tiles is the convolution", "[ops][winograd]") {
         }
 }
 
+TEST_CASE("a convolution of f16 in tiles of 2 is the convolution, to some of its digits", "[ops][winograd]") {
+    const WinogradCase c{{1, 8, 7, 6}, 6, {1, 1, 1, 1}, "NCHW4c", "NCHW3c"};
+    const auto narrow = [](const NDArray& array) { return call("cast", {array}, {{"dtype", DType::F16}}); };
+    const NDArray x = drawn(c.x, 1), w = drawn({c.filters, c.x[1], 3, 3}, 2);
+    const NDArray plain = call("conv2d", {x, w}, {{"pads", c.pads}});
+    const NDArray filters = narrow(winograd_weights(w, 2, 3)), image = narrow(laid_out(x, "NCHW", c.data));
+    for (const std::int64_t stretch : {0, 1, 4, 8})
+        for (const DType given : {DType::F16, DType::F32}) {
+            INFO("stretches of " << stretch << ", given in " << orrery::to_string(given));
+            const NDArray result = call(
+                "winograd_conv2d", {image, filters},
+                winograd_attrs(c, 2).with("out_dtype", given).with("stretch", stretch).with("rows", std::int64_t{3}));
+            REQUIRE(result.dtype() == given);
+            const NDArray wide = call("cast", {laid_out(result, c.out, "NCHW")}, {{"dtype", DType::F32}});
+            CHECK(compare(wide, plain).max_rel < 4.0 / 1024);
+        }
+    // Larger tiles lose too much, and so do types with fewer digits.
+    CHECK(refusal("winograd_conv2d", {image, narrow(winograd_weights(w, 4, 3))}, winograd_attrs(c, 4)) ==
+          Code::BadAttribute);
+    const auto brain = [](const NDArray& array) { return call("cast", {array}, {{"dtype", DType::BF16}}); };
+    CHECK(refusal("winograd_conv2d", {brain(image), brain(filters)}, winograd_attrs(c, 2)) == Code::BadAttribute);
+}
+
 TEST_CASE("filters and layouts that do not fit are refused", "[ops][winograd]") {
     const WinogradCase c{{1, 4, 8, 8}, 4, {1, 1, 1, 1}, "NCHW4c", "NCHW4c"};
     const NDArray x = laid_out(drawn(c.x, 1), "NCHW", "NCHW4c"), w = winograd_weights(drawn({4, 4, 3, 3}, 2), 4, 4);

@@ -43,6 +43,22 @@ TEST_CASE("other convolutions stay as they are", "[transform][winograd]") {
         CHECK(after_winograd(text).find("winograd") == std::string::npos);
 }
 
+TEST_CASE("convolutions of f16 are computed in tiles of 2, where sums are made in f16", "[transform][winograd]") {
+    const auto after = [](const std::string& attrs, const char* tile) {
+        std::string text = packed_convolution("9,7", "3,3", ", pads=[1, 1, 1, 1]" + attrs);
+        for (std::size_t at = 0; (at = text.find("f32[", at)) != std::string::npos;) text.replace(at, 3, "f16");
+        graph::Module tiled;
+        const double lost = difference_after("Winograd", module_of(text), tiled, {{"tile", tile}});
+        CHECK(lost < 8.0 / 1024);
+        return graph::to_string(tiled);
+    };
+    const std::string tiled = after(", out_dtype=f32, stretch=8", "2");
+    CHECK(tiled.find("winograd_conv2d(x, w) {layout=\"NCHW4c\", out_dtype=f32, out_layout=\"NCHW4c\", "
+                     "pads=[1, 1, 1, 1], rows=5, stretch=8, tile=2}") != std::string::npos);
+    CHECK(after(", stretch=8", "4").find("winograd") == std::string::npos);
+    CHECK(after("", "2").find("winograd") == std::string::npos);
+}
+
 TEST_CASE("tiles are chosen by what they save", "[transform][winograd]") {
     // Four results of 8 channels: nearly all of a tile's work would be transforms.
     CHECK(after_winograd(packed_convolution("4,4", "3,3", ""), {{"tile", "auto"}}).find("winograd") ==
