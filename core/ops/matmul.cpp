@@ -98,20 +98,27 @@ struct Panels {
     std::int64_t part = 1;    ///< rows
 };
 
-/// The plain type of b. A matrix in panels is [N / columns, K, columns], or [N / columns, K / part, columns, part].
+/// How many dimensions a matrix in panels has.
+std::size_t panel_rank(const Panels& panels) { return panels.columns == 1 ? 2 : panels.part == 1 ? 3 : 4; }
+
+/// The plain type of b. Matrices in panels are [batch..., N / columns, K, columns], or [batch..., N / columns, K /
+/// part, columns, part].
 Result<Type> plain_right(const TypeRequest& request, const Panels& panels) {
     ORRERY_TRY(const TensorType b, static_operand(request, 1, DTypes::Number));
     if (panels.columns == 1) return Type(request.types[1]);
     const Shape shape = graph::static_shape(b);
     const bool parts = panels.part > 1;
     const std::string columns = std::to_string(panels.columns), part = std::to_string(panels.part);
-    if (shape.size() != (parts ? 4 : 3) || shape[2] != panels.columns || (parts && shape[3] != panels.part))
-        return shape_error("a matrix in panels of " + columns + " columns is [N / " + columns + ", K" +
+    const std::size_t rank = panel_rank(panels), batch = shape.size() < rank ? 0 : shape.size() - rank;
+    if (shape.size() < rank || shape[batch + 2] != panels.columns || (parts && shape[batch + 3] != panels.part))
+        return shape_error("a matrix in panels of " + columns + " columns is [batch..., N / " + columns + ", K" +
                            (parts ? " / " + part : "") + ", " + columns + (parts ? ", " + part : "") + "], not " +
                            graph::to_string(request.types[1]));
-    if (shape[0] > kMaxTensorBytes / panels.columns || shape[1] > kMaxTensorBytes / panels.part)
+    if (shape[batch] > kMaxTensorBytes / panels.columns || shape[batch + 1] > kMaxTensorBytes / panels.part)
         return shape_error("no machine holds so large a matrix");
-    return checked_type(b.dtype, Shape{shape[1] * panels.part, shape[0] * panels.columns});
+    Shape plain(shape.begin(), shape.begin() + static_cast<std::ptrdiff_t>(batch));
+    plain.insert(plain.end(), {shape[batch + 1] * panels.part, shape[batch] * panels.columns});
+    return checked_type(b.dtype, plain);
 }
 
 Result<Type> layout_matmul_type(const TypeRequest& request) {
@@ -154,7 +161,8 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
     const Shape left = request.shape(0), right = request.shape(1), out = request.out_shape();
     const std::int64_t multiple = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1),
                        part = request.attrs.integer("part", 1);
-    const bool one_matrix = panel > 1 || right.size() == 2;
+    const std::size_t rank = panel_rank({panel, part});
+    const bool one_matrix = right.size() == rank;
     const std::size_t batch = one_matrix ? 0 : out.size() - 2;
     const Shape lead(out.begin() + static_cast<std::ptrdiff_t>(batch), out.end() - 1),
         batch_shape(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(batch));
@@ -170,7 +178,7 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
     names.emplace_back("i");
     shape.push_back((rows + multiple - 1) / multiple * multiple);
     for (const char* name : panel > 1 ? std::vector{"p", "j"} : std::vector{"j"}) names.emplace_back(name);
-    if (panel > 1) shape.push_back(right[0]);
+    if (panel > 1) shape.push_back(right[right.size() - rank]);
     shape.push_back(panel > 1 ? panel : out.back());
     const Stretches stretches = stretches_of(request);
     const Buffer sums = product_sum_stage(
@@ -182,9 +190,12 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
             Indices x =
                 one_matrix ? counted_through(row, lead) : matrix_indices(left, at_batch, batch_shape, row, k[0]);
             if (one_matrix) x.push_back(k[0]);
-            const Indices y = part > 1    ? Indices{i[1], floor_div(k[0], imm(part)), i[2], floor_mod(k[0], imm(part))}
-                              : panel > 1 ? Indices{i[1], k[0], i[2]}
-                                          : matrix_indices(right, at_batch, batch_shape, k[0], i.back());
+            Indices y = broadcast_indices({right.begin(), right.end() - static_cast<std::ptrdiff_t>(rank)}, at_batch,
+                                          batch_shape);
+            if (panel > 1) y.push_back(i[batch + 1]);
+            y.push_back(part > 1 ? floor_div(k[0], imm(part)) : k[0]);
+            y.push_back(i.back());
+            if (part > 1) y.push_back(floor_mod(k[0], imm(part)));
             return cast(stretches.dtype, load(a, x)) * cast(stretches.dtype, load(b, y));
         });
     if (sums->static_shape() == out) return {sums};
@@ -209,8 +220,8 @@ Family matmul_family() {
          .operands =
              {{"a", "[batch..., M, K], numbers"},
               {"b",
-               "[N / panel, K, panel], [N / panel, K / part, panel, part], or as matmul's where `panel` is 1, of a's "
-               "element type"}},
+               "[batch..., N / panel, K, panel], [batch..., N / panel, K / part, panel, part], or as matmul's where "
+               "`panel` is 1, of a's element type"}},
          .attrs = {{"panel", AttrKind::Int, false, "columns that lie side by side; 1 when left out: b as matmul's"},
                    {"part", AttrKind::Int, false,
                     "rows of a panel whose elements follow each other, column by column; 1 when left out"},

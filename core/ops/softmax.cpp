@@ -61,7 +61,8 @@ std::vector<Buffer> define_softmax(const DefineRequest& request) {
     const Buffer total = along.reduce(
         "_sum", Combiner::Sum, [&](const Indices& i, const Indices& k) { return load(raised, along.with(i, k[0])); });
     return {compute_stage(request.builder, {"softmax", along.dtype, along.shape}, [&](const Indices& i) {
-        return cast(along.dtype, load(raised, i) / load(total, along.without(i)));
+        // One division a row, not one an element.
+        return cast(along.dtype, load(raised, i) * (constant(along.wide, 1) / load(total, along.without(i))));
     })};
 }
 

@@ -93,8 +93,6 @@ std::optional<Diagnostic> refuse_rfactor(const Program& program, const LoopPlace
                       "rfactor before decompose_reduction");
     if (!as_int(loop.extent))
         return refuse("its extent is not a constant", "give the size a value, or choose a loop of constant extent");
-    if (has_block(program, block.fields.name + "_rf"))
-        return refuse("there is a block " + block.fields.name + "_rf already", "it is summed up in two steps already");
     bool reduces = false;
     for (const BlockIter& iter : block.fields.iters) {
         if (!uses_var(iter.binding, loop.var)) continue;
@@ -130,10 +128,10 @@ std::optional<Diagnostic> refuse_rfactor(const Program& program, const LoopPlace
     return std::nullopt;
 }
 
-/// The first step's block: the loop is one more spatial iterator, and index, of a buffer of partial results.
+/// The first step's block, but for its name: the loop is one more spatial iterator, and index, of a buffer of partial
+/// results.
 Block::Fields partial_fields(const Block& block, const VarRef& loop, std::int64_t extent, const Bounds& all) {
     Block::Fields out = block.fields;
-    out.name = block.fields.name + "_rf";
     const VarRef apart = Var::make("v" + loop->name);
     VarMap map;
     std::vector<BlockIter> iters{{apart, imm(extent), IterKind::Spatial, loop}};
@@ -225,6 +223,7 @@ Result<Rewritten> rfactor(const Program& program, const std::string& loop_text) 
     const Buffer partial = make_buffer(element.buffer->name + "_rf", element.buffer->dtype, shape);
     const Bounds all = bounds_outside(place.block.path, place.block.path.size());
     Block::Fields fields = partial_fields(block, loop.var, shape.front(), all);
+    fields.name = fresh_block(program, block.fields.name + "_rf");
     Lifter lift(element.buffer, partial, fields.iters.front().var);
     const bool reduces =
         std::ranges::any_of(fields.iters, [](const BlockIter& iter) { return iter.kind == IterKind::Reduce; });

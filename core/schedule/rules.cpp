@@ -242,7 +242,7 @@ class Scheduler : TraceWriter {
     }
     /// A block inside a row's loops, the first `outer`: its own loops are vectors, or few enough to be written out.
     void vectors_of_row(const std::string& name, std::size_t outer) {
-        constexpr std::int64_t kFew = 32;
+        constexpr std::int64_t kFew = 32, kFewSteps = 8;
         const Block* block = find(name);
         std::vector<std::string> own = loop_names(name);
         if (own.size() <= outer) return;
@@ -255,11 +255,13 @@ class Scheduler : TraceWriter {
         const std::int64_t extent = loop_extents(name).back();
         if (own.size() == 1) return void(extent <= kFew && step("unroll", {last}));
         // Lanes that are summed up apart: all of them, step by step.
-        if (!name.ends_with("_rf") || own.size() != 2 || !step("reorder", {std::vector<std::string>{last, first}}))
+        if (name.find("_rf") == std::string::npos || own.size() != 2 ||
+            !step("reorder", {std::vector<std::string>{last, first}}))
             return;
         step("set_scope", {name, std::string("registers")});
         if (step("decompose_reduction", {name, last}))
             step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
+        if (extent <= kFewSteps) step("unroll", {last});
         step("vectorize", {first});
     }
 
@@ -350,6 +352,7 @@ class Scheduler : TraceWriter {
             collector.loads, [&](const Load* load) { return vector_access(load->indices, store->iters.back()); });
         if (!side_by_side) {
             const std::int64_t blocks = blocks_along_last(*store), all = loop_extents(name).back();
+            if (pairs_of_vectors(name, *store)) return;
             if (blocks < width || all % blocks != 0) return unroll_last(name, *store);
             if (!step("split", {last_loop(), std::vector<std::int64_t>{-1, blocks}})) return;
         }
@@ -362,6 +365,32 @@ class Scheduler : TraceWriter {
         } else if (step("split", {last, std::vector<std::int64_t>{-1, lanes}})) {
             step("vectorize", {last + "_i"});
         }
+    }
+
+    /// A last dimension of a few elements that are read from far apart (rows of a matrix, by pairs): each in vectors of
+    /// the dimension before, along which memory is read. False where it is no such.
+    bool pairs_of_vectors(const std::string& name, const ElementBlock& store) {
+        constexpr std::int64_t kFew = 4;
+        const std::vector<std::string> loops = loop_names(name);
+        const std::vector<std::int64_t> extents = loop_extents(name);
+        if (loops.size() < 2 || extents.back() > kFew) return false;
+        const VarRef& before = *(store.iters.end() - 2);
+        LoadCollector collector;
+        collector.visit(store.value);
+        const auto along = [&](const Load* load) { return vector_access(load->indices, before); };
+        const std::int64_t extent = *(extents.end() - 2), width = target_.lanes(byte_size(store.buffer->dtype));
+        const std::int64_t lanes = choose_lanes(extent, width, width);
+        if (collector.loads.empty() || !std::ranges::all_of(collector.loads, along) || lanes < width / 2) return false;
+        std::string vector = name + "." + *(loops.end() - 2);
+        const std::string few = name + "." + loops.back();
+        if (lanes < extent) {
+            if (!step("split", {vector, std::vector<std::int64_t>{-1, lanes}})) return false;
+            vector += "_i";
+        }
+        if (!step("reorder", {std::vector<std::string>{few, vector}})) return false;
+        step("unroll", {few});
+        step("vectorize", {vector});
+        return true;
     }
 
     /// Where lanes would gather, a few copies of the body instead: the divisions of their indices that do not depend on

@@ -163,7 +163,7 @@ class Tiling : TraceWriter {
         std::size_t row = 0; ///< dimension of the result
         std::int64_t rows = 1, lanes = 1;
         const Load* a = nullptr;
-        std::vector<bool> moves_a;                                ///< dimensions of the result
+        std::vector<bool> moves_a, moves_b;                       ///< dimensions of the result
         std::vector<std::pair<std::ptrdiff_t, std::string>> sums; ///< loops over products, as b lies: dimension, name
         std::int64_t a_bytes = 0, copy_bytes = 0; ///< of a as it lies, and in the order in which products read it
     };
@@ -197,7 +197,10 @@ class Tiling : TraceWriter {
         choose([&](std::int64_t rows) { return width > 0 && (width % rows == 0 || rows == 2 * width); });
         choose([](std::int64_t) { return true; });
         if (out.rows == 1) return std::nullopt;
-        for (const VarRef& iter : reduction.iters) out.moves_a.push_back(uses(a, iter));
+        for (const VarRef& iter : reduction.iters) {
+            out.moves_a.push_back(uses(a, iter));
+            out.moves_b.push_back(uses(b, iter));
+        }
         const BlockIter& last = block.fields.iters.back();
         if (last.kind != IterKind::Reduce || extent_of(last.extent) % kTile != 0) return std::nullopt;
         for (const BlockIter& iter : block.fields.iters) {
@@ -301,8 +304,10 @@ class Tiling : TraceWriter {
         // All rows beside one panel, where they stay in the second-level cache; or all panels beside a few rows.
         const bool whole = (copy.empty() ? tile->a_bytes : tile->copy_bytes) <= target_.l2_bytes / 2;
         std::vector<std::string> order, late;
-        for (std::size_t d = 0; d + 1 < loops.size(); ++d)
-            (tile->moves_a[d] == whole ? late : order).push_back(d == tile->row ? at(d) + "_o" : at(d));
+        for (std::size_t d = 0; d + 1 < loops.size(); ++d) {
+            const bool both = tile->moves_a[d] && tile->moves_b[d]; // products of a batch, one after another
+            (!both && tile->moves_a[d] == whole ? late : order).push_back(d == tile->row ? at(d) + "_o" : at(d));
+        }
         const std::size_t outer = order.size();
         order.insert(order.end(), late.begin(), late.end());
         const std::size_t around = order.size();
@@ -662,7 +667,15 @@ class Tiling : TraceWriter {
                 lanes = width * registers;
         const std::string last = name + "." + loop.var->name;
         if (lanes < 2 || !step("split", {last, std::vector<std::int64_t>{-1, lanes}})) return false;
-        return step("rfactor", {last + "_i"});
+        if (!step("rfactor", {last + "_i"})) return false;
+        // Many lanes are added up four at a time first: one after another, each waits for the one before.
+        constexpr std::int64_t kTogether = 4;
+        const Mark before = mark();
+        if (lanes >= kTogether * kTogether &&
+            (!step("split", {last + "_i", std::vector<std::int64_t>{-1, kTogether}}) ||
+             !step("rfactor", {last + "_i_i"})))
+            take_back(before);
+        return true;
     }
 };
 

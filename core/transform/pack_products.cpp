@@ -55,9 +55,9 @@ class Packer final : public graph::Rewriter {
         const std::int64_t lanes = units_.vector_bits / 8 / byte_size(dtype);
         const std::int64_t group = rows < kFewRows ? 1 : product_rows(rows);
         const NDArray* weight = right->size() == 2 ? constant_of(b) : nullptr;
-        if (weight && units_.bf16_tiles && dtype == DType::BF16 && rows >= kTileRows && right->front() % kTile == 0 &&
+        if (units_.bf16_tiles && dtype == DType::BF16 && rows >= kTileRows && *(right->end() - 2) % kTile == 0 &&
             right->back() % kTile == 0)
-            return in_tiles(binding, *call, *weight, rows);
+            return in_tiles(binding, *call, weight, rows);
         const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
         const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
         const std::int64_t stretch = dtype == DType::F16 ? units_.f16_stretch : 0;
@@ -84,11 +84,14 @@ class Packer final : public graph::Rewriter {
         return attrs;
     }
 
-    Var in_tiles(const Binding& binding, const CallOp& call, const NDArray& matrix, std::int64_t rows) {
-        const Var packed = emit(binding,
-                                make_ref<const graph::Constant>(ops::transformed(
-                                    matrix, ops::parse_layout("KN").value(), ops::parse_layout("NK32n2k").value())),
-                                call.args[1]->name);
+    /// `matrix`: the value of the second factor; null when that is not known.
+    Var in_tiles(const Binding& binding, const CallOp& call, const NDArray* matrix, std::int64_t rows) {
+        static constexpr std::string_view kBatch = "ABCDEFGHIJ"; // names of its dimensions before the last two
+        const std::size_t batch = shape_of(call.args[1])->size() - 2;
+        if (batch > kBatch.size()) return keep(binding);
+        const std::string plain = std::string(kBatch.substr(0, batch)) + "KN",
+                          panels = std::string(kBatch.substr(0, batch)) + "NK32n2k";
+        const Var packed = emit(binding, laid_out(call.args[1], matrix, plain, panels), call.args[1]->name);
         Attrs::Map attrs = kept_attrs(call);
         attrs.insert({{"panel", kTile}, {"part", std::int64_t{2}}, {"rows", tile_rows(rows, rows)}});
         return replace(binding, make_call("layout_matmul", {call.args[0], packed}, Attrs(std::move(attrs))),
@@ -100,12 +103,14 @@ class Packer final : public graph::Rewriter {
         Var& made = made_[{var, panel}];
         if (made) return made;
         const std::string plain = "KN", panels = "NK" + std::to_string(panel) + "n";
-        const graph::Expr packed =
-            matrix ? make_ref<const graph::Constant>(
-                         ops::transformed(*matrix, ops::parse_layout(plain).value(), ops::parse_layout(panels).value()))
-                   : make_call("layout_transform", {var}, {{"from", plain}, {"to", panels}});
-        made = emit(binding, packed, var->name);
+        made = emit(binding, laid_out(var, matrix, plain, panels), var->name);
         return made;
+    }
+    /// A value in another layout: at once where it is known, which `matrix` is then.
+    static graph::Expr laid_out(const Var& var, const NDArray* matrix, const std::string& from, const std::string& to) {
+        if (!matrix) return make_call("layout_transform", {var}, {{"from", from}, {"to", to}});
+        return make_ref<const graph::Constant>(
+            ops::transformed(*matrix, ops::parse_layout(from).value(), ops::parse_layout(to).value()));
     }
 
     ProductUnits units_;

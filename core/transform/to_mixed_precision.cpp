@@ -126,20 +126,25 @@ class Narrower final : public graph::Rewriter {
         return (call.op.name == "conv2d" || call.op.name == "matmul") && constant_of(call.args[1]);
     }
 
-    /// Whether sums and columns of a product fill tiles, whose second factor can be packed beforehand.
+    /// Whether sums and columns of a product fill tiles.
     bool fills_tiles(const CallOp& call) const {
-        constexpr std::int64_t kTile = 32, kLeastRows = 16; // our choice of rows: fewer are bound by memory
-        const NDArray* weight = call.args.size() == 2 ? constant_of(call.args[1]) : nullptr;
-        const std::optional<Shape> left = shape_of(call.args[0]);
-        if (!weight || !left) return false;
-        const Shape& right = weight->shape();
+        constexpr std::int64_t kTile = 32, kLeastRows = 16,
+                               kLeastRowsPacked = 64; // our choice of rows: fewer are bound by memory
+        if (call.args.size() != 2) return false;
+        const std::optional<Shape> left = shape_of(call.args[0]), right = shape_of(call.args[1]);
+        if (!left || !right) return false;
+        const bool weights = constant_of(call.args[1]) != nullptr;
         if (call.op.name == "conv2d")
-            return call.attrs.integer("groups", 1) == 1 && right[0] % kTile == 0 && right[1] % kTile == 0;
-        if (call.op.name != "matmul" || right.size() != 2 || left->size() < 2 || call.attrs.flag("transpose_a") ||
+            return weights && call.attrs.integer("groups", 1) == 1 && (*right)[0] % kTile == 0 &&
+                   (*right)[1] % kTile == 0;
+        if (call.op.name != "matmul" || left->size() < 2 || right->size() < 2 || call.attrs.flag("transpose_a") ||
             call.attrs.flag("transpose_b"))
             return false;
-        const std::int64_t rows = std::accumulate(left->begin(), left->end() - 1, std::int64_t{1}, std::multiplies<>());
-        return right[0] % kTile == 0 && right[1] % kTile == 0 && rows >= kLeastRows;
+        // Matrices of a batch, which are packed when the product runs, are used by the rows of one matrix only.
+        const auto first = right->size() == 2 ? left->begin() : left->end() - 2;
+        const std::int64_t rows = std::accumulate(first, left->end() - 1, std::int64_t{1}, std::multiplies<>());
+        return *(right->end() - 2) % kTile == 0 && right->back() % kTile == 0 &&
+               rows >= (weights ? kLeastRows : kLeastRowsPacked);
     }
 
     /// The type of the call over twins; nullopt when the operator does not take them, or gives another type.

@@ -48,7 +48,9 @@ DrawnCall layout_matmul(Draw& d) {
     DrawnCall call;
     if (d.chance(50)) {
         const std::int64_t panel = d.number(2, 5), part = depth % 2 == 0 && depth > 0 && d.chance(50) ? 2 : 1;
-        Shape right{d.number(1, 3), depth / part, panel};
+        Shape right;
+        if (left.size() > 2 && d.chance(40)) right.assign(left.begin(), left.end() - 2);
+        right.insert(right.end(), {d.number(1, 3), depth / part, panel});
         if (part > 1) right.push_back(part);
         call = {{a, d.tensor(Draw::dtype_of(a), right)}, {{"panel", panel}}};
         if (part > 1) call.attrs["part"] = part;

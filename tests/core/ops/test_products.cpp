@@ -57,6 +57,23 @@ TEST_CASE("a product with a matrix in panels is the product", "[ops][matmul]") {
     CHECK(refusal("layout_matmul", {left, pairs}, in_pairs.with("part", std::int64_t{0})) == Code::BadAttribute);
     CHECK(refusal("layout_matmul", {left, even}, {{"part", std::int64_t{2}}}) == Code::BadAttribute);
 
+    // A batch of matrices in panels; one of them for all.
+    const NDArray batch = drawn({2, 3, 6, 6}, 5), many = drawn({2, 3, 7, 6}, 6);
+    for (const auto& [right, panel, part, layout] :
+         {std::tuple(batch, 3, 1, "ABNK3n"), std::tuple(batch, 3, 2, "ABNK3n2k"), std::tuple(batch, 2, 3, "ABNK2n3k"),
+          std::tuple(drawn({3, 6, 6}, 7), 3, 2, "ANK3n2k")})
+        for (const std::int64_t rows : {1, 4, 7}) {
+            INFO(layout << ", " << rows << " rows");
+            const std::string plain = right.shape().size() == 4 ? "ABKN" : "AKN";
+            const NDArray packed =
+                ops::transformed(right, ops::parse_layout(plain).value(), ops::parse_layout(layout).value());
+            const Attrs attrs{{"panel", std::int64_t{panel}}, {"part", std::int64_t{part}}, {"rows", rows}};
+            require_near(call("layout_matmul", {many, packed}, attrs), call("matmul", {many, right}));
+        }
+    const NDArray other =
+        ops::transformed(drawn({4, 6, 6}, 7), ops::parse_layout("AKN").value(), ops::parse_layout("ANK3n").value());
+    CHECK(refusal("layout_matmul", {many, other}, {{"panel", std::int64_t{3}}}) == Code::BadShape);
+
     const NDArray x = drawn({7, 5}, 2);
     const auto refused = [&](const NDArray& left, const NDArray& right, std::int64_t panel, std::int64_t rows) {
         return refusal("layout_matmul", {left, right}, {{"panel", panel}, {"rows", rows}});

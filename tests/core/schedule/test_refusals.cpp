@@ -503,8 +503,6 @@ const std::vector<Case> kCases = {
     {"matmul", "blockize(matmul.k)", "rfactor(matmul.k)", "a block is around its block"},
     {"matmul", "decompose_reduction(matmul, matmul.k)", "rfactor(matmul.k)", "has no initial value of its own"},
     {"size_sum", "", "rfactor(s.k)", "its extent is not a constant"},
-    {"matmul", "split(matmul.k, [5, 1])\nrfactor(matmul.k_o)", "rfactor(matmul.k_o)",
-     "there is a block matmul_rf already"},
     {"matmul", "", "rfactor(matmul.m)", "it gives spatial iterator vm its value"},
     {"quotient", "", "rfactor(s.f)", "iterator vk is no sum of loops"},
     {"unused", "", "rfactor(s.r)", "no reduction iterator depends on it"},

@@ -507,6 +507,37 @@ TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule
     CHECK(difference(program, done->result()) < 1e-5);
 }
 
+TEST_CASE("sixteen lanes are added up four at a time before one after another", "[schedule][rules]") {
+    const Program program = softmax(12, 256);
+    const Trace trace = default_trace(program, wide_target());
+    const std::string text = to_string(trace);
+    INFO(text);
+    for (const char* part : {"rfactor(high.k_i)", "rfactor(high.k_i_i)", "compute_at(high_rf_1, out.r)",
+                             "vectorize(sum_rf_1.k_i_i)", "unroll(sum_rf_1.k_i_o)", "unroll(sum.k_i_i)"})
+        CHECK(text.find(part) != std::string::npos);
+    const Result<Replay> done = replay(program, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(program, done->result()) < 1e-5);
+    // Eight are few.
+    CHECK(to_string(default_trace(softmax(12, 48), narrow_target())).find("rf_1") == std::string::npos);
+}
+
+TEST_CASE("rows of a matrix by pairs are stored in vectors of each row", "[schedule][rules]") {
+    const Result<Program> pairs = tensor::parse_program(R"(
+fn pairs(x: f32[8,48]) -> (y: f32[4,48,2]) {
+  for r in 4 { for c in 48 { for p in 2 {
+    block y(vr = r in 4, vc = c in 48, vp = p in 2) { y[vr, vc, vp] = x[vr * 2 + vp, vc] } } } }
+})");
+    if (!pairs) FAIL(to_string(pairs.error()));
+    const Trace trace = default_trace(*pairs, wide_target());
+    const std::string text = to_string(trace);
+    INFO(text);
+    CHECK(text.find("split(y.c, [-1, 16])\nreorder([y.p, y.c_i])\nunroll(y.p)\nvectorize(y.c_i)") != std::string::npos);
+    const Result<Replay> done = replay(*pairs, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(*pairs, done->result()) == 0);
+}
+
 TEST_CASE("many narrow registers make a row of four of them, where a cache line holds those", "[schedule][rules]") {
     const Program product = matmul(48, 128, 20);
     struct Case {

@@ -143,6 +143,26 @@ TEST_CASE("products of tiles in bf16: what is read narrow is kept narrow, sums s
         }
 }
 
+TEST_CASE("products of a batch are made in tiles, too, of matrices packed when they run",
+          "[transform][mixed_precision]") {
+    const auto mixed = [](const char* columns) {
+        const std::string n = columns;
+        const graph::Module module = module_of("outputs [\"y\"]; fn main(q: f32[2,64,32], k: f32[2,32," + n +
+                                               "]) { y = matmul(q, k); return y; }");
+        graph::Module narrow;
+        REQUIRE(difference_after("ToMixedPrecision", module, narrow, {{"dtype", "bf16"}, {"products", "tiles"}}) < 0.1);
+        graph::Module laid;
+        REQUIRE(difference_after("AlterOpLayout", narrow, laid, {{"vector_bits", "512"}, {"bf16_tiles", "true"}}) <
+                1e-4);
+        return graph::to_string(laid);
+    };
+    const std::string tiles = mixed("64");
+    INFO(tiles);
+    CHECK(tiles.find(R"(layout_transform(k_1) {from="AKN", to="ANK32n2k"})") != std::string::npos);
+    CHECK(tiles.find("panel=32, part=2, rows=32") != std::string::npos);
+    CHECK(mixed("48").find("bf16") == std::string::npos); // columns fill no tile
+}
+
 TEST_CASE("products by weights in f16: any size of them, what they give stays f32", "[transform][mixed_precision]") {
     std::string ones = "[1";
     for (int i = 1; i < 27; ++i) ones += ", " + std::to_string(i % 4);
