@@ -27,6 +27,7 @@ inline void add_registers(std::string_view line, std::string_view form, std::set
 struct Loop {
     std::vector<std::string> lines;
     int multiplications = 0, narrower = 0, on_stack = 0;
+    int stored_on_stack = 0; ///< of those: an array there that is read at fixed places is no sum without a register
     std::set<int> registers;
 };
 
@@ -57,7 +58,9 @@ inline Loop busiest_loop(const FunctionCode& code, const Machine& machine) {
             const bool multiplies = instruction(line).starts_with(machine.multiply);
             one.multiplications += multiplies && !here.empty();
             one.narrower += multiplies && !half.empty();
-            one.on_stack += (!here.empty() || !half.empty()) && spilled(line, machine.stack);
+            const bool on_stack = (!here.empty() || !half.empty()) && spilled(line, machine.stack);
+            one.on_stack += on_stack;
+            one.stored_on_stack += on_stack && line.find('[') < line.find(','); // the first operand is written
             one.registers.insert(here.begin(), here.end());
         }
         if (one.multiplications >= best.multiplications) best = std::move(one);

@@ -74,7 +74,7 @@ TEST_CASE("products in f16 are whole vectors of 32 in registers on a processor w
         for (const session::FunctionPtr& function : model->functions) {
             const Loop loop = busiest_loop(function, recipe, machine);
             INFO(function->lowered.name << "\n" << text_of(loop));
-            CHECK(loop.on_stack == 0);
+            CHECK(loop.stored_on_stack == 0);
             if (loop.multiplications == 0) continue;
             CHECK(loop.narrower == 0);
             // Nothing is widened or rounded between products.
