@@ -469,6 +469,21 @@ Value* Arithmetic::intrinsic(Intrinsic intrinsic, DType dtype, Value* x, Value* 
     return test ? result : rounded(dtype, result);
 }
 
+/// An f32 held within the range of an integer of up to 16 bits, NaN as 0: in f32, where machines have a minimum and a
+/// maximum that take their second operand for NaN, then by way of i32. LLVM takes saturating conversions of vectors to
+/// such integers apart, number by number.
+Value* Arithmetic::to_few_bits(DType to, Value* value) {
+    const double values = std::ldexp(1.0, bit_width(to)), least = is_signed(to) ? -values / 2 : 0;
+    Value* low = llvm::ConstantFP::get(value->getType(), least);
+    Value* high = llvm::ConstantFP::get(value->getType(), least + values - 1);
+    Value* held = b_.CreateSelect(b_.CreateFCmpOGT(value, low), value, low);
+    held = b_.CreateSelect(b_.CreateFCmpOLT(held, high), held, high);
+    if (is_signed(to))
+        held = b_.CreateSelect(b_.CreateFCmpUNO(value, value), llvm::Constant::getNullValue(value->getType()), held);
+    return b_.CreateTrunc(b_.CreateFPToSI(held, with_scalar(value, b_.getInt32Ty())),
+                          with_scalar(value, register_type(b_.getContext(), to)));
+}
+
 Value* Arithmetic::cast(DType to, DType from, Value* value) {
     llvm::Type* type = with_scalar(value, register_type(b_.getContext(), to));
     Value* zero = llvm::Constant::getNullValue(value->getType());
@@ -481,6 +496,7 @@ Value* Arithmetic::cast(DType to, DType from, Value* value) {
         return rounded(to, value);
     }
     if (!is_float(from)) return b_.CreateIntCast(value, type, is_signed(from));
+    if (bit_width(to) <= 16 && value->getType()->getScalarType()->isFloatTy()) return to_few_bits(to, value);
     const auto saturating = is_signed(to) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
     return b_.CreateIntrinsic(saturating, {type, value->getType()}, {value});
 }

@@ -42,6 +42,7 @@ class Arithmetic {
   private:
     llvm::Value* rounded(DType dtype, llvm::Value* value);
     llvm::Value* to_float8(DType dtype, llvm::Value* value);
+    llvm::Value* to_few_bits(DType to, llvm::Value* value);
     llvm::Value* from_float8(DType dtype, llvm::Value* bits);
     llvm::Value* to_half(llvm::Value* value);
     llvm::Value* from_half(llvm::Value* bits);

@@ -252,6 +252,21 @@ void Emitter::store_contiguous(const Access& access, Value* v) {
                          widen(lanes_.mask));
 }
 
+/// Lanes a few elements apart: one vector with the others masked.
+void Emitter::store_spread(const Access& access, Value* v) {
+    const std::int64_t span = (lanes_.count - 1) * access.flat.lane + 1;
+    llvm::SmallVector<int, 64> pick;
+    llvm::SmallVector<llvm::Constant*, 64> mask;
+    for (std::int64_t at = 0; at < span; ++at) {
+        const bool here = at % access.flat.lane == 0;
+        pick.push_back(here ? static_cast<int>(at / access.flat.lane) : -1);
+        mask.push_back(b_.getInt1(here));
+    }
+    b_.CreateMaskedStore(b_.CreateShuffleVector(v, pick), address(access, access.flat.scalar_part()),
+                         llvm::Align(static_cast<std::uint64_t>(bytes_of(access.buffer))),
+                         llvm::ConstantVector::get(mask));
+}
+
 void Emitter::store_scattered(const Access& access, Value* v) {
     const llvm::Align align(static_cast<std::uint64_t>(bytes_of(access.buffer)));
     if (access.flat.lanes || lanes_.mask) { // lanes in order, as the loop would
@@ -259,6 +274,11 @@ void Emitter::store_scattered(const Access& access, Value* v) {
         b_.CreateMaskedScatter(v, lane_addresses(access), align, mask);
         return;
     }
+    constexpr int kMasked = 512; // bits of registers whose elements of any size are stored under masks
+    if (const std::int64_t stride = access.flat.lane; stride >= 2 && stride <= kMaxShuffledStride &&
+                                                      machine_.masked_memory && machine_.vector_bits >= kMasked &&
+                                                      !access.place.on_stack)
+        return store_spread(access, v);
     for (std::int64_t lane = 0; lane < lanes_.count; ++lane) {
         const Index flat = add(access.flat.scalar_part(), constant_index(lane * access.flat.lane));
         b_.CreateAlignedStore(b_.CreateExtractElement(v, static_cast<std::uint64_t>(lane)), address(access, flat),

@@ -212,8 +212,9 @@ void Emitter::multiply_tiles(const TileProduct& product) {
         move_tile(llvm::Intrinsic::x86_tileloadd64, kFirstB + static_cast<unsigned>(j), b, j * kSumRowBytes);
     for (std::int64_t i = 0; i < product.row_tiles(); ++i)
         move_tile(llvm::Intrinsic::x86_tileloadd64, kFirstA + static_cast<unsigned>(i), a, i * a.second);
-    const unsigned id =
-        product.instruction == "tdpbssd" ? llvm::Intrinsic::x86_tdpbssd : llvm::Intrinsic::x86_tdpbf16ps;
+    const unsigned id = product.instruction == "tdpbssd"   ? llvm::Intrinsic::x86_tdpbssd
+                        : product.instruction == "tdpbusd" ? llvm::Intrinsic::x86_tdpbusd
+                                                           : llvm::Intrinsic::x86_tdpbf16ps;
     const auto tile = [&](std::int64_t number) { return b_.getInt8(static_cast<std::uint8_t>(number)); };
     for (std::int64_t i = 0; i < product.row_tiles(); ++i)
         for (std::int64_t j = 0; j < product.column_tiles(); ++j)

@@ -251,6 +251,7 @@ class Emitter {
     void store(const Access& access, llvm::Value* v);
     void store_contiguous(const Access& access, llvm::Value* v);
     void store_scattered(const Access& access, llvm::Value* v);
+    void store_spread(const Access& access, llvm::Value* v);
     /// `inside`: the address is that of an element of the buffer.
     llvm::Value* address(const Access& access, const Index& flat, bool inside = true);
     llvm::Value* lane_addresses(const Access& access);

@@ -103,7 +103,7 @@ std::set<std::string> tile_products_of(const llvm::MCSubtargetInfo& info, const 
     std::set<std::string> out;
     if (!triple.isX86() || !triple.isArch64Bit()) return out;
     if (info.checkFeatures("+amx-bf16")) out.insert("tdpbf16ps");
-    if (info.checkFeatures("+amx-int8")) out.insert("tdpbssd");
+    if (info.checkFeatures("+amx-int8")) out.insert({"tdpbssd", "tdpbusd"});
     return out;
 }
 
@@ -113,9 +113,18 @@ bool computes_half(const llvm::MCSubtargetInfo& info, const llvm::Triple& triple
     return triple.isAArch64() && info.checkFeatures("+fullfp16");
 }
 
+/// How a processor multiplies bytes in registers of that many bits.
+ByteProducts byte_products_of(const llvm::MCSubtargetInfo& info, const llvm::Triple& triple, int bits) {
+    constexpr int kWide = 512;
+    if (tile_products_of(info, triple).contains("tdpbusd")) return ByteProducts::Tiles;
+    const bool dots = triple.isX86() && info.checkFeatures(bits >= kWide ? "+avx512vnni" : "+avxvnni");
+    return dots ? ByteProducts::Dots : ByteProducts::None;
+}
+
 struct Vectors {
     int bits = 0, registers = 0;
     bool bf16_tiles = false, f16_arithmetic = false;
+    ByteProducts byte_products = ByteProducts::None;
 };
 /// The widest vectors that a processor has instructions for. Source: LLVM's description of it.
 Vectors vectors_of(const llvm::TargetMachine& machine) {
@@ -129,10 +138,11 @@ Vectors vectors_of(const llvm::TargetMachine& machine) {
     const auto bits = info.getRegisterBitWidth(llvm::TargetTransformInfo::RGK_FixedWidthVector).getKnownMinValue();
     const unsigned registers = info.getNumberOfRegisters(info.getRegisterClassForType(bits > 0));
     constexpr std::uint64_t kScalar = 32; // an element: code for processors without vectors has one lane
-    return {static_cast<int>(std::bit_floor(std::max<std::uint64_t>(bits, kScalar))),
-            static_cast<int>(std::max(registers, 1U)),
-            tile_products_of(*machine.getMCSubtargetInfo(), machine.getTargetTriple()).contains("tdpbf16ps"),
-            computes_half(*machine.getMCSubtargetInfo(), machine.getTargetTriple())};
+    const llvm::MCSubtargetInfo& here = *machine.getMCSubtargetInfo();
+    const llvm::Triple& triple = machine.getTargetTriple();
+    const int width = static_cast<int>(std::bit_floor(std::max<std::uint64_t>(bits, kScalar)));
+    return {width, static_cast<int>(std::max(registers, 1U)), tile_products_of(here, triple).contains("tdpbf16ps"),
+            computes_half(here, triple), byte_products_of(here, triple, width)};
 }
 
 /// The intrinsics whose feature, "x86:avx512vnni", the processor has.
@@ -146,8 +156,13 @@ std::set<std::string> intrinsics_of(const llvm::MCSubtargetInfo& info, const llv
         const bool here = intrinsic->needs.empty() || (machine == "x86" && triple.isX86()) ||
                           (machine == "aarch64" && triple.isAArch64());
         if (!here) continue;
-        if (colon == std::string::npos || info.checkFeatures("+" + intrinsic->needs.substr(colon + 1)))
-            out.insert(name);
+        const std::string features = colon == std::string::npos ? "" : intrinsic->needs.substr(colon + 1);
+        bool has = features.empty();
+        for (std::size_t from = 0; from < features.size(); from = features.find('|', from) + 1) { // one of them
+            has = has || info.checkFeatures("+" + features.substr(from, features.find('|', from) - from));
+            if (features.find('|', from) == std::string::npos) break;
+        }
+        if (has) out.insert(name);
     }
     return out;
 }
@@ -232,12 +247,13 @@ Target host_target() {
     out.features = host_features();
     static const Vectors vectors = [&out] {
         const Result<TargetMachinePtr> machine = make_target_machine(out, 0);
-        return machine ? vectors_of(**machine) : Vectors{out.vector_bits, out.vector_registers, false, false};
+        return machine ? vectors_of(**machine) : Vectors{out.vector_bits, out.vector_registers};
     }();
     out.vector_bits = vectors.bits;
     out.vector_registers = vectors.registers;
     out.bf16_tiles = vectors.bf16_tiles;
     out.f16_arithmetic = vectors.f16_arithmetic;
+    out.byte_products = vectors.byte_products;
     out.cores = usable_cores();
     out.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, out.l1_bytes);
     out.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, out.l2_bytes);
@@ -261,6 +277,13 @@ Result<Target> read_target(std::string_view text) {
     ORRERY_TRY(Target target, parse_target(text, base));
     if (text.find("-tiles=") == std::string_view::npos) target.bf16_tiles = has.bf16_tiles;
     if (text.find("-f16=") == std::string_view::npos) target.f16_arithmetic = has.f16_arithmetic;
+    if (text.find("-bytes=") == std::string_view::npos) target.byte_products = has.byte_products;
+    if (target.byte_products > has.byte_products)
+        return Diagnostic{Code::BadArgument,
+                          (target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu) + " has no " +
+                              std::string(to_string(target.byte_products)) + " of bytes",
+                          {},
+                          "leave -bytes out, or name a processor with VNNI or AMX, like sapphirerapids"};
     if (target.bf16_tiles && !has.bf16_tiles)
         return Diagnostic{Code::BadArgument,
                           (target.cpu.empty() ? machine->getTargetTriple().str() : target.cpu) +

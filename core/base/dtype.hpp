@@ -27,6 +27,8 @@ inline constexpr int kDTypeCount = 19;
 
 [[nodiscard]] constexpr bool is_float(DType d) { return d >= DType::F16 && d <= DType::F8E5M2FNUZ; }
 [[nodiscard]] constexpr bool is_float8(DType d) { return d >= DType::F8E4M3FN && d <= DType::F8E5M2FNUZ; }
+/// Integers of 8 bits, the factors of products with sums in i32.
+[[nodiscard]] constexpr bool is_byte(DType d) { return d == DType::I8 || d == DType::U8; }
 /// Floats of 8 and 16 bits: computed in f32, and rounded.
 [[nodiscard]] constexpr bool is_narrow_float(DType d) { return d == DType::F16 || d == DType::BF16 || is_float8(d); }
 [[nodiscard]] constexpr bool is_signed_int(DType d) { return (d >= DType::I8 && d <= DType::I64) || d == DType::I4; }

@@ -28,7 +28,7 @@ Result<ConvTypes> read_conv(const TypeRequest& request) {
     ConvTypes out;
     ORRERY_TRY(out.x, operand(request, 0, DTypes::Number));
     ORRERY_TRY(out.weight, static_operand(request, 1, DTypes::Number));
-    ORRERY_CHECK_OK(same_dtype(out.x, out.weight));
+    ORRERY_CHECK_OK(check_factors(out.x, out.weight, request.attrs));
     const std::size_t rank = out.x.dims.size();
     if (rank < 3 || out.weight.dims.size() != rank)
         return shape_error("a convolution takes [N, C, spatial...] and weights of equal rank, not " +
@@ -56,6 +56,7 @@ template <std::size_t SpatialRank> Result<Type> conv_type(const TypeRequest& req
     if (conv.weight.dims[1].value != conv.x.dims[1].value / conv.groups)
         return shape_error("weights " + graph::to_string(request.types[1]) + " of " + std::to_string(conv.groups) +
                            " groups do not fit " + std::to_string(conv.x.dims[1].value) + " channels");
+    ORRERY_CHECK_OK(check_border(request.attrs, conv.x.dtype));
     Dims dims{conv.x.dims[0], conv.weight.dims[0]};
     Shape padded;
     for (std::size_t i = 0; i < conv.windows.size(); ++i) {
@@ -142,7 +143,7 @@ std::vector<Buffer> define_conv(const DefineRequest& request) {
     PadSpec pad{.first = 2,
                 .before = Shape(pads.begin(), pads.begin() + static_cast<std::ptrdiff_t>(count)),
                 .extent = {},
-                .value = constant_int(x->dtype, 0)};
+                .value = constant_int(x->dtype, request.attrs.integer("border", 0))};
     for (std::size_t d = 0; d < count; ++d)
         pad.extent.push_back((out[2 + d] - 1) * layout.strides[d] + (layout.kernel[d] - 1) * layout.dilations[d] + 1);
     layout.data = pad_stage(request.builder, x, pad);
@@ -210,23 +211,23 @@ template <std::size_t SpatialRank> OpRow conv_row(const char* name, const char* 
     attrs.push_back({"groups", AttrKind::Int, false,
                      "channels are split into that many independent convolutions; 1 when left out"});
     attrs.push_back(sum_dtype_attr());
+    attrs.push_back(border_attr());
     const std::string spatial(dims);
-    return {
-        .name = name,
-        .doc =
-            "The convolution (cross-correlation) of x with filters: out[n, m, o...] = sum over ic, k of "
-            "x[n, g ic, o * stride + k * dilation - pad] * weight[m, ic, k]. Elements outside x count as zero; f16 and "
-            "bf16 are summed in f32. The result is [N, M, " +
-            spatial +
-            "']. Errors: BadShape when weights do not fit the channels or no "
-            "window fits; BadAttribute for groups that divide nothing or strides below 1.",
-        .operands = {{"x", "[N, C, " + spatial + "], numbers"},
-                     {"weight", "[M, C / groups, kernel...], of x's element type"}},
-        .attrs = std::move(attrs),
-        .fusion = FusionKind::OutFusable,
-        .infer = conv_type<SpatialRank>,
-        .define = define_conv,
-        .onnx_names = {"Conv", "ConvInteger", "QLinearConv"}};
+    return {.name = name,
+            .doc = "The convolution (cross-correlation) of x with filters: out[n, m, o...] = sum over ic, k of "
+                   "x[n, g ic, o * stride + k * dilation - pad] * weight[m, ic, k]. Elements outside x count as "
+                   "`border`; f16 and "
+                   "bf16 are summed in f32. The result is [N, M, " +
+                   spatial +
+                   "']. Errors: BadShape when weights do not fit the channels or no "
+                   "window fits; BadAttribute for groups that divide nothing or strides below 1.",
+            .operands = {{"x", "[N, C, " + spatial + "], numbers"},
+                         {"weight", "[M, C / groups, kernel...], of x's element type, or of bytes where x is"}},
+            .attrs = std::move(attrs),
+            .fusion = FusionKind::OutFusable,
+            .infer = conv_type<SpatialRank>,
+            .define = define_conv,
+            .onnx_names = {"Conv", "ConvInteger", "QLinearConv"}};
 }
 
 } // namespace

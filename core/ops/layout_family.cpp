@@ -221,7 +221,7 @@ class ConvSums {
         PadSpec pad{.first = l_.data.outer('H'),
                     .before = {pads[0], pads[1]},
                     .extent = {},
-                    .value = constant_int(request.in(0)->dtype, 0)};
+                    .value = constant_int(request.in(0)->dtype, request.attrs.integer("border", 0))};
         for (std::size_t d = 0; d < 2; ++d)
             pad.extent.push_back((out[l_.out.outer('H') + d] - 1) * strides_[d] + (kernel_[d] - 1) * dilations_[d] + 1);
         return pad_stage(request.builder, request.in(0), pad);
@@ -350,6 +350,7 @@ Family layout_family() {
     conv.push_back({"layout", AttrKind::Text, true, "of x: axes N, C, H, W, of which C may be split"});
     conv.push_back({"out_layout", AttrKind::Text, true, "of the result, likewise"});
     conv.push_back(sum_dtype_attr());
+    conv.push_back(border_attr());
     conv.push_back({"rows", AttrKind::Int, false,
                     "it is computed in multiples of that many places, counted through the image, which changes no "
                     "result; 1 when left out"});

@@ -36,7 +36,7 @@ Matrix as_matrix(const TensorType& type, Side side, bool transposed) {
 Result<Type> matmul_type(const TypeRequest& request) {
     ORRERY_TRY(const TensorType a, operand(request, 0, DTypes::Number));
     ORRERY_TRY(const TensorType b, operand(request, 1, DTypes::Number));
-    ORRERY_CHECK_OK(same_dtype(a, b));
+    ORRERY_CHECK_OK(check_factors(a, b, request.attrs));
     if (a.dims.empty() || b.dims.empty()) return shape_error("a matrix product takes tensors of one dimension or more");
     const Matrix left = as_matrix(a, Side::Left, request.attrs.flag("transpose_a")),
                  right = as_matrix(b, Side::Right, request.attrs.flag("transpose_b"));

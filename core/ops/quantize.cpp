@@ -117,6 +117,7 @@ std::vector<Buffer> define_quantize(const DefineRequest& request) {
         Expr value = cast(wide, load(request.in(0), i)) / cast(wide, along_axis(request, 1, i));
         if (!is_float8(dtype)) value = call(Intrinsic::Round, value);
         if (request.has(2)) value = value + cast(wide, along_axis(request, 2, i));
+        if (is_int(dtype) && bit_width(dtype) >= 8) return cast(dtype, value); // which saturates
         const Expr held = max(min(value, constant(wide, high)), constant(wide, low));
         if (is_float8(dtype)) return cast(dtype, select(call(Intrinsic::IsNan, value), value, held));
         return cast(dtype, held);

@@ -80,15 +80,42 @@ Result<void> same_dtype(const TensorType& a, const TensorType& b) {
 }
 
 graph::AttrSpec sum_dtype_attr() {
-    return {"out_dtype", graph::AttrKind::DType, false,
-            "f32: sums of f16 and bf16 are given as they are made; the operands' element type when left out"};
+    return {
+        "out_dtype", graph::AttrKind::DType, false,
+        "f32: sums of f16 and bf16 are given as they are made; i32: those of i8 and u8 are made so, and one operand "
+        "may be of each; the operands' element type when left out"};
 }
 
 Result<DType> sum_dtype(const Attrs& attrs, DType operands) {
     const DType given = attrs.has("out_dtype") ? attrs.dtype("out_dtype") : operands;
-    if (given == operands || (given == DType::F32 && is_narrow_float(operands))) return given;
+    if (given == operands || (given == DType::F32 && is_narrow_float(operands)) ||
+        (given == DType::I32 && is_byte(operands)))
+        return given;
     return attr_error("sums of " + std::string(to_string(operands)) +
-                      " are given as that, or in f32 where it is narrow, not as " + std::string(to_string(given)));
+                      " are given as that, in f32 where it is narrow, or in i32 where it is i8 or u8, not as " +
+                      std::string(to_string(given)));
+}
+
+Result<void> check_factors(const TensorType& a, const TensorType& b, const Attrs& attrs) {
+    const bool in_i32 = attrs.has("out_dtype") && attrs.dtype("out_dtype") == DType::I32;
+    if (in_i32 && is_byte(a.dtype) && is_byte(b.dtype)) return {};
+    return same_dtype(a, b);
+}
+
+graph::AttrSpec border_attr() {
+    return {"border", graph::AttrKind::Int, false, "what elements outside x count as; 0 when left out"};
+}
+
+Result<void> check_border(const Attrs& attrs, DType dtype) {
+    constexpr int kMostBits = 32; // what is quantized, and its sums
+    const std::int64_t border = attrs.integer("border", 0);
+    if (border == 0) return {};
+    if (is_int(dtype) && bit_width(dtype) <= kMostBits) {
+        const std::int64_t values = std::int64_t{1} << bit_width(dtype), least = is_signed_int(dtype) ? -values / 2 : 0;
+        if (border >= least && border < least + values) return {};
+    }
+    return attr_error("a border of " + std::to_string(border) + " is no " + std::string(to_string(dtype)) +
+                      " of up to 32 bits: only such integers have one other than 0");
 }
 
 graph::AttrSpec sum_stretch_attr() {

@@ -60,6 +60,12 @@ enum class DTypes : std::uint8_t { Any, Comparable, Bool, Int, Float, Number, Si
 [[nodiscard]] graph::AttrSpec sum_stretch_attr();
 [[nodiscard]] std::int64_t sum_stretch(const Attrs& attrs);
 [[nodiscard]] Result<void> check_stretch(const Attrs& attrs, DType operands);
+/// Errors: BadType when the factors of a product differ in element type, unless both are bytes whose sums are i32.
+[[nodiscard]] Result<void> check_factors(const TensorType& a, const TensorType& b, const Attrs& attrs);
+/// The attribute of a convolution that says what elements outside of x of `dtype` count as. Errors: BadAttribute for
+/// what is no such element.
+[[nodiscard]] graph::AttrSpec border_attr();
+[[nodiscard]] Result<void> check_border(const Attrs& attrs, DType dtype);
 /// Checks that operand i, when present, is a static vector of `length` of that dtype. Errors: BadType, BadShape.
 [[nodiscard]] Result<void> check_vector(const TypeRequest& request, std::size_t i, std::int64_t length, DType dtype);
 

@@ -60,9 +60,11 @@ std::vector<Buffer> define_softmax(const DefineRequest& request) {
         });
     const Buffer total = along.reduce(
         "_sum", Combiner::Sum, [&](const Indices& i, const Indices& k) { return load(raised, along.with(i, k[0])); });
+    // One division a row, not one an element.
+    const Buffer inverse = compute_stage(request.builder, {"softmax_inverse", along.wide, along.rest},
+                                         [&](const Indices& i) { return constant(along.wide, 1) / load(total, i); });
     return {compute_stage(request.builder, {"softmax", along.dtype, along.shape}, [&](const Indices& i) {
-        // One division a row, not one an element.
-        return cast(along.dtype, load(raised, i) * (constant(along.wide, 1) / load(total, along.without(i))));
+        return cast(along.dtype, load(raised, i) * load(inverse, along.without(i)));
     })};
 }
 

@@ -148,8 +148,6 @@ std::optional<Shape> shape_of(const Stmt& stmt) {
     return out;
 }
 
-constexpr std::string_view kBf16Tiles = "x86_amx_bf16_";
-
 constexpr const char* kShipped[] = {
     R"(# Adds to 16 sums of 32 bits the products of 4 unsigned bytes, the same for all, with 4 signed bytes each.
 intrinsic x86_vnni_u8i8_16x4 needs x86:avx512vnni
@@ -159,7 +157,7 @@ fn dot(a: u8[4], b: i8[16,4]) -> (c: i32[16]) {
     c[vi] = c[vi] + i32(a[vk]) * i32(b[vi, vk]) } } } }
 c = llvm.x86.avx512.vpdpbusd.512(c as i32x16, a splat i32 as i32x16, b as i32x16))",
     R"(# The same for 8 sums, in the registers of AVX2.
-intrinsic x86_vnni_u8i8_8x4 needs x86:avxvnni
+intrinsic x86_vnni_u8i8_8x4 needs x86:avxvnni|avx512vnni
 fn dot(a: u8[4], b: i8[8,4]) -> (c: i32[8]) {
   for i in 8 { for k in 4 { block dot(vi = i in 8, reduce vk = k in 4) {
     reads c[vi], a[vk], b[vi, vk] writes c[vi]
@@ -188,26 +186,41 @@ fn gemm(a: i8[1,16], b: i8[16,16]) -> (c: i32[1,16]) {
     c[vm, vi] = c[vm, vi] + i32(a[vm, vk]) * i32(b[vi, vk]) } } } } })",
 };
 
-/// AMX for bfloat16, packed in pairs, with sums in f32.
-std::string bf16_tiles_text(std::int64_t rows, std::int64_t columns) {
-    const std::string m = std::to_string(rows), n = std::to_string(columns);
-    return "# AMX: adds to " + m + " by " + n +
-           " sums the product of tiles of bfloat16; the second is packed in pairs.\n" + "intrinsic " +
-           bf16_tiles_name(rows, columns) + " needs x86:amx-bf16\n" + "fn tile(a: bf16[" + m + ",32], b: bf16[16," + n +
-           ",2]) -> (c: f32[" + m + "," + n + "]) {\n  for i in " + m + " { for j in " + n +
-           " { for k in 16 { for q in 2 {\n    block tile(vi = i in " + m + ", vj = j in " + n +
-           ", reduce vk = k in 16, reduce vq = q in 2) {\n"
-           "      reads c[vi, vj], a[vi, vk * 2 + vq], b[vk, vj, vq] writes c[vi, vj]\n"
-           "      c[vi, vj] = c[vi, vj] + f32(a[vi, vk * 2 + vq]) * f32(b[vk, vj, vq]) } } } } } }\n"
-           "c = tiles.tdpbf16ps(a, b)";
+/// Products of tiles with sums of 32 bits, known by their sizes.
+struct TileKind {
+    std::string_view prefix, feature, instruction;
+    std::string_view a, b, sum; ///< element types
+    int part = 2;               ///< elements of b side by side, down a column
+};
+constexpr TileKind kTileKinds[] = {{"x86_amx_bf16_", "amx-bf16", "tdpbf16ps", "bf16", "bf16", "f32", 2},
+                                   {"x86_amx_u8i8_", "amx-int8", "tdpbusd", "u8", "i8", "i32", 4}};
+
+std::string tiles_name(const TileKind& kind, std::int64_t rows, std::int64_t columns) {
+    return std::string(kind.prefix) + std::to_string(rows) + "x" + std::to_string(columns) + "x" +
+           std::to_string(16 * kind.part);
 }
 
-/// The rows and columns that a name of bf16_tiles_name has; nullopt for other names.
-std::optional<std::pair<std::int64_t, std::int64_t>> bf16_tiles_of(std::string_view name) {
+std::string tiles_text(const TileKind& kind, std::int64_t rows, std::int64_t columns) {
+    const std::string m = std::to_string(rows), n = std::to_string(columns), p = std::to_string(kind.part), a(kind.a),
+                      b(kind.b), sum(kind.sum), depth = std::to_string(16 * kind.part);
+    return "# AMX: adds to " + m + " by " + n + " sums the product of tiles of " + a + " and " + b +
+           "; the second is packed by " + p + " rows.\n" + "intrinsic " + tiles_name(kind, rows, columns) +
+           " needs x86:" + std::string(kind.feature) + "\n" + "fn tile(a: " + a + "[" + m + "," + depth + "], b: " + b +
+           "[16," + n + "," + p + "]) -> (c: " + sum + "[" + m + "," + n + "]) {\n  for i in " + m + " { for j in " +
+           n + " { for k in 16 { for q in " + p + " {\n    block tile(vi = i in " + m + ", vj = j in " + n +
+           ", reduce vk = k in 16, reduce vq = q in " + p + ") {\n      reads c[vi, vj], a[vi, vk * " + p +
+           " + vq], b[vk, vj, vq] writes c[vi, vj]\n      c[vi, vj] = c[vi, vj] + " + sum + "(a[vi, vk * " + p +
+           " + vq]) * " + sum + "(b[vk, vj, vq]) } } } } } }\n" + "c = tiles." + std::string(kind.instruction) +
+           "(a, b)";
+}
+
+/// The declaration that a name of tiles_name stands for; nullopt for other names.
+std::optional<std::string> tiles_text_of(std::string_view name) {
     constexpr std::int64_t kMostRows = 32; // two tiles
-    for (const std::int64_t columns : {16, 32})
-        for (std::int64_t rows = 1; rows <= kMostRows; rows += rows < kMostRows / 2 ? 1 : 2)
-            if (name == bf16_tiles_name(rows, columns)) return std::pair(rows, columns);
+    for (const TileKind& kind : kTileKinds)
+        for (const std::int64_t columns : {16, 32})
+            for (std::int64_t rows = 1; rows <= kMostRows; rows += rows < kMostRows / 2 ? 1 : 2)
+                if (name == tiles_name(kind, rows, columns)) return tiles_text(kind, rows, columns);
     return std::nullopt;
 }
 
@@ -227,7 +240,8 @@ Registry& registry() {
             instance.all[name] = *std::move(parsed);
         }
         constexpr std::int64_t kTile = 16; // the others are found by name
-        instance.all[bf16_tiles_name(kTile, kTile)] = parse_intrinsic(bf16_tiles_text(kTile, kTile)).value();
+        for (const TileKind& kind : kTileKinds)
+            instance.all[tiles_name(kind, kTile, kTile)] = parse_intrinsic(tiles_text(kind, kTile, kTile)).value();
     });
     return instance;
 }
@@ -235,8 +249,12 @@ Registry& registry() {
 } // namespace
 
 std::string bf16_tiles_name(std::int64_t rows, std::int64_t columns) {
-    return std::string(kBf16Tiles) + std::to_string(rows) + "x" + std::to_string(columns) + "x32";
+    return tiles_name(kTileKinds[0], rows, columns);
 }
+std::string byte_tiles_name(std::int64_t rows, std::int64_t columns) {
+    return tiles_name(kTileKinds[1], rows, columns);
+}
+std::string byte_dots_name(std::int64_t lanes) { return "x86_vnni_u8i8_" + std::to_string(lanes) + "x4"; }
 
 Result<TensorIntrinsic> parse_intrinsic(std::string_view text) {
     TensorIntrinsic out;
@@ -321,10 +339,10 @@ std::optional<TensorIntrinsic> find_intrinsic(std::string_view name) {
     Registry& known = registry();
     const std::lock_guard lock(known.mutex);
     if (const auto found = known.all.find(name); found != known.all.end()) return found->second;
-    if (!name.starts_with(kBf16Tiles)) return std::nullopt;
+    if (std::ranges::none_of(kTileKinds, [&](const TileKind& kind) { return name.starts_with(kind.prefix); }))
+        return std::nullopt;
     const auto [made, fresh] = known.made.try_emplace(std::string(name));
-    if (const auto shape = bf16_tiles_of(name); fresh && shape)
-        made->second = parse_intrinsic(bf16_tiles_text(shape->first, shape->second)).value();
+    if (const auto text = tiles_text_of(name); fresh && text) made->second = parse_intrinsic(*text).value();
     return made->second;
 }
 

@@ -54,6 +54,10 @@ struct TensorIntrinsic {
 /// The product of tiles of bf16 with `rows` of 32 elements by 16 or 32 columns, which is known without a declaration:
 /// "x86_amx_bf16_28x32x32". Tiles have up to 16 rows; more are two of the same height.
 [[nodiscard]] std::string bf16_tiles_name(std::int64_t rows, std::int64_t columns);
+/// The same of tiles of u8 by tiles of i8, of 64 elements.
+[[nodiscard]] std::string byte_tiles_name(std::int64_t rows, std::int64_t columns);
+/// The product of four bytes, u8 by i8, added to each of so many lanes. There is one of 8 and one of 16.
+[[nodiscard]] std::string byte_dots_name(std::int64_t lanes);
 /// nullopt when there is none. Thread: any.
 [[nodiscard]] std::optional<TensorIntrinsic> find_intrinsic(std::string_view name);
 /// In alphabetical order, those that come with the program among them. Thread: any.

@@ -352,7 +352,7 @@ class Scheduler : TraceWriter {
             collector.loads, [&](const Load* load) { return vector_access(load->indices, store->iters.back()); });
         if (!side_by_side) {
             const std::int64_t blocks = blocks_along_last(*store), all = loop_extents(name).back();
-            if (pairs_of_vectors(name, *store)) return;
+            if (interleave_last(name, *store)) return;
             if (blocks < width || all % blocks != 0) return unroll_last(name, *store);
             if (!step("split", {last_loop(), std::vector<std::int64_t>{-1, blocks}})) return;
         }
@@ -367,30 +367,35 @@ class Scheduler : TraceWriter {
         }
     }
 
-    /// A last dimension of a few elements that are read from far apart (rows of a matrix, by pairs): each in vectors of
-    /// the dimension before, along which memory is read. False where it is no such.
-    bool pairs_of_vectors(const std::string& name, const ElementBlock& store) {
-        constexpr std::int64_t kFew = 4;
+    /// A last dimension of a few elements that are read from far apart (rows of a matrix by pairs, the channels of a
+    /// picture): each in vectors of the dimension before, along which memory is read. Of bytes a register is stored at
+    /// once, each row's part under its mask. False where it is not so.
+    bool interleave_last(const std::string& name, const ElementBlock& store) {
+        constexpr int kMasked = 512; // bits of registers whose bytes are stored under masks
+        constexpr std::int64_t kMostRows = 4;
         const std::vector<std::string> loops = loop_names(name);
         const std::vector<std::int64_t> extents = loop_extents(name);
-        if (loops.size() < 2 || extents.back() > kFew) return false;
-        const VarRef& before = *(store.iters.end() - 2);
+        if (loops.size() < 2 || extents.back() < 2 || extents.back() > kMostRows) return false;
+        const std::size_t row = loops.size() - 2;
         LoadCollector collector;
         collector.visit(store.value);
-        const auto along = [&](const Load* load) { return vector_access(load->indices, before); };
-        const std::int64_t extent = *(extents.end() - 2), width = target_.lanes(byte_size(store.buffer->dtype));
-        const std::int64_t lanes = choose_lanes(extent, width, width);
-        if (collector.loads.empty() || !std::ranges::all_of(collector.loads, along) || lanes < width / 2) return false;
-        std::string vector = name + "." + *(loops.end() - 2);
-        const std::string few = name + "." + loops.back();
-        if (lanes < extent) {
-            if (!step("split", {vector, std::vector<std::int64_t>{-1, lanes}})) return false;
-            vector += "_i";
+        const auto along_row = [&](const Load* load) { return vector_access(load->indices, store.iters[row]); };
+        if (collector.loads.empty() || !std::ranges::all_of(collector.loads, along_row)) return false;
+        const bool bytes = byte_size(store.buffer->dtype) == 1;
+        const std::int64_t width = target_.lanes(byte_size(store.buffer->dtype));
+        const std::int64_t lanes =
+            bytes ? width / static_cast<std::int64_t>(std::bit_ceil(static_cast<std::uint64_t>(extents.back())))
+                  : choose_lanes(extents[row], width, width);
+        if (extents[row] % lanes != 0 || (bytes ? target_.vector_bits < kMasked : lanes < width / 2)) return false;
+        std::string along = name + "." + loops[row];
+        const std::string across = name + "." + loops.back();
+        if (lanes < extents[row]) {
+            if (!step("split", {along, std::vector<std::int64_t>{-1, lanes}})) return false;
+            along += "_i";
         }
-        if (!step("reorder", {std::vector<std::string>{few, vector}})) return false;
-        step("unroll", {few});
-        step("vectorize", {vector});
-        return true;
+        step("reorder", {std::vector{across, along}});
+        step("unroll", {across});
+        return step("vectorize", {along});
     }
 
     /// Where lanes would gather, a few copies of the body instead: the divisions of their indices that do not depend on

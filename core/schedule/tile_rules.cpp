@@ -24,12 +24,12 @@ class Tiling : TraceWriter {
 
     void tile(const std::string& name, Unfold unfold) {
         const Mark before_tile = mark();
-        if (target_.bf16_tiles && unfold != Unfold::Never) {
+        for (const MatrixUnit unit : {MatrixUnit::Bf16Tiles, MatrixUnit::ByteTiles, MatrixUnit::ByteDots})
             for (const Rows rows : {Rows::AsTheyLie, Rows::Copied}) {
-                if (tile_matrices(name, rows)) return;
+                if (unfold == Unfold::Never || !has_unit(unit) || (dots(unit) && rows == Rows::Copied)) continue;
+                if (tile_matrices(name, rows, unit)) return;
                 take_back(before_tile);
             }
-        }
         pack(name);
         const std::optional<Sums> sums = sums_of(name);
         if (!sums) return;
@@ -158,62 +158,105 @@ class Tiling : TraceWriter {
 
     // ------------------------------------------------------------------------- tiles of matrices
 
-    /// A product of bf16 in tiles: c[.., row, .., lane] += f32(a) * f32(b[.., k / 2, lane, k % 2]).
+    /// What makes a product of narrow factors, whose second one lies in parts of four bytes.
+    enum class MatrixUnit : std::uint8_t { Bf16Tiles, ByteTiles, ByteDots };
+    static bool dots(MatrixUnit unit) { return unit == MatrixUnit::ByteDots; }
+    bool has_unit(MatrixUnit unit) const {
+        if (unit == MatrixUnit::Bf16Tiles) return target_.bf16_tiles;
+        return target_.byte_products >= (dots(unit) ? ByteProducts::Dots : ByteProducts::Tiles);
+    }
+
+    /// A product of narrow factors: c[.., row, .., lane] += wide(a) * wide(b[.., k / part, lane, k % part]).
     struct MatrixTile {
+        MatrixUnit unit = MatrixUnit::Bf16Tiles;
         std::size_t row = 0; ///< dimension of the result
         std::int64_t rows = 1, lanes = 1;
+        std::int64_t width = 1; ///< lanes of a dot
         const Load* a = nullptr;
         std::vector<bool> moves_a, moves_b;                       ///< dimensions of the result
         std::vector<std::pair<std::ptrdiff_t, std::string>> sums; ///< loops over products, as b lies: dimension, name
         std::int64_t a_bytes = 0, copy_bytes = 0; ///< of a as it lies, and in the order in which products read it
+        [[nodiscard]] std::int64_t part() const { return unit == MatrixUnit::Bf16Tiles ? 2 : 4; }
+        /// Products added to a sum at once.
+        [[nodiscard]] std::int64_t depth() const { return dots(unit) ? part() : 16 * part(); }
     };
-    std::optional<MatrixTile> matrix_tile(const Block& block, const ElementBlock& reduction) const {
-        constexpr std::int64_t kTile = 32, kLeastRows = 14; // our choice: fewer leave half of the time to loads
+    static bool uses(const Load* load, const VarRef& var) {
+        return std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, var); });
+    }
+    std::optional<MatrixTile> matrix_tile(const Block& block, const ElementBlock& reduction, MatrixUnit unit) const {
+        MatrixTile out{.unit = unit};
+        const bool real = unit == MatrixUnit::Bf16Tiles;
         const std::optional<Update> update = update_of(block);
         const Binary* product = update ? as<Binary>(update->value) : nullptr;
         if (!product || product->op != BinaryOp::Mul || update->op != BinaryOp::Add ||
-            reduction.buffer->dtype != DType::F32)
+            reduction.buffer->dtype != (real ? DType::F32 : DType::I32))
             return std::nullopt;
-        const Load *a = narrow_load(product->a), *b = narrow_load(product->b);
+        out.a = narrow_load(product->a, real ? DType::BF16 : DType::U8);
+        const Load* b = narrow_load(product->b, real ? DType::BF16 : DType::I8);
         const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
         const std::size_t lane = shape.size() - 1;
-        if (!a || !b || b->indices.size() < 3 || shape[lane] != kTile || b->buffer->static_shape().back() != 2 ||
+        if (!out.a || !b || b->indices.size() < 3 || b->buffer->static_shape().back() != out.part() ||
             (b->indices.end() - 2)->get() != reduction.iters[lane].get())
             return std::nullopt;
-        const auto uses = [](const Load* load, const VarRef& var) {
-            return std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, var); });
-        };
-        MatrixTile out{.lanes = kTile, .a = a};
         std::size_t row = lane;
         while (row > 0 && (shape[row - 1] == 1 || uses(b, reduction.iters[row - 1]))) --row;
-        if (row == 0) return std::nullopt;
+        const auto one_row = std::ranges::find_if(reduction.iters, [&](const VarRef& iter) { return !uses(b, iter); });
+        if (row == 0 && dots(unit)) row = static_cast<std::size_t>(one_row - reduction.iters.begin()) + 1;
+        if (row == 0 || row > lane) return std::nullopt;
         out.row = row - 1;
-        // Whole parts of an image's row, or whole rows of it: places that lie equally far apart.
-        const std::int64_t width = counted_width(*a, reduction.iters[out.row]);
-        const auto choose = [&](const auto& fits) {
-            for (std::int64_t rows = kTile; rows >= kLeastRows && out.rows == 1; rows -= 2)
-                if (shape[out.row] % rows == 0 && fits(rows)) out.rows = rows;
-        };
-        choose([&](std::int64_t rows) { return width > 0 && (width % rows == 0 || rows == 2 * width); });
-        choose([](std::int64_t) { return true; });
-        if (out.rows == 1) return std::nullopt;
-        for (const VarRef& iter : reduction.iters) {
-            out.moves_a.push_back(uses(a, iter));
-            out.moves_b.push_back(uses(b, iter));
-        }
+        choose_columns(out, shape[lane]);
+        out.rows = dots(unit) ? dot_rows(shape[out.row], out.lanes / out.width)
+                              : tile_rows(shape[out.row], counted_width(*out.a, reduction.iters[out.row]));
         const BlockIter& last = block.fields.iters.back();
-        if (last.kind != IterKind::Reduce || extent_of(last.extent) % kTile != 0) return std::nullopt;
+        if (out.lanes == 0 || out.rows == 0 || uses(b, reduction.iters[out.row]) || last.kind != IterKind::Reduce ||
+            extent_of(last.extent) % out.depth() != 0)
+            return std::nullopt;
+        describe_factors(block, reduction, *b, out);
+        return out;
+    }
+    static void describe_factors(const Block& block, const ElementBlock& reduction, const Load& b, MatrixTile& out) {
+        for (const VarRef& iter : reduction.iters) {
+            out.moves_a.push_back(uses(out.a, iter));
+            out.moves_b.push_back(uses(&b, iter));
+        }
         for (const BlockIter& iter : block.fields.iters) {
-            const auto at = std::ranges::find_if(b->indices, [&](const Expr& e) { return uses_var(e, iter.var); });
-            if (iter.kind == IterKind::Reduce) out.sums.emplace_back(at - b->indices.begin(), loop_name(iter));
+            const auto at = std::ranges::find_if(b.indices, [&](const Expr& e) { return uses_var(e, iter.var); });
+            if (iter.kind == IterKind::Reduce) out.sums.emplace_back(at - b.indices.begin(), loop_name(iter));
         }
         std::ranges::stable_sort(out.sums, {}, &std::pair<std::ptrdiff_t, std::string>::first);
-        const std::int64_t bytes = byte_size(a->buffer->dtype);
-        out.a_bytes = a->buffer->static_size() * bytes;
+        const std::int64_t bytes = byte_size(out.a->buffer->dtype);
+        out.a_bytes = out.a->buffer->static_size() * bytes;
         out.copy_bytes = bytes;
         for (const BlockIter& iter : block.fields.iters)
-            if (uses(a, iter.var)) out.copy_bytes *= extent_of(iter.extent);
-        return out;
+            if (uses(out.a, iter.var)) out.copy_bytes *= extent_of(iter.extent);
+    }
+    /// Columns made at once: of two tiles, or of a few registers, halves of them where whole ones do not divide. 0
+    /// where nothing does.
+    void choose_columns(MatrixTile& tile, std::int64_t extent) const {
+        constexpr std::int64_t kTiles = 32, kMostRegisters = 4, kMostHalves = 5, kNarrowest = 8;
+        if (!dots(tile.unit)) return void(tile.lanes = extent % kTiles == 0 ? kTiles : 0);
+        tile.width = target_.lanes(byte_size(DType::I32));
+        const bool whole = extent % tile.width == 0;
+        if (!whole) tile.width = kNarrowest;
+        tile.lanes = extent % tile.width == 0
+                         ? tile.width * choose_divisor(extent / tile.width, whole ? kMostRegisters : kMostHalves)
+                         : 0;
+    }
+    /// Rows whose sums, so many registers each, fit beside what they are made of.
+    std::int64_t dot_rows(std::int64_t extent, std::int64_t registers) const {
+        constexpr std::int64_t kMostRows = 12; // our choice: then two registers a row keep the units busy
+        return choose_divisor(extent,
+                              std::min(kMostRows, registers > 0 ? (target_.vector_registers - 1) / registers - 1 : 0));
+    }
+    /// Whole parts of an image's row of `width` places, or whole rows of it: places that lie equally far apart. 0 where
+    /// rows are few.
+    static std::int64_t tile_rows(std::int64_t extent, std::int64_t width) {
+        constexpr std::int64_t kMost = 32, kLeast = 14; // our choice: fewer leave half of the time to loads
+        for (const bool in_rows : {true, false})
+            for (std::int64_t rows = kMost; rows >= kLeast; rows -= 2)
+                if (extent % rows == 0 && (!in_rows || (width > 0 && (width % rows == 0 || rows == 2 * width))))
+                    return rows;
+        return 0;
     }
     /// Where a dimension counts places through an image, how many its rows have; 0 where it does not.
     static std::int64_t counted_width(const Load& a, const VarRef& row) {
@@ -236,10 +279,10 @@ class Tiling : TraceWriter {
         for (const Expr& index : a.indices) finder.visit(index);
         return finder.width;
     }
-    static const Load* narrow_load(const Expr& value) {
+    static const Load* narrow_load(const Expr& value, DType dtype) {
         const Cast* wide = as<Cast>(value);
         const Load* load = wide ? as<Load>(wide->value) : nullptr;
-        return load && load->buffer->dtype == DType::BF16 ? load : nullptr;
+        return load && load->buffer->dtype == dtype ? load : nullptr;
     }
 
     /// A copy of a. Empty where it is not legal.
@@ -287,10 +330,10 @@ class Tiling : TraceWriter {
     }
 
     enum class Rows : std::uint8_t { AsTheyLie, Copied };
-    bool tile_matrices(const std::string& name, Rows rows) {
+    bool tile_matrices(const std::string& name, Rows rows, MatrixUnit unit) {
         const Block* block = find(name);
         const std::optional<ElementBlock> reduction = element(*block);
-        const std::optional<MatrixTile> tile = reduction ? matrix_tile(*block, *reduction) : std::nullopt;
+        const std::optional<MatrixTile> tile = reduction ? matrix_tile(*block, *reduction, unit) : std::nullopt;
         if (!tile || !owns_nest(name)) return false;
         const std::vector<std::string> own = loop_names(name);
         const std::string copy = rows == Rows::Copied ? rows_for_tiles(name, *tile) : std::string();
@@ -299,61 +342,104 @@ class Tiling : TraceWriter {
         const std::string user = user_of(name, *reduction, Unfold::WherePossible);
         const std::vector<std::string> loops = user.empty() ? std::vector<std::string>{} : loop_names(user);
         if (loops.size() != reduction->iters.size()) return false;
-        const auto at = [&](std::size_t d) { return user + "." + loops[d]; };
-        if (!step("split", {at(tile->row), std::vector<std::int64_t>{-1, tile->rows}})) return false;
         // All rows beside one panel, where they stay in the second-level cache; or all panels beside a few rows.
         const bool whole = (copy.empty() ? tile->a_bytes : tile->copy_bytes) <= target_.l2_bytes / 2;
-        std::vector<std::string> order, late;
-        for (std::size_t d = 0; d + 1 < loops.size(); ++d) {
-            const bool both = tile->moves_a[d] && tile->moves_b[d]; // products of a batch, one after another
-            (!both && tile->moves_a[d] == whole ? late : order).push_back(d == tile->row ? at(d) + "_o" : at(d));
-        }
-        const std::size_t outer = order.size();
-        order.insert(order.end(), late.begin(), late.end());
-        const std::size_t around = order.size();
-        const std::string inside = order.back();
-        order.push_back(at(tile->row) + "_i");
-        order.push_back(at(loops.size() - 1));
-        if (!step("reorder", {order}) || !step("compute_at", {name, inside})) return false;
-        step("set_scope", {name, std::string("stack")});
+        const std::optional<TileLoops> around = loops_around(*reduction, *tile, user, loops, whole);
+        if (!around || !step("compute_at", {name, around->outer.back()})) return false;
+        step("set_scope", {name, std::string(dots(unit) ? "registers" : "stack")});
         const bool beside = !copy.empty() && !whole;
-        if (beside &&
-            (!step("compute_at", {copy, order[outer - 1]}) || !step("set_scope", {copy, std::string("stack")})))
+        if (beside && (!step("compute_at", {copy, around->outer[around->early - 1]}) ||
+                       !step("set_scope", {copy, std::string("stack")})))
             return false;
         if (!copy.empty() && !step("transform_layout", {copy, tile_order(axes, *tile, own[tile->row], !beside)}))
             return false;
         const std::size_t lane = loops.size() - 1;
         if (tile->row + 1 != lane && !step("transform_layout", {name, row_beside_lane(loops.size(), tile->row)}))
             return false;
-        if (!multiply_in_tiles(name, *tile)) return false;
+        if (!multiply_in_unit(name, *tile)) return false;
         done_.insert({name, name + "_o", user, name + "_init"});
-        step("vectorize", {order.back()});
+        if (dots(unit) && tile->rows > 1) step("unroll", {around->row});
+        step("vectorize", {around->lane});
         const double work = work_of(user) * static_cast<double>(tile->lanes);
         if (!copy.empty()) {
             done_.insert(copy);
             step("vectorize", {copy + "." + loop_names(copy).back()});
             if (!beside) spread_outer(copy, axes.size() - 1, work_of(copy));
         }
-        spread_outer(user, beside ? outer : around, work);
+        spread_outer(user, beside ? around->early : around->outer.size(), work);
         return true;
     }
+    /// The user's loops: those around a tile, of which the first `early` come before those beside a copy of a, and the
+    /// tile's.
+    struct TileLoops {
+        std::vector<std::string> outer;
+        std::size_t early = 0;
+        std::string row, lane;
+    };
+    std::optional<TileLoops> loops_around(const ElementBlock& reduction, const MatrixTile& tile,
+                                          const std::string& user, const std::vector<std::string>& loops, bool whole) {
+        const std::size_t lane = loops.size() - 1;
+        const auto at = [&](std::size_t d) { return user + "." + loops[d]; };
+        if (!step("split", {at(tile.row), std::vector<std::int64_t>{-1, tile.rows}})) return std::nullopt;
+        const bool split = reduction.buffer->static_shape()[lane] > tile.lanes;
+        if (split && !step("split", {at(lane), std::vector<std::int64_t>{-1, tile.lanes}})) return std::nullopt;
+        TileLoops out{.outer = {}, .early = 0, .row = at(tile.row) + "_i", .lane = at(lane) + (split ? "_i" : "")};
+        std::vector<std::string> late;
+        for (std::size_t d = 0; d < (split ? lane + 1 : lane); ++d) {
+            const bool both = tile.moves_a[d] && tile.moves_b[d]; // products of a batch, one after another
+            (!both && tile.moves_a[d] == whole ? late : out.outer)
+                .push_back(d == tile.row || d == lane ? at(d) + "_o" : at(d));
+        }
+        out.early = out.outer.size();
+        out.outer.insert(out.outer.end(), late.begin(), late.end());
+        std::vector<std::string> order = out.outer;
+        order.insert(order.end(), {out.row, out.lane});
+        return step("reorder", {order}) ? std::optional(out) : std::nullopt;
+    }
 
-    /// The block inside its tile: sums around products of tiles.
-    bool multiply_in_tiles(const std::string& name, const MatrixTile& tile) {
-        std::vector<std::string> sums;
+    /// The block inside its tile: sums around products of the unit.
+    bool multiply_in_unit(const std::string& name, const MatrixTile& tile) {
+        std::vector<std::string> sums, own;
         for (const auto& [dim, loop] : tile.sums) sums.push_back(name + "." + loop);
         const std::vector<std::string> all = loop_names(name);
-        if (sums.empty() || all.size() < sums.size() + 2) return false;
-        const auto row = all.end() - std::ssize(sums) - 2;
+        const std::ptrdiff_t count = tile.rows > 1 ? 2 : 1;
+        if (sums.empty() || std::ssize(all) < std::ssize(sums) + count) return false;
+        for (auto loop = all.end() - std::ssize(sums) - count; loop != all.end() - std::ssize(sums); ++loop)
+            own.push_back(name + "." + *loop);
         const std::string last = sums.back();
-        if (!step("split", {last, std::vector<std::int64_t>{-1, 16, 2}})) return false;
-        sums.back() = last + "_0";
+        std::string first = own.front(); // of the unit's loops
+        if (dots(tile.unit)) {
+            if (!step("split", {last, std::vector<std::int64_t>{-1, tile.part()}})) return false;
+            sums.back() = last + "_o";
+            const std::string lane = own.back();
+            first = lane;
+            if (tile.lanes > tile.width) {
+                if (!step("split", {lane, std::vector<std::int64_t>{-1, tile.width}})) return false;
+                first = lane + "_i";
+                own.back() = lane + "_o";
+                own.push_back(first);
+            }
+            own.push_back(last + "_i");
+        } else {
+            if (!step("split", {last, std::vector<std::int64_t>{-1, 16, tile.part()}})) return false;
+            sums.back() = last + "_0";
+            own.insert(own.end(), {last + "_1", last + "_2"});
+        }
         std::vector<std::string> order = sums;
-        for (auto loop = row; loop != row + 2; ++loop) order.push_back(name + "." + *loop);
-        order.insert(order.end(), {last + "_1", last + "_2"});
+        order.insert(order.end(), own.begin(), own.end());
         if (!step("reorder", {order}) || !step("decompose_reduction", {name, sums.front()})) return false;
-        step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
-        return step("tensorize", {name + "." + *row, bf16_tiles_name(tile.rows, tile.lanes)});
+        const std::vector<std::string> init = loop_names(name + "_init");
+        step("vectorize", {name + "_init." + init.back()});
+        if (dots(tile.unit)) {
+            if (tile.rows > 1) step("unroll", {name + "_init." + *(init.end() - 2)});
+            for (auto loop = own.begin(); *loop != first; ++loop) step("unroll", {*loop});
+        }
+        return step("tensorize", {first, unit_name(tile)});
+    }
+    std::string unit_name(const MatrixTile& tile) const {
+        if (tile.unit == MatrixUnit::Bf16Tiles) return bf16_tiles_name(tile.rows, tile.lanes);
+        if (tile.unit == MatrixUnit::ByteTiles) return byte_tiles_name(tile.rows, tile.lanes);
+        return byte_dots_name(tile.width);
     }
 
     // ------------------------------------------------------------------------------------ copies

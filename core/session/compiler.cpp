@@ -396,6 +396,7 @@ Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::share
     pass::Invariants holding = transform::kTyped;
     const pass::Options facts{{"bf16_tiles", recipe.target.bf16_tiles ? "true" : "false"},
                               {"f16_arithmetic", recipe.target.f16_arithmetic ? "true" : "false"},
+                              {"byte_products", std::string(to_string(recipe.target.byte_products))},
                               {"vector_bits", std::to_string(recipe.target.vector_bits)}};
     for (std::size_t i = 0; i < recipe.passes.size(); ++i) {
         const transform::PassStep row = transform::with_facts(recipe.passes[i], facts);

@@ -43,6 +43,11 @@ Result<void> read_option(std::string_view name, std::string_view value, Target& 
         out.f16_arithmetic = value == "native";
         return {};
     }
+    if (name == "bytes") {
+        for (const ByteProducts products : {ByteProducts::None, ByteProducts::Dots, ByteProducts::Tiles})
+            if (value == to_string(products)) return out.byte_products = products, Result<void>();
+        return bad("target option -bytes takes none, dots or tiles");
+    }
     if (name == "vector-bits") {
         ORRERY_CHECK_OK(read_number(name, value, 8, out.vector_bits));
         if (out.vector_bits > 65536 || (out.vector_bits & (out.vector_bits - 1)) != 0)
@@ -65,12 +70,22 @@ std::string_view architecture(std::string_view triple) { return triple.substr(0,
 
 } // namespace
 
+std::string_view to_string(ByteProducts products) {
+    switch (products) {
+    case ByteProducts::None: return "none";
+    case ByteProducts::Dots: return "dots";
+    case ByteProducts::Tiles: return "tiles";
+    }
+    fail_internal("a name for every way");
+}
+
 Hash Target::hash() const {
     Hasher h;
     h.add(backend).add(triple).add(cpu).add(features).add(vector_bits).add(vector_registers).add(cores);
     h.add(l1_bytes).add(l2_bytes).add(l3_bytes);
     if (bf16_tiles) h.add("bf16_tiles");
     if (f16_arithmetic) h.add("f16_arithmetic");
+    if (byte_products != ByteProducts::None) h.add(to_string(byte_products));
     return h.finish();
 }
 
@@ -81,7 +96,8 @@ std::string to_string(const Target& t) {
     out << t.backend << " -mtriple=" << t.triple << " -mcpu=" << t.cpu << " -mattr=" << t.features
         << " -threads=" << t.cores << " -vector-bits=" << t.vector_bits << " -vector-registers=" << t.vector_registers
         << " -l1=" << t.l1_bytes << " -l2=" << t.l2_bytes << " -l3=" << t.l3_bytes
-        << " -tiles=" << (t.bf16_tiles ? "bf16" : "none") << " -f16=" << (t.f16_arithmetic ? "native" : "none");
+        << " -tiles=" << (t.bf16_tiles ? "bf16" : "none") << " -f16=" << (t.f16_arithmetic ? "native" : "none")
+        << " -bytes=" << to_string(t.byte_products);
     return out.str();
 }
 
@@ -91,6 +107,7 @@ Result<Target> parse_target(std::string_view text, const Target& base) {
     if (text.find("-mcpu=") != std::string_view::npos) {
         out.features.clear();
         out.bf16_tiles = out.f16_arithmetic = false;
+        out.byte_products = ByteProducts::None;
     }
     // Another architecture has nothing of the base's processor: its own plain one, and registers that any has.
     const std::string_view triple = value_of(text, "-mtriple=");
@@ -101,6 +118,7 @@ Result<Target> parse_target(std::string_view text, const Target& base) {
         out.vector_bits = plain.vector_bits;
         out.vector_registers = plain.vector_registers;
         out.bf16_tiles = out.f16_arithmetic = false;
+        out.byte_products = ByteProducts::None;
     }
     std::istringstream words{std::string(text)};
     bool first = true;

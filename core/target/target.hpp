@@ -10,6 +10,11 @@
 
 namespace orrery {
 
+/// How a machine makes products of bytes, u8 by i8, with sums in i32: not at all, four at a time added to each lane of
+/// a register (VNNI of x86), or in tiles and, where those are not filled, so too (AMX).
+enum class ByteProducts : std::uint8_t { None, Dots, Tiles };
+[[nodiscard]] std::string_view to_string(ByteProducts products);
+
 /// A machine as schedules and code generators see it.
 struct Target {
     std::string backend = "llvm";
@@ -21,6 +26,7 @@ struct Target {
     int cores = 1;               ///< threads a run may use
     bool bf16_tiles = false;     ///< multiplies tiles of bf16 with sums in f32 (AMX of x86)
     bool f16_arithmetic = false; ///< computes in f16 (AVX512-FP16 of x86, FEAT_FP16 of Arm)
+    ByteProducts byte_products = ByteProducts::None;
     std::int64_t l1_bytes = 32 << 10, l2_bytes = 512 << 10,
                  l3_bytes = 8 << 20; ///< data caches; per core, per core, shared
 

@@ -73,7 +73,7 @@ std::optional<ConvLayouts> in_turn(const ConvFacts& facts, const Registers& regi
 
 /// `masks`: see Registers.
 std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector_bits, bool masks) {
-    const std::int64_t lanes = vector_bits / 8 / byte_size(facts.dtype);
+    const std::int64_t lanes = vector_bits / 8 / byte_size(is_byte(facts.dtype) ? facts.sum_dtype : facts.dtype);
     const Registers registers{lanes, masks};
     const bool depthwise = facts.groups > 1 && facts.groups == facts.channels && facts.groups == facts.filters;
     if (facts.shuffle > 1) return in_turn(facts, registers);
@@ -105,6 +105,35 @@ std::optional<ConvLayouts> for_tiles(const ConvFacts& facts) {
     return ConvLayouts{.data = "NCHW32c", .out = "NCHW32c", .weight = "OHWI32o2i", .in_rows = true, .in_tiles = true};
 }
 
+/// The layouts of a convolution of bytes whose sums are i32: four channels of each filter side by side, as its products
+/// take them; for tiles in blocks of 64 channels. nullopt where channels do not come by fours or filters fill no
+/// registers.
+std::optional<ConvLayouts> for_bytes(const ConvFacts& facts, std::int64_t vector_bits, ByteProducts units) {
+    constexpr std::int64_t kPart = 4, kTile = 64, kTileColumns = 32;
+    const std::int64_t lanes = vector_bits / 8 / byte_size(DType::I32);
+    if (units == ByteProducts::None || facts.dtype != DType::U8 || facts.sum_dtype != DType::I32 || facts.groups != 1 ||
+        facts.shuffle > 1 || facts.channels % kPart != 0)
+        return std::nullopt;
+    const auto layouts = [&](std::int64_t in, std::int64_t out) {
+        const auto block = [](std::int64_t extent) { return "NCHW" + std::to_string(extent) + "c"; };
+        return ConvLayouts{.data = block(in),
+                           .out = block(out),
+                           .weight = "OHWI" + std::to_string(out) + "o" + std::to_string(kPart) + "i",
+                           .in_rows = true};
+    };
+    if (units == ByteProducts::Tiles && facts.channels % kTile == 0 && facts.filters % kTileColumns == 0) {
+        ConvLayouts out = layouts(kTile, facts.filters % kTile == 0 ? kTile : kTileColumns);
+        out.in_tiles = true;
+        return out;
+    }
+    const std::int64_t out = dots_block(facts.filters, lanes);
+    const Result<ops::Layout> native = ops::parse_layout(facts.native);
+    std::int64_t in = native && native->names() == "NCHW" ? native->block('C') : 1;
+    if (in % kPart != 0 || facts.channels % in != 0)
+        for (in = kTile; facts.channels % in != 0;) in -= kPart;
+    return out > 0 ? std::optional(layouts(in, out)) : std::nullopt;
+}
+
 } // namespace
 
 Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::Context& context) {
@@ -112,15 +141,17 @@ Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::C
     ORRERY_TRY(const bool tiles, flag_option(context, "bf16_tiles", false));
     ORRERY_TRY(const bool computes_half, flag_option(context, "f16_arithmetic", false));
     ORRERY_TRY(const std::int64_t wanted, number_option(context, "f16_sums", {0, 0, 65536}));
+    ORRERY_TRY(const ByteProducts bytes, byte_products_option(context));
     const std::int64_t stretch = computes_half ? wanted : 0;
     const graph::Module moved = convert_layouts(module, context, [=](const ConvFacts& facts) {
         std::optional<ConvLayouts> chosen = tiles ? for_tiles(facts) : std::nullopt;
+        if (!chosen) chosen = for_bytes(facts, bits, bytes);
         // Whoever computes in f16 has masks, or few lanes.
         if (!chosen) chosen = for_lanes(facts, bits, computes_half && facts.dtype == DType::F16);
         if (chosen && facts.dtype == DType::F16) chosen->stretch = stretch;
         return chosen;
     });
-    return pack_products(moved, context, {bits, tiles, stretch});
+    return pack_products(moved, context, {bits, tiles, stretch, bytes});
 }
 
 } // namespace orrery::transform

@@ -100,11 +100,16 @@ NDArray product(const NDArray& array, const Factors& factors) {
     return least == rank ? result : result.reshaped({});
 }
 
+/// Bytes hold no weights times a factor.
+bool sums_bytes(const CallOp& call) {
+    return call.attrs.has("out_dtype") && call.attrs.dtype("out_dtype") == DType::I32;
+}
 bool is_conv(const CallOp& call) {
+    if (sums_bytes(call)) return false;
     return call.op.name == "conv1d" || call.op.name == "conv2d" || call.op.name == "conv3d";
 }
 bool is_plain_matmul(const CallOp& call) {
-    return call.op.name == "matmul" && !call.attrs.flag("transpose_a") &&
+    return call.op.name == "matmul" && !sums_bytes(call) && !call.attrs.flag("transpose_a") &&
            graph::as_tensor(call.args[1]->type)->dims.size() == 2;
 }
 bool passes_positive(const CallOp& call) {

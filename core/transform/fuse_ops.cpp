@@ -25,10 +25,10 @@ using graph::Var;
 
 constexpr std::ptrdiff_t kNone = -1;
 
-/// `var` read elementwise by a call whose result has its type, otherwise as the operator says.
+/// `var` read elementwise by a call whose result has its shape, otherwise as the operator says.
 FusionKind edge_kind(const graph::CallOp& call, const Var& operand, const Var& result) {
-    if (call.op.fusion == FusionKind::Broadcast && graph::equal(operand->type, result->type))
-        return FusionKind::Elementwise;
+    const graph::TensorType *from = graph::as_tensor(operand->type), *to = graph::as_tensor(result->type);
+    if (call.op.fusion == FusionKind::Broadcast && from && to && from->dims == to->dims) return FusionKind::Elementwise;
     return call.op.fusion;
 }
 
@@ -209,8 +209,12 @@ class Partition {
         }
         if (kind <= FusionKind::Broadcast) {
             if (node.dominator_kind > FusionKind::Reduction) return NotFused::ReadAccess;
-            const auto allowed = [](FusionKind k, bool last) {
-                return k <= FusionKind::Injective || (last && k == FusionKind::Reduction);
+            // What a convolution's epilogue reads beside its sums, element by element.
+            const bool beside =
+                nodes_[to].kind <= FusionKind::Broadcast && node.dominator_kind == FusionKind::Elementwise;
+            const auto allowed = [beside](FusionKind k, bool last) {
+                return k <= FusionKind::Injective ||
+                       (last && (k == FusionKind::Reduction || (beside && k == FusionKind::OutFusable)));
             };
             return path_allows(i, to, allowed) ? merged() : NotFused::Between;
         }

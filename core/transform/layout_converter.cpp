@@ -65,6 +65,15 @@ std::int64_t tile_rows(std::int64_t rows, std::int64_t width) {
     return best;
 }
 
+std::int64_t dots_block(std::int64_t columns, std::int64_t lanes) {
+    constexpr std::int64_t kMostRegisters = 4, kMostHalves = 5, kNarrowest = 8;
+    for (std::int64_t count = kMostRegisters; count > 0; --count)
+        if (columns % (count * lanes) == 0) return count * lanes;
+    for (std::int64_t count = kMostHalves; count > 0; --count)
+        if (columns % (count * kNarrowest) == 0) return count * kNarrowest;
+    return 0;
+}
+
 namespace {
 
 const std::array kBinary{"add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "prelu"};
@@ -223,6 +232,7 @@ class Converter final : public graph::Rewriter {
         facts.filters = layout_of(weight).extent('O', *shape_of(w));
         facts.groups = call.attrs.integer("groups", 1);
         facts.dtype = graph::as_tensor(x->type)->dtype;
+        facts.sum_dtype = graph::as_tensor(binding.var->type)->dtype;
         if (const auto it = reader_groups_.find(binding.var); it != reader_groups_.end())
             facts.reader_group = it->second;
         const std::optional<ConvLayouts> chosen = choose(facts, x, data);
@@ -287,7 +297,7 @@ class Converter final : public graph::Rewriter {
         for (const ops::PhaseAxis& axis : axes)
             if (axis.dilation != 1 || axis.stride > axis.kernel) return nullptr;
         ConvFacts facts{.channels = (*in)[1], .filters = filters->shape()[1] * groups, .groups = groups};
-        facts.dtype = filters->dtype();
+        facts.dtype = facts.sum_dtype = filters->dtype();
         facts.native = native_layout(x).value_or("NCHW");
         const std::optional<ConvLayouts> chosen = choose_(facts);
         const auto fits = [](const std::string& layout) { return layout_of(layout).names() == "NCHW"; };
@@ -328,6 +338,7 @@ class Converter final : public graph::Rewriter {
         own_ = own_layout(call.args[0]);
         if (unary) return again(binding, call, {in_layout(binding, call.args[0], layout)}, call.attrs, layout);
         if (name == "bias_add") return biased(binding, call, layout);
+        if (name == "quantize_linear" || name == "dequantize_linear") return rescaled(binding, call, layout);
         if (one_of(kBinary, name)) return broadcast(binding, call, layout);
         if (name == "concat") {
             // The first layout of a part that all parts can lie in.
@@ -417,6 +428,16 @@ class Converter final : public graph::Rewriter {
         const Var vector = emit_reshape(binding, call.args[1], shape);
         const Var value = emit(binding, make_call("add", {data, vector}), binding.var->name);
         return finish(binding, value, layout, "carried along in a layout");
+    }
+
+    /// To or from quantized values with one scale for all.
+    Var rescaled(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const std::optional<Shape> scale = shape_of(call.args[1]);
+        if (!native_layout(call.args[0]) || !scale || element_count(*scale) != 1 || call.attrs.integer("block", 0) != 0)
+            return nullptr;
+        std::vector<Var> args = call.args;
+        args[0] = in_layout(binding, args[0], layout);
+        return again(binding, call, std::move(args), call.attrs, layout);
     }
 
     Var joined(const Binding& binding, const CallOp& call, const std::string& layout) {

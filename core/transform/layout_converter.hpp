@@ -23,8 +23,8 @@ struct ConvLayouts {
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {
     std::int64_t channels = 0, filters = 0, groups = 1;
-    DType dtype = DType::F32;
-    std::string native; ///< the layout its input was computed in
+    DType dtype = DType::F32, sum_dtype = DType::F32; ///< of its input and its result
+    std::string native;                               ///< the layout its input was computed in
     /// Its input is a channel shuffle of that many parts of what was computed, which it can read in turn; 1 for none.
     std::int64_t shuffle = 1;
     std::int64_t reader_group = 0; ///< channels of a group of the grouped convolution that reads the result; 0 for none
@@ -40,6 +40,10 @@ using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)
 /// The same for products of tiles, two of up to 16 rows each: whole parts of an image's row or whole rows of it, whose
 /// places lie equally far apart; where none fit, the multiple that repeats least. `width`: places of an image's row.
 [[nodiscard]] std::int64_t tile_rows(std::int64_t rows, std::int64_t width);
+
+/// Columns of a product of bytes that lie side by side, whose sums fill registers of so many lanes: up to four of them,
+/// or up to five of eight lanes where whole ones do not divide. 0 where nothing does.
+[[nodiscard]] std::int64_t dots_block(std::int64_t columns, std::int64_t lanes);
 
 /// The layouts of a convolution whose channels are split by those blocks; 1 for not split. In turn where it reads a
 /// channel shuffle.

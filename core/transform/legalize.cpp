@@ -100,7 +100,8 @@ class Legalizer final : public graph::Rewriter {
     Var convolution(const Binding& binding, const CallOp& call) {
         const std::int64_t groups = call.attrs.integer("groups", 1), channels = shape_of(call.args[0])->at(1),
                            filters = shape_of(call.args[1])->at(0);
-        if (lacks("depthwise_conv") && groups > 1 && groups == channels && groups == filters)
+        const bool plain = dtype_of(call.args[0]) == dtype_of(binding.var) && !call.attrs.has("border");
+        if (lacks("depthwise_conv") && groups > 1 && groups == channels && groups == filters && plain)
             return depthwise(binding, call);
         if (lacks("grouped_conv") && groups > 1) return grouped(binding, call, groups);
         const Ints dilations = call.attrs.ints("dilations", {});

@@ -53,4 +53,9 @@ Result<std::string> choice_option(const pass::Context& context, const char* name
     return wrong(name, "one of " + list, text);
 }
 
+Result<ByteProducts> byte_products_option(const pass::Context& context) {
+    ORRERY_TRY(const std::string text, choice_option(context, "byte_products", {"none", "dots", "tiles"}));
+    return text == "none" ? ByteProducts::None : text == "dots" ? ByteProducts::Dots : ByteProducts::Tiles;
+}
+
 } // namespace orrery::transform

@@ -2,6 +2,7 @@
 // Options of passes as values, and what passes share in reading them.
 
 #include "core/pass/pass.hpp"
+#include "core/target/target.hpp"
 
 #include <string>
 #include <vector>
@@ -22,6 +23,8 @@ struct NumberRange {
 /// One of `allowed`. Errors: BadArgument that lists them.
 [[nodiscard]] Result<std::string> choice_option(const pass::Context& context, const char* name,
                                                 const std::vector<std::string>& allowed);
+/// The option "byte_products": how the target makes products of bytes.
+[[nodiscard]] Result<ByteProducts> byte_products_option(const pass::Context& context);
 /// The context for a pass within a pass: its own work is what the record shows.
 [[nodiscard]] inline pass::Context quiet(const pass::Context& context) {
     return {context.options, context.progress, nullptr};

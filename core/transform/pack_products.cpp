@@ -48,16 +48,19 @@ class Packer final : public graph::Rewriter {
         const std::optional<Shape> left = shape_of(a), right = shape_of(b);
         if (!left || !right || left->size() < 2 || right->size() < 2) return keep(binding);
         const DType dtype = graph::as_tensor(a->type)->dtype;
-        if (!is_float(dtype)) return keep(binding);
+        const NDArray* weight = right->size() == 2 ? constant_of(b) : nullptr;
         const std::int64_t rows =
             right->size() == 2 ? std::accumulate(left->begin(), left->end() - 1, std::int64_t{1}, std::multiplies<>())
                                : (*left)[left->size() - 2];
         const std::int64_t lanes = units_.vector_bits / 8 / byte_size(dtype);
         const std::int64_t group = rows < kFewRows ? 1 : product_rows(rows);
-        const NDArray* weight = right->size() == 2 ? constant_of(b) : nullptr;
+        if (weight && units_.bytes != ByteProducts::None && dtype == DType::U8 &&
+            graph::as_tensor(binding.var->type)->dtype == DType::I32)
+            if (const Var done = of_bytes(binding, *call, *weight, rows)) return done;
+        if (!is_float(dtype)) return keep(binding);
         if (units_.bf16_tiles && dtype == DType::BF16 && rows >= kTileRows && *(right->end() - 2) % kTile == 0 &&
             right->back() % kTile == 0)
-            return in_tiles(binding, *call, weight, rows);
+            return in_parts(binding, *call, weight, {kTile, 2, tile_rows(rows, rows)});
         const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
         const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
         const std::int64_t stretch = dtype == DType::F16 ? units_.f16_stretch : 0;
@@ -84,18 +87,35 @@ class Packer final : public graph::Rewriter {
         return attrs;
     }
 
+    /// A product of bytes in tiles, or by fours in registers. Null where neither divides the matrix.
+    Var of_bytes(const Binding& binding, const CallOp& call, const NDArray& matrix, std::int64_t rows) {
+        constexpr std::int64_t kPart = 4, kTileDepth = 64;
+        const std::int64_t lanes = units_.vector_bits / 8 / byte_size(DType::I32), depth = matrix.shape()[0],
+                           columns = matrix.shape()[1];
+        if (units_.bytes == ByteProducts::Tiles && rows >= kTileRows && depth % kTileDepth == 0 && columns % kTile == 0)
+            return in_parts(binding, call, &matrix, {kTile, kPart, tile_rows(rows, rows)});
+        if (depth % kPart != 0) return nullptr;
+        const std::int64_t panel = dots_block(columns, lanes);
+        if (panel == 0) return nullptr;
+        return in_parts(binding, call, &matrix, {panel, kPart, rows < kFewRows ? 1 : product_rows(rows)});
+    }
+    /// How a matrix is laid out for products of narrow elements.
+    struct Parts {
+        std::int64_t panel = 1, part = 1, rows = 1;
+    };
     /// `matrix`: the value of the second factor; null when that is not known.
-    Var in_tiles(const Binding& binding, const CallOp& call, const NDArray* matrix, std::int64_t rows) {
+    Var in_parts(const Binding& binding, const CallOp& call, const NDArray* matrix, const Parts& parts) {
         static constexpr std::string_view kBatch = "ABCDEFGHIJ"; // names of its dimensions before the last two
-        const std::size_t batch = shape_of(call.args[1])->size() - 2;
-        if (batch > kBatch.size()) return keep(binding);
-        const std::string plain = std::string(kBatch.substr(0, batch)) + "KN",
-                          panels = std::string(kBatch.substr(0, batch)) + "NK32n2k";
-        const Var packed = emit(binding, laid_out(call.args[1], matrix, plain, panels), call.args[1]->name);
+        const std::size_t rank = shape_of(call.args[1])->size() - 2;
+        if (rank > kBatch.size()) return keep(binding);
+        const std::string batch(kBatch.substr(0, rank)),
+            to = batch + "NK" + std::to_string(parts.panel) + "n" + std::to_string(parts.part) + "k";
+        const Var packed = emit(binding, laid_out(call.args[1], matrix, batch + "KN", to), call.args[1]->name);
         Attrs::Map attrs = kept_attrs(call);
-        attrs.insert({{"panel", kTile}, {"part", std::int64_t{2}}, {"rows", tile_rows(rows, rows)}});
+        attrs.insert({{"panel", parts.panel}, {"part", parts.part}});
+        if (parts.rows > 1) attrs.insert({"rows", parts.rows});
         return replace(binding, make_call("layout_matmul", {call.args[0], packed}, Attrs(std::move(attrs))),
-                       "a product of tiles", std::vector{call.args[1]});
+                       "a product of narrow elements", std::vector{call.args[1]});
     }
 
     /// Made once for all who want it. `matrix`: its value; null when that is not known.

@@ -30,7 +30,9 @@ std::vector<GraphPass> layout_passes() {
             {{"vector_bits", "128", "width of the vector registers; the target's when left out"},
              {"bf16_tiles", "false", "products of bf16 in tiles; the target's when left out"},
              {"f16_arithmetic", "false", "whether f16 is computed in f16; the target's when left out"},
-             {"f16_sums", "0", "most products of f16 added up in f16 before f32, where f16 is computed in f16"}}),
+             {"f16_sums", "0", "most products of f16 added up in f16 before f32, where f16 is computed in f16"},
+             {"byte_products", "none",
+              "how products of bytes are made: none, dots (of four at a time), tiles; the target's when left out"}}),
         row("ConvertLayout", "moves convolutions to a layout", convert_layout,
             {{"layout", "NCHW", "NCHW, NHWC, or NCHW8c with any block"}}),
         row("Winograd", "computes 3x3 convolutions in tiles with fewer products", winograd,
@@ -41,6 +43,11 @@ std::vector<GraphPass> layout_passes() {
 
 std::vector<GraphPass> type_passes() {
     return {
+        row("IntegerProducts", "computes quantized products by constants from bytes, with sums in i32",
+            integer_products,
+            {{"byte_products", "none",
+              "how the target makes products of bytes; none: those of dequantized values stay; the target's when left "
+              "out"}}),
         row("FastMath", "approximates erf, gelu, sigmoid, tanh and quotients by constants", fast_math),
         row("Legalize", "rewrites what a target lacks", legalize,
             {{"lacks", "", "f16, bf16, int8_conv, depthwise_conv, grouped_conv, dilated_conv"}}),
@@ -204,6 +211,7 @@ std::vector<PassStep> default_pipeline(int level) {
     std::vector<PassStep> steps;
     const auto add = [&steps](const char* name) { steps.push_back({name, {}, true}); };
     if (level >= 1) {
+        add("IntegerProducts"); // before constants are folded: dequantized weights would be real numbers
         add("FoldConstant");
         add("SimplifyInference");
         if (level >= 2) add("SimplifyExpr");

@@ -127,6 +127,16 @@ struct PassStep {
 /// Replaces calls whose operands are all constants by their value. Options: `max_bytes`, the largest result folded.
 /// Example: `a = const 2.0; b = const 3.0; c = add(a, b)` -> `c = const 5.0`.
 [[nodiscard]] Result<graph::Module> fold_constant(const graph::Module& module, const pass::Context& context);
+/// Computes quantized convolutions and matrix products by constants as products of bytes with sums in i32: of the
+/// operand as u8 (an i8 plus 128), with its zero point as border, and of weights as i8 without theirs. What the zero
+/// point adds is taken off with the bias; what is known to follow (a bias, scales, relu, quantize_linear) is one factor
+/// and one rounding. Between products, bytes are kept as u8, and max_pool, reshape, transpose and slice move them as
+/// they are. Exact where the graph says integers (ConvInteger, QLinearConv); where it dequantizes first, sums are made
+/// without its roundings. Options: `byte_products`, how the target makes such products: where it is "none", those of
+/// f32 are faster, and what dequantizes first stays. Example: a = dequantize_linear(x, s, z); w = dequantize_linear(k,
+/// t); y = matmul(a, w) -> p = matmul(x, k) {out_dtype=i32}; q = bias_add(p, -z * sums of k); f = cast(q); y =
+/// multiply(f, s * t)
+[[nodiscard]] Result<graph::Module> integer_products(const graph::Module& module, const pass::Context& context);
 /// Takes products with one constant a channel into the constant weights of a convolution or matrix product before or
 /// after them, across relu, leaky_relu, max_pool (positive constants only), avg_pool and sums with constants. Changes
 /// rounding. Options: `forward`, `backward`: "false" leaves that direction out. Example: c = conv2d(x, w); r = relu(c);

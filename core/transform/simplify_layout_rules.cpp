@@ -290,7 +290,7 @@ Replacement pad_into_conv(Site& site) {
     const CallOp& pad = *site.call_of(site["inner"]);
     const std::size_t rank = site.type().dims.size();
     const std::optional<Ints> more = window_pads(pad, rank);
-    if (!more || !pads_zero(site, pad)) return Replacement::none();
+    if (!more || site.root().attrs.has("border") || !pads_zero(site, pad)) return Replacement::none();
     Ints pads = site.root().attrs.ints("pads", Ints(more->size(), 0));
     for (std::size_t i = 0; i < pads.size(); ++i) pads[i] += (*more)[i];
     std::vector<Var> args = site.root().args;

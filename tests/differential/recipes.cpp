@@ -33,8 +33,17 @@ void draw_sum_dtype(Draw& d, DrawnCall& call) {
     const DType operands = Draw::dtype_of(call.args.front());
     if (is_narrow_float(operands) && d.chance(50))
         call.attrs["out_dtype"] = DType::F32;
+    else if (is_byte(operands) && d.chance(50))
+        call.attrs["out_dtype"] = DType::I32;
     else if (d.chance(10))
         call.attrs["out_dtype"] = operands;
+}
+
+DType factor_dtype(Draw& d, const DrawnCall& call) {
+    const DType first = Draw::dtype_of(call.args.front());
+    const auto sums = call.attrs.find("out_dtype");
+    const bool mixed = is_byte(first) && sums != call.attrs.end() && std::get<DType>(sums->second) == DType::I32;
+    return mixed && d.chance(50) ? first == DType::I8 ? DType::U8 : DType::I8 : first;
 }
 
 } // namespace orrery::differential

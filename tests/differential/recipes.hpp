@@ -32,6 +32,8 @@ using Recipes = std::vector<OpRecipe>;
 void draw_sum_dtype(Draw& d, DrawnCall& call);
 /// Over how many products of f16 sums are made in f16, more often than not.
 void draw_stretch(Draw& d, DrawnCall& call);
+/// The element type of the second factor of a product whose first one and element type of sums are drawn.
+[[nodiscard]] DType factor_dtype(Draw& d, const DrawnCall& call);
 
 // The families they come from.
 [[nodiscard]] Recipes elementwise_recipes();

@@ -34,10 +34,11 @@ DrawnCall matmul(Draw& d) {
     } else {
         right = {depth};
     }
-    DrawnCall call{{a, d.tensor(Draw::dtype_of(a), right)}, {}};
+    DrawnCall call{{a}, {}};
+    draw_sum_dtype(d, call);
+    call.args.push_back(d.tensor(factor_dtype(d, call), right));
     if (transpose_a || d.chance(20)) call.attrs["transpose_a"] = transpose_a;
     if (transpose_b || d.chance(20)) call.attrs["transpose_b"] = transpose_b;
-    draw_sum_dtype(d, call);
     return call;
 }
 
@@ -45,24 +46,25 @@ DrawnCall layout_matmul(Draw& d) {
     const Var a = d.operand({.least_rank = 2});
     const Shape left = Draw::shape_of(a);
     const std::int64_t depth = left.back();
-    DrawnCall call;
+    DrawnCall call{{a}, {}};
+    draw_sum_dtype(d, call);
+    draw_stretch(d, call);
     if (d.chance(50)) {
         const std::int64_t panel = d.number(2, 5), part = depth % 2 == 0 && depth > 0 && d.chance(50) ? 2 : 1;
         Shape right;
         if (left.size() > 2 && d.chance(40)) right.assign(left.begin(), left.end() - 2);
         right.insert(right.end(), {d.number(1, 3), depth / part, panel});
         if (part > 1) right.push_back(part);
-        call = {{a, d.tensor(Draw::dtype_of(a), right)}, {{"panel", panel}}};
+        call.args.push_back(d.tensor(factor_dtype(d, call), right));
+        call.attrs["panel"] = panel;
         if (part > 1) call.attrs["part"] = part;
     } else {
         Shape right;
         if (left.size() > 2 && d.chance(50)) right.assign(left.begin(), left.end() - 2);
         right.insert(right.end(), {depth, d.extent()});
-        call = {{a, d.tensor(Draw::dtype_of(a), right)}, {}};
+        call.args.push_back(d.tensor(factor_dtype(d, call), right));
     }
     if (d.chance(70)) call.attrs["rows"] = d.number(1, 7);
-    draw_sum_dtype(d, call);
-    draw_stretch(d, call);
     return call;
 }
 

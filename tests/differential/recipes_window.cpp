@@ -59,6 +59,12 @@ Ints some_kernel(Draw& d, std::size_t spatial) {
     return kernel;
 }
 
+/// What elements outside count as.
+void draw_border(Draw& d, DrawnCall& call) {
+    if (const DType dtype = Draw::dtype_of(call.args.front()); is_byte(dtype) && d.chance(40))
+        call.attrs["border"] = d.number(dtype == DType::I8 ? -128 : 0, 127);
+}
+
 template <std::size_t Spatial> DrawnCall conv(Draw& d) {
     const Var x = image(d, Spatial, {});
     const Shape in = Draw::shape_of(x);
@@ -68,9 +74,10 @@ template <std::size_t Spatial> DrawnCall conv(Draw& d) {
     add_windows(d, call, in, kernel, false);
     Shape weight{groups * d.one_of<std::int64_t>({1, 2, 3, 8}), in[1] / groups};
     weight.insert(weight.end(), kernel.begin(), kernel.end());
-    call.args.push_back(d.tensor(Draw::dtype_of(x), weight));
-    if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
     draw_sum_dtype(d, call);
+    draw_border(d, call);
+    call.args.push_back(d.tensor(factor_dtype(d, call), weight));
+    if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
     return call;
 }
 
@@ -206,15 +213,16 @@ DrawnCall layout_conv2d(Draw& d) {
     const bool shuffled = !depthwise && d.chance(30); // channels in two parts, whose number weights are split by
     if ((in_block >= 2 || shuffled) && !depthwise && d.chance(70)) weight += "2i";
     if (out_block == 2 && d.chance(70)) weight += "2o";
-    const DType dtype = d.chance(30) ? DType::F16 : d.dtype(DTypes::Number);
-    call.args = {laid_out(d, dtype, image, {"NCHW", data}), laid_out(d, dtype, filters, {"OIHW", weight})};
+    call.args = {laid_out(d, d.chance(30) ? DType::F16 : d.dtype(DTypes::Number), image, {"NCHW", data})};
+    draw_sum_dtype(d, call);
+    draw_stretch(d, call);
+    draw_border(d, call);
+    call.args.push_back(laid_out(d, factor_dtype(d, call), filters, {"OIHW", weight}));
     if (groups > 1 || d.chance(20)) call.attrs["groups"] = groups;
     call.attrs["layout"] = data;
     call.attrs["out_layout"] = out;
     if (d.chance(30)) call.attrs["rows"] = d.number(1, 6);
     if (shuffled) call.attrs["shuffle"] = std::int64_t{2};
-    draw_sum_dtype(d, call);
-    draw_stretch(d, call);
     call.attrs["weight_layout"] = weight;
     return call;
 }

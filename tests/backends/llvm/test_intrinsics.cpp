@@ -131,8 +131,12 @@ TEST_CASE("products of tiles are found by their size, and declared as text", "[l
         CHECK(found->tiles == "tdpbf16ps");
         CHECK(found->description->params[2]->static_shape() == Shape{rows, columns});
     }
-    for (const char* name :
-         {"x86_amx_bf16_17x32x32", "x86_amx_bf16_34x32x32", "x86_amx_bf16_16x48x32", "x86_amx_bf16_"})
+    const auto bytes = schedule::find_intrinsic(schedule::byte_tiles_name(28, 32));
+    REQUIRE(bytes);
+    CHECK(bytes->tiles == "tdpbusd");
+    CHECK(bytes->description->params[0]->static_shape() == Shape{28, 64});
+    for (const char* name : {"x86_amx_u8i8_28x32x32", "x86_amx_bf16_17x32x32", "x86_amx_bf16_34x32x32",
+                             "x86_amx_bf16_16x48x32", "x86_amx_bf16_"})
         CHECK_FALSE(schedule::find_intrinsic(name));
     // One of all sizes is listed.
     const std::vector<std::string> names = schedule::intrinsic_names();

@@ -97,6 +97,20 @@ TEST_CASE("processors with arithmetic in f16 use it, unless they are told not to
     CHECK(refusal(none + " -f16=native") == Code::BadArgument);
 }
 
+TEST_CASE("how a processor multiplies bytes is known", "[llvm][target]") {
+    const auto of = [](const std::string& rest) {
+        return read("llvm -mtriple=x86_64-linux-gnu -mcpu=" + rest).byte_products;
+    };
+    CHECK(of("sapphirerapids") == ByteProducts::Tiles);
+    CHECK(of("sapphirerapids -bytes=dots") == ByteProducts::Dots);
+    CHECK(of("icelake-server") == ByteProducts::Dots);
+    CHECK(of("alderlake") == ByteProducts::Dots);
+    CHECK(of("skylake-avx512") == ByteProducts::None);
+    CHECK(read("llvm -mtriple=aarch64-linux-gnu -mcpu=cortex-a72").byte_products == ByteProducts::None);
+    CHECK(refusal("llvm -mtriple=x86_64-linux-gnu -mcpu=haswell -bytes=dots") == Code::BadArgument);
+    CHECK(refusal("llvm -mtriple=x86_64-linux-gnu -mcpu=icelake-server -bytes=tiles") == Code::BadArgument);
+}
+
 TEST_CASE("nonsense is refused", "[llvm][target]") {
     CHECK(refusal("llvm -mtriple=pdp11-unknown-unix") == Code::NoTarget);
     CHECK(refusal("llvm -mtriple=aarch64-linux-gnu -mcpu=znver4") == Code::NoTarget);

@@ -141,6 +141,39 @@ TEST_CASE("products of f16 are added up in f16 over stretches, and those sums in
     CHECK(refusal("layout_matmul", {f, g}, {{"stretch", std::int64_t{4}}}) == Code::BadAttribute);
 }
 
+TEST_CASE("sums of bytes are made in i32 where that is asked for, of signed and unsigned ones", "[ops][matmul][conv]") {
+    const auto bytes = [](DType dtype, const Shape& shape, int first) {
+        return call(
+            "cast",
+            {generate(shape, [&, at = first](const Shape&) mutable { return at = (at * 37 + 11) % 251 - 120; })},
+            {{"dtype", dtype}});
+    };
+    const auto wide = [](const NDArray& array) { return call("cast", {array}, {{"dtype", DType::I32}}); };
+    const Attrs in_i32{{"out_dtype", DType::I32}};
+    for (const DType left : {DType::I8, DType::U8})
+        for (const DType right : {DType::I8, DType::U8}) {
+            const NDArray a = bytes(left, {3, 40}, 1), b = bytes(right, {40, 4}, 2);
+            const NDArray sums = call("matmul", {a, b}, in_i32);
+            REQUIRE(sums.dtype() == DType::I32);
+            CHECK(compare(sums, call("matmul", {wide(a), wide(b)})).max_abs == 0);
+            // What lies outside counts as the border.
+            const NDArray x = bytes(left, {1, 4, 5, 5}, 3), w = bytes(right, {6, 4, 3, 3}, 4);
+            const Attrs border{{"border", std::int64_t{5}}, {"pads", Ints{1, 1, 1, 1}}};
+            const NDArray around =
+                call("pad", {wide(x), wide(f32({}, {5}))}, {{"before", Ints{0, 0, 1, 1}}, {"after", Ints{0, 0, 1, 1}}});
+            CHECK(
+                compare(call("conv2d", {x, w}, border.with("out_dtype", DType::I32)), call("conv2d", {around, wide(w)}))
+                    .max_abs == 0);
+        }
+    const NDArray a = bytes(DType::U8, {3, 4}, 1), b = bytes(DType::I8, {4, 4}, 2);
+    CHECK(refusal("matmul", {a, b}) == Code::BadType);
+    CHECK(refusal("matmul", {b, b}, {{"out_dtype", DType::F32}}) == Code::BadAttribute);
+    const NDArray x = bytes(DType::U8, {1, 1, 4, 4}, 1);
+    CHECK(refusal("conv2d", {x, x}, {{"border", std::int64_t{-1}}}) == Code::BadAttribute);
+    CHECK(refusal("conv2d", {drawn({1, 1, 4, 4}, 1), drawn({1, 1, 4, 4}, 1)}, {{"border", std::int64_t{1}}}) ==
+          Code::BadAttribute);
+}
+
 TEST_CASE("einsum", "[ops][einsum]") {
     const NDArray a = drawn({2, 3, 4}, 1), b = drawn({2, 4, 5}, 2);
     const auto einsum = [](const char* equation, const Arrays& args) {

@@ -133,3 +133,16 @@ TEST_CASE("a target says whether it computes in f16", "[target]") {
     CHECK_FALSE(parse_target("llvm -mcpu=znver4", half)->f16_arithmetic);
     CHECK(parse_target("llvm -f16=yes", sample()).error().code == Code::BadArgument);
 }
+
+TEST_CASE("a target says how it multiplies bytes", "[target]") {
+    for (const ByteProducts products : {ByteProducts::Dots, ByteProducts::Tiles}) {
+        Target bytes = sample();
+        bytes.byte_products = products;
+        CHECK(parse_target(to_string(bytes), sample()).value() == bytes);
+        CHECK(parse_target(to_string(sample()), bytes).value() == sample());
+        CHECK(bytes.hash() != sample().hash());
+        CHECK(parse_target("llvm -mcpu=znver4", bytes)->byte_products == ByteProducts::None);
+    }
+    CHECK(parse_target("llvm -bytes=dots", sample())->byte_products == ByteProducts::Dots);
+    CHECK(parse_target("llvm -bytes=crumbs", sample()).error().code == Code::BadArgument);
+}

@@ -8,7 +8,7 @@ using namespace orrery::transform::test;
 
 namespace {
 
-std::string function(const std::string& param, const std::string& body) {
+std::string plain_main(const std::string& param, const std::string& body) {
     return "outputs [\"y\"]; fn main(" + param + ") { " + body + " return y; }";
 }
 
@@ -19,25 +19,25 @@ const char* const kNetwork = "w: f32[2,3,1,1] = const [0.1, 0.2, -0.3, 0.4, 0.5,
 
 TEST_CASE("functions and their approximations", "[transform][fast_math]") {
     const graph::Module module =
-        module_of(function("x: f32[64]", "a = tanh(x); b = erf(a); c = sigmoid(b); y = gelu(c);"));
+        module_of(plain_main("x: f32[64]", "a = tanh(x); b = erf(a); c = sigmoid(b); y = gelu(c);"));
     graph::Module fast;
     const double error = difference_after("FastMath", module, fast, {});
     for (const char* name : {"fast_tanh", "fast_erf", "fast_sigmoid", "fast_gelu"})
         REQUIRE(count_calls(fast, name) == 1);
     REQUIRE(error < 2e-3); // the bounds of all four together
     REQUIRE(error > 0);
-    const graph::Module quotient = module_of(function("x: f32[4]", "c: f32[] = const 3; y = divide(x, c);"));
+    const graph::Module quotient = module_of(plain_main("x: f32[4]", "c: f32[] = const 3; y = divide(x, c);"));
     graph::Module product;
     REQUIRE(difference_after("FastMath", quotient, product, {}) < 1e-6);
     REQUIRE(count_calls(product, "multiply") == 1);
     REQUIRE(count_calls(product, "divide") == 0);
     // A reciprocal that is no normal number would lose digits.
-    require_unchanged("FastMath", function("x: f32[4]", "c: f32[] = const 0; y = divide(x, c);"));
-    require_unchanged("FastMath", function("x: f32[4]", "a = gelu(x) {approximate=true}; y = exp(a);"));
+    require_unchanged("FastMath", plain_main("x: f32[4]", "c: f32[] = const 0; y = divide(x, c);"));
+    require_unchanged("FastMath", plain_main("x: f32[4]", "a = gelu(x) {approximate=true}; y = exp(a);"));
 }
 
 TEST_CASE("products in f16, exponentials in f32", "[transform][mixed_precision]") {
-    const graph::Module module = module_of(function("x: f32[1,3,2,2]", kNetwork));
+    const graph::Module module = module_of(plain_main("x: f32[1,3,2,2]", kNetwork));
     graph::Module mixed;
     // f16 has 11 bits; three products and a sum lose less than eight units in the last place.
     REQUIRE(difference_after("ToMixedPrecision", module, mixed, {}) < 8.0 / 2048);
@@ -58,26 +58,26 @@ TEST_CASE("products in f16, exponentials in f32", "[transform][mixed_precision]"
 }
 
 TEST_CASE("lists say what is computed narrow", "[transform][mixed_precision]") {
-    const graph::Module module = module_of(function("x: f32[1,3,2,2]", kNetwork));
+    const graph::Module module = module_of(plain_main("x: f32[1,3,2,2]", kNetwork));
     graph::Module mixed;
     difference_after("ToMixedPrecision", module, mixed, {{"deny", "relu, bias_add"}});
     REQUIRE(count_calls(mixed, "cast") == 2); // around the convolution
-    require_unchanged("ToMixedPrecision", function("x: f32[1,3,2,2]", kNetwork), {{"deny", "conv2d"}});
+    require_unchanged("ToMixedPrecision", plain_main("x: f32[1,3,2,2]", kNetwork), {{"deny", "conv2d"}});
     REQUIRE(refused_with("ToMixedPrecision", {{"deny", "nonsense"}}) == Code::UnknownName);
     REQUIRE(refused_with("ToMixedPrecision", {{"dtype", "f8"}}) == Code::BadArgument);
 }
 
 TEST_CASE("what a target lacks", "[transform][legalize]") {
-    const graph::Module half = module_of(function(
+    const graph::Module half = module_of(plain_main(
         "x: f16[2,3], z: f16[3,2]", "a = matmul(x, z); b = add(a, a); c = reshape(b) {shape=[4]}; y = exp(c);"));
     const graph::Module wide = apply("Legalize", half, {{"lacks", "f16,bf16"}});
     REQUIRE(count_calls(wide, "cast") == 7); // two, one and one operands in, three results out
     REQUIRE(difference(half, wide) == 0);
-    require_unchanged("Legalize", function("x: f16[2]", "y = exp(x);"));
-    require_unchanged("Legalize", function("x: f16[2]", "y = exp(x);"), {{"lacks", "bf16"}});
+    require_unchanged("Legalize", plain_main("x: f16[2]", "y = exp(x);"));
+    require_unchanged("Legalize", plain_main("x: f16[2]", "y = exp(x);"), {{"lacks", "bf16"}});
     const graph::Module bytes = module_of(
-        function("x: i8[1,2,2,2]",
-                 "w: i8[1,2,1,1] = const [100, 90]; k: i8[] = const 127; s = multiply(x, k); y = conv2d(s, w);"));
+        plain_main("x: i8[1,2,2,2]",
+                   "w: i8[1,2,1,1] = const [100, 90]; k: i8[] = const 127; s = multiply(x, k); y = conv2d(s, w);"));
     REQUIRE(difference(bytes, apply("Legalize", bytes, {{"lacks", "int8_conv"}})) == 0);
     REQUIRE(refused_with("Legalize", {{"lacks", "wings"}}) == Code::BadArgument);
 }
@@ -85,12 +85,12 @@ TEST_CASE("what a target lacks", "[transform][legalize]") {
 TEST_CASE("convolutions a target lacks", "[transform][legalize]") {
     const std::string weight = "w: f32[4,2,1,2] = const [1, 2, 3, 4, 5, 6, 7, 8, -1, -2, -3, -4, -5, -6, -7, -8]; ";
     const graph::Module grouped = module_of(
-        function("x: f32[1,4,3,3]", weight + "y = conv2d(x, w) {groups=2, pads=[0, 1, 0, 0], strides=[2, 1]};"));
+        plain_main("x: f32[1,4,3,3]", weight + "y = conv2d(x, w) {groups=2, pads=[0, 1, 0, 0], strides=[2, 1]};"));
     const graph::Module split = apply("Legalize", grouped, {{"lacks", "grouped_conv"}});
     REQUIRE(count_calls(split, "conv2d") == 2);
     REQUIRE(difference(grouped, split) == 0);
 
-    const graph::Module depthwise = module_of(function(
+    const graph::Module depthwise = module_of(plain_main(
         "x: f32[1,2,4,4]", "w: f32[2,1,2,2] = const [1, 2, 3, 4, 5, 6, 7, 8]; "
                            "y = conv2d(x, w) {groups=2, pads=[1, 0, 1, 1], strides=[1, 2], dilations=[2, 1]};"));
     const graph::Module places = apply("Legalize", depthwise, {{"lacks", "depthwise_conv"}});
@@ -98,7 +98,7 @@ TEST_CASE("convolutions a target lacks", "[transform][legalize]") {
     REQUIRE(count_calls(places, "multiply") == 4);
 
     const graph::Module dilated =
-        module_of(function("x: f32[1,4,4,5]", weight + "y = conv2d(x, w) {groups=2, dilations=[2, 3]};"));
+        module_of(plain_main("x: f32[1,4,4,5]", weight + "y = conv2d(x, w) {groups=2, dilations=[2, 3]};"));
     const graph::Module dense = apply("Legalize", dilated, {{"lacks", "dilated_conv"}});
     REQUIRE(count_calls(dense, "conv2d") == 1);
     REQUIRE(difference(dilated, dense) == 0);
