@@ -138,9 +138,8 @@ Result<Type> conv_type(const TypeRequest& request) {
     const std::int64_t channels = shuffled ? shuffle.own_parts() : l.data.block('C'), outputs = l.out.block('C'),
                        wi = l.weight.block('I'), wo = l.weight.block('O');
     const bool parts = wi > 1 && !shuffled && channels % wi == 0; // as products of tiles read them, in pairs
-    if ((wi != 1 && wi != channels && !parts) || (wo != 1 && wo != outputs) || l.weight.inner('H') ||
-        l.weight.inner('W'))
-        return attr_error("weights are split like the channels they meet, into parts of that, or not at all: " +
+    if ((wi != 1 && wi != channels && !parts) || outputs % wo != 0 || l.weight.inner('H') || l.weight.inner('W'))
+        return attr_error("weights are split like the channels they meet, into parts of those, or not at all: " +
                           request.attrs.text("weight_layout"));
     const std::int64_t groups = request.attrs.integer("groups", 1);
     const std::int64_t filters_per_group = graph::static_shape(*graph::as_tensor(filters))[0] / groups;
@@ -250,7 +249,11 @@ class ConvSums {
         const Expr channel = inner_ > 0 ? outer * block + inner : k[0];
         Indices at;
         for (const Layout::Axis& axis : l_.weight.axes) {
-            if (axis.name == 'O')
+            if (axis.name == 'O' && split_filters && l_.weight.block('O') < l_.out.block('C'))
+                at.push_back(axis.factor > 0 ? floor_mod(place_of(i), imm(axis.factor))
+                                             : block_of(i) * (l_.out.block('C') / l_.weight.block('O')) +
+                                                   floor_div(place_of(i), imm(l_.weight.block('O'))));
+            else if (axis.name == 'O')
                 at.push_back(axis.factor > 0 ? place_of(i) : split_filters ? block_of(i) : filter_of(i));
             if (axis.name == 'I' && in_parts())
                 at.push_back(axis.factor > 0 ? floor_mod(inner, imm(part))
@@ -360,7 +363,7 @@ Family layout_family() {
     conv.push_back(sum_stretch_attr());
     conv.push_back(
         {"weight_layout", AttrKind::Text, true,
-         "axes O, I, H, W; O and I may be split, as the result's and x's channels are, or I into parts of x's "
+         "axes O, I, H, W; O and I may be split, as the result's and x's channels are, or into parts of those "
          "blocks; with `shuffle` I is split by the greatest common divisor of that and a group's channels, or not at "
          "all"});
     return {

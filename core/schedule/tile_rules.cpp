@@ -196,7 +196,7 @@ class Tiling : TraceWriter {
         const std::vector<std::int64_t> shape = reduction.buffer->static_shape();
         const std::size_t lane = shape.size() - 1;
         if (!out.a || !b || b->indices.size() < 3 || b->buffer->static_shape().back() != out.part() ||
-            (b->indices.end() - 2)->get() != reduction.iters[lane].get())
+            !runs_along(*(b->indices.end() - 2), reduction.iters[lane]))
             return std::nullopt;
         std::size_t row = lane;
         while (row > 0 && (shape[row - 1] == 1 || uses(b, reduction.iters[row - 1]))) --row;
@@ -213,6 +213,13 @@ class Tiling : TraceWriter {
             return std::nullopt;
         describe_factors(block, reduction, *b, out);
         return out;
+    }
+    /// Whether an index is a loop's variable, or its remainder by the columns of two tiles.
+    static bool runs_along(const Expr& index, const VarRef& lane) {
+        constexpr std::int64_t kTiles = 32;
+        const Binary* rest = as<Binary>(index);
+        const bool part = rest && rest->op == BinaryOp::FloorMod && as_int(rest->b) == kTiles;
+        return (part ? rest->a.get() : index.get()) == lane.get();
     }
     static void describe_factors(const Block& block, const ElementBlock& reduction, const Load& b, MatrixTile& out) {
         for (const VarRef& iter : reduction.iters) {

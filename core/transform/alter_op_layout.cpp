@@ -114,15 +114,15 @@ std::optional<ConvLayouts> for_bytes(const ConvFacts& facts, std::int64_t vector
     if (units == ByteProducts::None || facts.dtype != DType::U8 || facts.sum_dtype != DType::I32 || facts.groups != 1 ||
         facts.shuffle > 1 || facts.channels % kPart != 0)
         return std::nullopt;
-    const auto layouts = [&](std::int64_t in, std::int64_t out) {
+    const auto layouts = [&](std::int64_t in, std::int64_t out, std::int64_t columns) {
         const auto block = [](std::int64_t extent) { return "NCHW" + std::to_string(extent) + "c"; };
         return ConvLayouts{.data = block(in),
                            .out = block(out),
-                           .weight = "OHWI" + std::to_string(out) + "o" + std::to_string(kPart) + "i",
+                           .weight = "OHWI" + std::to_string(columns) + "o" + std::to_string(kPart) + "i",
                            .in_rows = true};
     };
     if (units == ByteProducts::Tiles && facts.channels % kTile == 0 && facts.filters % kTileColumns == 0) {
-        ConvLayouts out = layouts(kTile, facts.filters % kTile == 0 ? kTile : kTileColumns);
+        ConvLayouts out = layouts(kTile, facts.filters % kTile == 0 ? kTile : kTileColumns, kTileColumns);
         out.in_tiles = true;
         return out;
     }
@@ -131,7 +131,7 @@ std::optional<ConvLayouts> for_bytes(const ConvFacts& facts, std::int64_t vector
     std::int64_t in = native && native->names() == "NCHW" ? native->block('C') : 1;
     if (in % kPart != 0 || facts.channels % in != 0)
         for (in = kTile; facts.channels % in != 0;) in -= kPart;
-    return out > 0 ? std::optional(layouts(in, out)) : std::nullopt;
+    return out > 0 ? std::optional(layouts(in, out, out)) : std::nullopt;
 }
 
 } // namespace

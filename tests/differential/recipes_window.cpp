@@ -200,19 +200,20 @@ DrawnCall layout_transform(Draw& d) {
 DrawnCall layout_conv2d(Draw& d) {
     const Shape image = some_image(d);
     const bool depthwise = d.chance(30);
-    // Blocks of four are those that weights may be parts of.
+    // Blocks of four are those that weights may be in parts of.
     const std::int64_t groups = depthwise ? image[1] : 1,
                        in_block = !depthwise && image[1] % 4 == 0 && d.chance(30) ? 4 : d.number(1, 2);
-    const std::int64_t out_block = depthwise && in_block == 2 ? 2 : d.number(1, 2);
+    const std::int64_t out_block = depthwise ? in_block == 2 ? 2 : d.number(1, 2) : d.chance(20) ? 4 : d.number(1, 2);
     const std::string data = some_layout(d, in_block), out = some_layout(d, out_block);
     Ints kernel = some_kernel(d, 2);
     DrawnCall call;
     add_windows(d, call, image, kernel, false);
-    const Shape filters{depthwise ? image[1] : 2 * d.number(1, 3), image[1] / groups, kernel[0], kernel[1]};
+    const Shape filters{depthwise ? image[1] : std::max<std::int64_t>(out_block, 2) * d.number(1, 3), image[1] / groups,
+                        kernel[0], kernel[1]};
     std::string weight = d.word({"OIHW", "HWIO"});
     const bool shuffled = !depthwise && d.chance(30); // channels in two parts, whose number weights are split by
     if ((in_block >= 2 || shuffled) && !depthwise && d.chance(70)) weight += "2i";
-    if (out_block == 2 && d.chance(70)) weight += "2o";
+    if (out_block >= 2 && d.chance(70)) weight += "2o";
     call.args = {laid_out(d, d.chance(30) ? DType::F16 : d.dtype(DTypes::Number), image, {"NCHW", data})};
     draw_sum_dtype(d, call);
     draw_stretch(d, call);

@@ -178,7 +178,14 @@ TEST_CASE("a convolution in any layout is the convolution", "[ops][layout]") {
         return refusal("layout_conv2d", {moved(x, "NCHW", data), moved(w, "OIHW", kernel)}, attrs);
     };
     CHECK(refused("NCHW2c", "NCHW4c", "OIHW4i4o", 1) == Code::BadAttribute);
-    CHECK(refused("NCHW2c", "NCHW4c", "OIHW2o", 1) == Code::BadAttribute);
+    CHECK(refused("NCHW2c", "NCHW2c", "OIHW4o", 1) == Code::BadAttribute);
+    // Filters in parts of the result's blocks.
+    const NDArray image = drawn({1, 4, 5, 6}, 1), filters = drawn({8, 4, 3, 2}, 2);
+    const Attrs parts{{"layout", "NCHW4c"}, {"out_layout", "NCHW4c"}, {"weight_layout", "OHWI2o2i"}};
+    require_near(
+        moved(call("layout_conv2d", {moved(image, "NCHW", "NCHW4c"), moved(filters, "OIHW", "OHWI2o2i")}, parts),
+              "NCHW4c", "NCHW"),
+        call("conv2d", {image, filters}));
     CHECK(refused("NCWH", "NCHW", "OIHW", 1) == Code::BadAttribute);
     CHECK(refused("NCHW4c", "NCHW2c", "OIHW", 2) == Code::BadShape);
     CHECK(refused("NCHW4c", "NCHW2c", "OIHW", 4) == Code::BadShape);

@@ -161,3 +161,32 @@ TEST_CASE("products of bf16 that fill tiles lie in pairs", "[transform][pack_pro
     CHECK(laid.find("{layout=\"NCHW32c\", out_layout=\"NCHW32c\", rows=28, weight_layout=\"OHWI32o2i\"}") !=
           std::string::npos);
 }
+
+TEST_CASE("products of bytes lie by fours", "[transform][pack_products][bytes]") {
+    const auto laid = [](const std::string& x, const std::string& w, const std::string& product, const char* units) {
+        std::string values;
+        std::int64_t count = 1;
+        for (std::size_t at = w.find('[') + 1; at < w.size(); at = w.find_first_of(",]", at) + 1)
+            count *= std::stoll(w.substr(at));
+        for (std::int64_t i = 0; i < count; ++i) values += (i ? ", " : "") + std::to_string(i % 11 - 5);
+        const graph::Module module =
+            module_of("outputs [\"y\"];\nfn main(x: u8" + x + ") {\n  w: i8" + w + " = const [" + values +
+                      "];\n  y = " + product + "(x, w) {out_dtype=i32};\n  return y;\n}\n");
+        return graph::to_string(apply("AlterOpLayout", module, {{"vector_bits", "512"}, {"byte_products", units}}));
+    };
+    const auto has = [](const std::string& text, const std::string& part) {
+        return text.find(part) != std::string::npos;
+    };
+    CHECK(has(laid("[32,64]", "[64,32]", "matmul", "tiles"), "panel=32, part=4, rows=32"));
+    CHECK(has(laid("[32,64]", "[64,32]", "matmul", "dots"), "panel=32, part=4, rows="));
+    CHECK(has(laid("[32,32]", "[32,24]", "matmul", "tiles"), "panel=24, part=4")); // three halves of registers
+    CHECK_FALSE(has(laid("[32,64]", "[64,32]", "matmul", "none"), "part="));
+    CHECK_FALSE(has(laid("[32,30]", "[30,32]", "matmul", "dots"), "part="));
+    // Of filters, two tiles lie together, whatever blocks the result has.
+    const std::string tiles = laid("[1,64,8,8]", "[64,64,1,1]", "conv2d", "tiles");
+    CHECK(has(tiles, "out_layout=\"NCHW64c\""));
+    CHECK(has(tiles, "weight_layout=\"OHWI32o4i\""));
+    CHECK(has(laid("[1,64,8,8]", "[64,64,1,1]", "conv2d", "dots"), "weight_layout=\"OHWI64o4i\""));
+    CHECK(has(laid("[1,8,8,8]", "[48,8,1,1]", "conv2d", "tiles"), "weight_layout=\"OHWI48o4i\""));
+    CHECK_FALSE(has(laid("[1,6,8,8]", "[48,6,1,1]", "conv2d", "dots"), "4i"));
+}
