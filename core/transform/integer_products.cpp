@@ -63,10 +63,17 @@ class IntegerRewriter final : public graph::Rewriter {
     /// `real`: whether products of dequantized values become ones of integers.
     IntegerRewriter(pass::Recorder* recorder, const graph::Function& function, bool real)
         : Rewriter(recorder), known_([this](const Var& var) { return value_of(var); }),
-          signed_factors_(signed_factors(function, real)), real_(real) {}
+          signed_factors_(signed_factors(function, real)), real_(real), uses_(graph::use_counts(function)) {}
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
+        const Var var = rewritten(binding);
+        if (var != binding.var) uses_[var] += uses_[binding.var];
+        return var;
+    }
+
+  private:
+    Var rewritten(const Binding& binding) {
         const auto* call = graph::as<CallOp>(binding.value);
         if (!call || !graph::as_tensor(binding.var->type)) return keep(binding);
         const std::string& name = call->op.name;
@@ -86,7 +93,6 @@ class IntegerRewriter final : public graph::Rewriter {
         return done ? done : keep(binding);
     }
 
-  private:
     /// What stands for a value: (sums + offsets) * scales + bias, along an axis of the sums.
     struct Product {
         Var sums; ///< i32
@@ -382,17 +388,38 @@ class IntegerRewriter final : public graph::Rewriter {
         if (!is_factor) return replace(binding, stored_value, "requantized in one step", call.args);
         return signed_from(binding, emit(binding, stored_value, binding.var->name));
     }
-    /// A product's value in units of the scale, held where relu or clip held it unless the bytes do. Null for other
-    /// values.
+    /// What products and dequantized values, or sums of them used nowhere else, are in units of a scale: that is taken
+    /// into theirs. Null for other values.
+    Var in_steps(const Binding& binding, const Var& value, float scale) {
+        if (const Product* found = product_at(value); found && !found->scales.empty()) {
+            Product out = *found;
+            for (float& factor : out.scales) factor /= scale;
+            for (float& bias : out.bias) bias /= scale;
+            return value_of_product(binding, out);
+        }
+        if (!real_) return nullptr;
+        if (const CallOp* call = known_.call_of(value, "dequantize_linear")) {
+            const std::optional<QuantizedValue> from = known_.dequantized(value);
+            if (!from) return nullptr;
+            std::vector<Var> args = call->args;
+            args[1] = number(binding, DType::F32, from->scale / scale);
+            return emit(binding, make_ref<const CallOp>(call->op, std::move(args), call->attrs), value->name);
+        }
+        const CallOp* call = known_.call_of(value, "add");
+        if (!call || uses_[value] > 1) return nullptr;
+        const std::size_t before = builder().bindings().size();
+        const Var a = in_steps(binding, call->args[0], scale), b = a ? in_steps(binding, call->args[1], scale) : Var();
+        if (!b) return builder().roll_back(before), nullptr;
+        return emit(binding, make_call("add", {a, b}), value->name);
+    }
+    /// Such a value, held where relu or clip held it unless the bytes do.
     Var counted(const Binding& binding, const Var& value, const Steps& to, DType bytes) {
         const CallOp* relu = known_.call_of(value, "relu");
         const CallOp* clip = known_.call_of(value, "clip");
-        const Product* found = product_at(relu ? relu->args[0] : clip ? clip->args[0] : value);
-        if (!found || found->scales.empty()) return nullptr;
-        Product out = *found;
-        for (float& scale : out.scales) scale /= to.scale;
-        for (float& bias : out.bias) bias /= to.scale;
-        const Var steps = value_of_product(binding, out);
+        const Var held = relu ? relu->args[0] : clip ? clip->args[0] : value;
+        if (to.scale == 1 || (held != value && uses_[value] > 1)) return nullptr;
+        const Var steps = in_steps(binding, held, to.scale);
+        if (!steps) return nullptr;
         constexpr double kNone = std::numeric_limits<double>::infinity();
         const double low = relu   ? 0
                            : clip ? clip->attrs.number("min", -kNone)
@@ -448,6 +475,7 @@ class IntegerRewriter final : public graph::Rewriter {
     KnownValues known_;
     const std::unordered_set<Var> signed_factors_; ///< of the function as it was
     bool real_;
+    std::unordered_map<Var, int> uses_;
     std::unordered_map<Var, Product> products_;
     std::unordered_map<Var, Var> twins_; ///< i8 values to the u8 of the same order
 };

@@ -179,3 +179,26 @@ TEST_CASE("values held within bounds before they are quantized are held in steps
     CHECK(first_call(in_bytes(module("0.05"), kBytes, off), "clip")->attrs.number("max") == Approx(120));
     CHECK(off <= 1);
 }
+
+TEST_CASE("a sum of dequantized values is made in steps of its result", "[transform][integer_products]") {
+    const auto module = [](const std::string& rest) {
+        return module_of(byte_main("x: u8[1,4,4,4], z: u8[1,6,4,4]",
+                                   byte_constant("w", "i8", {6, 4, 1, 1}, 6) +
+                                       "s: f32[] = const 0.01; t: f32[] = const 0.3; o: u8[] = const 0; "
+                                       "p: u8[] = const 9; a = dequantize_linear(x, s, o); "
+                                       "k = dequantize_linear(w, s); c = conv2d(a, k); v: f32[] = const 0.05; "
+                                       "q = quantize_linear(c, v, p) {dtype=u8}; d = dequantize_linear(q, v, p); "
+                                       "e = dequantize_linear(z, t, p); g = add(d, e); h = relu(g); " +
+                                       rest));
+    };
+    double off = 9;
+    const graph::Module alone = in_bytes(module("y = quantize_linear(h, t, o) {dtype=u8};"), kBytes, off);
+    CHECK(off <= 1);
+    CHECK(count_calls(alone, "dequantize_linear") == 2);
+    CHECK(count_calls(alone, "relu") == 0);
+    // One that is used otherwise as well is made once.
+    const graph::Module shared = in_bytes(
+        module("r = quantize_linear(h, t, o) {dtype=u8}; m = dequantize_linear(r, t, o); y = add(h, m);"), kBytes, off);
+    CHECK(count_calls(shared, "relu") == 1);
+    CHECK(count_calls(shared, "add") == 2);
+}
