@@ -331,8 +331,9 @@ Pieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const T
     if (out.dim < 0 || again < 2 || bytes <= kept) return {};
     out.count = std::min(loops, (bytes + kept - 1) / kept);
     while (loops % out.count != 0) ++out.count;
-    // What is along the lanes is read anew for each piece.
-    return out.count * (bytes_of(along) / apart) < again * bytes ? out : Pieces{};
+    // What is along the lanes is read anew for each piece, which costs little where all of it stays near.
+    const std::int64_t lanes = bytes_of(along) / apart;
+    return lanes <= kept || out.count * lanes < again * bytes ? out : Pieces{};
 }
 
 namespace {

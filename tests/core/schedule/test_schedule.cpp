@@ -236,6 +236,12 @@ TEST_CASE("tiles fill the registers without overflowing them", "[schedule][rules
     trace = trace_of(packed_conv(8, 16, 14), small);
     CHECK(trace.find("split(conv_write.h_o, [7, -1])") != std::string::npos);
     CHECK(trace.find("reorder([conv_write.h_o_o, conv_write.c_o, conv_write.h_o_i") != std::string::npos);
+    // A prime number of rows: each is a piece, since all weights stay near.
+    small.l2_bytes = 64 << 10;
+    trace = trace_of(packed_conv(8, 4, 13), small);
+    INFO(trace);
+    CHECK(trace.find("split(conv_write.h, [13, -1])") != std::string::npos);
+    CHECK(trace.find("reorder([conv_write.h_o, conv_write.c") != std::string::npos);
     // A prime number of places, all at once.
     trace = trace_of(packed_conv(2, 4, 13), narrow);
     CHECK(trace.find("split(conv_write.q, [-1, 13])") != std::string::npos);

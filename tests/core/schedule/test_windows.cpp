@@ -125,6 +125,16 @@ TEST_CASE("a few steps of a sum are written out where its tile reads more than t
     CHECK_FALSE(has(checked_trace(product(128), wide), "unroll(sums.k")); // 8 KB
     CHECK(has(checked_trace(product(1023), wide), "split(sums.k, [-1, 3])"));
     CHECK_FALSE(has(checked_trace(product(1021), wide), "unroll(sums.k")); // a prime number of steps
+    // Of a window's channels two.
+    const Result<Program> window = tensor::parse_program(R"(
+fn window(x: f32[8,14,64], w: f32[8,3,64,16]) -> (y: f32[12,16]) {
+  for i in 12 { for j in 16 { for g in 8 { for q in 3 { for k in 64 {
+    block sums(vi = i in 12, vj = j in 16, reduce vg = g in 8, reduce vq = q in 3, reduce vk = k in 64) {
+      init { y[vi, vj] = 0.0 }
+      y[vi, vj] = y[vi, vj] + x[vg, vi + vq, vk] * w[vg, vq, vk, vj] } } } } } }
+})");
+    if (!window) FAIL(to_string(window.error()));
+    CHECK(has(checked_trace(*window, wide), "split(sums.k, [-1, 2])"));
     // All that is read moves with the lanes: nothing is used twice.
     CHECK_FALSE(has(checked_trace(depthwise(1, 16, 96, 1, 1), wide), "unroll(sums.k"));
 }
