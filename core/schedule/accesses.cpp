@@ -92,4 +92,25 @@ bool divided_together(const Expr& expr, const VarRef& a, const VarRef& b) {
     return divisions.found;
 }
 
+std::int64_t counted_width(const Load& a, const VarRef& row) {
+    class Finder final : public Visitor {
+      public:
+        explicit Finder(const VarRef& row) : row_(row) {}
+        std::int64_t width = 0;
+
+      protected:
+        using Visitor::visit_node;
+        void visit_node(const Binary& node) override {
+            if (node.op == BinaryOp::FloorMod && node.a.get() == row_.get()) width = as_int(node.b).value_or(0);
+            Visitor::visit_node(node);
+        }
+
+      private:
+        VarRef row_;
+    };
+    Finder finder(row);
+    for (const Expr& index : a.indices) finder.visit(index);
+    return finder.width;
+}
+
 } // namespace orrery::schedule

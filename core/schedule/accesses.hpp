@@ -39,5 +39,7 @@ class LoadCollector final : public tensor::Visitor {
 /// Whether indices of what `expr` loads divide sums that hold both variables, so that neither alone makes them
 /// constants.
 [[nodiscard]] bool divided_together(const tensor::Expr& expr, const tensor::VarRef& a, const tensor::VarRef& b);
+/// Where a dimension counts places through an image, how many its rows have; 0 where it does not.
+[[nodiscard]] std::int64_t counted_width(const tensor::Load& load, const tensor::VarRef& row);
 
 } // namespace orrery::schedule

@@ -18,6 +18,7 @@
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/matching.hpp"
+#include "core/schedule/pair_rules.hpp"
 #include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/reuse.hpp"
 #include "core/schedule/step_rules.hpp"
@@ -46,7 +47,7 @@ class Scheduler : TraceWriter {
         for (const std::string& name : block_names()) {
             if (done_.contains(name)) continue;
             const Block* block = find(name);
-            if (block && reduces(*block)) tile_reduction(draft_, name);
+            if (block && reduces(*block) && !tile_pair(draft_, name)) tile_reduction(draft_, name);
         }
         // Readers first: what they alone read is computed beside them.
         const std::vector<std::string> names = block_names();

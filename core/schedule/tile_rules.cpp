@@ -40,7 +40,7 @@ class Tiling : TraceWriter {
         const std::string& whole = sums->whole;
         if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape, target_); piece > 0 && whole == name)
             return stream(name, *reduction, piece);
-        const OperandCopy copy = copy_operand(*sums, *shape);
+        const OperandCopy copy = pieces_ ? OperandCopy{} : copy_operand(*sums, *shape);
         const std::string user = user_of(whole, *element(*find(whole)), unfold);
         if (user.empty()) return;
         const std::vector<std::string> loops = loop_names(user);
@@ -90,8 +90,9 @@ class Tiling : TraceWriter {
         finish_tile(name, *shape);
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         const double work = work_of(name);
+        if (pieces_) return void(around_ = outer);
         if (copy.block.empty()) {
-            const std::size_t around = shape->shares ? 0 : copies_beside(name, user, outer.size());
+            const std::size_t around = shape->shares ? 0 : copies_beside(name, user, 0, outer.size());
             return spread_outer(user, around > 0 ? around : outer.size(), work);
         }
         if (!step("compute_at", {copy.block, outer[before_rows - 1]})) return;
@@ -99,6 +100,16 @@ class Tiling : TraceWriter {
         if (copy.of_rows) step("set_scope", {copy.block, std::string("stack")});
         step("vectorize", {copy.block + "." + loop_names(copy.block).back()});
         spread_outer(user, before_rows, work);
+    }
+
+    std::vector<std::string> tile_in_pieces(const std::string& name, const Pieces& pieces) {
+        pieces_ = pieces;
+        tile(name, Unfold::WherePossible);
+        return around_;
+    }
+    void finish(const std::string& name, const TileShape& shape, const std::string& user, LoopRange own) {
+        finish_tile(name, shape);
+        copies_beside(name, user, own.first, own.end);
     }
 
   private:
@@ -264,27 +275,6 @@ class Tiling : TraceWriter {
                 if (extent % rows == 0 && (!in_rows || (width > 0 && (width % rows == 0 || rows == 2 * width))))
                     return rows;
         return 0;
-    }
-    /// Where a dimension counts places through an image, how many its rows have; 0 where it does not.
-    static std::int64_t counted_width(const Load& a, const VarRef& row) {
-        class Finder final : public Visitor {
-          public:
-            explicit Finder(const VarRef& row) : row_(row) {}
-            std::int64_t width = 0;
-
-          protected:
-            using Visitor::visit_node;
-            void visit_node(const Binary& node) override {
-                if (node.op == BinaryOp::FloorMod && node.a.get() == row_.get()) width = as_int(node.b).value_or(0);
-                Visitor::visit_node(node);
-            }
-
-          private:
-            VarRef row_;
-        };
-        Finder finder(row);
-        for (const Expr& index : a.indices) finder.visit(index);
-        return finder.width;
     }
     static const Load* narrow_load(const Expr& value, DType dtype) {
         const Cast* wide = as<Cast>(value);
@@ -574,20 +564,21 @@ class Tiling : TraceWriter {
     /// A copy that only this reduction reads (its input with a border, say), where little else is done with what is
     /// copied: made a piece at a time in the outer loops of `user`, while the piece is in the nearest caches, instead
     /// of all of it before. How many loops are around a piece then; 0 where it stays apart.
-    std::size_t copies_beside(const std::string& name, const std::string& user, std::size_t outer) {
+    /// `first`: the loops before that one are left alone.
+    std::size_t copies_beside(const std::string& name, const std::string& user, std::size_t first, std::size_t outer) {
         // Of the nearest cache, and how much is copied again since pieces overlap by what windows reach over. Source:
         // measured (docs/performance.md); pieces beside which results and what is copied still fit are the best.
         constexpr std::array<std::pair<double, double>, 3> kSizes{{{1.0 / 3, 2}, {0.5, 3}, {2, 1.25}}};
         for (const auto& [kept, repeated] : kSizes)
-            if (const std::size_t around = copy_in_pieces(name, user, outer, {kept, repeated}); around > 0)
+            if (const std::size_t around = copy_in_pieces(name, user, {first, outer, kept, repeated}); around > 0)
                 return around;
         return 0;
     }
     struct PieceLimits {
-        double kept = 0, repeated = 0;
+        std::size_t first = 0, outer = 0; ///< loops
+        double kept = 0, repeated = 0;    ///< of the nearest cache, and of the whole
     };
-    std::size_t copy_in_pieces(const std::string& name, const std::string& user, std::size_t outer,
-                               const PieceLimits& limits) {
+    std::size_t copy_in_pieces(const std::string& name, const std::string& user, const PieceLimits& limits) {
         const double kept = limits.kept * static_cast<double>(target_.l1_bytes), want = 4.0 * target_.cores;
         const std::string copy = copy_for(name);
         const Block* block = copy.empty() ? nullptr : find(copy);
@@ -599,7 +590,8 @@ class Tiling : TraceWriter {
         const Program before = program_;
         const std::size_t steps = trace_.steps.size();
         double around = 1;
-        for (std::size_t d = 0; d < outer; around *= static_cast<double>(extents[d++]))
+        for (std::size_t d = 0; d < limits.first; ++d) around *= static_cast<double>(extents[d]);
+        for (std::size_t d = limits.first; d < limits.outer; around *= static_cast<double>(extents[d++]))
             for (std::int64_t pieces = 2; pieces <= extents[d]; ++pieces) {
                 const double count = around * static_cast<double>(pieces);
                 if (extents[d] % pieces != 0 || count < want || all / count * byte_size(whole->dtype) > kept) continue;
@@ -678,7 +670,7 @@ class Tiling : TraceWriter {
     /// user before they were split.
     void rows_in_pieces(const ElementBlock& reduction, const TileShape& shape, const std::vector<std::string>& loops,
                         const std::string& user, std::vector<std::string>& outer) {
-        const Pieces pieces = row_pieces(reduction, shape, target_);
+        const Pieces pieces = pieces_ ? *pieces_ : row_pieces(reduction, shape, target_);
         if (pieces.dim < 0) return;
         const auto dim = static_cast<std::size_t>(pieces.dim);
         const auto loop_of = [&](std::size_t d) { return user + "." + loops[d] + (shape.part_of(d) ? "_o" : ""); };
@@ -770,9 +762,20 @@ class Tiling : TraceWriter {
             take_back(before);
         return true;
     }
+
+    std::optional<Pieces> pieces_;    ///< of a product in whose loops what it reads is computed
+    std::vector<std::string> around_; ///< that product's loops around its tile
 };
 
 } // namespace
+
+std::vector<std::string> tile_in_pieces(Draft& draft, const std::string& name, const Pieces& pieces) {
+    return Tiling(draft).tile_in_pieces(name, pieces);
+}
+void finish_tile(Draft& draft, const std::string& name, const TileShape& shape, const std::string& user,
+                 LoopRange own) {
+    Tiling(draft).finish(name, shape, user, own);
+}
 
 void tile_reduction(Draft& draft, const std::string& name) { Tiling(draft).tile(name, Tiling::Unfold::WherePossible); }
 

@@ -1,13 +1,26 @@
 #pragma once
 // Internal to core/schedule: the rules for reductions: tiles of registers, copies beside them, long sums in pieces.
 
+#include "core/schedule/tile_shape.hpp"
 #include "core/schedule/trace_writer.hpp"
 
 #include <string>
+#include <vector>
 
 namespace orrery::schedule {
 
 /// Schedules the nest of a reduction: a convolution, a matrix product, a pooling. Nothing where no rule applies.
 void tile_reduction(Draft& draft, const std::string& name);
+
+/// The same for a product that goes by pieces of rows, all lanes by each, without sharing it among threads. Its user's
+/// loops around the tile, of which the one over pieces ends in "_o_o"; empty where no rule applies.
+[[nodiscard]] std::vector<std::string> tile_in_pieces(Draft& draft, const std::string& name, const Pieces& pieces);
+/// Loops around a block, by their place.
+struct LoopRange {
+    std::size_t first = 0, end = 0;
+};
+/// The inside of a tile that was moved into the loops of its user, and what it alone reads beside it, in the user's own
+/// loops.
+void finish_tile(Draft& draft, const std::string& name, const TileShape& shape, const std::string& user, LoopRange own);
 
 } // namespace orrery::schedule

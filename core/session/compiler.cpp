@@ -394,10 +394,7 @@ Result<Steps> Compiler::State::run_passes(const Recipe& recipe, const std::share
     std::shared_ptr<const GraphStep> current = imported;
     if (sink) sink(current);
     pass::Invariants holding = transform::kTyped;
-    const pass::Options facts{{"bf16_tiles", recipe.target.bf16_tiles ? "true" : "false"},
-                              {"f16_arithmetic", recipe.target.f16_arithmetic ? "true" : "false"},
-                              {"byte_products", std::string(to_string(recipe.target.byte_products))},
-                              {"vector_bits", std::to_string(recipe.target.vector_bits)}};
+    const pass::Options facts = transform::facts_of(recipe.target);
     for (std::size_t i = 0; i < recipe.passes.size(); ++i) {
         const transform::PassStep row = transform::with_facts(recipe.passes[i], facts);
         progress.tell(row.name, static_cast<double>(i) / static_cast<double>(recipe.passes.size()));

@@ -89,6 +89,11 @@ Hash Target::hash() const {
     return h.finish();
 }
 
+std::int64_t Target::piece_bytes() const {
+    constexpr std::int64_t kMostOnStack = 256 << 10; // our choice: stacks are 8 MiB, and hold more than one piece
+    return std::min(l2_bytes / 4, kMostOnStack);
+}
+
 int Target::lanes(int element_bytes) const { return std::max(1, vector_bits / 8 / std::max(element_bytes, 1)); }
 
 std::string to_string(const Target& t) {

@@ -34,6 +34,9 @@ struct Target {
     [[nodiscard]] Hash hash() const;
     /// How many elements of a size fill a vector register; at least 1. Units: bytes.
     [[nodiscard]] int lanes(int element_bytes) const;
+    /// The most bytes that one part of a kernel leaves to the next one, a piece after the other, on a thread's stack:
+    /// what its second-level cache keeps beside all else that passes through.
+    [[nodiscard]] std::int64_t piece_bytes() const;
 };
 
 /// "llvm -mcpu=znver4 -mattr=... -mtriple=... -threads=2 -vector-bits=512 ..."; parse_target(to_string(t)) equals t.

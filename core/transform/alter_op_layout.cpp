@@ -92,6 +92,8 @@ std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector
         in = native->block('C');
     ConvLayouts layouts = packed_layouts(facts, in == 0 ? 1 : in, out);
     layouts.in_rows = !depthwise;
+    layouts.many =
+        facts.after_depthwise && vector_bits >= 512; // one kernel with what it reads, in whole rows of images
     return layouts;
 }
 

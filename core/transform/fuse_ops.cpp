@@ -4,9 +4,12 @@
 //    of access on the way. Nodes used outside (the result) have none.
 // 3. Groups: going forward in two phases, a node joins the group of its post-dominator when the rules allow every
 //    node on the way in between. Elementwise work after convolutions is taken first, injective chains second.
+// 4. Pairs: a group around a depthwise convolution joins that of the convolution of single places which alone reads it,
+//    where a piece of rows stays in the cache between the two.
 
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
+#include "core/transform/depthwise_pair.hpp"
 #include "core/transform/fusion.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
@@ -43,17 +46,28 @@ struct Node {
     NotFused reason = NotFused::ElsewhereFused;     ///< why it was not fused with its dominator
 };
 
+/// The pass's options.
+struct Limits {
+    std::size_t group = 64;       ///< operators in a group
+    std::int64_t piece_bytes = 0; ///< of a depthwise convolution's rows, 0 where it never shares a kernel
+};
+
 class Partition {
   public:
-    Partition(const graph::Function& function, std::size_t max_group) : max_group_(max_group) {
+    Partition(const graph::Function& function, const Limits& limits) : limits_(limits) {
         build(function);
         dominate();
         groups_.resize(nodes_.size());
         for (std::size_t i = 0; i < nodes_.size(); ++i)
-            groups_[i] = {i, nodes_[i].kind,
-                          nodes_[i].kind == FusionKind::OutFusable || nodes_[i].kind == FusionKind::Reduction, 1, i};
+            groups_[i] = {i,
+                          nodes_[i].kind,
+                          nodes_[i].kind == FusionKind::OutFusable || nodes_[i].kind == FusionKind::Reduction,
+                          i,
+                          1,
+                          i};
         for (int phase = 0; phase < 2; ++phase)
             for (std::size_t i = 0; i < nodes_.size(); ++i) try_fuse(i, phase);
+        for (std::size_t i = 0; i < nodes_.size(); ++i) try_pair(function, i);
     }
 
     /// Edges between operators of different groups, with the reason the producer's group goes no further.
@@ -79,7 +93,8 @@ class Partition {
     struct Group {
         std::size_t parent = 0;
         FusionKind kind = FusionKind::Opaque;
-        bool anchored = false; ///< holds a convolution, matrix product or reduction: only one may
+        bool anchored = false; ///< holds a convolution, matrix product or reduction: only one may, but for pairs
+        std::size_t anchor = 0;
         std::size_t size = 1;
         std::size_t last = 0;
     };
@@ -177,13 +192,32 @@ class Partition {
             anchors += groups_[r].anchored ? 1 : 0;
             merged.kind = std::max(merged.kind, groups_[r].kind);
             merged.last = std::max(merged.last, groups_[r].last);
+            if (groups_[r].anchored) merged.anchor = groups_[r].anchor;
         }
         if (anchors > 1) return NotFused::SecondAnchor;
-        if (size > max_group_) return NotFused::TooLarge;
+        if (size > limits_.group) return NotFused::TooLarge;
         const std::size_t target = root(to);
         for (std::size_t r : roots) groups_[r].parent = target;
-        groups_[target] = {target, merged.kind, anchors == 1, size, merged.last};
+        groups_[target] = {target, merged.kind, anchors == 1, merged.anchor, size, merged.last};
         return std::nullopt;
+    }
+
+    /// Puts the group of a depthwise convolution into that of the pointwise one `to`, its only reader.
+    void try_pair(const graph::Function& function, std::size_t to) {
+        const auto call_at = [&](std::size_t i) { return graph::as<graph::CallOp>(function->bindings[i].value); };
+        if (limits_.piece_bytes == 0 || !nodes_[to].call || !is_pointwise(*call_at(to))) return;
+        const auto read = index_.find(call_at(to)->args[0]);
+        if (read == index_.end() || !nodes_[read->second].call || nodes_[read->second].dominator == kNone) return;
+        const std::size_t from = read->second;
+        const Group &first = groups_[root(from)], &second = groups_[root(to)];
+        if (!first.anchored || !is_depthwise(*call_at(first.anchor)) || first.last != from ||
+            nodes_[from].users.size() > 1)
+            return;
+        NotFused& reason = nodes_[from].reason;
+        if (!has_piece(*call_at(to), limits_.piece_bytes)) return void(reason = NotFused::NoPiece);
+        if (first.size + second.size > limits_.group) return void(reason = NotFused::TooLarge);
+        groups_[root(to)].size += first.size;
+        groups_[root(from)].parent = root(to);
     }
 
     void try_fuse(std::size_t i, int phase) {
@@ -257,7 +291,12 @@ class Partition {
         case NotFused::Between:
             return "between " + a + " and where its users come together lies work of too wide a kind";
         case NotFused::SecondAnchor: return a + " and " + b + " would put two sums into one kernel";
-        case NotFused::TooLarge: return "the kernel would hold more than " + std::to_string(max_group_) + " operators";
+        case NotFused::NoPiece:
+            return "the weights of " + b +
+                   " do not stay in the cache, or no rows that divide its image and the places it " +
+                   "computes at once do after " + a;
+        case NotFused::TooLarge:
+            return "the kernel would hold more than " + std::to_string(limits_.group) + " operators";
         case NotFused::ElsewhereFused: return a + " ends its kernel: " + b + " computes from a finished value";
         }
         fail_internal("a sentence for every reason");
@@ -266,7 +305,7 @@ class Partition {
     std::vector<Node> nodes_;
     std::vector<Group> groups_;
     std::unordered_map<Var, std::size_t> index_;
-    std::size_t max_group_;
+    Limits limits_;
 };
 
 /// A constant of one element is part of the kernel; larger ones are its parameters.
@@ -318,11 +357,11 @@ Kernel make_kernel(const graph::Function& main, const std::vector<std::size_t>& 
     return kernel;
 }
 
-/// The most operators in a group.
-Result<std::size_t> group_limit(const pass::Context& context) {
+Result<Limits> limits_of(const pass::Context& context) {
     ORRERY_TRY(const std::int64_t most, number_option(context, "max_depth", {64, 1, INT64_MAX}));
     ORRERY_TRY(const bool fuse, flag_option(context, "fuse", true));
-    return fuse ? static_cast<std::size_t>(most) : std::size_t{1};
+    ORRERY_TRY(const std::int64_t piece, number_option(context, "piece_bytes", {0, 0, INT64_MAX}));
+    return Limits{fuse ? static_cast<std::size_t>(most) : std::size_t{1}, piece};
 }
 
 } // namespace
@@ -335,6 +374,7 @@ const char* name_of(NotFused reason) {
     case NotFused::ReadAccess: return "read access";
     case NotFused::Between: return "work between";
     case NotFused::SecondAnchor: return "second sum";
+    case NotFused::NoPiece: return "no piece of rows";
     case NotFused::TooLarge: return "too large";
     case NotFused::ElsewhereFused: return "finished value";
     }
@@ -342,18 +382,18 @@ const char* name_of(NotFused reason) {
 }
 
 Result<std::vector<UnfusedEdge>> fusion_reasons(const graph::Module& before, const pass::Context& context) {
-    ORRERY_TRY(const std::size_t most, group_limit(context));
-    return Partition(before.main, most).unfused(before.main);
+    ORRERY_TRY(const Limits limits, limits_of(context));
+    return Partition(before.main, limits).unfused(before.main);
 }
 
 Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context) {
-    ORRERY_TRY(const std::size_t most, group_limit(context));
+    ORRERY_TRY(const Limits limits, limits_of(context));
     const graph::Function& main = module.main;
     const bool any_call =
         std::ranges::any_of(main->bindings, [](const Binding& b) { return b.value->kind == graph::ExprKind::CallOp; });
     if (!any_call) return module;
 
-    Partition partition(main, most);
+    Partition partition(main, limits);
     std::unordered_map<Var, const Binding*> bound;
     std::unordered_map<std::size_t, std::vector<std::size_t>> members;
     for (std::size_t i = 0; i < main->bindings.size(); ++i) {

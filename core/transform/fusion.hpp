@@ -16,6 +16,7 @@ enum class NotFused : std::uint8_t {
     ReadAccess,     ///< the user, or one before it, reads more than one element at once, or in another order
     Between,        ///< something of too wide a kind lies on the way to where all users come together
     SecondAnchor,   ///< a group holds one operator that sums; both sides have one
+    NoPiece,        ///< of a depthwise convolution's rows stays in the cache until the next convolution has used it
     TooLarge,       ///< `max_depth`
     ElsewhereFused, ///< the value's group ends before the user: the user computes from a finished value
 };

@@ -19,6 +19,7 @@
 #include <array>
 #include <map>
 #include <numeric>
+#include <unordered_set>
 
 namespace orrery::transform {
 
@@ -43,10 +44,11 @@ ConvLayouts packed_layouts(const ConvFacts& facts, std::int64_t in_block, std::i
     return {data, out, "OIHW" + (depthwise ? std::string() : part(in_block, 'i')) + part(out_block, 'o')};
 }
 
-std::int64_t product_rows(std::int64_t rows) {
+std::int64_t product_rows(std::int64_t rows, RowGroups groups) {
     std::int64_t best = 1;
     double least = 1e30;
-    for (const auto& [group, speed] : {std::pair(6, 0.95), std::pair(5, 0.92), std::pair(4, 0.88)})
+    const double many = groups == RowGroups::Many && rows % 14 == 0 ? 0.955 : 0;
+    for (const auto& [group, speed] : {std::pair(14, many), std::pair(6, 0.95), std::pair(5, 0.92), std::pair(4, 0.88)})
         if (const double time = static_cast<double>((rows + group - 1) / group * group) / speed; time < least) {
             least = time;
             best = group;
@@ -108,10 +110,32 @@ std::unordered_map<Var, std::int64_t> groups_of_readers(const graph::Function& f
     return out;
 }
 
+/// Convolutions that read what a depthwise one computed, elementwise work between.
+std::unordered_set<Var> after_depthwise(const graph::Function& function) {
+    std::unordered_set<Var> values, out;
+    for (const Binding& binding : function->bindings) {
+        const auto* call = graph::as<CallOp>(binding.value);
+        const std::optional<Shape> data =
+            !call || call->args.empty() || !call->args[0] ? std::nullopt : shape_of(call->args[0]);
+        if (!data) continue;
+        const bool read = values.contains(call->args[0]);
+        if (one_of(std::array{"conv2d", "layout_conv2d"}, call->op.name)) {
+            const Layout layout = layout_of(call->op.name == "conv2d" ? "NCHW" : call->attrs.text("layout"));
+            const std::int64_t groups = call->attrs.integer("groups", 1);
+            if (groups > 1 && groups == layout.extent('C', *data)) values.insert(binding.var);
+            if (read) out.insert(binding.var);
+        } else if (read && shape_of(binding.var) == data && call->op.fusion <= graph::FusionKind::Broadcast) {
+            values.insert(binding.var);
+        }
+    }
+    return out;
+}
+
 class Converter final : public graph::Rewriter {
   public:
     Converter(pass::Recorder* recorder, const ChooseLayouts& choose, const graph::Function& function)
-        : Rewriter(recorder), choose_(choose), reader_groups_(groups_of_readers(function)) {}
+        : Rewriter(recorder), choose_(choose), reader_groups_(groups_of_readers(function)),
+          after_depthwise_(after_depthwise(function)) {}
 
   protected:
     Var rewrite_binding(const Binding& binding) override {
@@ -235,6 +259,7 @@ class Converter final : public graph::Rewriter {
         facts.sum_dtype = graph::as_tensor(binding.var->type)->dtype;
         if (const auto it = reader_groups_.find(binding.var); it != reader_groups_.end())
             facts.reader_group = it->second;
+        facts.after_depthwise = after_depthwise_.contains(binding.var);
         const std::optional<ConvLayouts> chosen = choose(facts, x, data);
         if (!chosen || (chosen->data == data && chosen->out == out && chosen->weight == weight)) return nullptr;
         states_.try_emplace(x, State{data, "", x});
@@ -251,8 +276,9 @@ class Converter final : public graph::Rewriter {
             const Shape result = *shape_of(binding.var);
             const std::int64_t places = layout_of(out).extent('H', result) * layout_of(out).extent('W', result);
             if (chosen->in_rows && places >= kFewPlaces)
-                attrs.insert_or_assign("rows", chosen->in_tiles ? tile_rows(places, layout_of(out).extent('W', result))
-                                                                : product_rows(places));
+                attrs.insert_or_assign(
+                    "rows", chosen->in_tiles ? tile_rows(places, layout_of(out).extent('W', result))
+                                             : product_rows(places, chosen->many ? RowGroups::Many : RowGroups::Few));
             if (chosen->stretch > 0) attrs.insert_or_assign("stretch", chosen->stretch);
             if (chosen->in_turn) attrs.insert_or_assign("shuffle", facts.shuffle);
         }
@@ -491,6 +517,7 @@ class Converter final : public graph::Rewriter {
 
     const ChooseLayouts& choose_;
     const std::unordered_map<Var, std::int64_t> reader_groups_; ///< by variables of the function as it was
+    const std::unordered_set<Var> after_depthwise_;             ///< the same
     std::unordered_map<Var, State> states_;
     std::map<std::pair<Var, std::string>, Var> made_;        ///< by the layout wanted
     std::map<std::pair<Var, std::string>, Var> transformed_; ///< by "FROM TO"

@@ -16,6 +16,7 @@ namespace orrery::transform {
 struct ConvLayouts {
     std::string data, out, weight;
     bool in_rows = false;     ///< places are counted through the image, in multiples of product_rows
+    bool many = false;        ///< those may be RowGroups::Many
     bool in_tiles = false;    ///< those multiples are of tile_rows instead
     std::int64_t stretch = 0; ///< see layout_conv2d
     bool in_turn = false;     ///< channels are read as they lie before they are shuffled, see ConvFacts
@@ -28,6 +29,7 @@ struct ConvFacts {
     /// Its input is a channel shuffle of that many parts of what was computed, which it can read in turn; 1 for none.
     std::int64_t shuffle = 1;
     std::int64_t reader_group = 0; ///< channels of a group of the grouped convolution that reads the result; 0 for none
+    bool after_depthwise = false;  ///< it reads what a depthwise convolution computed, elementwise work between
 };
 /// nullopt to leave the convolution as it is.
 using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)>;
@@ -35,7 +37,10 @@ using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)
 /// In multiples of how many rows a product of that many rows with a matrix is computed. Six rows of two registers hide
 /// the latency of sums best where there are sixteen registers; fewer do where six would repeat too much.
 /// Source: measured (docs/performance.md): 95 % of the peak with 12 sums, 92 % with 10, 88 % with 8.
-[[nodiscard]] std::int64_t product_rows(std::int64_t rows);
+/// Many: also 14 where that divides them, which are as good where there are 32 registers of 64 bytes, and are parts of
+/// image rows in many networks.
+enum class RowGroups : std::uint8_t { Few, Many };
+[[nodiscard]] std::int64_t product_rows(std::int64_t rows, RowGroups groups = RowGroups::Few);
 
 /// The same for products of tiles, two of up to 16 rows each: whole parts of an image's row or whole rows of it, whose
 /// places lie equally far apart; where none fit, the multiple that repeats least. `width`: places of an image's row.

@@ -67,9 +67,13 @@ std::vector<GraphPass> type_passes() {
 std::vector<GraphPass> fusion_passes() {
     GraphPass defuse = row("DefuseOps", "puts kernels' operators back", defuse_ops);
     defuse.breaks = kFused;
-    GraphPass fuse =
-        row("FuseOps", "groups operators into kernels", fuse_ops,
-            {{"max_depth", "64", "most operators in a group"}, {"fuse", "true", "false: one operator a kernel"}});
+    GraphPass fuse = row(
+        "FuseOps", "groups operators into kernels", fuse_ops,
+        {{"max_depth", "64", "most operators in a group"},
+         {"fuse", "true", "false: one operator a kernel"},
+         {"piece_bytes", "0",
+          "most bytes of a depthwise convolution's rows that the next convolution finds in a cache; the target's when "
+          "left out"}});
     fuse.establishes = kFused;
     GraphPass plan{"PlanMemory",
                    "gives what kernels make a place in one arena",
@@ -261,6 +265,14 @@ std::vector<PassStep> partitioned(std::vector<PassStep> pipeline, const std::str
         {"AnnotateTarget", {{"backend", backend}}, true}, {"MergeRegions", {}, true}, {"PartitionGraph", {}, true}};
     pipeline.insert(at, steps.begin(), steps.end());
     return pipeline;
+}
+
+pass::Options facts_of(const Target& target) {
+    return {{"bf16_tiles", target.bf16_tiles ? "true" : "false"},
+            {"byte_products", std::string(to_string(target.byte_products))},
+            {"f16_arithmetic", target.f16_arithmetic ? "true" : "false"},
+            {"piece_bytes", std::to_string(target.piece_bytes())},
+            {"vector_bits", std::to_string(target.vector_bits)}};
 }
 
 PassStep with_facts(PassStep step, const pass::Options& facts) {

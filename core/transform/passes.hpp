@@ -3,6 +3,7 @@
 
 #include "core/graph/node.hpp"
 #include "core/pass/pass.hpp"
+#include "core/target/target.hpp"
 
 #include <span>
 #include <string>
@@ -50,8 +51,9 @@ struct PassStep {
 
 /// Checks, times, verifies and records passes on modules.
 [[nodiscard]] pass::Manager<graph::Module> manager();
-/// A step with options that the pass has and the step leaves out set to `facts`: what is known of the target, such as
-/// "vector_bits".
+/// What passes ask of a target, by the names of their options.
+[[nodiscard]] pass::Options facts_of(const Target& target);
+/// A step with options that the pass has and the step leaves out set to `facts`.
 [[nodiscard]] PassStep with_facts(PassStep step, const pass::Options& facts);
 
 // The passes. Each is pure, keeps what the module means, and returns the same `main` when it has nothing to do.
@@ -166,9 +168,11 @@ struct PassStep {
 /// Computes equal expressions once. Random operators are left alone.
 [[nodiscard]] Result<graph::Module> eliminate_common_subexpr(const graph::Module& module, const pass::Context& context);
 /// Groups operators into primitive functions, one kernel each, by the operators' fusion kinds and the
-/// post-dominator rule. Options: `max_depth`, the most operators in a group; `enabled`, "false" for one operator a
-/// function. Establishes kFused. Source: the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for
-/// Deep Learning", Chen et al., OSDI 2018, section 3.
+/// post-dominator rule. A depthwise convolution joins the kernel of the convolution of single places that alone reads
+/// it, where a piece of its rows stays in the cache meanwhile. Options: `max_depth`, the most operators in a group;
+/// `fuse`, "false" for one operator a function; `piece_bytes`, what such a piece may take. Establishes kFused. Source:
+/// the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for Deep Learning", Chen et al., OSDI 2018,
+/// section 3.
 [[nodiscard]] Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context);
 /// Gives every tensor that kernels make, outputs apart, a place in one arena, shared by those that do not live at the
 /// same time, and writes the places into main's attribute kMemoryAttr; lowering keeps to them and puts the kernels'

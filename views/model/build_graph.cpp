@@ -5,6 +5,7 @@
 #include "core/graph/op.hpp"
 #include "core/ops/layout.hpp"
 #include "core/transform/fusion.hpp"
+#include "core/transform/passes.hpp"
 
 #include <algorithm>
 #include <unordered_map>
@@ -103,12 +104,13 @@ class Describer {
     /// Why values are not fused with what reads them, as the recipe's first FuseOps says.
     void explain_edges() {
         const auto& passes = snapshot_.recipe.passes;
+        const pass::Options facts = transform::facts_of(snapshot_.recipe.target);
         for (std::size_t i = 0; i < passes.size() && i + 1 < snapshot_.steps.size(); ++i) {
             const session::GraphStep& before = *snapshot_.steps[i];
             if (passes[i].name != "FuseOps" || !passes[i].enabled || snapshot_.steps[i + 1]->error) continue;
             if (before.module.main->bindings.size() > kCostedNodes) return;
-            const Result<std::vector<transform::UnfusedEdge>> edges =
-                transform::fusion_reasons(before.module, {passes[i].options, {}, nullptr});
+            const Result<std::vector<transform::UnfusedEdge>> edges = transform::fusion_reasons(
+                before.module, {transform::with_facts(passes[i], facts).options, {}, nullptr});
             if (edges)
                 for (const transform::UnfusedEdge& edge : *edges) reasons_.emplace(edge.producer, edge.text);
             return;

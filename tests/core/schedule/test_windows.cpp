@@ -7,6 +7,8 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <cstdio>
+#include <random>
 
 using namespace orrery;
 using namespace orrery::schedule;
@@ -24,35 +26,84 @@ Target machine_of(int vector_bits, int registers) {
     return target;
 }
 
-/// A depthwise convolution of k x k with a border, then a relu: blocks of channels innermost.
-Program depthwise(int blocks, int lanes, int size, int stride, int kernel) {
-    const int out = (size - 1) / stride + 1, padded = (out - 1) * stride + kernel, edge = kernel / 2;
-    std::string text = R"(fn depthwise(x: f32[B,S,S,L], w: f32[B,K,K,L]) -> (y: f32[B,O,O,L]) {
-  alloc pad: f32[B,P,P,L] scope global
-  alloc sums: f32[B,O,O,L] scope global
-  for c in B { for h in P { for q in P { for i in L {
-    block pad(vc = c in B, vh = h in P, vq = q in P, vi = i in L) {
-      pad[vc, vh, vq, vi] = select((vh >= E && vh < F && vq >= E && vq < F), x[vc, vh - E, vq - E, vi], 0.0) } } } } }
-  for c in B { for h in O { for q in O { for i in L { for kh in K { for kw in K {
-    block sums(vc = c in B, vh = h in O, vq = q in O, vi = i in L, reduce vkh = kh in K, reduce vkw = kw in K) {
-      init { sums[vc, vh, vq, vi] = 0.0 }
-      sums[vc, vh, vq, vi] = sums[vc, vh, vq, vi] + pad[vc, vh * T + vkh, vq * T + vkw, vi] * w[vc, vkh, vkw, vi]
-    } } } } } } }
-  for c in B { for h in O { for q in O { for i in L {
-    block relu(vc = c in B, vh = h in O, vq = q in O, vi = i in L) {
-      y[vc, vh, vq, vi] = max(sums[vc, vh, vq, vi], 0.0) } } } } }
-})";
-    const std::vector<std::pair<char, int>> sizes{{'B', blocks},      {'L', lanes},  {'S', size},
-                                                  {'O', out},         {'P', padded}, {'E', edge},
-                                                  {'F', edge + size}, {'T', stride}, {'K', kernel}};
+using Sizes = std::vector<std::pair<char, int>>;
+
+/// A program whose capital letters stand for numbers.
+Program program_of(const std::string& text, const Sizes& sizes) {
     std::string filled;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto size_of = std::ranges::find(sizes, text[i], &std::pair<char, int>::first);
-        filled += size_of == sizes.end() ? std::string(1, text[i]) : std::to_string(size_of->second);
+    for (const char letter : text) {
+        const auto size = std::ranges::find(sizes, letter, &std::pair<char, int>::first);
+        filled += size == sizes.end() ? std::string(1, letter) : std::to_string(size->second);
     }
     const Result<Program> program = tensor::parse_program(filled);
     if (!program) FAIL(to_string(program.error()));
     return *program;
+}
+
+struct Window {
+    int blocks, lanes, size, stride, kernel;
+    [[nodiscard]] int out() const { return (size - 1) / stride + 1; }
+    [[nodiscard]] Sizes sizes() const {
+        const int edge = kernel / 2;
+        return {{'B', blocks}, {'L', lanes},  {'S', size},        {'O', out()}, {'P', (out() - 1) * stride + kernel},
+                {'E', edge},   {'K', kernel}, {'F', edge + size}, {'T', stride}};
+    }
+};
+/// The sums of windows over an image with a border.
+constexpr const char* kWindowSums = R"(
+  for c in B { for h in P { for q in P { for i in L {
+    block pad(vc = c in B, vh = h in P, vq = q in P, vi = i in L) {
+      reads x[vc, vh - E, vq - E, vi] writes pad[vc, vh, vq, vi]
+      pad[vc, vh, vq, vi] = select((vh >= E && vh < F && vq >= E && vq < F), x[vc, vh - E, vq - E, vi], 0.0) } } } } }
+  for c in B { for h in O { for q in O { for i in L { for kh in K { for kw in K {
+    block sums(vc = c in B, vh = h in O, vq = q in O, vi = i in L, reduce vkh = kh in K, reduce vkw = kw in K) {
+      reads sums[vc, vh, vq, vi], pad[vc, vh * T + vkh, vq * T + vkw, vi], w[vc, vkh, vkw, vi]
+      writes sums[vc, vh, vq, vi]
+      init { sums[vc, vh, vq, vi] = 0.0 }
+      sums[vc, vh, vq, vi] = sums[vc, vh, vq, vi] + pad[vc, vh * T + vkh, vq * T + vkw, vi] * w[vc, vkh, vkw, vi]
+    } } } } } } }
+)";
+
+/// A depthwise convolution with a border, then a relu: blocks of channels innermost.
+Program depthwise(int blocks, int lanes, int size, int stride, int kernel) {
+    return program_of(std::string(R"(fn depthwise(x: f32[B,S,S,L], w: f32[B,K,K,L]) -> (y: f32[B,O,O,L]) {
+  alloc pad: f32[B,P,P,L] scope global
+  alloc sums: f32[B,O,O,L] scope global)") +
+                          kWindowSums + R"(
+  for c in B { for h in O { for q in O { for i in L {
+    block relu(vc = c in B, vh = h in O, vq = q in O, vi = i in L) {
+      y[vc, vh, vq, vi] = max(sums[vc, vh, vq, vi], 0.0) } } } } }
+})",
+                      Window{blocks, lanes, size, stride, kernel}.sizes());
+}
+
+enum class Between : std::uint8_t { Nothing, Relu };
+
+/// A depthwise convolution, something elementwise or nothing, a convolution of single places to `filters` blocks, which
+/// counts them through the image, and a relu.
+Program separable(const Window& window, int filters, Between between) {
+    Sizes sizes = window.sizes();
+    sizes.insert(sizes.end(), {{'G', filters}, {'A', window.out() * window.out()}});
+    const bool relu = between == Between::Relu;
+    const std::string middle = R"(
+  for c in B { for h in O { for q in O { for i in L {
+    block first(vc = c in B, vh = h in O, vq = q in O, vi = i in L) {
+      m[vc, vh, vq, vi] = max(sums[vc, vh, vq, vi], 0.0) } } } } })";
+    return program_of(
+        std::string("fn separable(x: f32[B,S,S,L], w: f32[B,K,K,L], v: f32[G,B,L,L]) -> (y: f32[G,O,O,L]) {\n"
+                    "  alloc pad: f32[B,P,P,L] scope global\n  alloc sums: f32[B,O,O,L] scope global\n"
+                    "  alloc dots: f32[G,A,L] scope global") +
+            (relu ? "\n  alloc m: f32[B,O,O,L] scope global" : "") + kWindowSums + (relu ? middle : "") + R"(
+  for g in G { for t in A { for j in L { for k in B { for i in L {
+    block dots(vg = g in G, vt = t in A, vj = j in L, reduce vk = k in B, reduce vi = i in L) {
+      init { dots[vg, vt, vj] = 0.0 }
+      dots[vg, vt, vj] = dots[vg, vt, vj] + )" +
+            (relu ? "m" : "sums") + R"([vk, vt // O, vt % O, vi] * v[vg, vk, vi, vj] } } } } } }
+  for g in G { for h in O { for q in O { for j in L {
+    block relu(vg = g in G, vh = h in O, vq = q in O, vj = j in L) {
+      y[vg, vh, vq, vj] = max(dots[vg, vh * O + vq, vj], 0.0) } } } } }
+})",
+        sizes);
 }
 
 /// The default trace, which must keep the numbers.
@@ -137,4 +188,67 @@ fn window(x: f32[8,14,64], w: f32[8,3,64,16]) -> (y: f32[12,16]) {
     CHECK(has(checked_trace(*window, wide), "split(sums.k, [-1, 2])"));
     // All that is read moves with the lanes: nothing is used twice.
     CHECK_FALSE(has(checked_trace(depthwise(1, 16, 96, 1, 1), wide), "unroll(sums.k"));
+}
+
+TEST_CASE("a depthwise convolution is computed a piece of rows at a time beside the one of single places",
+          "[schedule][rules][windows]") {
+    const Target wide = machine_of(512, 32);
+    std::string trace = checked_trace(separable({2, 16, 28, 1, 3}, 4, Between::Relu), wide);
+    INFO(trace);
+    // Two rows are four tiles of 14 places: 14 pieces, which two cores share alike.
+    CHECK(has(trace, "split(relu.h_q_o, [14, -1])"));
+    CHECK(has(trace, "reorder([relu.h_q_o_o, relu.g_o, relu.h_q_o_i"));
+    CHECK(has(trace, "compute_at(first, relu.h_q_o_o)"));
+    CHECK(has(trace, "compute_at(sums, first.i_o)"));
+    CHECK(has(trace, "compute_at(pad, first."));
+    CHECK(has(trace, "parallel(relu.h_q_o_o)"));
+    // Nothing between the two: the sums get a copy of their own.
+    trace = checked_trace(separable({2, 16, 28, 1, 3}, 4, Between::Nothing), wide);
+    CHECK(has(trace, "cache_write(sums, stack)"));
+    CHECK(has(trace, "compute_at(sums_write, relu.h_q_o_o)"));
+    // More than a piece may take.
+    Target small = wide;
+    small.l2_bytes = 4 << 10;
+    trace = checked_trace(separable({2, 16, 28, 1, 3}, 4, Between::Relu), small);
+    CHECK_FALSE(has(trace, "compute_at(first"));
+    CHECK(has(trace, "parallel(first."));
+    // Places that tiles of whole rows do not divide.
+    CHECK_FALSE(has(checked_trace(separable({2, 16, 13, 1, 3}, 4, Between::Relu), wide), "compute_at(first"));
+    // Three cores do not share 14 pieces alike.
+    Target three = wide;
+    three.cores = 3;
+    CHECK_FALSE(has(checked_trace(separable({2, 16, 28, 1, 3}, 4, Between::Relu), three), "compute_at(first"));
+}
+
+TEST_CASE("pairs of convolutions keep the numbers and compute nothing twice, whatever their sizes",
+          "[schedule][rules][windows][property]") {
+    std::mt19937 random(11);
+    const auto one_of = [&](std::initializer_list<int> values) { return values.begin()[random() % values.size()]; };
+    int paired = 0;
+    for (int i = 0; i < 40; ++i) {
+        const Window window{one_of({1, 2, 3}), one_of({8, 16}), one_of({6, 8, 12, 14, 16, 24, 28}), one_of({1, 2}),
+                            one_of({1, 3, 5})};
+        const Program program =
+            separable(window, one_of({1, 2, 3, 4}), random() % 2 == 0 ? Between::Relu : Between::Nothing);
+        Target target = random() % 2 == 0 ? machine_of(512, 32) : machine_of(256, 16);
+        target.cores = one_of({1, 2, 4});
+        target.l2_bytes = one_of({16, 64, 512}) << 10;
+        INFO(tensor::to_string(program));
+        const std::string trace = checked_trace(program, target);
+        const bool pair = has(trace, "compute_at(first, relu.") || has(trace, "compute_at(sums_write, relu.");
+        paired += pair ? 1 : 0;
+        if (!pair) continue;
+        const Result<Replay> done = replay(program, *parse_trace(trace));
+        const std::string text = tensor::to_string(done->result());
+        const std::string piece = has(trace, "compute_at(first") ? "alloc m: f32[" : "alloc sums_write: f32[";
+        INFO(text);
+        // Rows of a piece times pieces are the image's rows.
+        const std::size_t shape = text.find(piece);
+        if (shape == std::string::npos) continue; // the name of the buffer is the compiler's to choose
+        int blocks = 0, rows = 0;
+        CHECK(std::sscanf(text.c_str() + shape + piece.size(), "%d,%d", &blocks, &rows) == 2);
+        CHECK(blocks == window.blocks);
+        CHECK(window.out() % rows == 0);
+    }
+    CHECK(paired >= 10);
 }

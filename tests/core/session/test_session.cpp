@@ -6,10 +6,13 @@
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/base/file.hpp"
 #include "core/frontends/onnx/networks.hpp"
+#include "core/graph/text.hpp"
+#include "core/ops/ops.hpp"
 #include "core/schedule/rules.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -295,4 +298,59 @@ TEST_CASE("newer edits replace older ones, cancelling leaves a session usable", 
     REQUIRE(session.snapshot()->compiled != nullptr);
     REQUIRE(session.snapshot()->title == "mlp");
     REQUIRE(session.snapshot()->jobs.empty());
+}
+
+namespace {
+
+/// A depthwise convolution and one of single places after it.
+struct Pair {
+    int batch, channels, filters, size, stride, kernel;
+    [[nodiscard]] std::string text() const {
+        const auto n = [](int value) { return std::to_string(value); };
+        const std::string pad = n(kernel / 2), pads = pad + ", " + pad + ", " + pad + ", " + pad, step = n(stride),
+                          out = n((size - 1) / stride + 1),
+                          result = "f32[" + n(batch) + "," + n(filters) + "," + out + "," + out + "]";
+        return "outputs [\"y\"];\nfn main(x: f32[" + n(batch) + "," + n(channels) + "," + n(size) + "," + n(size) +
+               "], w: f32[" + n(channels) + ",1," + n(kernel) + "," + n(kernel) + "], v: f32[" + n(filters) + "," +
+               n(channels) + ",1,1], z: " + result + ") -> " + result + " {\n  c = conv2d(x, w) {pads=[" + pads +
+               "], groups=" + n(channels) + ", strides=[" + step + ", " + step +
+               "]};\n  r = relu(c);\n  p = conv2d(r, v);\n  y = add(p, z);\n  return y;\n}\n";
+    }
+};
+
+} // namespace
+
+TEST_CASE("a pair of convolutions in one kernel agrees with the interpreter, whatever the threads",
+          "[session][compiler][pairs]") {
+    const auto made = compiler_over();
+    // Rows of 48 and 24 places are whole groups of six, of 28 of 14, whatever the registers.
+    for (const Pair& pair :
+         {Pair{1, 32, 48, 48, 1, 3}, Pair{2, 16, 32, 48, 2, 3}, Pair{1, 64, 16, 28, 1, 5}, Pair{1, 48, 24, 24, 1, 3}}) {
+        INFO(pair.text());
+        const Result<graph::Module> module = graph::parse_module(pair.text(), ops::registry(), {});
+        if (!module) FAIL(to_string(module.error()));
+        Recipe recipe = made->new_recipe({});
+        recipe.rule = ScheduleRule::Rules;
+        const auto model = made->compile_module(recipe, *module, {});
+        if (!model) FAIL(to_string(model.error()));
+        const auto joined = std::ranges::count_if((*model)->functions, [](const FunctionPtr& function) {
+            const std::string& name = function->lowered.name;
+            return name.find("conv2d") != name.rfind("conv2d");
+        });
+        if (pair.size != 28 || recipe.target.vector_bits >= 512) CHECK(joined == 1);
+        const std::vector<NDArray> inputs = seeded_inputs((*model)->executable->plan, 1);
+        const auto one = run(**model, inputs, 1, {}), two = run(**model, inputs, 2, {});
+        REQUIRE(one.has_value());
+        CHECK(compare(two->outputs[0], one->outputs[0]).max_abs == 0);
+        const auto checked = check(**model, inputs, 1e-5, {});
+        REQUIRE(checked.has_value());
+        CHECK(checked->first_wrong == -1);
+        // Apart, they give the same numbers.
+        for (transform::PassStep& step : recipe.passes)
+            if (step.name == "FuseOps") step.options["piece_bytes"] = "0";
+        const auto apart = made->compile_module(recipe, *module, {});
+        REQUIRE(apart.has_value());
+        CHECK((*apart)->functions.size() > (*model)->functions.size());
+        CHECK(compare(run(**apart, inputs, 1, {})->outputs[0], one->outputs[0]).max_rel < 1e-5);
+    }
 }

@@ -103,3 +103,64 @@ TEST_CASE("defusing undoes fusing", "[transform][defuse_ops]") {
     REQUIRE(manager.run(*find_pass("DefuseOps"), fused, holding, {}, {}).has_value());
     REQUIRE((holding & kFused) == 0);
 }
+
+namespace {
+
+/// A depthwise convolution with its bias and bounds, and the one of single places after it; `more` may read "d" too.
+graph::Module separable(const std::string& more = "", const std::string& pointwise = "rows=4, ") {
+    return module_of(R"(outputs ["y"];
+fn main(x: f32[1,2,8,8,4], wd: f32[2,1,3,3,4], b: f32[1,2,1,1,4], wp: f32[3,2,1,1,4,4], z: f32[1,3,8,8,4]) -> f32[1,3,8,8,4] {
+  c = layout_conv2d(x, wd) {groups=8, layout="NCHW4c", out_layout="NCHW4c", pads=[1, 1, 1, 1], weight_layout="OIHW4o"};
+  s = add(c, b);
+  d = relu(s);
+  p = layout_conv2d(d, wp) {layout="NCHW4c", out_layout="NCHW4c", )" +
+                     pointwise + R"(weight_layout="OIHW4i4o"};
+  q = add(p, z);
+)" + (more.empty() ? "  y = relu(q);\n" : more) +
+                     "  return y;\n}\n");
+}
+
+std::size_t kernel_count(const graph::Module& module, const pass::Options& options) {
+    return kernels(apply("FuseOps", module, options)).size();
+}
+
+} // namespace
+
+TEST_CASE("a depthwise convolution shares the kernel of the one of single places that alone reads it",
+          "[transform][fuse_ops][fusion_reasons]") {
+    const pass::Options some{{"piece_bytes", "512"}}; // two rows of 8 places of 8 channels
+    const graph::Module fused = apply("FuseOps", separable(), some);
+    REQUIRE(kernels(fused).size() == 1);
+    CHECK(kernels(fused).front()->function->name == "layout_conv2d_add_relu_layout_conv2d_add_relu");
+    CHECK(fusion_reasons(separable(), {some, {}, nullptr})->empty());
+    CHECK(graph::structural_equal(apply("FuseOps", apply("DefuseOps", fused), some).main, fused.main));
+    // A target says how much; without one they stay apart.
+    CHECK(kernel_count(separable(), {}) == 2);
+    CHECK(reason_between(separable(), "d", "p") == NotFused::ReadAccess);
+    // A row takes 256 bytes, and so do the weights of 96 numbers beside it.
+    CHECK(kernel_count(separable(), {{"piece_bytes", "384"}}) == 1);
+    CHECK(reason_between(separable(), "d", "p", {{"piece_bytes", "383"}}) == NotFused::NoPiece);
+    CHECK(reason_between(separable("", "rows=16, "), "d", "p", {{"piece_bytes", "511"}}) == NotFused::NoPiece);
+    CHECK(kernel_count(separable("", "rows=16, "), some) == 1);
+    CHECK(reason_between(separable("", "rows=5, "), "d", "p", {{"piece_bytes", "4096"}}) == NotFused::NoPiece);
+    // The limit on operators holds for both together.
+    CHECK(reason_between(separable(), "d", "p", {{"piece_bytes", "512"}, {"max_depth", "5"}}) == NotFused::TooLarge);
+}
+
+TEST_CASE("a depthwise convolution stays apart where more is asked of it than rows", "[transform][fuse_ops]") {
+    const pass::Options some{{"piece_bytes", "4096"}};
+    // Somebody else reads it.
+    CHECK(kernel_count(separable("  r = reduce_mean(d) {axes=[1, 4]};\n  t = multiply(q, r);\n  y = relu(t);\n"),
+                       some) > 2);
+    // Windows of the second one reach over rows, or leave some out.
+    CHECK(kernel_count(separable("", "strides=[1, 1], pads=[0, 0, 0, 0], "), some) == 1);
+    const std::string wide = R"(outputs ["y"];
+fn main(x: f32[1,2,8,8,4], wd: f32[2,1,3,3,4], wp: f32[3,2,3,3,4,4]) -> f32[1,3,8,8,4] {
+  d = layout_conv2d(x, wd) {groups=8, layout="NCHW4c", out_layout="NCHW4c", pads=[1, 1, 1, 1], weight_layout="OIHW4o"};
+  y = layout_conv2d(d, wp) {layout="NCHW4c", out_layout="NCHW4c", pads=[1, 1, 1, 1], weight_layout="OIHW4i4o"};
+  return y;
+}
+)";
+    CHECK(kernel_count(module_of(wide), some) == 2);
+    CHECK(reason_between(module_of(wide), "d", "y", some) == NotFused::ReadAccess);
+}

@@ -190,6 +190,25 @@ std::string canonical(const graph::Module& module) {
 
 } // namespace
 
+TEST_CASE("a convolution of places after a depthwise one goes by groups that divide rows of its image",
+          "[transform][alter_op_layout]") {
+    const auto rows = [](int size, const std::string& bits, int groups) {
+        const std::string n = std::to_string(size), depth = groups > 1 ? "1" : "16";
+        const graph::Module module =
+            module_of("outputs [\"y\"];\nfn main(x: f32[1,16," + n + "," + n + "], w: f32[16," + depth +
+                      ",3,3], v: f32[16,16,1,1]) -> f32[1,16," + n + "," + n +
+                      "] {\n  c = conv2d(x, w) {pads=[1, 1, 1, 1], groups=" + std::to_string(groups) +
+                      "};\n  r = relu(c);\n  y = conv2d(r, v);\n  return y;\n}\n");
+        const std::string text = graph::to_string(apply("AlterOpLayout", module, {{"vector_bits", bits}}));
+        const std::size_t at = text.rfind("rows=");
+        return at == std::string::npos ? 0 : std::stoi(text.substr(at + 5));
+    };
+    CHECK(rows(14, "512", 16) == 14);
+    CHECK(rows(14, "256", 16) == 6); // registers hold no 14 rows
+    CHECK(rows(14, "512", 1) == 6);  // no rows of the image are asked for
+    CHECK(rows(12, "512", 16) == 6); // 14 would be 154 places for 144
+}
+
 TEST_CASE("a convolution in groups reads a shuffle as it lay before", "[transform][alter_op_layout]") {
     const graph::Module module = shuffled_network("  z = relu(s);");
     const graph::Module laid = apply("AlterOpLayout", apply("CanonicalizeOps", module), {{"vector_bits", "128"}});

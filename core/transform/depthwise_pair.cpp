@@ -1,0 +1,57 @@
+#include "core/transform/depthwise_pair.hpp"
+
+#include "core/graph/op.hpp"
+#include "core/ops/layout.hpp"
+
+#include <algorithm>
+
+namespace orrery::transform {
+
+using graph::CallOp;
+
+namespace {
+
+/// The layout an attribute names, and the shape of the operand that lies in it.
+struct Placed {
+    ops::Layout layout;
+    Shape shape;
+    [[nodiscard]] std::int64_t extent(char axis) const { return layout.extent(axis, shape); }
+};
+Placed placed(const CallOp& call, std::size_t operand, const char* attr) {
+    return {ops::parse_layout(call.attrs.text(attr)).value(),
+            graph::static_shape(*graph::as_tensor(call.args[operand]->type))};
+}
+
+} // namespace
+
+bool is_depthwise(const CallOp& call) {
+    const std::int64_t groups = call.attrs.integer("groups", 1);
+    if (call.op.name != "layout_conv2d" || groups < 2) return false;
+    const Placed weight = placed(call, 1, "weight_layout");
+    return weight.extent('I') == 1 && weight.extent('O') == groups;
+}
+
+bool is_pointwise(const CallOp& call) {
+    if (call.op.name != "layout_conv2d" || call.attrs.integer("groups", 1) > 1 || call.attrs.integer("shuffle", 1) > 1)
+        return false;
+    const graph::TensorType* data = graph::as_tensor(call.args[0]->type);
+    const Placed x = placed(call, 0, "layout"), weight = placed(call, 1, "weight_layout");
+    const auto all = [&](const char* name, std::int64_t value) {
+        return std::ranges::all_of(call.attrs.ints(name, {}), [value](std::int64_t each) { return each == value; });
+    };
+    return data->dtype == DType::F32 && x.layout.names() == "NCHW" && x.layout.block('C') > 1 &&
+           weight.extent('H') == 1 && weight.extent('W') == 1 && all("strides", 1) && all("pads", 0);
+}
+
+bool has_piece(const CallOp& call, std::int64_t most_bytes) {
+    const Placed x = placed(call, 0, "layout");
+    const std::int64_t height = x.extent('H'), width = x.extent('W'), group = call.attrs.integer("rows", 1);
+    const Shape weights = placed(call, 1, "weight_layout").shape;
+    if (element_count(weights) * byte_size(DType::F32) > most_bytes) return false;
+    const std::int64_t row_bytes = x.extent('C') * width * byte_size(DType::F32);
+    for (std::int64_t rows = 1; 2 * rows <= height && rows * row_bytes <= most_bytes; ++rows)
+        if (height % rows == 0 && rows * width % group == 0) return true;
+    return false;
+}
+
+} // namespace orrery::transform
