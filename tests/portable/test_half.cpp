@@ -2,6 +2,7 @@
 // machine, whether it has such arithmetic or not.
 
 #include "core/transform/passes.hpp"
+#include "tests/portable/emulator.hpp"
 #include "tests/portable/loops.hpp"
 
 using namespace orrery;
@@ -114,4 +115,36 @@ TEST_CASE("in f16 a processor computes what the interpreter does, whatever the t
             first = narrow->outputs;
         }
     }
+}
+
+TEST_CASE("an Arm processor with arithmetic in f16 computes in it, too", "[portable][half][emulated]") {
+    Machine machine = kNeon;
+    machine.name = "NEON with FEAT_FP16";
+    machine.emulator = "qemu-aarch64 -cpu max";
+    if (const std::string missing = missing_for(machine); !missing.empty()) {
+        WARN("no code for " << machine.name << " is run here: there is no " << missing);
+        return;
+    }
+    const Target target = compiler().backend().read_target("llvm -mtriple=aarch64-linux-gnu -mcpu=neoverse-n1").value();
+    REQUIRE(target.f16_arithmetic);
+    const session::Recipe recipe = half_recipe(target, passes_in_f16(true));
+    const Model model = half_model(recipe);
+    const auto inputs = session::drawn_inputs(*model, 1);
+    REQUIRE(inputs.has_value());
+    const Model exact = half_model(half_recipe(compiler().backend().host(), transform::default_pipeline()));
+    const auto wide = session::run(*exact, *inputs, 1, {});
+    REQUIRE(wide.has_value());
+    const Result<EmulatedRun> done = emulate(*model, *inputs, machine);
+    if (!done) FAIL(to_string(done.error()));
+    for (std::size_t i = 0; i < wide->outputs.size(); ++i)
+        CHECK(compare(done->outputs[i], wide->outputs[i]).max_rel < 0.01);
+    // Sums of eight f16 at once.
+    std::size_t products = 0;
+    for (const session::FunctionPtr& function : model->functions) {
+        const auto code = compiler().code(recipe, function);
+        REQUIRE(code.has_value());
+        for (const ListingLine& line : (*code)->assembly.lines)
+            products += line.text.find("fmla") != std::string::npos && line.text.find(".8h") != std::string::npos;
+    }
+    CHECK(products > 100);
 }
