@@ -283,6 +283,7 @@ class Scheduler : TraceWriter {
         std::size_t outer = loops.size();
         if (reduces(*block)) {
             outer = spatial_prefix(*block);
+            lanes_apart(name, *block);
         } else if (turn(name, *block)) {
             outer = loops.size();
         } else {
@@ -290,6 +291,27 @@ class Scheduler : TraceWriter {
             outer = loop_names(name).size() - 1;
         }
         if (const Block* now = find(name); now && owns_nest(name)) spread_outer(name, outer, work);
+    }
+    /// Lanes of a sum of everything that are summed up apart, inside all its loops: vectors.
+    void lanes_apart(const std::string& name, const Block& block) {
+        const std::optional<ElementBlock> store = element(block);
+        const std::vector<std::string> loops = loop_names(name);
+        const Result<BlockPlace> place = find_block(program_, name);
+        if (!store || store->iters.size() != 1 || loops.size() < 2 || !block.fields.init || !owns_nest(name)) return;
+        const VarRef& lane = place->loops().back()->var;
+        const bool inside = std::ranges::all_of(block.fields.iters, [&](const BlockIter& iter) {
+            return (iter.kind == IterKind::Spatial) == (iter.binding.get() == lane.get());
+        });
+        LoadCollector collector;
+        collector.visit(store->value);
+        if (!inside || !std::ranges::all_of(collector.loads, [&](const Load* load) {
+                return vector_access(load->indices, store->iters.front());
+            }))
+            return;
+        if (!step("decompose_reduction", {name, name + "." + loops.front()})) return;
+        step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
+        step("vectorize", {name + "." + loops.back()});
+        done_.insert(name + "_init");
     }
     static ExprCost cost_of_block(const Block& block) {
         ExprCost cost;

@@ -252,3 +252,18 @@ TEST_CASE("pairs of convolutions keep the numbers and compute nothing twice, wha
     }
     CHECK(paired >= 10);
 }
+
+TEST_CASE("the greatest of all elements is found in vectors of lanes", "[schedule][rules]") {
+    const Result<Program> program = tensor::parse_program(R"(fn most(x: f32[1,128,256]) -> (y: f32[]) {
+  for a in 1 { for b in 128 { for c in 256 {
+    block y(reduce va = a in 1, reduce vb = b in 128, reduce vc = c in 256) {
+      reads y[], x[va, vb, vc] writes y[]
+      init { y[] = -inf }
+      y[] = max(y[], x[va, vb, vc]) } } } } })");
+    REQUIRE(program.has_value());
+    const std::string trace = checked_trace(*program, machine_of(512, 32));
+    INFO(trace);
+    CHECK(trace.find("rfactor(y.c_i)") != std::string::npos);
+    CHECK(trace.find("decompose_reduction(y_rf, y_rf.a)") != std::string::npos);
+    CHECK(trace.find("vectorize(y_rf.c_i)") != std::string::npos);
+}
