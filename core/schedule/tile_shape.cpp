@@ -99,12 +99,13 @@ bool few_registers(std::int64_t extent, std::int64_t width, double part) {
 }
 
 /// The lanes of a tile along a dimension: all of it where a few registers are filled well, else what divides it; where
-/// nothing does, all of it again rather than one register at a time under a mask, which fills no more of them.
+/// nothing does, or only what fills half a register, all of it again rather than one register at a time, under a mask
+/// or not, which fills no more of them.
 std::int64_t tile_lanes(std::int64_t extent, std::int64_t width, std::int64_t most) {
     constexpr double kWell = 0.8, kAsWell = 0.7; // our choice
     if (few_registers(extent, width, kWell)) return extent;
     const std::int64_t lanes = choose_lanes(extent, width, most);
-    return extent % lanes != 0 && few_registers(extent, width, kAsWell) ? extent : lanes;
+    return (extent % lanes != 0 || 2 * lanes <= width) && few_registers(extent, width, kAsWell) ? extent : lanes;
 }
 
 /// The divisors of a part's dimension up to `most`.

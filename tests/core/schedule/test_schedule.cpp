@@ -568,6 +568,16 @@ TEST_CASE("many narrow registers make a row of four of them, where a cache line 
     }
 }
 
+TEST_CASE("three halves of a register are one row of a tile, not three rows of halves", "[schedule][rules]") {
+    const Program product = matmul(48, 24, 20);
+    const Trace trace = default_trace(product, wide_target());
+    INFO(to_string(trace));
+    CHECK(to_string(trace).find("split(matmul_write.n, [-1, 24])") != std::string::npos);
+    const Result<Replay> done = replay(product, trace);
+    if (!done) FAIL(to_string(done.error()));
+    CHECK(difference(product, done->result()) < 1e-5);
+}
+
 TEST_CASE("a row too long to be written out goes in vectors", "[schedule][rules]") {
     for (const std::int64_t columns : {512, 1000, 521}) {
         const Program program = softmax(4, columns);
