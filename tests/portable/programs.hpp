@@ -11,6 +11,7 @@
 #include <catch2/catch.hpp>
 
 #include <string>
+#include <vector>
 
 namespace orrery::portable {
 
@@ -97,6 +98,16 @@ inline std::string numbers(std::int64_t count) {
     for (std::int64_t i = 0; i < count; ++i)
         text += (i > 0 ? ", " : "") + std::to_string(static_cast<double>(i * 37 % 23 - 11) / 16.0);
     return text + "]";
+}
+/// A line of a network: a constant of that shape.
+inline std::string weight(const char* name, const std::vector<std::int64_t>& shape) {
+    std::string text;
+    std::int64_t count = 1;
+    for (const std::int64_t extent : shape) {
+        text += (text.empty() ? "" : ",") + std::to_string(extent);
+        count *= extent;
+    }
+    return "  " + std::string(name) + ": f32[" + text + "] = const " + numbers(count) + ";\n";
 }
 
 /// A small network through all passes: convolutions and a product whose weights are packed when it is compiled.

@@ -13,15 +13,6 @@ namespace {
 /// Convolutions of three channels, of one place, of a border, depthwise, to channels that fill three quarters of a
 /// register, of an image whose places fill no tile evenly, a residual sum, and products of many rows and of one.
 std::string half_network() {
-    const auto weight = [](const char* name, const std::vector<std::int64_t>& shape) {
-        std::string text;
-        std::int64_t count = 1;
-        for (const std::int64_t extent : shape) {
-            text += (text.empty() ? "" : ",") + std::to_string(extent);
-            count *= extent;
-        }
-        return "  " + std::string(name) + ": f32[" + text + "] = const " + numbers(count) + ";\n";
-    };
     return "outputs [\"y\", \"v\"];\nfn main(x: f32[1,3,26,26], z: f32[20,256]) {\n" + weight("k0", {64, 3, 3, 3}) +
            "  p = conv2d(x, k0) {pads=[1, 1, 1, 1], strides=[2, 2]};\n  q = relu(p);\n" + weight("k1", {64, 64, 1, 1}) +
            "  a = conv2d(q, k1);\n  b = relu(a);\n" + weight("k2", {64, 64, 3, 3}) +

@@ -13,15 +13,6 @@ namespace {
 /// Convolutions of one place, of a border, with steps, and of an image whose rows fill no tile evenly, a residual sum,
 /// and a product, all with 32 channels or more.
 std::string tiled_network() {
-    const auto weight = [](const char* name, const std::vector<std::int64_t>& shape) {
-        std::string text;
-        std::int64_t count = 1;
-        for (const std::int64_t extent : shape) {
-            text += (text.empty() ? "" : ",") + std::to_string(extent);
-            count *= extent;
-        }
-        return "  " + std::string(name) + ": f32[" + text + "] = const " + numbers(count) + ";\n";
-    };
     return "outputs [\"y\"];\nfn main(x: f32[2,32,14,14], z: f32[20,64]) {\n" + weight("k1", {32, 32, 1, 1}) +
            "  a = conv2d(x, k1);\n  b = relu(a);\n" + weight("k2", {64, 32, 3, 3}) +
            "  c = conv2d(b, k2) {pads=[1, 1, 1, 1]};\n  d = relu(c);\n" + weight("k3", {64, 64, 3, 3}) +
