@@ -39,7 +39,7 @@ void add_model(CLI::App& command, ModelArguments& a, bool required = true) {
     command.add_option("--recipe", a.recipe, "recipe file: everything but the model is taken from it");
     command
         .add_option("--precision", a.precision,
-                    "f32; bf16 or f16: convolutions and products by weights in that, for processors with tiles of bf16 "
+                    "f32; bf16 or f16: convolutions and matrix products in that, for processors with tiles of bf16 "
                     "(AMX) or arithmetic in f16 (AVX512-FP16)")
         ->check(CLI::IsMember({"f32", "bf16", "f16"}));
     command.add_option("--partition", a.partition, "region backend that takes parts of the graph, for example dnnl");

@@ -6,10 +6,13 @@
 //    the block that uses it (bias, activation, sum) or of a copy to its result. The reduction runs around the tile, so
 //    each element is summed in the order of the original. A matrix times a vector reads each element once: there the
 //    sums of a long piece stay in the cache instead, and rows of the matrix are read from end to end (tile_rules.cpp).
+//    A depthwise convolution may stand in the loops of the product that reads it (pair_rules.cpp).
 // 3. Write out: where an element's place chooses among expressions (a row of a small matrix times a vector), one copy
 //    of the body for each.
 // 4. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
 //    over its outer ones.
+// 5. Around tiles: panels are fetched ahead (prefetch_rules.cpp), and a few steps of long sums written out
+//    (step_rules.cpp).
 
 #include "core/schedule/rules.hpp"
 

@@ -57,10 +57,9 @@ std::vector<GraphPass> type_passes() {
              {"follow", kNarrowFollowing, "operators computed so after one that is"},
              {"deny", "", "operators taken out of both lists"},
              {"products", "all",
-              "weights: only convolutions and products by constants, tiles: only those that fill tiles of 32 summed "
-              "elements and columns; what they give is f32, what is read narrow is kept narrow, and only operators "
-              "that "
-              "move elements follow"}}),
+              "weights: only convolutions and products by constants, tiles: only convolutions by constants and "
+              "products that fill tiles of 32 summed elements and columns; what they give is f32, what is read "
+              "narrow is kept narrow, and only operators that move elements follow"}}),
     };
 }
 

@@ -38,7 +38,7 @@ struct PassStep {
 /// The passes a new recipe starts with. Pre: 0 <= level <= 3.
 [[nodiscard]] std::vector<PassStep> default_pipeline(int level = 3);
 
-/// The pipeline with convolutions and products by constants computed in bf16, where they fill tiles of 32 summed
+/// The pipeline with convolutions by constants and matrix products computed in bf16, where they fill tiles of 32 summed
 /// elements and columns: for targets that multiply such tiles (Target::bf16_tiles). Between them values are kept in
 /// bf16; all else is computed in f32.
 [[nodiscard]] std::vector<PassStep> in_bf16(std::vector<PassStep> pipeline);

@@ -122,16 +122,21 @@ inline std::string network() {
            numbers(std::int64_t{64} * 40) + ";\n  j = matmul(i, m);\n  y = softmax(j);\n  return y;\n}\n";
 }
 
-inline Model compiled_network(const Machine& machine, bool winograd) {
-    Result<graph::Module> module = graph::parse_module(network(), ops::registry(), {});
+/// A network's text through the passes of a recipe.
+inline Model compiled_text(const session::Recipe& recipe, const std::string& text) {
+    Result<graph::Module> module = graph::parse_module(text, ops::registry(), {});
     if (!module) FAIL(to_string(module.error()));
+    Result<Model> model = compiler().compile_module(recipe, *module, {});
+    if (!model) FAIL(to_string(model.error()));
+    return *model;
+}
+
+inline Model compiled_network(const Machine& machine, bool winograd) {
     session::Recipe recipe = compiler().new_recipe({});
     recipe.target = target_of(machine);
     for (transform::PassStep& step : recipe.passes)
         if (step.name == "Winograd") step.enabled = winograd;
-    Result<Model> model = compiler().compile_module(recipe, *module, {});
-    if (!model) FAIL(to_string(model.error()));
-    return *model;
+    return compiled_text(recipe, network());
 }
 
 } // namespace orrery::portable

@@ -56,13 +56,7 @@ std::string network() {
            layer("n", "n", "matmul", {4704, 40}, "8192") + "  y = dequantize_linear(qn, one, zero);\n  return y;\n}\n";
 }
 
-Model model_for(const session::Recipe& recipe) {
-    Result<graph::Module> module = graph::parse_module(network(), ops::registry(), {});
-    if (!module) FAIL(to_string(module.error()));
-    Result<Model> model = compiler().compile_module(recipe, *module, {});
-    if (!model) FAIL(to_string(model.error()));
-    return *model;
-}
+Model model_for(const session::Recipe& recipe) { return compiled_text(recipe, network()); }
 
 /// How many kernels have an instruction.
 std::size_t kernels_with(const std::string& target, const std::string& instruction) {

@@ -39,13 +39,7 @@ std::vector<transform::PassStep> passes_in_f16(bool winograd) {
     return passes;
 }
 
-Model half_model(const session::Recipe& recipe) {
-    Result<graph::Module> module = graph::parse_module(half_network(), ops::registry(), {});
-    if (!module) FAIL(to_string(module.error()));
-    Result<Model> model = compiler().compile_module(recipe, *module, {});
-    if (!model) FAIL(to_string(model.error()));
-    return *model;
-}
+Model half_model(const session::Recipe& recipe) { return compiled_text(recipe, half_network()); }
 
 Target half_host(bool computes, int threads) {
     Target target = compiler().backend().host();

@@ -23,12 +23,6 @@ std::string tiled_network() {
            weight("k5", {64, 96}) + "  y = matmul(j, k5);\n  return y;\n}\n";
 }
 
-graph::Module tiled_module() {
-    Result<graph::Module> module = graph::parse_module(tiled_network(), ops::registry(), {});
-    if (!module) FAIL(to_string(module.error()));
-    return *module;
-}
-
 session::Recipe recipe_for(const Target& target, bool narrow) {
     session::Recipe recipe = compiler().new_recipe({});
     recipe.target = target;
@@ -36,11 +30,7 @@ session::Recipe recipe_for(const Target& target, bool narrow) {
     return recipe;
 }
 
-Model model_of(const session::Recipe& recipe) {
-    Result<Model> model = compiler().compile_module(recipe, tiled_module(), {});
-    if (!model) FAIL(to_string(model.error()));
-    return *model;
-}
+Model model_of(const session::Recipe& recipe) { return compiled_text(recipe, tiled_network()); }
 
 /// This machine's, with products of tiles: as loops where it has none.
 Target with_tiles(int threads) {
