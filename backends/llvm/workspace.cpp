@@ -10,8 +10,8 @@ using namespace tensor;
 namespace {
 
 // Stacks of worker threads are 8 MiB as glibc makes them; a kernel stays well below.
-constexpr std::size_t kMaxStackBuffer = 256 << 10;
-constexpr std::size_t kMaxStack = 1 << 20;
+constexpr std::size_t kMaxStackBuffer = 1 << 20;
+constexpr std::size_t kMaxStack = 2 << 20;
 /// A global buffer up to this size inside a parallel loop is cheaper on each thread's stack than a slot an iteration.
 constexpr std::size_t kSmallGlobal = 64 << 10;
 /// Beyond this, iterations of a parallel loop that each need a slot run one after another.

@@ -35,6 +35,11 @@ ExprCost cost_of_expr(const Expr& expr) {
     cost.visit(expr);
     return cost;
 }
+ExprCost cost_of_block(const Block& block) {
+    ExprCost cost;
+    cost.visit(block.fields.body);
+    return cost;
+}
 
 void LoadCollector::visit_node(const Load& node) {
     loads.push_back(&node);

@@ -22,6 +22,7 @@ class ExprCost final : public tensor::Visitor {
     void visit_node(const tensor::Call& node) override;
 };
 [[nodiscard]] ExprCost cost_of_expr(const tensor::Expr& expr);
+[[nodiscard]] ExprCost cost_of_block(const tensor::Block& block);
 
 /// The loads of what it visits, in order.
 class LoadCollector final : public tensor::Visitor {

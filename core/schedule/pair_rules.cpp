@@ -27,6 +27,32 @@ class Pairing : TraceWriter {
         done_ = done;
         return false;
     }
+    bool tile_inside(const MovedTile& tile) {
+        const auto& [name, user, dims, shape, around] = tile;
+        const std::vector<std::string> all = loop_names(user);
+        std::vector<std::string> order, inner;
+        for (std::size_t d = 0; d < dims.size(); ++d) {
+            const TilePart* part = shape.part_of(d);
+            const std::string loop = user + "." + dims[d];
+            const bool there =
+                std::find(all.begin() + static_cast<std::ptrdiff_t>(around), all.end(), dims[d]) != all.end();
+            if (!there && part) return false;
+            if (!there) continue; // one row
+            if (part && !step("split", {loop, std::vector<std::int64_t>{-1, part->size}})) return false;
+            order.push_back(part ? loop + "_o" : loop);
+            if (part) inner.push_back(loop + "_i");
+        }
+        const std::size_t own = order.size();
+        if (own == 0) return false;
+        const std::string inside = order.back();
+        order.insert(order.end(), inner.begin(), inner.end());
+        if (!step("reorder", {order}) || !step("compute_at", {name, inside})) return false;
+        step("set_scope", {name, std::string("registers")});
+        finish_tile(draft_, name, shape, user, {around, around + own});
+        for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
+        done_.insert({name, user, name + "_init"});
+        return true;
+    }
 
   private:
     /// What a product reads of a buffer that is computed a piece of rows at a time, all channels of each.
@@ -107,36 +133,9 @@ class Pairing : TraceWriter {
         const std::int64_t count = use->rows.count * static_cast<std::int64_t>(use->batch);
         if (!piece || piece->buffer->static_size() * count != whole) return false;
         const std::size_t around = static_cast<std::size_t>(pieces - loops.begin()) + 1;
-        if (!tile_inside(first, user, dims, *shape, around)) return false;
+        if (!tile_inside({first, user, dims, *shape, around})) return false;
         const std::string outer = pieces->substr(0, pieces->rfind('.'));
         spread_outer(outer, around, work_of(outer) * static_cast<double>(target_.lanes(4)));
-        return true;
-    }
-    /// The block and its user, whose loops were `dims` and stand inside the first `around` of another nest now.
-    bool tile_inside(const std::string& name, const std::string& user, const std::vector<std::string>& dims,
-                     const TileShape& shape, std::size_t around) {
-        const std::vector<std::string> all = loop_names(user);
-        std::vector<std::string> order, inner;
-        for (std::size_t d = 0; d < dims.size(); ++d) {
-            const TilePart* part = shape.part_of(d);
-            const std::string loop = user + "." + dims[d];
-            const bool there =
-                std::find(all.begin() + static_cast<std::ptrdiff_t>(around), all.end(), dims[d]) != all.end();
-            if (!there && part) return false;
-            if (!there) continue; // one row
-            if (part && !step("split", {loop, std::vector<std::int64_t>{-1, part->size}})) return false;
-            order.push_back(part ? loop + "_o" : loop);
-            if (part) inner.push_back(loop + "_i");
-        }
-        const std::size_t own = order.size();
-        if (own == 0) return false;
-        const std::string inside = order.back();
-        order.insert(order.end(), inner.begin(), inner.end());
-        if (!step("reorder", {order}) || !step("compute_at", {name, inside})) return false;
-        step("set_scope", {name, std::string("registers")});
-        finish_tile(draft_, name, shape, user, {around, around + own});
-        for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
-        done_.insert({name, user, name + "_init"});
         return true;
     }
 };
@@ -144,5 +143,6 @@ class Pairing : TraceWriter {
 } // namespace
 
 bool tile_pair(Draft& draft, const std::string& first) { return Pairing(draft).run(first); }
+bool tile_inside(Draft& draft, const MovedTile& tile) { return Pairing(draft).tile_inside(tile); }
 
 } // namespace orrery::schedule

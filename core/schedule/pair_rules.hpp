@@ -1,9 +1,11 @@
 #pragma once
 // Internal to core/schedule: the rule for two reductions in one nest.
 
+#include "core/schedule/tile_shape.hpp"
 #include "core/schedule/trace_writer.hpp"
 
 #include <string>
+#include <vector>
 
 namespace orrery::schedule {
 
@@ -12,5 +14,15 @@ namespace orrery::schedule {
 /// the second-level cache keeps while all filters of the second go by, then the next piece. False where they are no
 /// such two, or no pieces fit.
 bool tile_pair(Draft& draft, const std::string& first);
+
+/// A reduction whose user was moved into the loops of another nest.
+struct MovedTile {
+    std::string name, user;
+    std::vector<std::string> dims; ///< the user's loops before
+    TileShape shape;
+    std::size_t around = 0; ///< loops of the other nest
+};
+/// Schedules both there, as a tile in registers inside the user's own loops.
+bool tile_inside(Draft& draft, const MovedTile& tile);
 
 } // namespace orrery::schedule

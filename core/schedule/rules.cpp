@@ -8,7 +8,7 @@
 //    sums of a long piece stay in the cache instead, and rows of the matrix are read from end to end (tile_rules.cpp).
 //    A depthwise convolution may stand in the loops of the product that reads it (pair_rules.cpp).
 // 3. Write out: where an element's place chooses among expressions (a row of a small matrix times a vector), one copy
-//    of the body for each.
+//    of the body for each. The product between two such blocks goes by pieces with them (case_rules.cpp).
 // 4. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
 //    over its outer ones.
 // 5. Around tiles: panels are fetched ahead (prefetch_rules.cpp), and a few steps of long sums written out
@@ -17,7 +17,7 @@
 #include "core/schedule/rules.hpp"
 
 #include "core/schedule/accesses.hpp"
-#include "core/schedule/cases.hpp"
+#include "core/schedule/case_rules.hpp"
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/matching.hpp"
@@ -50,12 +50,13 @@ class Scheduler : TraceWriter {
         for (const std::string& name : block_names()) {
             if (done_.contains(name)) continue;
             const Block* block = find(name);
-            if (block && reduces(*block) && !tile_pair(draft_, name)) tile_reduction(draft_, name);
+            if (block && reduces(*block) && !tile_pair(draft_, name) && !tile_between_cases(draft_, name))
+                tile_reduction(draft_, name);
         }
         // Readers first: what they alone read is computed beside them.
         const std::vector<std::string> names = block_names();
         for (auto name = names.rbegin(); name != names.rend(); ++name)
-            if (!done_.contains(*name)) write_out(*name);
+            if (!done_.contains(*name)) write_out_cases(draft_, *name);
         for (auto name = names.rbegin(); name != names.rend(); ++name)
             if (!done_.contains(*name)) in_rows(*name);
         for (const std::string& name : block_names())
@@ -95,99 +96,6 @@ class Scheduler : TraceWriter {
             if (!producer || producer->reduces || is_param(producer->buffer)) continue;
             if (worth_inlining(*block, *producer)) step("compute_inline", {name});
         }
-    }
-
-    // ---------------------------------------------------------------------------------- cases
-
-    /// A block whose value is chosen by where its element stands (a row of a small matrix times what was read): each
-    /// case is written out, around a vector of what is alike, so that nothing is chosen when it runs. Blocks of cases
-    /// it alone reads are computed beside it, a piece at a time; it is itself beside the block that uses it element by
-    /// element, if there is one.
-    bool write_out(const std::string& name) {
-        const Block* block = find(name);
-        const std::optional<ElementBlock> store = block ? element(*block) : std::nullopt;
-        if (!store || store->reduces || !owns_nest(name)) return false;
-        const std::vector<std::int64_t> cases = cases_of(*store);
-        if (cases.empty()) return false;
-        std::vector<std::string> beside = cases_beside(*block, *store);
-        std::vector<std::int64_t> pieces = cases;
-        for (const std::string& producer : beside) widen_cases(pieces, *store, *element(*find(producer)));
-        std::string user = is_param(store->buffer) ? std::string() : epilogue_of(*block, *store);
-        if (user.empty() || done_.contains(user))
-            user = name;
-        else
-            beside.insert(beside.begin(), name);
-        const std::vector<std::string> loops = loop_names(user);
-        if (loops.size() != store->iters.size() || !owns_nest(user)) return false;
-        std::vector<std::string> outer, inner;
-        for (std::size_t d = 0; d + 1 < loops.size(); ++d) {
-            const std::string loop = user + "." + loops[d];
-            if (pieces[d] == 1) {
-                outer.push_back(loop);
-            } else if (pieces[d] == store->buffer->static_shape()[d]) {
-                inner.push_back(loop);
-            } else if (step("split", {loop, std::vector<std::int64_t>{-1, pieces[d]}})) {
-                outer.push_back(loop + "_o");
-                inner.push_back(loop + "_i");
-            }
-        }
-        inner.push_back(user + "." + loops.back());
-        std::vector<std::string> order = outer;
-        order.insert(order.end(), inner.begin(), inner.end());
-        if (!step("reorder", {order})) return false;
-        done_.insert(user);
-        for (const std::string& producer : beside) {
-            if (outer.empty() || !step("compute_at", {producer, outer.back()})) continue;
-            done_.insert(producer);
-            write_out_loops(producer, outer.size());
-        }
-        if (!outer.empty()) {
-            beside.push_back(name);
-            for (const std::string& reader : beside)
-                if (const std::string copy = copy_for(reader); !copy.empty())
-                    border_beside(copy, outer.back(), outer.size());
-        }
-        constexpr double kOperations = 8; // our choice: of one element, a row of a small matrix
-        const double work = work_of(user) * kOperations;
-        for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
-        spread_outer(user, outer.size(), work);
-        return true;
-    }
-    /// Writes out the loops of a block inside the first `outer`.
-    void write_out_loops(const std::string& name, std::size_t outer) {
-        const std::vector<std::string> own = loop_names(name);
-        for (std::size_t i = outer; i < own.size(); ++i)
-            step(i + 1 == own.size() ? "vectorize" : "unroll", {name + "." + own[i]});
-    }
-    /// What a block of cases reads with a border of zeros around: a few registers, filled where they are used, rather
-    /// than all of it written and read again.
-    void border_beside(const std::string& copy, const std::string& loop, std::size_t outer) {
-        constexpr double kRepeated = 4; // our choice: tiles overlap, and loads beside sums cost little
-        constexpr std::int64_t kMost = 64;
-        const ExprCost cost = cost_of_block(*find(copy));
-        if (cost.transcendental > 0 || cost.operations > 0) return;
-        const Mark before = mark();
-        const double all = work_of(copy);
-        if (!step("compute_at", {copy, loop})) return;
-        const std::vector<std::int64_t> extents = loop_extents(copy);
-        std::int64_t rows = 1;
-        for (std::size_t i = outer; i + 1 < extents.size(); ++i) rows *= extents[i];
-        if (rows > kMost || work_of(copy) > kRepeated * all) return take_back(before);
-        done_.insert(copy);
-        write_out_loops(copy, outer);
-    }
-    /// The blocks of cases that this one alone reads.
-    std::vector<std::string> cases_beside(const Block& block, const ElementBlock& store) const {
-        std::vector<std::string> out;
-        for (const Block* producer : blocks_of(program_->body)) {
-            const std::optional<ElementBlock> made = element(*producer);
-            if (producer == &block || !made || made->reduces || is_param(made->buffer)) continue;
-            const std::vector<const Block*> readers = readers_of(made->buffer, *producer);
-            if (readers.size() == 1 && readers.front() == &block && !cases_of(*made).empty() &&
-                made->buffer != store.buffer)
-                out.push_back(producer->fields.name);
-        }
-        return out;
     }
 
     // ----------------------------------------------------------------------------------- rows
@@ -315,11 +223,6 @@ class Scheduler : TraceWriter {
         step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
         step("vectorize", {name + "." + loops.back()});
         done_.insert(name + "_init");
-    }
-    static ExprCost cost_of_block(const Block& block) {
-        ExprCost cost;
-        cost.visit(block.fields.body);
-        return cost;
     }
     /// Loops before the first one a reduction iterator is bound to.
     std::size_t spatial_prefix(const Block& block) const {

@@ -1,10 +1,7 @@
 // Default schedules of windows that slide over an image whose channels stay apart, and of long sums.
 
-#include "core/schedule/rules.hpp"
 #include "core/tensor/text.hpp"
-#include "tests/core/schedule/programs.hpp"
-
-#include <catch2/catch.hpp>
+#include "tests/core/schedule/rules.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -16,15 +13,6 @@ using namespace orrery::schedule::test;
 using tensor::Program;
 
 namespace {
-
-Target machine_of(int vector_bits, int registers) {
-    Target target;
-    target.vector_bits = vector_bits;
-    target.vector_registers = registers;
-    target.cores = 2;
-    target.l1_bytes = 32 << 10;
-    return target;
-}
 
 using Sizes = std::vector<std::pair<char, int>>;
 
@@ -105,20 +93,6 @@ Program separable(const Window& window, int filters, Between between) {
 })",
         sizes);
 }
-
-/// The default trace, which must keep the numbers.
-std::string checked_trace(const Program& program, const Target& target) {
-    const Trace trace = default_trace(program, target);
-    INFO(to_string(trace));
-    const Result<Replay> done = replay(program, trace);
-    if (!done) FAIL(to_string(done.error()));
-    const Result<void> sound = tensor::verify(done->result());
-    if (!sound) FAIL(to_string(sound.error()));
-    CHECK(difference(program, done->result()) < 1e-5);
-    return to_string(trace);
-}
-
-bool has(const std::string& trace, const std::string& step) { return trace.find(step) != std::string::npos; }
 
 } // namespace
 

@@ -1,0 +1,89 @@
+// Default schedules of stages around a product, by pieces: a convolution in tiles after Winograd.
+
+#include "core/graph/text.hpp"
+#include "core/lower/lower.hpp"
+#include "core/ops/ops.hpp"
+#include "tests/core/schedule/rules.hpp"
+
+using namespace orrery;
+using namespace orrery::schedule;
+using namespace orrery::schedule::test;
+
+namespace {
+
+struct Tiled {
+    int images, channels, filters, size; ///< channels and filters in blocks of 16
+    [[nodiscard]] int tiles() const { return size / 4; }
+};
+
+/// The convolution, a bias and a relu.
+tensor::Program in_tiles(const Tiled& conv) {
+    const auto image = [&](int blocks) {
+        return "f32[" + std::to_string(conv.images) + "," + std::to_string(blocks) + "," + std::to_string(conv.size) +
+               "," + std::to_string(conv.size) + ",16]";
+    };
+    const std::string y = image(conv.filters), bias = "f32[1," + std::to_string(conv.filters) + ",1,1,16]";
+    const std::string text = "outputs [\"y\"];\nfn main(x: " + image(conv.channels) + ", w: f32[6,6," +
+                             std::to_string(conv.filters) + "," + std::to_string(16 * conv.channels) +
+                             ",16], b: " + bias + ") -> " + y + " {\n" + "  c: " + y +
+                             " = winograd_conv2d(x, w) {layout=\"NCHW16c\", out_layout=\"NCHW16c\", pads=[1,1,1,1], "
+                             "rows=6, tile=4};\n  s: " +
+                             y + " = add(c, b);\n  y: " + y + " = relu(s);\n  return y;\n}\n";
+    const Result<graph::Module> module = graph::parse_module(text, ops::registry(), {});
+    if (!module) FAIL(to_string(module.error()));
+    const Result<tensor::Program> program = lower::lower_function(module->main, "conv");
+    if (!program) FAIL(to_string(program.error()));
+    return *program;
+}
+
+Target machine_with(std::int64_t l2_bytes, int cores = 2) {
+    Target target = machine_of(512, 32);
+    target.l2_bytes = l2_bytes;
+    target.cores = cores;
+    return target;
+}
+
+} // namespace
+
+TEST_CASE("stages around a product go by pieces that the second-level cache keeps", "[schedule][rules][pieces]") {
+    // A tile hands 36 x (32 + 16) numbers on, 6.8 KB; weights are 72 KB. A row has 12 tiles, all of them 144.
+    const Tiled conv{1, 2, 1, 48};
+    std::string trace = checked_trace(in_tiles(conv), machine_with(256 << 10));
+    INFO(trace);
+    CHECK(has(trace, "reorder([relu.n, relu.h_o, relu.c, relu.w_o"));
+    CHECK(has(trace, "compute_at(winograd_product_write, relu.h_o)"));
+    CHECK(has(trace, "compute_at(winograd_input, relu.h_o)"));
+    CHECK(has(trace, "compute_at(winograd_rows, winograd_input.c)"));
+    CHECK(has(trace, "compute_at(pad, winograd_input.c)"));
+    CHECK(has(trace, "split(winograd_product_write.t, [-1, 12])"));
+    CHECK(has(trace, "parallel(relu.n_h_o)"));
+    // A cache that keeps all of it.
+    CHECK_FALSE(has(checked_trace(in_tiles(conv), machine_with(2 << 20)), "compute_at(winograd_product_write"));
+    // Weights that are read again for each piece, and leave no room for it.
+    CHECK_FALSE(has(checked_trace(in_tiles(conv), machine_with(64 << 10)), "compute_at(winograd_product_write"));
+}
+
+TEST_CASE("pieces are parts of a long row, or a few short ones", "[schedule][rules][pieces]") {
+    // Half a row of 24 tiles.
+    std::string trace = checked_trace(in_tiles({1, 1, 1, 96}), machine_with(256 << 10));
+    CHECK(has(trace, "split(relu.w_o, [-1, 12])"));
+    CHECK(has(trace, "compute_at(winograd_input, relu.w_o_o)"));
+    // Two rows of six, which make three pieces: cores would not end together.
+    CHECK_FALSE(
+        has(checked_trace(in_tiles({1, 2, 2, 24}), machine_with(360 << 10)), "compute_at(winograd_product_write"));
+    trace = checked_trace(in_tiles({1, 2, 2, 24}), machine_with(360 << 10, 3));
+    CHECK(has(trace, "split(relu.h_o, [-1, 2])"));
+    CHECK(has(trace, "compute_at(winograd_input, relu.h_o_o)"));
+    // So they do for two images.
+    trace = checked_trace(in_tiles({2, 2, 2, 24}), machine_with(360 << 10));
+    CHECK(has(trace, "compute_at(winograd_input, relu.h_o_o)"));
+    CHECK(has(trace, "parallel(relu.n_h_o_o)"));
+}
+
+TEST_CASE("weights that no cache keeps are read again only where stages are far larger", "[schedule][rules][pieces]") {
+    // 144 KB of weights for 12 tiles of 9 KB: 1.3 times as much as those hand on; 576 tiles hand on 5.3 MB.
+    const Tiled conv{1, 2, 2, 96};
+    CHECK(has(checked_trace(in_tiles(conv), machine_with(256 << 10)), "compute_at(winograd_input, relu.w_o_o)"));
+    // Not eight times such a cache.
+    CHECK_FALSE(has(checked_trace(in_tiles({1, 2, 2, 48}), machine_with(220 << 10)), "compute_at(winograd_input"));
+}
