@@ -380,7 +380,9 @@ Value* Arithmetic::float_power(Value* x, Value* y) {
     if (exponent && exponent->getType()->isVectorTy()) exponent = exponent->getSplatValue();
     const auto* number = llvm::dyn_cast_or_null<llvm::ConstantFP>(exponent);
     if (number && number->isExactlyValue(2)) return b_.CreateFMul(x, x);
-    if (x->getType()->getScalarType()->isFloatTy()) return emit_pow(b_, x, y);
+    const bool single = x->getType()->getScalarType()->isFloatTy();
+    if (single && number && number->isExactlyValue(-0.75)) return emit_inverse_three_quarters(b_, x);
+    if (single) return emit_pow(b_, x, y);
     return call_per_lane(b_, library_name(Intrinsic::Pow, false), x, y);
 }
 

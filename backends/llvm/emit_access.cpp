@@ -1,6 +1,8 @@
 // Loads and stores: scalar, contiguous, strided and gathered, under the mask of the lanes.
 #include "backends/llvm/emitter.hpp"
 
+#include "core/tensor/build.hpp"
+
 #include <llvm/IR/IRBuilder.h>
 
 #include <bit>
@@ -118,6 +120,8 @@ Value* Emitter::resize(Value* vector, unsigned count) {
 // ------------------------------------------------------------------------------------------- loads
 
 Value* Emitter::load(const Load& node) {
+    if (lanes_.count > 1)
+        if (Value* v = load_across_blocks(node)) return v;
     const Access access = locate(node.buffer, node.indices);
     if (access.flat.is_uniform()) return load_uniform(access);
     const auto type = llvm::FixedVectorType::get(element(access), static_cast<unsigned>(lanes_.count));
@@ -133,6 +137,32 @@ Value* Emitter::load(const Load& node) {
     else
         v = load_gathered(access);
     ORRERY_ASSERT(v->getType() == type, "a vector load has a value a lane");
+    return bits_ ? v : arithmetic_.from_memory(node.dtype, v);
+}
+
+/// Neighbours along a split axis (`x[.., e // 16, .., e % 16]`), of which the first ones end a block and the others
+/// start the next: a vector of each, and what stands across both. Null where lanes are no such, or under a mask.
+Value* Emitter::load_across_blocks(const Load& node) {
+    const Binary* rest = node.indices.empty() ? nullptr : as<Binary>(node.indices.back());
+    const std::optional<std::int64_t> block = rest && rest->op == BinaryOp::FloorMod ? as_int(rest->b) : std::nullopt;
+    const std::optional<Index> whole = block ? known_sum(rest->a) : std::nullopt;
+    const std::optional<std::int64_t> place = whole && *block > 0 ? place_in_block(*whole, *block) : std::nullopt;
+    if (!place || lanes_.count > *block || *place + lanes_.count <= *block || lanes_.failed) return nullptr;
+    const Lanes before = lanes_;
+    std::vector<Value*> parts;
+    for (const std::int64_t part : {0, 1}) {
+        lanes_ = before;
+        lanes_.block = *block;
+        lanes_.place = *place;
+        lanes_.part = part;
+        const Access access = locate(node.buffer, node.indices);
+        lanes_ = before;
+        if (!may_skip_mask(access) || access.flat.lanes || access.flat.lane != 1) return nullptr;
+        parts.push_back(load_contiguous(access));
+    }
+    llvm::SmallVector<int, 64> lanes(static_cast<std::size_t>(lanes_.count));
+    std::iota(lanes.begin(), lanes.end(), static_cast<int>(*place + lanes_.count - *block));
+    Value* v = b_.CreateShuffleVector(parts[0], parts[1], lanes);
     return bits_ ? v : arithmetic_.from_memory(node.dtype, v);
 }
 

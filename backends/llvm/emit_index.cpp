@@ -153,7 +153,9 @@ Index Emitter::index_division(BinaryOp op, const Index& a, const Index& b) {
         const std::int64_t d = b.constant;
         const Range mod_range = ra.within(0, d - 1) ? ra : Range{0, d - 1};
         const Range result = wants_remainder ? mod_range : quotient_range(ra, d);
-        if (std::optional<Division> parts = divide(a, d, std::max(lanes_.count, 1))) {
+        std::optional<Division> parts = divide(a, d, std::max(lanes_.count, 1));
+        if (!parts) parts = division_in_part(a, d);
+        if (parts) {
             Index out = wants_remainder ? parts->remainder : parts->quotient;
             if (!parts->pending) return out;
             const KnownDivision known = division(*parts->pending, d);
@@ -173,6 +175,20 @@ Index Emitter::index_division(BinaryOp op, const Index& a, const Index& b) {
     Value *x = materialize(a), *y = materialize(b);
     widen_pair(x, y);
     return wrap(arithmetic_.binary(op, DType::I64, x, y));
+}
+
+/// The division of what goes through two blocks with the lanes, as the one of them that is looked at has it: its end
+/// for the first, its start for the second.
+std::optional<Division> Emitter::division_in_part(const Index& whole, std::int64_t divisor) const {
+    const std::optional<std::int64_t> place = lanes_.block == divisor ? place_in_block(whole, divisor) : std::nullopt;
+    if (place != lanes_.place) return std::nullopt;
+    Index block = whole.scalar_part();
+    block.constant -= *place;
+    Division out = *divide(block, divisor, lanes_.count);
+    out.quotient.constant += lanes_.part;
+    out.remainder = constant_index(lanes_.part == 0 ? divisor - lanes_.count : 0);
+    out.remainder.lane = 1;
+    return out;
 }
 
 Emitter::KnownDivision Emitter::division(const Index& whole, std::int64_t divisor) {

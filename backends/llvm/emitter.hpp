@@ -105,6 +105,9 @@ class Emitter {
         llvm::Value* mask = nullptr; ///< null for all lanes
         int prefix = 0;              ///< the mask is exactly the first `prefix` lanes, when not 0
         bool failed = false;
+        /// Where lanes go through two blocks of so many elements of a split axis (`load_across_blocks`): the place in
+        /// its block that lane 0 has, and which of the two is looked at. 0 for nowhere.
+        std::int64_t block = 0, place = 0, part = 0;
     };
     /// An element or a vector of elements of a buffer.
     struct Access {
@@ -219,6 +222,7 @@ class Emitter {
     Index index(const tensor::Expr& expr);
     Index index_binary(const tensor::Binary& node);
     Index index_division(tensor::BinaryOp op, const Index& a, const Index& b);
+    std::optional<Division> division_in_part(const Index& whole, std::int64_t divisor) const;
     /// Both parts of a floored division of a scalar.
     KnownDivision division(const Index& whole, std::int64_t divisor);
     Index index_extreme(tensor::BinaryOp op, const Index& a, const Index& b);
@@ -243,6 +247,7 @@ class Emitter {
     Access locate(const tensor::Buffer& buffer, const std::vector<tensor::Expr>& indices);
     void check_bounds(const Place& place, const std::vector<Index>& indices);
     llvm::Value* load(const tensor::Load& node);
+    llvm::Value* load_across_blocks(const tensor::Load& node);
     llvm::Value* load_uniform(const Access& access);
     llvm::Value* load_contiguous(const Access& access);
     llvm::Value* load_strided(const Access& access);

@@ -124,6 +124,12 @@ std::int64_t floor_quotient(std::int64_t a, std::int64_t b) {
     return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
 }
 
+std::optional<std::int64_t> place_in_block(const Index& a, std::int64_t block) {
+    const bool whole = std::ranges::all_of(a.terms, [&](const Index::Term& term) { return term.scale % block == 0; });
+    if (a.lane != 1 || a.lanes || !whole) return std::nullopt;
+    return a.constant - floor_quotient(a.constant, block) * block;
+}
+
 std::optional<Division> divide(const Index& a, std::int64_t divisor, int lane_count) {
     if (a.lanes) return std::nullopt;
     Division out;

@@ -83,6 +83,9 @@ struct Division {
 /// nullopt when lanes fall into different quotients. Pre: divisor > 0.
 [[nodiscard]] std::optional<Division> divide(const Index& a, std::int64_t divisor, int lane_count);
 
+/// floor_mod(a, block) of lane 0, where lanes are neighbours and that is known. Pre: block > 0.
+[[nodiscard]] std::optional<std::int64_t> place_in_block(const Index& a, std::int64_t block);
+
 [[nodiscard]] std::int64_t floor_quotient(std::int64_t a, std::int64_t b);
 
 } // namespace orrery::codegen

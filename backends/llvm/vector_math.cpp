@@ -9,6 +9,7 @@
 #include <array>
 #include <limits>
 #include <span>
+#include <string>
 
 namespace orrery::codegen {
 
@@ -44,6 +45,11 @@ constexpr std::array<double, 6> kLog2 = {0x1.71547652b8251p1,  0x1.ec709dc53cbb8
 constexpr std::array<double, 8> kExp2 = {0x1.ffffffffabbccp-1,  0x1.62e42ff116284p-1, 0x1.ebfbe0a4be89bp-3,
                                          0x1.c6b08aaf2fd1dp-5,  0x1.3b29dc40d1fb4p-7, 0x1.5d8a708773cc9p-10,
                                          0x1.446a1fddc880cp-13, 0x1.fe1784c35a78ap-17};
+
+/// ((1 - e)^(-3/4) - 1) / e on [-0.159, 0.165]; relative error of (1 - e)^(-3/4) 2^-27.7. Interpolated at Chebyshev's
+/// points.
+constexpr std::array<double, 7> kThreeQuarters = {0x1.8p-1,      0x1.50002p-1,  0x1.34006ep-1, 0x1.2098c6p-1,
+                                                  0x1.1202a6p-1, 0x1.127acap-1, 0x1.0d7842p-1};
 
 /// log(2) in two parts, the first of 12 bits so that its product with an exponent is exact.
 constexpr double kLn2High = 0x1.62ep-1, kLn2Low = 0x1.0bfbe8p-15;
@@ -151,6 +157,29 @@ Value* emit_erf(Math& m, Value* x) {
     return m.b.CreateSelect(m.b.CreateFCmpOLT(magnitude, m.num(1)), small, m.with_sign(large, x));
 }
 
+/// Whether a condition holds for one lane at least; what lanes hold that nobody asked for decides nothing wrong.
+Value* any_lane(llvm::IRBuilderBase& b, Value* condition) {
+    return b.CreateFreeze(condition->getType()->isVectorTy() ? b.CreateOrReduce(condition) : condition);
+}
+/// `quick`, but for the lanes of `far`: those of what `exact` builds, in a branch taken where there are any.
+template <class Exact> Value* where_far(Math& m, Value* far, Value* quick, const char* name, const Exact& exact) {
+    llvm::IRBuilderBase& b = m.b;
+    llvm::BasicBlock* before = b.GetInsertBlock();
+    auto* far_block = llvm::BasicBlock::Create(b.getContext(), std::string(name) + ".far", before->getParent());
+    auto* done = llvm::BasicBlock::Create(b.getContext(), std::string(name) + ".done", before->getParent());
+    Value* any = any_lane(b, far);
+    b.CreateCondBr(any, far_block, done);
+    b.SetInsertPoint(far_block);
+    Value* chosen = b.CreateSelect(far, exact(), quick);
+    far_block = b.GetInsertBlock();
+    b.CreateBr(done);
+    b.SetInsertPoint(done);
+    llvm::PHINode* result = b.CreatePHI(m.type, 2);
+    result->addIncoming(chosen, far_block);
+    result->addIncoming(quick, before);
+    return result;
+}
+
 /// sin(x), or cos(x) with `quarter` 1, for |x| <= kTrigLimit.
 Value* emit_near_trig(Math& m, Value* x, std::uint64_t quarter) {
     llvm::IRBuilderBase& b = m.b;
@@ -173,19 +202,7 @@ Value* emit_trig(Math& m, Value* x, bool cosine) {
     llvm::IRBuilderBase& b = m.b;
     Value* quick = emit_near_trig(m, x, cosine ? 1 : 0);
     Value* far = b.CreateFCmpUGT(m.abs(x), m.num(kTrigLimit)); // or NaN
-    Value* any = far->getType()->isVectorTy() ? b.CreateOrReduce(far) : far;
-    llvm::BasicBlock* before = b.GetInsertBlock();
-    auto* exact_block = llvm::BasicBlock::Create(b.getContext(), "trig.far", before->getParent());
-    auto* done = llvm::BasicBlock::Create(b.getContext(), "trig.done", before->getParent());
-    b.CreateCondBr(any, exact_block, done);
-    b.SetInsertPoint(exact_block);
-    Value* exact = b.CreateSelect(far, call_per_lane(b, cosine ? "cosf" : "sinf", x), quick);
-    b.CreateBr(done);
-    b.SetInsertPoint(done);
-    llvm::PHINode* result = b.CreatePHI(m.type, 2);
-    result->addIncoming(exact, exact_block);
-    result->addIncoming(quick, before);
-    return result;
+    return where_far(m, far, quick, "trig", [&] { return call_per_lane(b, cosine ? "cosf" : "sinf", x); });
 }
 
 /// log2 of a nonnegative f64 that an f32 can hold: -infinity at 0, infinity and NaN stay.
@@ -252,6 +269,22 @@ Value* emit_pow(llvm::IRBuilderBase& b, Value* x, Value* y) {
     Value* one = b.CreateOr(b.CreateOr(b.CreateFCmpOEQ(x, single.num(1)), b.CreateFCmpOEQ(y, single.num(0))),
                             b.CreateAnd(unit, far_y));
     return b.CreateSelect(one, single.num(1), result);
+}
+
+Value* emit_inverse_three_quarters(llvm::IRBuilderBase& b, Value* x) {
+    // y of six bits, near x^(-1/4), from x's bits: an exponent's quarter is the exponent of the root. With
+    // e = 1 - x y^4, x^(-3/4) = y^3 (1 - e)^(-3/4); y^4 has 24 bits, so that e is rounded once.
+    constexpr std::uint64_t kFirst = 0x4f598000, kSixBits = 0xfffc0000; // e is least; found by trying
+    constexpr std::uint64_t kLeastNormal = 0x00800000, kNormals = 0x7f000000;
+    Math m(b, x);
+    Value* whole = m.to_bits(x);
+    Value* y = m.from_bits(b.CreateAnd(b.CreateSub(m.bits(kFirst), b.CreateLShr(whole, 2)), m.bits(kSixBits)));
+    Value* square = m.mul(y, y);
+    Value* cube = m.mul(square, y);
+    Value* e = m.fma(b.CreateFNeg(x), m.mul(square, square), m.num(1));
+    Value* quick = m.fma(m.mul(cube, e), m.poly(kThreeQuarters, e), cube);
+    Value* far = b.CreateICmpUGE(b.CreateSub(whole, m.bits(kLeastNormal)), m.bits(kNormals));
+    return where_far(m, far, quick, "power", [&] { return emit_pow(b, x, m.num(-0.75)); });
 }
 
 Value* call_per_lane(llvm::IRBuilderBase& b, const char* name, Value* x, Value* y) {

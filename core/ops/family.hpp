@@ -55,7 +55,7 @@ using Family = std::vector<OpRow>;
 [[nodiscard]] Family typed_program_family();
 [[nodiscard]] Family winograd_family();
 
-/// The type of a plain pooling operator on a tensor in the attribute `layout`, in that layout.
-[[nodiscard]] Result<Type> layout_pool_type(const TypeRequest& request, std::string_view plain);
+/// The type of a plain operator on one tensor [N, C, H, W] in the attribute `layout`, in that layout.
+[[nodiscard]] Result<Type> layout_window_type(const TypeRequest& request, std::string_view plain);
 
 } // namespace orrery::ops

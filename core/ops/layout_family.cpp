@@ -337,7 +337,7 @@ std::vector<Buffer> define_conv(const DefineRequest& request) {
 
 } // namespace
 
-Result<Type> layout_pool_type(const TypeRequest& request, std::string_view plain) {
+Result<Type> layout_window_type(const TypeRequest& request, std::string_view plain) {
     ORRERY_TRY(const TensorType x, static_operand(request, 0, DTypes::Number));
     ORRERY_TRY(const Layout layout, layout_attr(request.attrs, "layout", "NCHW"));
     ORRERY_CHECK_OK(check_spatial(layout));

@@ -1,6 +1,7 @@
 // Normalizations: of batches by given statistics, of layers, instances, groups of channels, windows of channels, axes.
 
 #include "core/ops/family.hpp"
+#include "core/ops/layout.hpp"
 #include "core/ops/stage.hpp"
 
 namespace orrery::ops {
@@ -189,35 +190,113 @@ Result<Type> lrn_type(const TypeRequest& request) {
     return graph::tensor_type(x.dtype, x.dims);
 }
 
+/// Channels around each, whatever the layout.
+class ChannelWindow {
+  public:
+    explicit ChannelWindow(const DefineRequest& request) : shape_(request.out_shape()) {
+        if (request.attrs.has("layout")) {
+            const Layout layout = parse_layout(request.attrs.text("layout")).value();
+            outer_ = layout.outer('C');
+            inner_ = layout.inner('C');
+            block_ = layout.block('C');
+        }
+        channels_ = shape_[outer_] * block_;
+        // A window beyond all channels on both sides sums them all, as the widest useful one does.
+        const std::int64_t size = request.attrs.integer("size");
+        before_ = std::min((size - 1) / 2, channels_);
+        after_ = std::min(size - 1 - (size - 1) / 2, channels_);
+    }
+    [[nodiscard]] std::int64_t size() const { return before_ + after_ + 1; }
+    /// The k-th of those around element `i` of x, in the type it is summed in; 0 beyond x. There the nearest block of
+    /// channels is read, so that vectors need no masks.
+    [[nodiscard]] Expr at(const Buffer& x, DType wide, const Indices& i, const Expr& k) const {
+        const std::optional<std::int64_t> known = as_int(k);
+        Indices from = i;
+        const Expr channel = (inner_ ? i[outer_] * block_ + i[*inner_] : i[outer_]) + (k - before_);
+        Expr block = inner_ ? floor_div(channel, imm(block_)) : channel;
+        Expr inside = boolean(true);
+        if (!known || *known < before_) {
+            block = max(block, imm(0));
+            inside = inside && ge(channel, imm(0));
+        }
+        if (!known || *known > before_) {
+            block = min(block, imm(shape_[outer_] - 1));
+            inside = inside && lt(channel, imm(channels_));
+        }
+        if (known == before_) return cast(wide, load(x, i));
+        from[outer_] = block;
+        if (inner_) from[*inner_] = floor_mod(channel, imm(block_));
+        return cast(wide, select(inside, load(x, from), constant_int(x->dtype, 0)));
+    }
+
+  private:
+    Shape shape_;
+    std::size_t outer_ = 1;
+    std::optional<std::size_t> inner_;
+    std::int64_t block_ = 1, channels_ = 0, before_ = 0, after_ = 0;
+};
+
 std::vector<Buffer> define_lrn(const DefineRequest& request) {
+    constexpr std::int64_t kWrittenOut = 9; // our choice: squares that are one expression; more are a loop's
     const Buffer& x = request.in(0);
     const DType dtype = request.out_dtype(), wide = accumulator(dtype);
     const Shape shape = request.out_shape();
-    const Names axes = nchw_names(shape.size());
-    // A window beyond all channels on both sides sums them all, as the widest useful one does.
-    const std::int64_t size = request.attrs.integer("size"), before = std::min((size - 1) / 2, shape[1]);
-    const std::int64_t after = std::min(size - 1 - (size - 1) / 2, shape[1]);
-    const Buffer padded = pad_stage(
-        request.builder, x,
-        {.first = 1, .before = {before}, .extent = {shape[1] + before + after}, .value = constant_int(dtype, 0)});
-    const Buffer squares = reduce_stage(request.builder, {"lrn_squares", wide, shape, axes},
-                                        {.combiner = Combiner::Sum, .extents = {before + after + 1}, .names = {"kc"}},
-                                        [&](const Indices& i, const Indices& k) {
-                                            Indices at = i;
-                                            at[1] = i[1] + k[0];
-                                            const Expr value = cast(wide, load(padded, at));
-                                            return value * value;
-                                        });
+    const Names axes = request.attrs.has("layout") ? Names() : nchw_names(shape.size());
+    const ChannelWindow window(request);
+    const auto square = [&](const Indices& i, const Expr& k) {
+        const Expr value = window.at(x, wide, i, k);
+        return value * value;
+    };
+    Buffer squares;
+    if (window.size() > kWrittenOut)
+        squares = reduce_stage(request.builder, {"lrn_squares", wide, shape, axes},
+                               {.combiner = Combiner::Sum, .extents = {window.size()}, .names = {"kc"}},
+                               [&](const Indices& i, const Indices& k) { return square(i, k[0]); });
+    const auto sum = [&](const Indices& i) {
+        if (squares) return load(squares, i);
+        Expr total = square(i, imm(0));
+        for (std::int64_t k = 1; k < window.size(); ++k) total = total + square(i, imm(k));
+        return total;
+    };
     const double alpha = request.attrs.number("alpha", 1e-4), beta = request.attrs.number("beta", 0.75),
-                 bias = request.attrs.number("bias", 1);
+                 bias = request.attrs.number("bias", 1),
+                 scale = alpha / static_cast<double>(request.attrs.integer("size"));
     return {compute_stage(request.builder, {"lrn", dtype, shape, axes}, [&](const Indices& i) {
-        const Expr base = load(squares, i) * constant(wide, alpha / static_cast<double>(size)) + constant(wide, bias);
-        const Expr root = call(Intrinsic::Sqrt, base);
-        // Nearly every model has 0.75, for which two roots do.
-        const Expr divisor =
-            beta == 0.75 ? root * call(Intrinsic::Sqrt, root) : call(Intrinsic::Pow, base, constant(wide, beta));
-        return cast(dtype, cast(wide, load(x, i)) / divisor);
+        const Expr base = sum(i) * constant(wide, scale) + constant(wide, bias);
+        return cast(dtype, cast(wide, load(x, i)) * call(Intrinsic::Pow, base, constant(wide, -beta)));
     })};
+}
+
+Result<Type> layout_lrn_type(const TypeRequest& request) { return layout_window_type(request, "lrn"); }
+
+/// lrn, and lrn of tensors in other layouts.
+Family response_rows() {
+    const std::vector<graph::AttrSpec> attrs{{"size", AttrKind::Int, true, "channels in the window"},
+                                             {"alpha", AttrKind::Float, false, "1e-4 when left out"},
+                                             {"beta", AttrKind::Float, false, "0.75 when left out"},
+                                             {"bias", AttrKind::Float, false, "1 when left out"}};
+    std::vector<graph::AttrSpec> laid_out = attrs;
+    laid_out.push_back(
+        {"layout", AttrKind::Text, true, "of x and the result: axes N, C, H, W, of which C may be split"});
+    return {{.name = "lrn",
+             .doc = "x over (bias + alpha / size * s)^beta with s the sum of squares over a window of `size` "
+                    "channels around each. "
+                    "The result has x's type. Errors: BadShape; BadAttribute for a size below 1.",
+             .operands = {{"x", "[N, C, ...], floating point"}},
+             .attrs = attrs,
+             .fusion = FusionKind::OutFusable,
+             .infer = lrn_type,
+             .define = define_lrn,
+             .onnx_names = {"LRN"}},
+            {.name = "layout_lrn",
+             .doc = "What lrn computes, of a tensor in another layout. Errors: those of lrn; BadAttribute for the "
+                    "layout.",
+             .operands = {{"x", "[N, C, H, W] in `layout`, floating point"}},
+             .attrs = std::move(laid_out),
+             .fusion = FusionKind::OutFusable,
+             .infer = layout_lrn_type,
+             .define = define_lrn,
+             .onnx_names = {"LRN"}}};
 }
 
 Result<Type> lp_normalize_type(const TypeRequest& request) {
@@ -323,19 +402,7 @@ Family norm_family() {
                       .infer = batch_norm_type,
                       .define = define_batch_norm,
                       .onnx_names = {"BatchNormalization"}});
-    family.push_back({.name = "lrn",
-                      .doc = "x over (bias + alpha / size * s)^beta with s the sum of squares over a window of `size` "
-                             "channels around each. "
-                             "The result has x's type. Errors: BadShape; BadAttribute for a size below 1.",
-                      .operands = {{"x", "[N, C, ...], floating point"}},
-                      .attrs = {{"size", AttrKind::Int, true, "channels in the window"},
-                                {"alpha", AttrKind::Float, false, "1e-4 when left out"},
-                                {"beta", AttrKind::Float, false, "0.75 when left out"},
-                                {"bias", AttrKind::Float, false, "1 when left out"}},
-                      .fusion = FusionKind::OutFusable,
-                      .infer = lrn_type,
-                      .define = define_lrn,
-                      .onnx_names = {"LRN"}});
+    for (OpRow& row : response_rows()) family.push_back(std::move(row));
     family.push_back(
         {.name = "lp_normalize",
          .doc = "x over its 1-norm or 2-norm along an axis. The result has x's type. Errors: BadAttribute.",

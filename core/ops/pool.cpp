@@ -188,8 +188,8 @@ std::vector<graph::AttrSpec> pool_attrs(std::vector<graph::AttrSpec> more) {
     return attrs;
 }
 
-Result<Type> layout_max_pool_type(const TypeRequest& request) { return layout_pool_type(request, "max_pool"); }
-Result<Type> layout_avg_pool_type(const TypeRequest& request) { return layout_pool_type(request, "avg_pool"); }
+Result<Type> layout_max_pool_type(const TypeRequest& request) { return layout_window_type(request, "max_pool"); }
+Result<Type> layout_avg_pool_type(const TypeRequest& request) { return layout_window_type(request, "avg_pool"); }
 
 /// max_pool and avg_pool of tensors in other layouts.
 Family layout_pools() {

@@ -4,6 +4,7 @@
 #include "core/tensor/affine.hpp"
 #include "core/tensor/build.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 namespace orrery::schedule {
@@ -65,6 +66,46 @@ bool vector_access(const std::vector<Expr>& indices, const VarRef& var) {
         if (d + 1 < indices.size() ? *c != 0 : std::abs(*c) > kFarthest) return false;
     }
     return true;
+}
+
+namespace {
+
+/// Whether a variable stands in quotients by that many of sums with its place alone.
+class BlockQuotients final : public Visitor {
+  public:
+    BlockQuotients(const VarRef& var, std::int64_t block) : var_(var), block_(block) {}
+    bool only = true;
+
+    /// A sum whose other terms are whole blocks.
+    static bool neighbours(const Expr& sum, const VarRef& var, std::int64_t block) {
+        return coefficient(sum, var) == 1 && std::ranges::all_of(affine_of(sum).terms, [&](const Affine::Term& term) {
+                   return term.term.get() == var.get() || term.coefficient % block == 0;
+               });
+    }
+
+  protected:
+    using Visitor::visit_node;
+    void visit_node(const Var& node) override { only = only && &node != var_.get(); }
+    void visit_node(const Binary& node) override {
+        if (node.op != BinaryOp::FloorDiv || as_int(node.b) != block_ || !neighbours(node.a, var_, block_))
+            Visitor::visit_node(node);
+    }
+
+  private:
+    const VarRef& var_;
+    std::int64_t block_;
+};
+
+} // namespace
+
+bool across_blocks(const std::vector<Expr>& indices, const VarRef& var, std::int64_t extent) {
+    const Binary* rest = indices.empty() ? nullptr : as<Binary>(indices.back());
+    if (!rest || rest->op != BinaryOp::FloorMod || as_int(rest->b) != extent ||
+        !BlockQuotients::neighbours(rest->a, var, extent))
+        return false;
+    BlockQuotients blocks(var, extent);
+    for (std::size_t d = 0; d + 1 < indices.size(); ++d) blocks.visit(indices[d]);
+    return blocks.only;
 }
 
 namespace {

@@ -37,6 +37,10 @@ class LoadCollector final : public tensor::Visitor {
 [[nodiscard]] std::optional<std::int64_t> coefficient(const tensor::Expr& index, const tensor::VarRef& var);
 /// True when a load along `var` touches the same element or elements at a small constant distance.
 [[nodiscard]] bool vector_access(const std::vector<tensor::Expr>& indices, const tensor::VarRef& var);
+/// True when a load goes along `var`, so many elements, from one block of a split axis of as many into the next: the
+/// end of one and the start of the other.
+[[nodiscard]] bool across_blocks(const std::vector<tensor::Expr>& indices, const tensor::VarRef& var,
+                                 std::int64_t extent);
 /// Whether indices of what `expr` loads divide sums that hold both variables, so that neither alone makes them
 /// constants.
 [[nodiscard]] bool divided_together(const tensor::Expr& expr, const tensor::VarRef& a, const tensor::VarRef& b);

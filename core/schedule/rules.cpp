@@ -277,8 +277,11 @@ class Scheduler : TraceWriter {
         const std::int64_t width = target_.lanes(byte_size(store->buffer->dtype));
         LoadCollector collector;
         collector.visit(store->value);
-        const bool side_by_side = std::ranges::all_of(
-            collector.loads, [&](const Load* load) { return vector_access(load->indices, store->iters.back()); });
+        const bool side_by_side = std::ranges::all_of(collector.loads, [&](const Load* load) {
+            return vector_access(load->indices, store->iters.back()) ||
+                   across_blocks(load->indices, store->iters.back(), store->buffer->static_shape().back());
+        });
+        rows_before_blocks(name, *store);
         if (!side_by_side) {
             const std::int64_t blocks = blocks_along_last(*store), all = loop_extents(name).back();
             if (interleave_last(name, *store)) return;
@@ -293,6 +296,33 @@ class Scheduler : TraceWriter {
             step("vectorize", {last});
         } else if (step("split", {last, std::vector<std::int64_t>{-1, lanes}})) {
             step("vectorize", {last + "_i"});
+        }
+    }
+
+    /// Where a block of channels reads from its neighbours, what it reads is read again for those. Rows go around
+    /// blocks when so much of the images of three would not stay in the second-level cache.
+    void rows_before_blocks(const std::string& name, const ElementBlock& store) {
+        constexpr std::int64_t kRead = 3;
+        const std::vector<std::string> loops = loop_names(name);
+        const std::vector<std::int64_t> shape = store.buffer->static_shape();
+        const std::size_t last = shape.size() - 1;
+        LoadCollector collector;
+        collector.visit(store.value);
+        for (const Load* load : collector.loads) {
+            if (!across_blocks(load->indices, store.iters.back(), shape.back())) continue;
+            std::size_t blocks = 0;
+            while (blocks < last && std::ranges::none_of(load->indices, [&](const Expr& index) {
+                       return uses_var(index, store.iters[blocks]) && uses_var(index, store.iters.back());
+                   }))
+                ++blocks;
+            std::int64_t bytes = kRead * byte_size(store.buffer->dtype);
+            for (std::size_t d = blocks + 1; d <= last; ++d) bytes *= shape[d];
+            if (blocks + 2 >= last || bytes <= target_.l2_bytes / 2) return;
+            std::vector<std::string> order;
+            for (std::size_t d = blocks + 1; d + 1 < last; ++d) order.push_back(name + "." + loops[d]);
+            order.push_back(name + "." + loops[blocks]);
+            step("reorder", {order});
+            return;
         }
     }
 

@@ -1,8 +1,9 @@
 // Going over main in order, every variable of four axes (NCHW when nothing else is known) has a state: the layout it
 // lies in, and the layout and variable of the same value as it was computed.
 //   conv2d, layout_conv2d   layouts as chosen, input fetched in the layout wanted; conv_transpose likewise
-//   carried along           elementwise work, sums and products, pooling, concatenations over channels, reductions over
-//                           the image: computed in the native layout of their first operand that has another one
+//   carried along           elementwise work, sums and products, pooling, responses to neighbouring channels,
+//                           concatenations over channels, reductions over the image: computed in the native layout of
+//                           their first operand that has another one
 //   anything else           keeps its operands, which are transformed back
 
 #include "core/transform/layout_converter.hpp"
@@ -80,6 +81,9 @@ namespace {
 
 const std::array kBinary{"add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "prelu"};
 const std::array kReductions{"reduce_sum", "reduce_mean", "reduce_max", "reduce_min"};
+/// Of images, and the same of tensors in other layouts under a name that starts so.
+const std::array kWindows{"max_pool", "avg_pool", "lrn"};
+constexpr std::string_view kLaidOut = "layout_";
 
 Layout layout_of(const std::string& text) { return ops::parse_layout(text).value(); }
 
@@ -157,7 +161,7 @@ class Converter final : public graph::Rewriter {
         const Var var = keep(binding);
         if (one_of(std::array{"layout_conv2d", "layout_conv_transpose", "winograd_conv2d"}, name))
             states_[var] = {call->attrs.text("out_layout"), "", var};
-        if (one_of(std::array{"layout_max_pool", "layout_avg_pool"}, name))
+        if (one_of(std::array{"layout_max_pool", "layout_avg_pool", "layout_lrn"}, name))
             states_[var] = {call->attrs.text("layout"), "", var};
         return var;
     }
@@ -374,8 +378,8 @@ class Converter final : public graph::Rewriter {
             return nullptr;
         }
         if (one_of(kReductions, name)) return reduced(binding, call, layout);
-        if (name == "max_pool" || name == "avg_pool" || name == "layout_max_pool" || name == "layout_avg_pool")
-            return pooled(binding, call, layout);
+        if (one_of(kWindows, name.starts_with(kLaidOut) ? name.substr(kLaidOut.size()) : name))
+            return windowed(binding, call, layout);
         return nullptr;
     }
 
@@ -496,20 +500,21 @@ class Converter final : public graph::Rewriter {
         return again(binding, call, {in_layout(binding, call.args[0], layout)}, call.attrs.with("axes", axes), layout);
     }
 
-    Var pooled(const Binding& binding, const CallOp& call, const std::string& layout) {
-        const bool maximum = call.op.name.ends_with("max_pool");
-        // A plain pooling of a packed value is one over the packed axes too.
-        if (own_ != (call.op.name.starts_with("layout_") ? call.attrs.text("layout") : "NCHW")) return nullptr;
+    /// A pooling, or a response to neighbouring channels.
+    Var windowed(const Binding& binding, const CallOp& call, const std::string& layout) {
+        const bool laid_out = call.op.name.starts_with(kLaidOut);
+        // A plain one of a packed value is one over the packed axes too.
+        if (own_ != (laid_out ? call.attrs.text("layout") : "NCHW")) return nullptr;
         if (layout_of(layout).outer('W') != layout_of(layout).outer('H') + 1 ||
             layout_of(own_).axes.size() != shape_of(call.args[0])->size())
             return nullptr;
         Attrs::Map attrs = call.attrs.values();
         attrs.erase("layout");
-        const std::string plain = maximum ? "max_pool" : "avg_pool";
+        const std::string plain = laid_out ? call.op.name.substr(kLaidOut.size()) : call.op.name;
         if (layout != "NCHW") attrs.insert_or_assign("layout", layout);
         const Var value =
             emit(binding,
-                 make_ref<const CallOp>(ops::op(layout == "NCHW" ? plain : "layout_" + plain),
+                 make_ref<const CallOp>(ops::op(layout == "NCHW" ? plain : std::string(kLaidOut) + plain),
                                         std::vector{in_layout(binding, call.args[0], layout)}, Attrs(std::move(attrs))),
                  binding.var->name);
         return finish(binding, value, layout, "carried along in a layout");

@@ -296,6 +296,17 @@ DrawnCall layout_avg_pool(Draw& d) {
     return call;
 }
 
+DrawnCall layout_lrn(Draw& d) {
+    const Shape image = some_image(d);
+    const std::string layout = some_layout(d, image[1] % 4 == 0 && d.chance(40) ? 4 : d.number(1, 2));
+    DrawnCall call{{laid_out(d, d.dtype(DTypes::Float), image, {"NCHW", layout})}, {{"layout", layout}}};
+    call.attrs["size"] = d.chance(10) ? 11 : d.number(1, 6);
+    if (d.chance(50)) call.attrs["alpha"] = d.real(0.0625, 1);
+    if (d.chance(50)) call.attrs["beta"] = d.one_of({0.75, 0.5, 1.0});
+    if (d.chance(50)) call.attrs["bias"] = d.real(1, 2);
+    return call;
+}
+
 DrawnCall approximated(Draw& d) { return {{d.operand({.dtypes = DTypes::Float})}, {}}; }
 
 } // namespace
@@ -316,6 +327,7 @@ Recipes window_recipes() {
         {"layout_avg_pool", Effect::Sums, layout_avg_pool},
         {"layout_conv2d", Effect::Sums, layout_conv2d},
         {"layout_conv_transpose", Effect::Sums, layout_conv_transpose},
+        {"layout_lrn", Effect::Sums, layout_lrn},
         {"layout_max_pool", Effect::Moves, layout_pool<DTypes::Number>},
         {"layout_transform", Effect::Moves, layout_transform},
         {"lp_pool", Effect::Sums, lp_pool},

@@ -172,6 +172,36 @@ TEST_CASE("powers, whole, odd, negative and special", "[llvm][arithmetic]") {
                {.tolerance = 1e-15});
 }
 
+TEST_CASE("what divides by a local response", "[llvm][arithmetic]") {
+    // pow(x, -3/4) of every kind of number: zeros, infinities, what is negative, no number, not normal.
+    const std::string text = R"(fn f(x: f32[60003]) -> (y: f32[60003], z: f32[60003]) {
+  vectorized i in 60003 { y[i] = pow(x[i], -0.75) }
+  for j in 60003 { z[j] = pow(x[j], -0.75) }
+})";
+    Compiled compiled(parsed(text));
+    std::vector<NDArray> args = random_args(parsed(text), 1);
+    std::span<float> x = args[0].mutable_values<float>();
+    const float edges[] = {0.0f, -0.0f,  1.0f,   -1.0f,           INFINITY, -INFINITY,
+                           NAN,  1e-45f, 1e-40f, 1.17549435e-38f, 3.4e38f};
+    std::mt19937_64 random(9);
+    for (std::size_t i = 0; i < x.size(); ++i)
+        x[i] = i < 10000   ? edges[random() % std::size(edges)]
+               : i < 30000 ? 1 + static_cast<float>(i - 10000) / 1000
+                           : std::bit_cast<float>(static_cast<std::uint32_t>(random()));
+    compiled.run(args);
+    double normal = 0, all = 0;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+        const float y = args[1].values<float>()[i], z = args[2].values<float>()[i];
+        INFO(x[i] << " gives " << y << " and " << z);
+        REQUIRE((y == z || (std::isnan(y) && std::isnan(z))));
+        const double error = ulps(y, std::pow(static_cast<double>(x[i]), -0.75));
+        all = std::max(all, error);
+        if (std::isnormal(x[i])) normal = std::max(normal, error);
+    }
+    CHECK(normal <= 1);
+    CHECK(all <= 2);
+}
+
 TEST_CASE("contraction only where it is allowed", "[llvm][arithmetic]") {
     // 1 + 2^-12 squared minus its rounded square: 2^-24 when the product is not rounded, 0 when it is.
     const std::string text =

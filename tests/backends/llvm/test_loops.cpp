@@ -25,6 +25,33 @@ TEST_CASE("vectorized loops of every extent", "[llvm][loops]") {
             check_text(replaced(replaced(text, "T", type), "N", std::to_string(extent)), kSpecial);
 }
 
+TEST_CASE("lanes that go from one block of channels into the next", "[llvm][loops]") {
+    // Neighbours at every distance, in blocks as wide as registers, narrower and wider; nothing is gathered.
+    const std::string text = R"(fn f(x: T[5,3,B]) -> (y: T[5,3,B]) {
+  for c in 5 { for w in 3 { vectorized i in B {
+    block b(vc = c in 5, vw = w in 3, vi = i in B) {
+      y[vc, vw, vi] = select(vc * B + vi + D >= 0 && vc * B + vi + D < 5 * B,
+                             x[min(max((vc * B + vi + D) // B, 0), 4), vw, (vc * B + vi + D) % B], x[vc, vw, vi]) }
+  } } }
+})";
+    for (const char* type : {"f32", "f16", "i8", "i64"})
+        for (const char* block : {"2", "4", "8", "16", "20", "32", "64"})
+            for (const char* distance : {"-17", "-3", "-2", "-1", "0", "1", "2", "5", "16"})
+                check_text(replaced(replaced(replaced(text, "T", type), "B", block), "D", distance));
+    const Target target = llvm_backend().host();
+    const tensor::Program program =
+        parsed(replaced(replaced(replaced(text, "T", "f32"), "B", std::to_string(target.lanes(4))), "D", "1"));
+    const Result<Listing> listing = llvm_backend().list(program, target, {}, ListingKind::OptimizedIr);
+    REQUIRE(listing.has_value());
+    int gathers = 0, shuffles = 0;
+    for (const ListingLine& line : listing->lines) {
+        gathers += static_cast<int>(line.text.find("gather") != std::string::npos);
+        shuffles += static_cast<int>(line.text.find("shufflevector") != std::string::npos);
+    }
+    CHECK(gathers == 0);
+    CHECK(shuffles > 0);
+}
+
 TEST_CASE("loops of every kind around the same body", "[llvm][loops]") {
     const std::string text = R"(fn f(x: f32[6,20]) -> (y: f32[20,6]) {
   A i in 6 { B j in 20 {

@@ -229,7 +229,7 @@ TEST_CASE("a convolution reads in turn what lies as before a shuffle", "[ops][la
     CHECK(refusal("layout_conv2d", depthwise, whole.with("shuffle", std::int64_t{2})) == Code::BadAttribute);
 }
 
-TEST_CASE("pooling in any layout is pooling", "[ops][layout]") {
+TEST_CASE("windows in any layout are those of the plain operator", "[ops][layout]") {
     const NDArray x = drawn({2, 4, 5, 6}, 3);
     for (const char* layout : {"NCHW2c", "NHWC", "CHWN"})
         for (const char* name : {"max_pool", "avg_pool"}) {
@@ -240,5 +240,15 @@ TEST_CASE("pooling in any layout is pooling", "[ops][layout]") {
                                         attrs.with("layout", std::string(layout)));
             require_near(moved(result, layout, "NCHW"), call(name, {x}, attrs));
         }
+    for (const char* layout : {"NCHW2c", "NCHW4c", "NHWC", "CHWN"})
+        for (const std::int64_t size : {1, 2, 3, 4, 7, 11}) {
+            INFO(layout << " " << size);
+            const Attrs attrs{{"size", size}, {"alpha", 0.5}, {"beta", 0.75}};
+            const NDArray result =
+                call("layout_lrn", {moved(x, "NCHW", layout)}, attrs.with("layout", std::string(layout)));
+            require_near(moved(result, layout, "NCHW"), call("lrn", {x}, attrs));
+        }
+    CHECK(refusal("layout_lrn", {x}, {{"size", std::int64_t{0}}, {"layout", "NCHW"}}) == Code::BadAttribute);
+    CHECK(refusal("layout_lrn", {x}, {{"size", std::int64_t{3}}, {"layout", "NCHW3c"}}) == Code::BadShape);
     CHECK(refusal("layout_max_pool", {x}, {{"kernel", Ints{2, 2}}, {"layout", "NCWH"}}) == Code::BadAttribute);
 }

@@ -438,6 +438,34 @@ y[va, vb, vc] = x[(va * 7 + vc) // 4, vb, vc % 4] } } } } })";
     CHECK(many.find("unroll(move.c)") != std::string::npos);
 }
 
+TEST_CASE("neighbours in other blocks of channels are vectors", "[schedule][rules]") {
+    const auto trace_of = [](const std::string& rows, const std::string& rest) {
+        std::string text = R"(
+fn next(x: f32[4,ROWS,64,16]) -> (y: f32[4,ROWS,64,16]) {
+for a in 4 { for h in ROWS { for w in 64 { for c in 16 {
+block next(va = a in 4, vh = h in ROWS, vw = w in 64, vc = c in 16) {
+y[va, vh, vw, vc] = x[min((va * 16 + vc + 2) // 16, 3), vh, vw, REST] } } } } } })";
+        text.replace(text.find("REST"), 4, rest);
+        for (std::size_t at; (at = text.find("ROWS")) != std::string::npos;) text.replace(at, 4, rows);
+        const Result<Program> next = tensor::parse_program(text);
+        if (!next) FAIL(to_string(next.error()));
+        const Trace trace = default_trace(*next, wide_target());
+        const Result<Replay> done = replay(*next, trace);
+        if (!done) FAIL(to_string(done.error()));
+        CHECK(difference(*next, done->result()) == 0);
+        return to_string(trace);
+    };
+    const std::string near = trace_of("2", "(va * 16 + vc + 2) % 16"), far = trace_of("32", "(va * 16 + vc + 2) % 16");
+    CHECK(near.find("vectorize(next.c)") != std::string::npos);
+    CHECK(near.find("reorder") == std::string::npos);
+    // Three images of 128 KB do not stay in half of a second-level cache: rows of all blocks then go by.
+    CHECK(far.find("vectorize(next.c)") != std::string::npos);
+    CHECK(far.find("reorder([next.h, next.a])") != std::string::npos);
+    // No neighbours.
+    for (const char* rest : {"(va * 16 + vc * 3) % 16", "(va + vc) % 16", "(va * 8 + vc) % 16", "vc % 8"})
+        CHECK(trace_of("2", rest).find("vectorize(next.c)") == std::string::npos);
+}
+
 TEST_CASE("what an element's place chooses is written out", "[schedule][rules]") {
     // Sums and differences of neighbours by rows of two matrices, the second of which alone reads the first.
     const Result<Program> program = tensor::parse_program(R"(

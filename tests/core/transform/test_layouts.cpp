@@ -30,7 +30,8 @@ fn main(x: f32[1,3,6,6]) -> f32[1,4] {
   f = conv2d(p, v);
   g = add(f, p);
   h = concat(g, f) {axis=1};
-  q = avg_pool(h) {kernel=[2, 2], pads=[1, 0, 0, 0]};
+  l = lrn(h) {size=5};
+  q = avg_pool(l) {kernel=[2, 2], pads=[1, 0, 0, 0]};
   w: f32[8,1,1,2] = const )" +
            ones(16) + R"(;
   i = conv2d(q, w) {groups=8};
@@ -96,6 +97,7 @@ TEST_CASE("layouts are carried through what lies between convolutions", "[transf
         REQUIRE(count_calls(packed, "conv2d") == 0);
         REQUIRE(count_calls(packed, "layout_conv2d") == 4);
         REQUIRE(count_calls(packed, "layout_max_pool") == 1);
+        REQUIRE(count_calls(packed, "layout_lrn") == 1);
         REQUIRE(count_calls(packed, "layout_avg_pool") == 1);
         // One at the image (whose three channels no block divides), one at the end.
         REQUIRE(count_calls(packed, "layout_transform") == (layout == std::string("NHWC") ? 2 : 1));
@@ -103,6 +105,7 @@ TEST_CASE("layouts are carried through what lies between convolutions", "[transf
         const graph::Module plain = apply("ConvertLayout", packed, {{"layout", "NCHW"}});
         REQUIRE(count_calls(plain, "layout_conv2d") == 0);
         REQUIRE(count_calls(plain, "conv2d") == 4);
+        REQUIRE(count_calls(plain, "lrn") == 1);
         REQUIRE(count_calls(plain, "layout_transform") == 0);
     }
     REQUIRE(apply("ConvertLayout", module, {{"layout", "NCHW"}}).main == module.main);
