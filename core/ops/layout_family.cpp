@@ -66,6 +66,10 @@ Result<Type> transform_type(const TypeRequest& request) {
     return checked_type(x.dtype, shape);
 }
 
+void bound(Bounds& bounds, const Expr& index, std::int64_t extent) {
+    if (const Var* var = as<Var>(index)) bounds[VarRef(var)] = {0, extent - 1};
+}
+
 /// Indices of a tensor in `to` from those of the same element in `from`.
 Indices moved(const Layout& from, const Layout& to, const Indices& i) {
     Indices at;
@@ -89,7 +93,13 @@ Indices moved(const Layout& from, const Layout& to, const Indices& i) {
 std::vector<Buffer> define_transform(const DefineRequest& request) {
     const Layout from = known_layout(request.attrs, "from"), to = known_layout(request.attrs, "to");
     return {compute_stage(request.builder, {"layout_transform", request.out_dtype(), request.out_shape()},
-                          [&](const Indices& i) { return load(request.in(0), moved(to, from, i)); })};
+                          [&](const Indices& i) {
+                              Bounds bounds;
+                              for (std::size_t d = 0; d < i.size(); ++d) bound(bounds, i[d], request.out_shape()[d]);
+                              Indices at = moved(to, from, i);
+                              for (Expr& index : at) index = simplify(index, bounds); // blocks of blocks are whole ones
+                              return load(request.in(0), at);
+                          })};
 }
 
 // ------------------------------------------------------------------------------ layout_conv2d
@@ -296,12 +306,9 @@ class ConvSums {
     [[nodiscard]] Channel shuffled_channel(const Expr& outer, const Indices& k) const {
         const std::int64_t own = shuffle_.own_parts(), each = groups_ * depth_ / shuffle_.parts;
         Bounds bounds;
-        const auto bound = [&](const Expr& index, std::int64_t extent) {
-            if (const Var* var = as<Var>(index)) bounds[VarRef(var)] = {0, extent - 1};
-        };
-        bound(outer, groups_ * group_blocks());
-        bound(k[0], own);
-        bound(k[3], depth_ / own);
+        bound(bounds, outer, groups_ * group_blocks());
+        bound(bounds, k[0], own);
+        bound(bounds, k[3], depth_ / own);
         const Expr read = floor_div(outer, imm(group_blocks())) * depth_ + k[3] * own + k[0];
         const Expr lies = floor_mod(read, imm(shuffle_.parts)) * each + floor_div(read, imm(shuffle_.parts));
         const Expr block = imm(l_.data.block('C'));

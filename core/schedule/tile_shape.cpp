@@ -124,7 +124,8 @@ std::int64_t most_rows(TileShape& tile, const TileLoads& loads, const std::vecto
     constexpr std::int64_t kFew = 4; // our choice: as many sums as are always under way
     const std::int64_t half = (target.vector_registers - 2) / 2 / loads.vectors;
     const std::int64_t most = sizes_of(tile.rows, shape, target.vector_registers).back();
-    tile.overlap = loads.overlap && (most <= half || sizes_of(tile.rows, shape, half).back() >= kFew);
+    const std::int64_t rows = sizes_of(tile.rows, shape, half).back();
+    tile.overlap = loads.overlap && (most <= half || (rows > 1 && rows * loads.vectors >= kFew));
     return tile.overlap ? half : target.vector_registers;
 }
 

@@ -114,6 +114,10 @@ TEST_CASE("windows that overlap are written out, and registers hold what they re
     trace = checked_trace(depthwise(2, 16, 23, 1, 3), wide);
     CHECK(has(trace, "split(relu.q, [-1, 23])"));
     CHECK_FALSE(has(trace, "unroll(sums.kw)"));
+    // A few rows of several registers are as many sums.
+    trace = checked_trace(depthwise(1, 68, 14, 1, 3), wide);
+    CHECK(has(trace, "split(relu.q, [-1, 2])"));
+    CHECK(has(trace, "unroll(sums.kh)"));
     // Windows of one place share nothing.
     CHECK_FALSE(has(checked_trace(depthwise(2, 16, 28, 1, 1), wide), "unroll(sums.kw)"));
 }

@@ -1,4 +1,5 @@
-// Default schedules of stages around a product, by pieces: a convolution in tiles after Winograd.
+// Default schedules of operators as the graph has them: a convolution in tiles after Winograd, whose stages go by
+// pieces; changes of layout.
 
 #include "core/graph/text.hpp"
 #include "core/lower/lower.hpp"
@@ -13,8 +14,16 @@ namespace {
 
 struct Tiled {
     int images, channels, filters, size; ///< channels and filters in blocks of 16
-    [[nodiscard]] int tiles() const { return size / 4; }
 };
+
+/// The one kernel of a graph's text.
+tensor::Program kernel_of(const std::string& text) {
+    const Result<graph::Module> module = graph::parse_module(text, ops::registry(), {});
+    if (!module) FAIL(to_string(module.error()));
+    const Result<tensor::Program> program = lower::lower_function(module->main, "kernel");
+    if (!program) FAIL(to_string(program.error()));
+    return *program;
+}
 
 /// The convolution, a bias and a relu.
 tensor::Program in_tiles(const Tiled& conv) {
@@ -23,17 +32,12 @@ tensor::Program in_tiles(const Tiled& conv) {
                "," + std::to_string(conv.size) + ",16]";
     };
     const std::string y = image(conv.filters), bias = "f32[1," + std::to_string(conv.filters) + ",1,1,16]";
-    const std::string text = "outputs [\"y\"];\nfn main(x: " + image(conv.channels) + ", w: f32[6,6," +
-                             std::to_string(conv.filters) + "," + std::to_string(16 * conv.channels) +
-                             ",16], b: " + bias + ") -> " + y + " {\n" + "  c: " + y +
-                             " = winograd_conv2d(x, w) {layout=\"NCHW16c\", out_layout=\"NCHW16c\", pads=[1,1,1,1], "
-                             "rows=6, tile=4};\n  s: " +
-                             y + " = add(c, b);\n  y: " + y + " = relu(s);\n  return y;\n}\n";
-    const Result<graph::Module> module = graph::parse_module(text, ops::registry(), {});
-    if (!module) FAIL(to_string(module.error()));
-    const Result<tensor::Program> program = lower::lower_function(module->main, "conv");
-    if (!program) FAIL(to_string(program.error()));
-    return *program;
+    return kernel_of("outputs [\"y\"];\nfn main(x: " + image(conv.channels) + ", w: f32[6,6," +
+                     std::to_string(conv.filters) + "," + std::to_string(16 * conv.channels) + ",16], b: " + bias +
+                     ") -> " + y + " {\n" + "  c: " + y +
+                     " = winograd_conv2d(x, w) {layout=\"NCHW16c\", out_layout=\"NCHW16c\", pads=[1,1,1,1], "
+                     "rows=6, tile=4};\n  s: " +
+                     y + " = add(c, b);\n  y: " + y + " = relu(s);\n  return y;\n}\n");
 }
 
 Target machine_with(std::int64_t l2_bytes, int cores = 2) {
@@ -86,4 +90,20 @@ TEST_CASE("weights that no cache keeps are read again only where stages are far 
     CHECK(has(checked_trace(in_tiles(conv), machine_with(256 << 10)), "compute_at(winograd_input, relu.w_o_o)"));
     // Not eight times such a cache.
     CHECK_FALSE(has(checked_trace(in_tiles({1, 2, 2, 48}), machine_with(220 << 10)), "compute_at(winograd_input"));
+}
+
+TEST_CASE("channels that go to blocks of whole blocks are copied in vectors", "[schedule][rules]") {
+    const auto change = [](int from, int to) {
+        const auto image = [](int block) {
+            return "f32[1," + std::to_string(272 / block) + ",6,6," + std::to_string(block) + "]";
+        };
+        return checked_trace(kernel_of("outputs [\"y\"];\nfn main(x: " + image(from) + ") -> " + image(to) +
+                                       " {\n  y: " + image(to) + " = layout_transform(x) {from=\"NCHW" +
+                                       std::to_string(from) + "c\", to=\"NCHW" + std::to_string(to) +
+                                       "c\"};\n  return y;\n}\n"),
+                             machine_of(512, 32));
+    };
+    CHECK(has(change(34, 68), "vectorize(layout_transform.m_i)"));
+    CHECK(has(change(68, 34), "vectorize(layout_transform.m"));
+    CHECK_FALSE(has(change(34, 16), "vectorize"));
 }
