@@ -4,6 +4,7 @@
 #include "core/base/progress.hpp"
 #include "core/base/result.hpp"
 #include "core/graph/node.hpp"
+#include "core/ops/nesting.hpp"
 #include "core/runtime/plan.hpp"
 #include "core/tensor/node.hpp"
 
@@ -41,6 +42,16 @@ struct LoweredValue {
     std::size_t index = 0; ///< of an input, output or constant
     OriginSet origin;
     std::int64_t planned_offset = -1; ///< in the arena, as PlanMemory wrote it into main; -1 where it did not
+    std::int64_t host = -1;           ///< id of the value it is part of, which is part of none; -1 where there is none
+    std::size_t host_offset = 0;      ///< Units: bytes into the host, a multiple of kArenaAlignment
+};
+
+/// A call of main that only joins or reshapes its arguments (core/ops/nesting.hpp). Without copies it is no call here:
+/// its arguments are parts of its result, or all of them of one host.
+struct LoweredJoin {
+    graph::Var var; ///< the binding it came from
+    std::uint32_t value = 0;
+    ops::Copies copies = ops::Copies::Nothing; ///< why a kernel does it all the same
 };
 
 /// A whole model as calls in order. Equal primitive functions (one workload) are lowered once.
@@ -48,6 +59,7 @@ struct LoweredModel {
     std::vector<LoweredFunction> functions;
     std::vector<LoweredCall> calls;
     std::vector<LoweredValue> values;
+    std::vector<LoweredJoin> joins;
     std::vector<NDArray> constants;
     std::vector<std::uint32_t> inputs, outputs; ///< value ids
 };
@@ -72,9 +84,10 @@ struct LoweredRegion {
 [[nodiscard]] runtime::ElementType element_type(DType dtype);
 
 /// Places every arena value and workspace. `workspace_bytes` has one entry a function. Values that do not live at
-/// the same step may share memory; offsets are 64-byte aligned. Planned offsets are kept when there is one for every
-/// value, they fit, and none lies beyond what all values side by side take; otherwise all are placed anew
-/// (core/base/arena.hpp). The same input gives the same plan.
+/// the same step may share memory; offsets are 64-byte aligned. A value that is part of another lies there, and its
+/// memory is taken once. Planned offsets are kept when there is one for every value, they fit, and none lies beyond
+/// what all values side by side take; otherwise all are placed anew (core/base/arena.hpp). The same input gives the
+/// same plan.
 [[nodiscard]] runtime::Plan plan_memory(const LoweredModel& model, const std::vector<std::size_t>& workspace_bytes);
 
 } // namespace orrery::lower

@@ -15,7 +15,9 @@ using graph::Var;
 
 class ModuleLowering {
   public:
-    explicit ModuleLowering(const graph::Module& module) : module_(module) {}
+    explicit ModuleLowering(const graph::Module& module)
+        : module_(module), tensors_(ops::call_tensors(module.main)),
+          nesting_(ops::nest_tensors(module.main, tensors_)) {}
 
     Result<LoweredModel> run(const Progress& progress) {
         const graph::Function& main = module_.main;
@@ -34,6 +36,7 @@ class ModuleLowering {
         }
         take_planned();
         ORRERY_CHECK_OK(place_outputs());
+        nest();
         ORRERY_CHECK_OK(unite_origins());
         return std::move(model_);
     }
@@ -85,7 +88,30 @@ class ModuleLowering {
                               {},
                               "run FuseOps last, and PartitionGraph after AnnotateTarget; control flow runs in the "
                               "interpreter only"};
-        return lower_call(binding, *call);
+        const ops::Join* join = nesting_.join_of(calls_);
+        if (join && join->copies == ops::Copies::Nothing) {
+            ORRERY_CHECK_OK(lower_join(binding, *join));
+        } else {
+            ORRERY_CHECK_OK(lower_call(binding, *call));
+            if (join) model_.joins.push_back({binding.var, made_.back(), join->copies});
+        }
+        ++calls_;
+        return {};
+    }
+
+    /// No call but copies of what cannot be part of the result.
+    Result<void> lower_join(const Binding& binding, const ops::Join& join) {
+        const auto& call = *graph::as<graph::CallFunction>(binding.value);
+        const std::size_t tensor = made_.size();
+        ORRERY_TRY(const std::uint32_t id, add_value(binding.var->name, binding.var->type, binding.origin));
+        ids_[binding.var] = {id};
+        made_.push_back(id);
+        model_.joins.push_back({binding.var, id, ops::Copies::Nothing});
+        for (const ops::Join::Copied& copied : join.copied) {
+            const std::uint32_t copy = copy_of(ids_.at(call.args[copied.arg]).front(), binding.origin);
+            copies_.push_back({copy, tensor, copied.offset});
+        }
+        return {};
     }
 
     Result<void> lower_call(const Binding& binding, const graph::CallFunction& call) {
@@ -105,6 +131,7 @@ class ModuleLowering {
             ORRERY_TRY(const std::uint32_t id, add_value(binding.var->name, binding.var->type, binding.origin));
             lowered.results.push_back(id);
         }
+        made_.insert(made_.end(), lowered.results.begin(), lowered.results.end());
         add_call(binding.var, std::move(lowered));
         return {};
     }
@@ -194,16 +221,29 @@ class ModuleLowering {
         const graph::AttrValue* memory = module_.main->attrs.find(graph::kMemoryAttr);
         const auto* offsets = memory ? std::get_if<graph::Ints>(memory) : nullptr;
         if (!offsets) return;
-        std::size_t next = 0;
-        for (const LoweredCall& call : model_.calls)
-            for (const std::uint32_t id : call.results)
-                if (next < offsets->size()) model_.values[id].planned_offset = (*offsets)[next++];
+        for (std::size_t i = 0; i < std::min(offsets->size(), made_.size()); ++i)
+            model_.values[made_[i]].planned_offset = (*offsets)[i];
+    }
+
+    /// Says of each value that is part of another where it lies. Pre: outputs have their places.
+    void nest() {
+        const auto put = [&](std::uint32_t id, std::size_t host, std::size_t offset) {
+            const ops::Inside at = nesting_.inside[host].value_or(ops::Inside{host, 0});
+            LoweredValue& value = model_.values[id];
+            value.host = made_[at.host];
+            value.host_offset = at.offset + offset;
+            value.storage = model_.values[made_[at.host]].storage;
+            value.index = model_.values[made_[at.host]].index;
+        };
+        for (std::size_t i = 0; i < made_.size(); ++i)
+            if (const std::optional<ops::Inside>& at = nesting_.inside[i]) put(made_[i], at->host, at->offset);
+        for (const Copy& copy : copies_) put(copy.value, copy.tensor, copy.offset);
     }
 
     /// An output needs memory of its own: a value that is also an input, a constant or an earlier output is copied.
     Result<void> place_outputs() {
         for (std::uint32_t id : ids_.at(module_.main->result)) {
-            if (model_.values[id].storage != runtime::Storage::Arena) id = copy_of(id);
+            if (model_.values[id].storage != runtime::Storage::Arena) id = copy_of(id, model_.values[id].origin);
             LoweredValue& value = model_.values[id];
             value.storage = runtime::Storage::Output;
             value.index = model_.outputs.size();
@@ -212,21 +252,32 @@ class ModuleLowering {
         return {};
     }
 
-    std::uint32_t copy_of(std::uint32_t id) {
+    std::uint32_t copy_of(std::uint32_t id, OriginSet origin) {
         const LoweredValue source = model_.values[id];
         const tensor::Buffer buffer = tensor::make_buffer("x", source.dtype, source.shape);
         const std::string name = unique_name("copy");
         const std::size_t function =
             add_function(name, tensor::ComputeBuilder().program(name, {buffer}, {buffer}), nullptr);
         model_.values.push_back(
-            {source.name + ".copy", source.dtype, source.shape, runtime::Storage::Arena, 0, source.origin});
+            {source.name + ".copy", source.dtype, source.shape, runtime::Storage::Arena, 0, origin});
         const auto copy = static_cast<std::uint32_t>(model_.values.size() - 1);
-        add_call(nullptr, {function, {id}, {copy}, source.origin, nullptr});
+        add_call(nullptr, {function, {id}, {copy}, std::move(origin), nullptr});
         return copy;
     }
 
+    /// A value that is a copy: part of a tensor.
+    struct Copy {
+        std::uint32_t value = 0;
+        std::size_t tensor = 0, offset = 0;
+    };
+
     const graph::Module& module_;
+    const ops::CallTensors tensors_;
+    const ops::Nesting nesting_;
     LoweredModel model_;
+    std::size_t calls_ = 0;           ///< of main that are lowered
+    std::vector<std::uint32_t> made_; ///< values by tensor, as tensors_ numbers them
+    std::vector<Copy> copies_;
     std::unordered_map<Var, std::vector<std::uint32_t>> ids_;
     std::unordered_map<Hash, std::size_t> by_source_, by_workload_;
     std::unordered_map<std::size_t, std::vector<graph::Function>> equals_; ///< by function: what its calls apply

@@ -36,7 +36,8 @@ Memory allocate(std::size_t bytes) {
 /// A place in the argument arrays that is given anew each run.
 struct Patch {
     std::size_t slot = 0;
-    std::size_t index = 0; ///< of the input or output
+    std::size_t index = 0;  ///< of the input or output
+    std::size_t offset = 0; ///< into an output
 };
 
 } // namespace
@@ -61,8 +62,8 @@ struct Executor::State {
     }
 
     void add_arg(const Value& value) {
-        if (value.storage == Storage::Input) inputs.push_back({args.size(), value.index});
-        if (value.storage == Storage::Output) outputs.push_back({args.size(), value.index});
+        if (value.storage == Storage::Input) inputs.push_back({args.size(), value.index, 0});
+        if (value.storage == Storage::Output) outputs.push_back({args.size(), value.index, value.offset});
         args.push_back(const_cast<void*>(fixed_data(value)));
     }
 
@@ -88,7 +89,8 @@ bool Executor::run(std::span<const void* const> inputs, std::span<void* const> o
                    std::stop_token stop) {
     State& s = *state_;
     for (const Patch& patch : s.inputs) s.args[patch.slot] = const_cast<void*>(inputs[patch.index]);
-    for (const Patch& patch : s.outputs) s.args[patch.slot] = outputs[patch.index];
+    for (const Patch& patch : s.outputs)
+        s.args[patch.slot] = static_cast<std::byte*>(outputs[patch.index]) + patch.offset;
     const std::vector<Step>& steps = s.executable->plan.steps;
     if (times) times->resize(steps.size());
     using Clock = std::chrono::steady_clock;

@@ -233,17 +233,19 @@ std::string find_interface_error(const Plan& plan) {
         for (std::size_t i = 0; i < ids.size(); ++i) {
             if (ids[i] >= plan.values.size()) return false;
             const Value& value = plan.values[ids[i]];
-            if (value.storage != storage || value.index != i) return false;
+            if (value.storage != storage || value.index != i || (storage == Storage::Output && value.offset != 0))
+                return false;
         }
         return true;
     };
     if (!agree(plan.inputs, Storage::Input)) return "the inputs and the values disagree";
     if (!agree(plan.outputs, Storage::Output)) return "the outputs and the values disagree";
-    for (const Value& value : plan.values) { // several values may share one input, of one size
+    for (const Value& value : plan.values) { // several values may share one input, of one size, or lie in one output
         if (value.storage == Storage::Input && value.bytes != plan.values[plan.inputs[value.index]].bytes)
             return "values of input '" + value.name + "' differ in size";
-        if (value.storage == Storage::Output && value.bytes != plan.values[plan.outputs[value.index]].bytes)
-            return "values of output '" + value.name + "' differ in size";
+        if (value.storage == Storage::Output &&
+            !fits(value.offset, value.bytes, plan.values[plan.outputs[value.index]].bytes))
+            return "value '" + value.name + "' lies outside its output";
     }
     return {};
 }

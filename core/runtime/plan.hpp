@@ -19,11 +19,13 @@ struct ElementType {
 
 enum class Storage : std::uint8_t {
     Input,    ///< `index` into the inputs given to a run
-    Output,   ///< `index` into the outputs given to a run
+    Output,   ///< `offset` bytes into output `index` of those given to a run
     Constant, ///< `index` into the executable's constants
     Arena,    ///< `offset` bytes into the arena, shared over time
 };
 
+/// Values may lie over the same bytes: one that is part of another is written into its place, and the other is there
+/// from the step after the last of its parts.
 struct Value {
     std::string name;
     ElementType type;

@@ -3,6 +3,7 @@
 #include "core/base/parallel.hpp"
 #include "core/frontends/onnx/open.hpp"
 #include "core/graph/evaluate.hpp"
+#include "core/lower/value_arrays.hpp"
 #include "core/session/compiler.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/tensor/analysis.hpp"
@@ -82,12 +83,12 @@ void call_kernel(const CompiledModel& model, std::size_t index, std::vector<NDAr
 /// Interprets the lowered program of one call, and the compiled kernel on the same inputs.
 struct CallCheck {
     const CompiledModel& model;
-    std::vector<NDArray> values; ///< by value id
+    lower::ValueArrays values;
 
     Result<CheckResult::Row> run(const lower::LoweredCall& call, const Progress& progress) {
         const lower::LoweredFunction& function = model.model.functions[call.function];
         std::vector<NDArray> args;
-        for (std::uint32_t id : call.args) args.push_back(values[id]);
+        for (std::uint32_t id : call.args) args.push_back(values.get(id));
         for (std::uint32_t id : call.results)
             args.push_back(NDArray::zeros(model.model.values[id].dtype, model.model.values[id].shape));
         std::vector<NDArray> reference = args, compiled = args;
@@ -101,7 +102,7 @@ struct CallCheck {
         for (std::size_t i = 0; i < call.results.size(); ++i) {
             const Difference difference = compare(compiled[call.args.size() + i], reference[call.args.size() + i]);
             if (i == 0 || difference.max_rel > row.difference.max_rel) row.difference = difference;
-            values[call.results[i]] = reference[call.args.size() + i];
+            values.set(call.results[i], reference[call.args.size() + i]);
         }
         return row;
     }
@@ -161,6 +162,23 @@ Result<RunResult> run_dynamic(const CompiledModel& model, std::span<const NDArra
     result.outputs = std::move(run.outputs);
     result.peak_bytes = run.peak_bytes;
     return result;
+}
+
+/// Values with memory of their own in the arena, and the last steps that need it; in order of these.
+std::vector<std::pair<std::int32_t, std::uint32_t>> last_uses(const CompiledModel& model) {
+    const std::vector<runtime::Value>& values = model.executable->plan.values;
+    std::vector<std::int32_t> last(values.size(), -1);
+    for (std::size_t id = 0; id < values.size(); ++id) {
+        const std::int64_t host = model.model.values[id].host;
+        std::int32_t& of = last[host < 0 ? id : static_cast<std::size_t>(host)];
+        of = std::max(of, values[id].last_step);
+    }
+    std::vector<std::pair<std::int32_t, std::uint32_t>> out;
+    for (std::size_t id = 0; id < values.size(); ++id)
+        if (values[id].storage == runtime::Storage::Arena && model.model.values[id].host < 0)
+            out.emplace_back(last[id], static_cast<std::uint32_t>(id));
+    std::ranges::sort(out);
+    return out;
 }
 
 void add_row(CheckResult& result, CheckResult::Row row) {
@@ -239,28 +257,28 @@ Result<CheckResult> check(const CompiledModel& model, std::span<const NDArray> i
     if (inputs.size() != plan.inputs.size())
         return Diagnostic{
             Code::BadArgument, "the model takes " + std::to_string(plan.inputs.size()) + " inputs", {}, {}};
-    CallCheck state{model, std::vector<NDArray>(model.model.values.size())};
+    CallCheck state{model, lower::ValueArrays(model.model)};
     for (std::size_t i = 0; i < inputs.size(); ++i) {
         ORRERY_CHECK_OK(check_input(plan.values[plan.inputs[i]], inputs[i]));
-        state.values[model.model.inputs[i]] = aligned(inputs[i]);
+        state.values.set(model.model.inputs[i], aligned(inputs[i]));
     }
     for (std::size_t id = 0; id < model.model.values.size(); ++id)
         if (model.model.values[id].storage == runtime::Storage::Constant)
-            state.values[id] = aligned(model.model.constants[model.model.values[id].index]);
+            state.values.set(static_cast<std::uint32_t>(id),
+                             aligned(model.model.constants[model.model.values[id].index]));
 
     CheckResult result;
     result.tolerance = tolerance;
+    const std::vector<std::pair<std::int32_t, std::uint32_t>> lasts = last_uses(model);
+    std::size_t next = 0;
     for (std::size_t c = 0; c < model.model.calls.size(); ++c) {
         const lower::LoweredCall& call = model.model.calls[c];
         progress.tell(model.model.functions[call.function].name,
                       static_cast<double>(c) / static_cast<double>(model.model.calls.size()));
         ORRERY_TRY(CheckResult::Row row, state.run(call, progress));
         add_row(result, std::move(row));
-        for (std::size_t i = plan.steps[c].args.size(); i-- > 0;) // values are freed after their last use
-            if (const std::uint32_t id = plan.steps[c].args[i];
-                plan.values[id].storage == runtime::Storage::Arena &&
-                plan.values[id].last_step == static_cast<std::int32_t>(c))
-                state.values[id] = {};
+        for (; next < lasts.size() && lasts[next].first <= static_cast<std::int32_t>(c); ++next)
+            state.values.drop(lasts[next].second);
     }
     return result;
 }

@@ -174,11 +174,12 @@ struct PassStep {
 /// the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for Deep Learning", Chen et al., OSDI 2018,
 /// section 3.
 [[nodiscard]] Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context);
-/// Gives every tensor that kernels make, outputs apart, a place in one arena, shared by those that do not live at the
-/// same time, and writes the places into main's attribute kMemoryAttr; lowering keeps to them and puts the kernels'
-/// workspaces between. Without this pass lowering places both together. Options: `reuse`, "false" for memory of its own
-/// for each. Does nothing while extents are open. Establishes kPlanned, which every other change of main ends.
-/// Example: fn main(x) { a = @f(x); b = @g(a); y = @h(b); return y; } -> the same with {memory=[0, 64, -1]}
+/// Gives every tensor that kernels make, outputs and parts of them apart, a place in one arena, shared by those that do
+/// not live at the same time or are parts of others (core/ops/nesting.hpp), and writes the places into main's attribute
+/// kMemoryAttr; lowering keeps to them and puts the kernels' workspaces between. Without this pass lowering places both
+/// together. Options: `reuse`, "false" for memory of its own for each. Does nothing while extents are open. Establishes
+/// kPlanned, which every other change of main ends. Example: fn main(x) { a = @f(x); b = @g(a); y = @h(b); return y; }
+/// -> the same with {memory=[0, 64, -1]}
 [[nodiscard]] Result<graph::Module> plan_memory(const graph::Module& module, const pass::Context& context);
 /// Computes in f16 or bf16 what tolerates it: operators of the list `allow` (products), those of `follow` where an
 /// operand is narrow already; `deny` takes names out of both. Parameters and results keep their types; casts that meet

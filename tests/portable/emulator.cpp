@@ -4,7 +4,6 @@
 #include "tests/portable/emulator.hpp"
 
 #include "core/base/file.hpp"
-#include "core/tensor/analysis.hpp"
 
 #include <charconv>
 #include <cstdlib>
@@ -68,7 +67,7 @@ class Start {
         std::ostringstream body;
         for (std::size_t id = 0; id < model_.model.values.size(); ++id) {
             const lower::LoweredValue& value = model_.model.values[id];
-            global(name(id), bytes_of(value));
+            if (value.host < 0) global(name(id), bytes_of(value));
         }
         for (const std::uint32_t id : reads())
             body << ask(system_.read, 0, name(id), bytes_of(model_.model.values[id]));
@@ -100,6 +99,12 @@ define internal void @serial(ptr %context, i64 %extent, ptr %body, ptr %closure)
 @context = internal global { ptr, i32, ptr } { ptr @serial, i32 1, ptr null }
 )";
     static std::string name(std::size_t id) { return "@value" + std::to_string(id); }
+    [[nodiscard]] std::string place(std::size_t id) const {
+        const lower::LoweredValue& value = model_.model.values[id];
+        if (value.host < 0) return name(id);
+        return "getelementptr (i8, ptr " + name(static_cast<std::size_t>(value.host)) + ", i64 " +
+               std::to_string(value.host_offset) + ")";
+    }
     void global(const std::string& name, std::int64_t bytes) {
         globals_ << name << " = internal global [" << std::max<std::int64_t>(bytes, 1)
                  << " x i8] zeroinitializer, align 64\n";
@@ -114,7 +119,7 @@ define internal void @serial(ptr %context, i64 %extent, ptr %body, ptr %closure)
         std::string args, workspace = "null";
         std::size_t count = 1;
         for (const std::vector<std::uint32_t>* ids : {&call.args, &call.results})
-            for (const std::uint32_t id : *ids) args += "ptr " + name(id) + ", ", ++count;
+            for (const std::uint32_t id : *ids) args += "ptr " + place(id) + ", ", ++count;
         if (const std::size_t bytes = model_.objects[call.function].workspace_bytes; bytes > 0) {
             workspace = "@workspace" + number;
             global(workspace, static_cast<std::int64_t>(bytes));
@@ -244,25 +249,6 @@ Result<EmulatedRun> emulate(const session::CompiledModel& model, const std::vect
     }
     run.executed = count_log(folder.file("log"));
     return run;
-}
-
-Result<std::vector<NDArray>> interpreted(const session::CompiledModel& model, const std::vector<NDArray>& inputs) {
-    std::vector<NDArray> values;
-    for (const lower::LoweredValue& value : model.model.values)
-        values.push_back(value.storage == runtime::Storage::Constant ? model.model.constants[value.index]
-                                                                     : NDArray::zeros(value.dtype, value.shape));
-    for (std::size_t i = 0; i < inputs.size(); ++i) values[model.model.inputs[i]] = inputs[i];
-    for (const lower::LoweredCall& call : model.model.calls) {
-        std::vector<NDArray> args;
-        for (const std::uint32_t id : call.args) args.push_back(values[id]);
-        for (const std::uint32_t id : call.results)
-            args.push_back(NDArray::zeros(model.model.values[id].dtype, model.model.values[id].shape));
-        ORRERY_CHECK_OK(tensor::interpret(model.model.functions[call.function].program, args));
-        for (std::size_t i = 0; i < call.results.size(); ++i) values[call.results[i]] = args[call.args.size() + i];
-    }
-    std::vector<NDArray> outputs;
-    for (const std::uint32_t id : model.model.outputs) outputs.push_back(values[id]);
-    return outputs;
 }
 
 } // namespace orrery::portable

@@ -31,8 +31,4 @@ struct EmulatedRun {
 [[nodiscard]] Result<EmulatedRun> emulate(const session::CompiledModel& model, const std::vector<NDArray>& inputs,
                                           const Machine& machine);
 
-/// The outputs by the interpreter, of the kernels as they were before they were scheduled.
-[[nodiscard]] Result<std::vector<NDArray>> interpreted(const session::CompiledModel& model,
-                                                       const std::vector<NDArray>& inputs);
-
 } // namespace orrery::portable

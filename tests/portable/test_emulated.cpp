@@ -2,6 +2,7 @@
 
 #include "tests/portable/emulator.hpp"
 #include "tests/portable/programs.hpp"
+#include "tests/support/run_calls.hpp"
 
 #include <iostream>
 
@@ -30,7 +31,7 @@ std::vector<Machine> emulated() {
 EmulatedRun run(const Model& model, const Machine& machine) {
     const auto inputs = session::drawn_inputs(*model, 1);
     if (!inputs) FAIL(to_string(inputs.error()));
-    const auto expected = interpreted(*model, *inputs);
+    const auto expected = test::run_calls(model->model, *inputs);
     if (!expected) FAIL(to_string(expected.error()));
     Result<EmulatedRun> done = emulate(*model, *inputs, machine);
     if (!done) FAIL(to_string(done.error()));

@@ -148,6 +148,7 @@ void tooltip(const views::MemoryViewData& data, const views::MemoryBox& box, con
                                                                       : std::string("-");
     };
     ImGui::TextUnformatted(("from " + name(box.first_step) + " to " + name(box.last_step)).c_str());
+    for (const std::string& note : views::place_notes(box)) ImGui::TextUnformatted(note.c_str());
     ImGui::EndTooltip();
     ImGui::PopStyleVar();
     ImGui::PopStyleColor(3);

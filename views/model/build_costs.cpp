@@ -145,7 +145,25 @@ std::pair<std::string, Tone> agreement_of(const session::Snapshot& snapshot) {
             Tone::Good};
 }
 
+/// What a value is, and what it is part of.
+void add_place(const lower::LoweredModel& model, std::uint32_t id, MemoryBox& box) {
+    const lower::LoweredValue& value = model.values[id];
+    box.origins = value.origin;
+    box.type = type_text(value.dtype, value.shape);
+    if (value.host >= 0) box.part_of = model.values[static_cast<std::size_t>(value.host)].name;
+    for (const lower::LoweredJoin& join : model.joins)
+        if (join.value == id) {
+            box.joins = join_text(join);
+            box.kind = OperatorKind::Shape;
+        }
+}
+
 } // namespace
+
+std::string join_text(const lower::LoweredJoin& join) {
+    if (join.copies == ops::Copies::Nothing) return "no kernel: what it joins is written here";
+    return std::string("written by a kernel: ") + ops::to_string(join.copies);
+}
 
 MemoryViewData build_memory(const session::Snapshot& snapshot) {
     MemoryViewData data;
@@ -159,15 +177,12 @@ MemoryViewData build_memory(const session::Snapshot& snapshot) {
     };
     for (std::size_t i = 0; i < plan.values.size(); ++i) {
         const runtime::Value& value = plan.values[i];
-        if (value.storage != runtime::Storage::Arena) continue;
+        if (value.storage != runtime::Storage::Arena || value.last_step < value.first_step) continue;
         MemoryBox box;
         box.name = value.name, box.offset = value.offset, box.bytes = value.bytes;
         box.first_step = value.first_step, box.last_step = value.last_step;
         box.kind = operator_kind(name_of(value.first_step));
-        if (i < model.model.values.size()) {
-            box.origins = model.model.values[i].origin;
-            box.type = type_text(model.model.values[i].dtype, model.model.values[i].shape);
-        }
+        if (i < model.model.values.size()) add_place(model.model, static_cast<std::uint32_t>(i), box);
         data.boxes.push_back(std::move(box));
     }
     for (std::size_t s = 0; s < plan.steps.size(); ++s) {

@@ -166,6 +166,8 @@ class Inspector {
                                                             (f.trace.steps.size() == 1 ? " step" : " steps")});
             data_.sections.push_back(std::move(section));
         }
+        for (const lower::LoweredJoin& join : model.joins)
+            if (join.var == binding.var) data_.sections.push_back({"Memory", "", {{"joins", join_text(join)}}});
     }
 
     void sources(const OriginSet& origin) {

@@ -17,17 +17,34 @@ std::string bytes_text(std::uint64_t bytes) {
     return text;
 }
 
+std::vector<std::string> place_notes(const MemoryBox& box) {
+    std::vector<std::string> notes;
+    if (!box.part_of.empty()) notes.push_back("inside " + box.part_of);
+    if (!box.joins.empty()) notes.push_back(box.joins);
+    return notes;
+}
+
 void summarize(MemoryViewData& data) {
     data.live_bytes.assign(data.step_names.size(), 0);
-    std::size_t values = 0;
-    for (const MemoryBox& box : data.boxes) {
-        values += box.workspace ? 0 : 1;
-        for (std::int32_t s = std::max(0, box.first_step);
-             s <= box.last_step && s < static_cast<int>(data.live_bytes.size()); ++s)
-            data.live_bytes[static_cast<std::size_t>(s)] += box.bytes;
+    std::vector<std::uint64_t> counted(data.step_names.size(), 0); // each step's bytes up to here
+    std::vector<const MemoryBox*> boxes;
+    for (const MemoryBox& box : data.boxes) boxes.push_back(&box);
+    std::ranges::stable_sort(boxes, {}, [](const MemoryBox* box) { return box->offset; });
+    std::size_t values = 0, parts = 0;
+    for (const MemoryBox* box : boxes) {
+        values += box->workspace ? 0 : 1, parts += box->part_of.empty() ? 0 : 1;
+        const std::uint64_t end = box->offset + box->bytes;
+        for (std::int32_t at = std::max(0, box->first_step);
+             at <= box->last_step && at < static_cast<int>(data.live_bytes.size()); ++at) {
+            const auto s = static_cast<std::size_t>(at);
+            const std::uint64_t start = std::max(box->offset, counted[s]);
+            if (end > start) data.live_bytes[s] += end - start;
+            counted[s] = std::max(counted[s], end);
+        }
     }
     if (data.boxes.empty()) return;
     data.summary = bytes_text(data.arena_bytes) + " for " + std::to_string(values) + " values";
+    if (parts > 0) data.summary += ", " + std::to_string(parts) + " of them inside others";
     if (data.bound_bytes != 0) {
         const double above =
             100.0 * (static_cast<double>(data.arena_bytes) / static_cast<double>(data.bound_bytes) - 1);
@@ -47,6 +64,8 @@ Table memory_table(const MemoryViewData& data) {
                      {"Offset", Align::Right, 10},
                      {"Steps", Align::Right, 8}};
     table.empty_reason = data.empty_reason;
+    const bool parts = std::ranges::any_of(data.boxes, [](const MemoryBox& box) { return !box.part_of.empty(); });
+    if (parts) table.columns.push_back({"Part of", Align::Left, 12});
     std::uint64_t largest = 1;
     for (const MemoryBox& box : data.boxes) largest = std::max(largest, box.bytes);
     const auto known = [&](std::int32_t index) {
@@ -69,8 +88,10 @@ Table memory_table(const MemoryViewData& data) {
                      {box.first_step == box.last_step ? number(box.first_step)
                                                       : number(box.first_step) + "–" + number(box.last_step),
                       static_cast<double>(box.first_step + 1), -1}};
+        if (parts) row.cells.push_back({box.part_of, 0, -1});
         row.details = box.name + ": " + (box.workspace ? "workspace" : box.type) + ", " + bytes_text(box.bytes) +
                       " at " + bytes_text(box.offset) + "\nfrom " + step(box.first_step) + " to " + step(box.last_step);
+        for (const std::string& line : place_notes(box)) row.details += "\n" + line;
         table.rows.push_back(std::move(row));
     }
     return table;
@@ -92,6 +113,8 @@ std::string to_json(const MemoryViewData& data) {
                              {"last_step", b.last_step},
                              {"kind", to_string(b.kind)},
                              {"workspace", b.workspace},
+                             {"part_of", b.part_of},
+                             {"joins", b.joins},
                              {"origins", json_of(b.origins)}});
     return dump(Json{{"view", "memory"},
                      {"arena_bytes", data.arena_bytes},

@@ -19,13 +19,15 @@ struct MemoryBox {
     OperatorKind kind = OperatorKind::Other;    ///< of the step that writes it
     OriginSet origins;
     bool workspace = false; ///< scratch of one step
+    std::string part_of;    ///< the value it lies inside; empty where it has memory of its own
+    std::string joins;      ///< of what only joins others: that nothing is copied, or why it is
     friend bool operator==(const MemoryBox&, const MemoryBox&) = default;
 };
 
 struct MemoryViewData {
     std::vector<MemoryBox> boxes;          ///< by first step, then offset
     std::vector<std::string> step_names;   ///< one a step
-    std::vector<std::uint64_t> live_bytes; ///< one a step
+    std::vector<std::uint64_t> live_bytes; ///< one a step; what values share counts once
     std::uint64_t arena_bytes = 0;         ///< what the plan takes
     std::uint64_t bound_bytes = 0;         ///< most bytes live at once: no plan can take less
     std::uint64_t constant_bytes = 0;
@@ -38,6 +40,8 @@ struct MemoryViewData {
 [[nodiscard]] std::string bytes_text(std::uint64_t bytes);
 /// The same boxes as a table: the canvas's twin. Row i is box i.
 [[nodiscard]] Table memory_table(const MemoryViewData& data);
+/// What is to be said of a value's place: "inside concat_2", and how it came to be, where it only joins others.
+[[nodiscard]] std::vector<std::string> place_notes(const MemoryBox& box);
 /// Fills live_bytes and summary from the boxes and totals.
 void summarize(MemoryViewData& data);
 

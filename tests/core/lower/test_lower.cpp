@@ -1,7 +1,7 @@
 #include "core/graph/function_attrs.hpp"
 #include "core/lower/lower.hpp"
-#include "core/tensor/analysis.hpp"
 #include "tests/core/transform/graphs.hpp"
+#include "tests/support/run_calls.hpp"
 
 #include <limits>
 #include <set>
@@ -57,20 +57,12 @@ TEST_CASE("equal kernels are lowered once and carry every origin", "[lower]") {
 TEST_CASE("a lowered model computes what the graph says", "[lower]") {
     const graph::Module module = module_of(kTwice);
     const lower::LoweredModel model = lowered(module);
-    std::vector<NDArray> values(model.values.size());
     const std::vector<NDArray> inputs = inputs_of(module, 3);
-    values[model.inputs[0]] = inputs[0];
-    for (const lower::LoweredCall& call : model.calls) {
-        std::vector<NDArray> args;
-        for (std::uint32_t id : call.args) args.push_back(values[id]);
-        for (std::uint32_t id : call.results)
-            args.push_back(NDArray::zeros(model.values[id].dtype, model.values[id].shape));
-        REQUIRE(tensor::verify(model.functions[call.function].program).has_value());
-        REQUIRE(tensor::interpret(model.functions[call.function].program, args).has_value());
-        for (std::size_t i = 0; i < call.results.size(); ++i) values[call.results[i]] = args[call.args.size() + i];
-    }
+    for (const lower::LoweredFunction& function : model.functions)
+        REQUIRE(tensor::verify(function.program).has_value());
+    const std::vector<NDArray> outputs = *orrery::test::run_calls(model, inputs);
     const auto expected = graph::evaluate(module.main, inputs, ops::interpreter_evaluator(), {});
-    for (std::size_t i = 0; i < 3; ++i) REQUIRE(compare(values[model.outputs[i]], (*expected)[i]).max_rel == 0);
+    for (std::size_t i = 0; i < 3; ++i) REQUIRE(compare(outputs[i], (*expected)[i]).max_rel == 0);
 }
 
 TEST_CASE("what is not fused is refused with its model node", "[lower]") {

@@ -111,6 +111,27 @@ TEST_CASE("executors of one executable do not disturb each other", "[runtime][ex
     CHECK(static_cast<const float*>(second.value_data(2))[0] == 12);
 }
 
+TEST_CASE("a value may be part of an output", "[runtime][executor]") {
+    const std::shared_ptr<Executable> e = sample();
+    Value whole = value("out", Storage::Output);
+    whole.shape = {20}, whole.bytes = 80;
+    e->plan.values = {e->plan.values[0], e->plan.values[1], value("a", Storage::Output, 0),
+                      value("b", Storage::Output, 64), whole};
+    e->plan.steps = {{"add", 0, {0, 1, 2}, 0, 0}, {"double", 1, {2, 3}, 128, 16}};
+    e->plan.outputs = {4};
+    Executor executor(e, 2);
+    for (float base : {1.0f, 2.0f}) {
+        alignas(64) float in[4] = {base, base, base, base}, out[20] = {};
+        const void* inputs[] = {in};
+        void* outputs[] = {out};
+        REQUIRE(executor.run(inputs, outputs));
+        for (int i = 0; i < 4; ++i) {
+            CHECK(out[i] == base + kConstant[i]);
+            CHECK(out[16 + i] == 2 * out[i]);
+        }
+    }
+}
+
 TEST_CASE("a plan of no steps runs", "[runtime][executor]") {
     Executor executor(std::make_shared<Executable>(), 1);
     CHECK(executor.run({}, {}));

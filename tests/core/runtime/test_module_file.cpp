@@ -150,6 +150,18 @@ TEST_CASE("a plan that would reach outside its memory is named", "[runtime][modu
     CHECK(broken([](Plan& p) { p.steps[1].workspace_bytes = 1000; }));
     CHECK(broken([](Plan& p) { p.inputs[0] = 1; }));
     CHECK(broken([](Plan& p) { p.outputs[0] = 17; }));
+    CHECK(broken([](Plan& p) { p.values[4].offset = 64; }));
+    // Part of an output: inside it, and where kernels may be given it.
+    const auto part = [](std::size_t offset) {
+        return [offset](Plan& p) {
+            p.values[4].shape = {200}, p.values[4].bytes = 200;
+            p.values.push_back({"part", {6, 8}, {9}, 9, Storage::Output, 0, offset, 1, 1});
+        };
+    };
+    CHECK_FALSE(broken(part(128)));
+    CHECK(broken(part(192)));
+    CHECK(broken(part(8)));
+    CHECK(broken(part(SIZE_MAX / 64 * 64)));
 }
 
 TEST_CASE("the C interface refuses what is no module, with a reason", "[runtime][capi]") {

@@ -87,6 +87,34 @@ TEST_CASE("the memory plan is summed by step", "[views][panels]") {
     CHECK(table.rows[1].details.find("from 2 b to 3 c") != std::string::npos);
 }
 
+TEST_CASE("memory that values share is counted once, and the table says so", "[views][panels]") {
+    MemoryViewData data;
+    data.step_names = {"a", "b", "c"};
+    const auto box = [&](const char* name, std::uint64_t offset, std::uint64_t bytes, int first, int last) {
+        MemoryBox b;
+        b.name = name, b.offset = offset, b.bytes = bytes, b.first_step = first, b.last_step = last;
+        data.boxes.push_back(b);
+        return &data.boxes.back();
+    };
+    data.boxes.reserve(4);
+    box("p", 64, 64, 0, 1)->part_of = "whole";
+    box("q", 128, 192, 1, 2)->part_of = "whole";
+    box("whole", 64, 256, 2, 2)->joins = "no kernel";
+    box("alone", 512, 64, 0, 2);
+    data.arena_bytes = 576, data.bound_bytes = 320;
+    summarize(data);
+    CHECK(data.live_bytes == std::vector<std::uint64_t>{128, 320, 320});
+    CHECK(data.summary.find("4 values, 2 of them inside others") != std::string::npos);
+    const Table table = memory_table(data);
+    REQUIRE(table.columns.size() == 6);
+    CHECK(table.rows[0].cells.at(5).text == "whole");
+    CHECK(table.rows[3].cells.at(5).text.empty());
+    CHECK(table.rows[1].details.find("inside whole") != std::string::npos);
+    CHECK(table.rows[2].details.find("no kernel") != std::string::npos);
+    CHECK(place_notes(data.boxes[3]).empty());
+    CHECK(nlohmann::json::parse(to_json(data))["boxes"][1]["part_of"] == "whole");
+}
+
 TEST_CASE("stages say what is selected, unchanged, failed", "[views][panels]") {
     StagesViewData data;
     CHECK(to_text(data) == data.empty_reason + "\n");

@@ -1,6 +1,8 @@
 // View data of a real, small model: LeNet, compiled, run and checked.
 
 #include "backends/llvm/llvm_backend.hpp"
+#include "core/graph/text.hpp"
+#include "core/ops/ops.hpp"
 #include "core/session/session.hpp"
 #include "views/model/screen_builder.hpp"
 
@@ -134,6 +136,45 @@ TEST_CASE("memory: boxes within the arena, none overlapping in time and space", 
             CHECK(apart);
         }
     }
+}
+
+TEST_CASE("memory: what a concatenation joins lies inside it", "[views][session]") {
+    // a and b are steps, and y; c is none. r joins rows of a batch, which takes a kernel.
+    const char* const kText = R"(outputs ["y", "r"];
+fn main(x: f32[2,16]) -> (f32[4,16], f32[2,32]) {
+  a = softmax(x) {axis=1};
+  b = softmax(a) {axis=0};
+  c = concat(a, b) {axis=0};
+  y = softmax(c) {axis=1};
+  q = concat(a, b) {axis=1};
+  r = softmax(q) {axis=1};
+  t = (y, r);
+  return t;
+}
+)";
+    session::Compiler compiler(make_llvm_backend(), {});
+    const auto module = graph::parse_module(kText, ops::registry(), {});
+    REQUIRE(module.has_value());
+    session::Recipe recipe = compiler.new_recipe({});
+    recipe.passes = {{"FuseOps", {}, true}};
+    const auto compiled = compiler.compile_module(recipe, *module, {});
+    REQUIRE(compiled.has_value());
+    session::Snapshot snapshot;
+    snapshot.compiled = *compiled;
+    const MemoryViewData memory = build_memory(snapshot);
+    const auto box = [&](const std::string& name) {
+        const auto found = std::ranges::find(memory.boxes, name, &MemoryBox::name);
+        if (found == memory.boxes.end()) FAIL(name);
+        return *found;
+    };
+    CHECK((box("a").part_of == "c" && box("b").part_of == "c"));
+    CHECK((box("a").offset == box("c").offset && box("b").offset == box("c").offset + 128));
+    CHECK((box("c").part_of.empty() && box("q").part_of.empty()));
+    CHECK(box("a").joins.empty());
+    CHECK(box("c").joins.starts_with("no kernel"));
+    CHECK(box("q").joins.starts_with("written by a kernel"));
+    CHECK(memory.step_names.size() == 5);
+    CHECK(*std::ranges::max_element(memory.live_bytes) == memory.bound_bytes);
 }
 
 TEST_CASE("the inspector finds the node that shares the selection's origins", "[views][session]") {
