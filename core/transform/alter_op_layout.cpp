@@ -2,6 +2,7 @@
 #include "core/transform/options.hpp"
 #include "core/transform/pack_products.hpp"
 #include "core/transform/passes.hpp"
+#include "core/transform/whole_blocks.hpp"
 
 #include <bit>
 
@@ -41,6 +42,16 @@ std::int64_t block_for(std::int64_t extent, const Registers& registers, Sharing 
         best = block;
     }
     return best;
+}
+
+/// So many filters, or as many as whole registers hold, where those make them sooner than blocks that fill registers in
+/// part.
+std::int64_t filters_in_blocks(std::int64_t filters, const Registers& registers) {
+    constexpr double kSooner = 1.1; // our choice: also a slice
+    const std::int64_t more = (filters + registers.lanes - 1) / registers.lanes * registers.lanes;
+    const std::int64_t block = block_for(filters, registers);
+    const double filled = static_cast<double>(filters) / static_cast<double>(more);
+    return filters > registers.lanes && (block == 0 || filled > kSooner * fill_of(block, registers)) ? more : filters;
 }
 
 /// A block for channels that are summed up, where none fills registers: the largest divisor that fits one. 0 for none.
@@ -92,8 +103,11 @@ std::optional<ConvLayouts> for_lanes(const ConvFacts& facts, std::int64_t vector
         in = native->block('C');
     ConvLayouts layouts = packed_layouts(facts, in == 0 ? 1 : in, out);
     layouts.in_rows = !depthwise;
-    layouts.many =
-        facts.after_depthwise && vector_bits >= 512; // one kernel with what it reads, in whole rows of images
+    if (vector_bits < 512) return layouts;
+    if (facts.after_depthwise)
+        layouts.groups = RowGroups::Many; // one kernel with what it reads, in whole rows of images
+    else if (facts.groups == 1 && out == lanes && facts.filters / lanes % 3 == 0)
+        layouts.groups = RowGroups::Threes;
     return layouts;
 }
 
@@ -145,7 +159,10 @@ Result<graph::Module> alter_op_layout(const graph::Module& module, const pass::C
     ORRERY_TRY(const std::int64_t wanted, number_option(context, "f16_sums", {0, 0, 65536}));
     ORRERY_TRY(const ByteProducts bytes, byte_products_option(context));
     const std::int64_t stretch = computes_half ? wanted : 0;
-    const graph::Module moved = convert_layouts(module, context, [=](const ConvFacts& facts) {
+    const Registers registers{bits / 8 / byte_size(DType::F32), false};
+    const graph::Module filled =
+        with_whole_blocks(module, context, [&](std::int64_t filters) { return filters_in_blocks(filters, registers); });
+    const graph::Module moved = convert_layouts(filled, context, [=](const ConvFacts& facts) {
         std::optional<ConvLayouts> chosen = tiles ? for_tiles(facts) : std::nullopt;
         if (!chosen) chosen = for_bytes(facts, bits, bytes);
         // Whoever computes in f16 has masks, or few lanes.

@@ -49,7 +49,9 @@ std::int64_t product_rows(std::int64_t rows, RowGroups groups) {
     std::int64_t best = 1;
     double least = 1e30;
     const double many = groups == RowGroups::Many && rows % 14 == 0 ? 0.955 : 0;
-    for (const auto& [group, speed] : {std::pair(14, many), std::pair(6, 0.95), std::pair(5, 0.92), std::pair(4, 0.88)})
+    const double threes = groups == RowGroups::Threes ? 0.95 : 0;
+    for (const auto& [group, speed] :
+         {std::pair(14, many), std::pair(6, 0.95), std::pair(9, threes), std::pair(5, 0.92), std::pair(4, 0.88)})
         if (const double time = static_cast<double>((rows + group - 1) / group * group) / speed; time < least) {
             least = time;
             best = group;
@@ -280,9 +282,8 @@ class Converter final : public graph::Rewriter {
             const Shape result = *shape_of(binding.var);
             const std::int64_t places = layout_of(out).extent('H', result) * layout_of(out).extent('W', result);
             if (chosen->in_rows && places >= kFewPlaces)
-                attrs.insert_or_assign(
-                    "rows", chosen->in_tiles ? tile_rows(places, layout_of(out).extent('W', result))
-                                             : product_rows(places, chosen->many ? RowGroups::Many : RowGroups::Few));
+                attrs.insert_or_assign("rows", chosen->in_tiles ? tile_rows(places, layout_of(out).extent('W', result))
+                                                                : product_rows(places, chosen->groups));
             if (chosen->stretch > 0) attrs.insert_or_assign("stretch", chosen->stretch);
             if (chosen->in_turn) attrs.insert_or_assign("shuffle", facts.shuffle);
         }

@@ -12,14 +12,18 @@
 
 namespace orrery::transform {
 
+/// Which numbers of rows are as good as any: where there are 32 registers of 64 bytes, Many: also 14 where that divides
+/// them, which are parts of image rows in many networks; Threes: also 9, by three blocks of columns.
+enum class RowGroups : std::uint8_t { Few, Many, Threes };
+
 /// The layouts one convolution gets.
 struct ConvLayouts {
     std::string data, out, weight;
-    bool in_rows = false;     ///< places are counted through the image, in multiples of product_rows
-    bool many = false;        ///< those may be RowGroups::Many
-    bool in_tiles = false;    ///< those multiples are of tile_rows instead
-    std::int64_t stretch = 0; ///< see layout_conv2d
-    bool in_turn = false;     ///< channels are read as they lie before they are shuffled, see ConvFacts
+    bool in_rows = false;              ///< places are counted through the image, in multiples of product_rows
+    RowGroups groups = RowGroups::Few; ///< of those
+    bool in_tiles = false;             ///< those multiples are of tile_rows instead
+    std::int64_t stretch = 0;          ///< see layout_conv2d
+    bool in_turn = false;              ///< channels are read as they lie before they are shuffled, see ConvFacts
 };
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {
@@ -37,9 +41,6 @@ using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)
 /// In multiples of how many rows a product of that many rows with a matrix is computed. Six rows of two registers hide
 /// the latency of sums best where there are sixteen registers; fewer do where six would repeat too much.
 /// Source: measured (docs/performance.md): 95 % of the peak with 12 sums, 92 % with 10, 88 % with 8.
-/// Many: also 14 where that divides them, which are as good where there are 32 registers of 64 bytes, and are parts of
-/// image rows in many networks.
-enum class RowGroups : std::uint8_t { Few, Many };
 [[nodiscard]] std::int64_t product_rows(std::int64_t rows, RowGroups groups = RowGroups::Few);
 
 /// The same for products of tiles, two of up to 16 rows each: whole parts of an image's row or whole rows of it, whose

@@ -148,6 +148,54 @@ fn main(x: f32[1,68,2,2]) {
     CHECK(packed.find("weight_layout=\"OIHW34i34o\"") != std::string::npos);
 }
 
+TEST_CASE("filters of zeros fill blocks where channels end as single numbers", "[transform][alter_op_layout]") {
+    // 11 filters are two registers of four and three quarters of one, which would take two more; 12 are three.
+    const std::string head = "outputs [\"y\"];\nfn main(x: f32[1,4,6,6]) {\n  w: f32[11,4,1,1] = const " + ones(44) +
+                             ";\n  v: f32[11] = const " + ones(11) + ";\n  k: f32[1,11,1,1] = const " + ones(11) +
+                             ";\n  s: f32[] = const 2;\n  c = conv2d(x, w);\n  b = bias_add(c, v);\n";
+    const auto text_of = [&](const std::string& body) {
+        return graph::to_string(apply("AlterOpLayout", module_of(head + body), {{"vector_bits", "128"}}));
+    };
+    const std::string mean = "  m = reduce_mean(d) {axes=[2, 3]};\n", last = "  return y;\n}\n";
+    const std::string all = text_of("  r = relu(b);\n  a = multiply(k, r);\n  e = add(a, s);\n  d = max_pool(e) "
+                                    "{kernel=[2, 2]};\n" +
+                                    mean + "  y = reshape(m) {shape=[11]};\n" + last);
+    CHECK(all.find("out_layout=\"NCHW4c\"") != std::string::npos);
+    CHECK(all.find("f32[1,3,1,1,4]") != std::string::npos);
+    CHECK(all.find("slice(") != std::string::npos);
+    // One sum of two of them is cut off twice.
+    const std::string twice =
+        text_of("  d = relu(b);\n" + mean + "  n = reduce_max(d) {axes=[3, 2]};\n  y = add(m, n);\n" + last);
+    CHECK(twice.find("out_layout=\"NCHW4c\"") != std::string::npos);
+    for (const std::string& body :
+         {"  y = relu(b);\n" + last,                                           // images are wanted
+          "  d = softmax(b) {axis=1};\n" + mean + "  y = relu(m);\n" + last,   // channels are mixed
+          "  y = reduce_mean(b) {axes=[1, 3]};\n" + last,                      // likewise
+          "  d = concat(b, x) {axis=1};\n" + mean + "  y = relu(m);\n" + last, // likewise
+          "  d = add(b, c);\n" + mean + "  y = relu(m);\n" + last,             // two of them
+          "  d = multiply(b, x0);\n" + mean + "  y = relu(m);\n" + last}) {    // what is no constant
+        std::string whole = body;
+        if (const std::size_t at = whole.find("x0"); at != std::string::npos)
+            whole = "  g = reduce_mean(x) {axes=[1]};\n" + whole.replace(at, 2, "g");
+        INFO(whole);
+        CHECK(text_of(whole).find("slice(") == std::string::npos);
+    }
+}
+
+TEST_CASE("places go by nine where filters go by three blocks", "[transform][alter_op_layout]") {
+    const auto rows = [](int size, int filters, const std::string& bits) {
+        const std::string n = std::to_string(size), m = std::to_string(filters);
+        const graph::Module module = module_of("outputs [\"y\"];\nfn main(x: f32[1,16," + n + "," + n + "], w: f32[" +
+                                               m + ",16,1,1]) {\n  y = conv2d(x, w);\n  return y;\n}\n");
+        const std::string text = graph::to_string(apply("AlterOpLayout", module, {{"vector_bits", bits}}));
+        return std::stoi(text.substr(text.rfind("rows=") + 5));
+    };
+    CHECK(rows(13, 48, "512") == 9); // 171 places, where sixes make 174
+    CHECK(rows(12, 48, "512") == 6);
+    CHECK(rows(13, 64, "512") == 6);
+    CHECK(rows(13, 48, "256") == 6);
+}
+
 TEST_CASE("a depthwise convolution takes the block of its neighbours", "[transform][alter_op_layout]") {
     const std::string head = "outputs [\"y\"];\nfn main(x: f32[1,136,4,4]) {\n  w: f32[136,34,1,1] = const " +
                              ones(136 * 34) + ";\n  d: f32[136,1,3,3] = const " + ones(136 * 9) +
