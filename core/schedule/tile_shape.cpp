@@ -121,11 +121,13 @@ std::vector<std::int64_t> sizes_of(const TilePart& part, const std::vector<std::
 /// would leave a few rows only.
 std::int64_t most_rows(TileShape& tile, const TileLoads& loads, const std::vector<std::int64_t>& shape,
                        const Target& target) {
-    constexpr std::int64_t kFew = 4; // our choice: as many sums as are always under way
+    // Our choice: rows, as many as sums are always under way; or twice as many sums, where several registers make a
+    // row.
+    constexpr std::int64_t kFew = 4, kSums = 8;
     const std::int64_t half = (target.vector_registers - 2) / 2 / loads.vectors;
     const std::int64_t most = sizes_of(tile.rows, shape, target.vector_registers).back();
     const std::int64_t rows = sizes_of(tile.rows, shape, half).back();
-    tile.overlap = loads.overlap && (most <= half || (rows > 1 && rows * loads.vectors >= kFew));
+    tile.overlap = loads.overlap && (most <= half || rows >= kFew || (rows > 1 && rows * loads.vectors >= kSums));
     return tile.overlap ? half : target.vector_registers;
 }
 

@@ -87,7 +87,7 @@ TEST_CASE("a model's time is told by operator, layer, node and kernel", "[app][p
     REQUIRE(json.status == 0);
     const auto data = nlohmann::json::parse(json.text);
     CHECK(data["roofs"].size() >= 3);
-    CHECK(data["calls"].size() == 9);
+    CHECK(data["calls"].size() == 8); // to make rows of an image moves nothing
     CHECK(data["calls"].back()["to"] == Approx(1));
     const Outcome pane = program.run("dump lenet -O 2 --view profile --threads 1");
     INFO(pane.text);
