@@ -543,7 +543,7 @@ TuneViewData build_tune(const session::Snapshot& snapshot, const TuneOptions& op
         data.improvements = improvements_of(snapshot, *snapshot.tuning);
     } else {
         data.summary = data.why_not.empty() ? "Start a tuning: candidates are compiled, run in a process of their own, "
-                                              "checked and kept; the window stays yours meanwhile."
+                                              "checked and kept."
                                             : data.why_not;
         data.fraction = -1;
     }
