@@ -183,8 +183,9 @@ struct PassStep {
 [[nodiscard]] Result<graph::Module> plan_memory(const graph::Module& module, const pass::Context& context);
 /// Computes in f16 or bf16 what tolerates it: operators of the list `allow` (products), those of `follow` where an
 /// operand is narrow already; `deny` takes names out of both. Parameters and results keep their types; casts that meet
-/// cancel. Options: `dtype`, `allow`, `follow`, `deny`. Errors: UnknownName for operators there are none of. Example: y
-/// = conv2d(x, w); z = relu(y) -> z = cast(relu(conv2d(cast(x), w'))) {dtype=f32}
+/// cancel. With `products` other than "all" only factors are narrow, those of a concatenation rounded part by part.
+/// Options: `dtype`, `allow`, `follow`, `deny`, `products`. Errors: UnknownName for operators there are none of.
+/// Example: y = conv2d(x, w); z = relu(y) -> z = cast(relu(conv2d(cast(x), w'))) {dtype=f32}
 [[nodiscard]] Result<graph::Module> to_mixed_precision(const graph::Module& module, const pass::Context& context);
 /// Computes convolutions of f32 with constant 3x3 filters at stride 1 in tiles after Winograd, where a model of the
 /// time of both ways says that this is faster; the filters are transformed at once. Changes rounding: see

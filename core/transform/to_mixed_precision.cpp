@@ -85,6 +85,7 @@ class Narrower final : public graph::Rewriter {
         std::vector<Var> args = call.args;
         for (Var& arg : args)
             if (const auto kept = kept_narrow_.find(arg); kept != kept_narrow_.end()) arg = kept->second;
+        read_wide_.insert(args.begin(), args.end());
         if (args == call.args) return keep(binding);
         return replace(binding, make_ref<const CallOp>(call.op, std::move(args), call.attrs),
                        "reads what is kept in a narrow type");
@@ -109,7 +110,7 @@ class Narrower final : public graph::Rewriter {
             round_to_narrow(narrow_, constant->values<float>(), rounded.mutable_values<std::uint16_t>());
             twin = emit(binding, make_ref<const graph::Constant>(std::move(rounded)), var->name);
         } else {
-            twin = emit(binding, make_call("cast", {var}, {{"dtype", narrow_}}), var->name);
+            twin = emit(binding, narrowed(binding, var), var->name);
             if (products_ != Products::All) {
                 // Here, before the kernel that will want it: then it is fused with that.
                 const Var back = emit(binding, make_call("cast", {twin}, {{"dtype", DType::F32}}), var->name);
@@ -118,6 +119,18 @@ class Narrower final : public graph::Rewriter {
             }
         }
         return twins_[var] = twin;
+    }
+
+    /// A cast. What a concatenation joins is rounded part by part, each in the kernel that makes it, unless the f32
+    /// result has been read: one of both is stored.
+    graph::Expr narrowed(const Binding& binding, const Var& var) {
+        const auto* join = graph::as<CallOp>(value_of(var));
+        const bool parts = join && join->op.name == "concat" && products_ != Products::All && !read_wide_.contains(var);
+        if (!parts) return make_call("cast", {var}, {{"dtype", narrow_}});
+        std::vector<Var> args = join->args;
+        for (Var& arg : args)
+            if (arg) arg = twin_of(binding, arg);
+        return make_ref<const CallOp>(join->op, std::move(args), join->attrs);
     }
 
     bool is_wanted(const CallOp& call) const {
@@ -166,6 +179,7 @@ class Narrower final : public graph::Rewriter {
     Names allowed_, following_;
     std::unordered_map<Var, Var> twins_;
     std::unordered_map<Var, Var> kept_narrow_; ///< f32 variables whose twin was made of them, to a cast of that
+    std::unordered_set<Var> read_wide_;
 };
 
 } // namespace

@@ -143,6 +143,43 @@ TEST_CASE("products of tiles in bf16: what is read narrow is kept narrow, sums s
         }
 }
 
+TEST_CASE("what products read of a concatenation is rounded part by part", "[transform][mixed_precision]") {
+    std::string weight = "const [0";
+    for (int i = 1; i < 1024; ++i) weight += ", " + std::to_string(i % 3);
+    const auto narrowed = [&](const std::string& between, const std::string& result) {
+        graph::Module mixed;
+        const graph::Module module =
+            module_of("outputs [\"y\"]; fn main(x: f32[1,16,4,4], z: f32[1,16,4,4]) { w: f32[32,32,1,1] = " + weight +
+                      "]; a = relu(x); b = tanh(z); c = concat(a, b) {axis=1}; " + between +
+                      " d = conv2d(c, w); y = " + result + "; return y; }");
+        const pass::Options options{{"dtype", "bf16"}, {"products", "tiles"}};
+        REQUIRE(difference_after("ToMixedPrecision", module, mixed, options) < 8.0 / 256);
+        std::map<std::string, int> calls;
+        for (const graph::Binding& binding : mixed.main->bindings)
+            if (const auto* call = graph::as<graph::CallOp>(binding.value))
+                calls[call->op.name + " " + std::string(to_string(graph::as_tensor(binding.var->type)->dtype))] += 1;
+        return calls;
+    };
+    using Calls = std::map<std::string, int>;
+    CHECK(narrowed("", "relu(d)") ==
+          Calls{{"relu f32", 2}, {"tanh f32", 1}, {"cast bf16", 2}, {"concat bf16", 1}, {"conv2d f32", 1}});
+    // Another reader after the product takes what is kept; one before it had the f32 result, which is rounded then.
+    CHECK(narrowed("", "add(d, c)") == Calls{{"relu f32", 1},
+                                             {"tanh f32", 1},
+                                             {"cast bf16", 2},
+                                             {"concat bf16", 1},
+                                             {"conv2d f32", 1},
+                                             {"cast f32", 1},
+                                             {"add f32", 1}});
+    CHECK(narrowed("e = exp(c);", "add(d, e)") == Calls{{"relu f32", 1},
+                                                        {"tanh f32", 1},
+                                                        {"concat f32", 1},
+                                                        {"exp f32", 1},
+                                                        {"cast bf16", 1},
+                                                        {"conv2d f32", 1},
+                                                        {"add f32", 1}});
+}
+
 TEST_CASE("products of a batch are made in tiles, too, of matrices packed when they run",
           "[transform][mixed_precision]") {
     const auto mixed = [](const char* columns) {
