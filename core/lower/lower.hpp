@@ -46,8 +46,8 @@ struct LoweredValue {
     std::size_t host_offset = 0;      ///< Units: bytes into the host, a multiple of kArenaAlignment
 };
 
-/// A call of main that only joins or reshapes its arguments (core/ops/nesting.hpp). Without copies it is no call here:
-/// its arguments are parts of its result, or all of them of one host.
+/// A call of main that only joins, cuts or reshapes its arguments (core/ops/nesting.hpp). Without copies it is no call
+/// here: its arguments are parts of its result, or all of them of one host.
 struct LoweredJoin {
     graph::Var var; ///< the binding it came from
     std::uint32_t value = 0;

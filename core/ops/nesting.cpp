@@ -61,12 +61,13 @@ class Tensors {
     std::unordered_map<Var, std::vector<std::size_t>> numbers_;
 };
 
-/// Bytes of a value in a function that are a whole parameter.
+/// Bytes of a value in a function that follow one another in a parameter.
 struct Part {
-    std::size_t param = 0, bytes = 0;
+    std::size_t param = 0, begin = 0, bytes = 0;
+    bool whole = true; ///< the parameter
 };
 
-/// What a function that only joins and reshapes its parameters makes of them.
+/// What a function that only joins, cuts and reshapes its parameters makes of them.
 struct Joined {
     std::vector<Part> parts;
     bool scattered = false; ///< they are not in one piece each
@@ -79,25 +80,53 @@ bool joins_pieces(const graph::CallOp& concat, const Shape& shape) {
     return std::all_of(shape.begin(), shape.begin() + axis, [](std::int64_t extent) { return extent == 1; });
 }
 
+/// Where in its operand a slice begins, in elements; nothing where its elements do not follow one another there.
+std::optional<std::int64_t> slice_start(const graph::CallOp& slice, const Shape& from) {
+    const graph::Ints &begins = slice.attrs.ints("begins"), &sizes = slice.attrs.ints("sizes"),
+                      steps = slice.attrs.ints("steps", graph::Ints(from.size(), 1));
+    std::int64_t start = 0;
+    bool one = true; // so far, along the axes before
+    for (std::size_t d = 0; d < from.size(); ++d) {
+        start = start * from[d] + begins[d];
+        if ((!one && sizes[d] != from[d]) || (sizes[d] != 1 && steps[d] != 1)) return std::nullopt;
+        one = one && sizes[d] == 1;
+    }
+    return start;
+}
+
+/// The part that a slice cuts out of another one.
+std::optional<Part> cut(const graph::CallOp& slice, const std::vector<Part>& from, const graph::Type& type) {
+    const graph::TensorType& operand = *graph::as_tensor(slice.args[0]->type);
+    const std::optional<std::int64_t> start = slice_start(slice, graph::static_shape(operand));
+    if (from.size() != 1 || !start) return std::nullopt;
+    return Part{from[0].param, from[0].begin + static_cast<std::size_t>(*start * byte_size(operand.dtype)),
+                tensor_size(type).value_or(0), false};
+}
+
 std::optional<Joined> joined_by(const graph::FunctionNode& function) {
     std::unordered_map<Var, std::vector<Part>> parts;
     Joined out;
     for (std::size_t i = 0; i < function.params.size(); ++i) {
         const std::optional<std::size_t> bytes = tensor_size(function.params[i]->type);
         if (!bytes) return std::nullopt;
-        parts[function.params[i]] = {{i, *bytes}};
+        parts[function.params[i]] = {{i, 0, *bytes, true}};
     }
     for (const graph::Binding& binding : function.bindings) {
         const auto* call = graph::as<graph::CallOp>(binding.value);
         if (!call || !tensor_size(binding.var->type)) return std::nullopt;
         const std::string& name = call->op.name;
-        if (name != "concat" && name != "reshape" && name != "identity") return std::nullopt;
+        if (name != "concat" && name != "reshape" && name != "identity" && name != "slice") return std::nullopt;
         std::vector<Part>& made = parts[binding.var];
         for (const Var& arg : call->args) {
             if (!arg) continue;
             const auto found = parts.find(arg);
             if (found == parts.end()) return std::nullopt;
             made.insert(made.end(), found->second.begin(), found->second.end());
+        }
+        if (name == "slice") {
+            const std::optional<Part> part = cut(*call, made, binding.var->type);
+            out.scattered = out.scattered || !part;
+            if (part) made = {*part};
         }
         if (name == "concat" && !joins_pieces(*call, graph::static_shape(*graph::as_tensor(binding.var->type))))
             out.scattered = true;
@@ -152,6 +181,10 @@ class Nester {
             if (part.bytes == 0) continue;
             if (offset % kArenaAlignment != 0) return Copies::Unaligned;
             const std::size_t tensor = call.args[part.param];
+            if (!part.whole)
+                return joined.parts.size() > 1             ? Copies::Scattered
+                       : part.begin % kArenaAlignment == 0 ? Copies::Mostly
+                                                           : Copies::Unaligned;
             const bool twice = std::ranges::any_of(placed, [&](const auto& p) { return p.first == tensor; });
             if (twice || !can_move(tensor) || tensor == place_of(result).host) {
                 copied.push_back({part.param, offset});
@@ -175,13 +208,15 @@ class Nester {
             if (part.bytes == 0) continue;
             const std::size_t tensor = call.args[part.param];
             if (tensor == kElsewhere) return false;
-            const Inside at = place_of(tensor);
+            Inside at = place_of(tensor);
+            at.offset += part.begin;
             if (!start) start = at;
             if (at.host != start->host || at.offset != start->offset + offset) return false;
             offset += part.bytes;
         }
-        if (start) out_.inside[result] = *start;
-        return start.has_value();
+        if (!start || start->offset % kArenaAlignment != 0) return false;
+        out_.inside[result] = *start;
+        return true;
     }
 
     const CallTensors& tensors_;
@@ -193,8 +228,8 @@ class Nester {
 const char* to_string(Copies why) {
     switch (why) {
     case Copies::Nothing: return "";
-    case Copies::Scattered: return "its arguments' elements do not follow one another in it";
-    case Copies::Unaligned: return "an argument would begin inside a cache line of it";
+    case Copies::Scattered: return "what it joins or cuts does not lie in one piece";
+    case Copies::Unaligned: return "a piece would begin inside a cache line";
     case Copies::Mostly:
         return "most of it comes from inputs, constants or outputs, or from where another concatenation has it";
     }

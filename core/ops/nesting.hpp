@@ -1,6 +1,6 @@
 #pragma once
 // Which tensors of a program need neither memory nor a kernel of their own: what concatenations join is written where
-// the result has it.
+// the result has it, and slices are read where they lie.
 
 #include "core/graph/node.hpp"
 
@@ -32,17 +32,17 @@ struct CallTensors {
 };
 [[nodiscard]] CallTensors call_tensors(const graph::Function& main);
 
-/// Why a call that joins its arguments, or takes one as it is, has a kernel all the same.
+/// Why a call that joins its arguments, takes one as it is or cuts a piece out of it has a kernel all the same.
 enum class Copies : std::uint8_t {
     Nothing,   ///< it has none
-    Scattered, ///< an argument's elements do not follow one another in the result
-    Unaligned, ///< an argument would begin inside a cache line: kernels are promised whole ones
+    Scattered, ///< the elements that come from one argument do not follow one another, in it or in the result
+    Unaligned, ///< a piece would begin inside a cache line: kernels are promised whole ones
     Mostly,    ///< most of the result would be copied: from inputs, constants, outputs, or where other results have it
 };
-/// "its arguments' elements do not follow one another in it"; nothing for Nothing.
+/// "a piece would begin inside a cache line"; nothing for Nothing.
 [[nodiscard]] const char* to_string(Copies why);
 
-/// A call that only joins.
+/// A call that only joins or cuts.
 struct Join {
     std::size_t call = 0; ///< index into CallTensors::calls
     Copies copies = Copies::Nothing;
@@ -68,8 +68,9 @@ struct Nesting {
 
 /// Steps: joins are taken last first, so that a result which a later one holds already takes its own arguments there:
 /// a chain of concatenations becomes one place. An argument which is part of another result already, or that is an
-/// input, constant or output, is copied, as long as that is no more than half of it; where all arguments lie one after
-/// another already, so does the result. Example: c = concat(a, b); y = softmax(c); d = concat(c, e)
+/// input, constant or output, is copied, as long as that is no more than half of it; where all pieces lie one after
+/// another already, as that of a slice does, so does the result. Example: c = concat(a, b); y = softmax(c); d =
+/// concat(c, e)
 /// -> a, b, e and c are parts of d. The same program gives the same answer.
 [[nodiscard]] Nesting nest_tensors(const graph::Function& main, const CallTensors& tensors);
 

@@ -57,7 +57,7 @@ class Network {
     }
 
     void add() {
-        const std::int64_t what = draw_.number(0, 9);
+        const std::int64_t what = draw_.number(0, 11);
         if (what < 5) {
             std::vector<Var> parts;
             std::int64_t rows = 0;
@@ -68,6 +68,12 @@ class Network {
             if (rows <= 40) values_.push_back(call("concat", parts, {{"axis", draw_.one_of<std::int64_t>({1, -2})}}));
         } else if (what < 8) {
             values_.push_back(call("softmax", {any()}, {{"axis", draw_.number(1, 2)}}));
+        } else if (what >= 10) {
+            const Var x = any();
+            Ints begins(3, 0), sizes = Draw::shape_of(x);
+            begins[1] = draw_.number(0, sizes[1] - 1);
+            sizes[1] = draw_.number(1, sizes[1] - begins[1]);
+            values_.push_back(call("slice", {x}, {{"begins", begins}, {"sizes", sizes}}));
         } else if (what == 8) {
             const Var x = any();
             values_.push_back(call(draw_.word({"relu", "tanh"}).c_str(), {x}));

@@ -161,7 +161,7 @@ void add_place(const lower::LoweredModel& model, std::uint32_t id, MemoryBox& bo
 } // namespace
 
 std::string join_text(const lower::LoweredJoin& join) {
-    if (join.copies == ops::Copies::Nothing) return "no kernel: what it joins is written here";
+    if (join.copies == ops::Copies::Nothing) return "no kernel: its elements are written here";
     return std::string("written by a kernel: ") + ops::to_string(join.copies);
 }
 

@@ -121,7 +121,7 @@ enum class CodeView : std::uint8_t { Llvm, Assembly };
                                       const TextViewData& tensor);
 [[nodiscard]] InspectorViewData build_inspector(const session::Snapshot& snapshot, const ViewOptions& options);
 [[nodiscard]] MemoryViewData build_memory(const session::Snapshot& snapshot);
-/// "no kernel: what it joins is written here", or why a kernel copies.
+/// "no kernel: its elements are written here", or why a kernel copies.
 [[nodiscard]] std::string join_text(const lower::LoweredJoin& join);
 [[nodiscard]] RunViewData build_run(const session::Snapshot& snapshot);
 /// Recipes as command lines, remembered from edit to edit: a history has the same recipes but for a few.

@@ -129,6 +129,32 @@ const Row kRows[] = {
      "m = reshape(g) {shape=[1, 2, 2]}; s = softmax(m) {axis=2}; f = reshape(s) {shape=[1, 1, 4]}; "
      "n = softmax(f) {axis=2}; v = softmax(n) {axis=2}; c = concat(n, v) {axis=1}; y = softmax(c) {axis=1};",
      "y", "k in h+0, m in g+0, f in s+0; k joins; m joins; f joins; c is unaligned", 7},
+    {"a slice is read where it lies",
+     "a=x b=z | c = concat(a, b) {axis=1}; u = softmax(c) {axis=1}; s = slice(u) {begins=[0, 1, 0], sizes=[1, 2, 16]}; "
+     "y = softmax(s) {axis=2};",
+     "y", "a in c+0, b in c+128, s in u+64; c joins; s joins", 4},
+    {"slices by every second row and by columns",
+     "a=x b=z | c = concat(a, b) {axis=1}; u = softmax(c) {axis=1}; "
+     "s = slice(u) {begins=[0, 0, 0], sizes=[1, 2, 16], steps=[1, 2, 1]}; "
+     "r = slice(u) {begins=[0, 0, 8], sizes=[1, 4, 8]}; v = softmax(s) {axis=2}; w = softmax(r) {axis=2};",
+     "v w", "a in c+0, b in c+128; c joins; s is scattered; r is scattered", 7},
+    {"a slice that begins inside a line",
+     "a=x | s = slice(a) {begins=[0, 1, 4], sizes=[1, 1, 8]}; y = softmax(s) {axis=2};", "y", "; s is unaligned", 3},
+    {"a slice of a slice, of another shape",
+     "a=x b=z | c = concat(a, b) {axis=1}; u = softmax(c) {axis=1}; r = reshape(u) {shape=[2, 2, 16]}; "
+     "v = softmax(r) {axis=2}; s = slice(v) {begins=[1, 0, 0], sizes=[1, 2, 16]}; q = reshape(s) {shape=[2, 16]}; "
+     "p = slice(q) {begins=[1, 0], sizes=[1, 16]}; y = softmax(p) {axis=1};",
+     "y", "a in c+0, b in c+128, r in u+0, p in v+192; c joins; r joins; p joins", 5},
+    {"a slice in the kernel that joins it",
+     "a=x b=z | s = slice(a) {begins=[0, 1, 0], sizes=[1, 1, 16]}; c = concat(s, b) {axis=1}; | y=c", "y",
+     "; c is scattered", 4},
+    {"a slice of an input in the kernel that joins it",
+     "a=x b=a | s = slice(z) {begins=[0, 1, 0], sizes=[1, 1, 16]}; c = concat(s, a, b) {axis=1}; | y=c", "y",
+     "; c is scattered", 4},
+    {"slices of outputs and of inputs",
+     "a=x | s = slice(a) {begins=[0, 1, 0], sizes=[1, 1, 16]}; r = slice(z) {begins=[0, 1, 0], sizes=[1, 1, 16]}; "
+     "y = softmax(s) {axis=2}; w = softmax(r) {axis=2};",
+     "a y w", "s in a+64; s joins; r is mostly copied", 4},
     {"another shape is the same value", "a=x | r = reshape(a) {shape=[2, 16]}; y = softmax(r) {axis=0};", "y",
      "r in a+0; r joins", 2},
     {"another shape of an input is a copy", "r = reshape(x) {shape=[2, 16]}; y = softmax(r) {axis=0};", "y",
