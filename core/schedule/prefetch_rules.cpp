@@ -168,7 +168,8 @@ class Ahead : TraceWriter {
             const std::int64_t few =
                 choose_divisor(extent_of(loops[at]->extent), std::min(steps / lines, kMostUnrolled));
             if (few > 1 && step("split", {inner, std::vector<std::int64_t>{-1, few}})) {
-                step("unroll", {inner + "_i"});
+                if (!fills_registers(*place.block, std::span(loops).subspan(at + 1), target_))
+                    step("unroll", {inner + "_i"});
                 inner += "_o";
             }
         }

@@ -47,11 +47,15 @@ class Steps : TraceWriter {
         });
         const std::int64_t steps = extent ? choose_divisor(*extent, around > 2 ? kInWindows : kSteps) : 1;
         // Beside a prefetch the wait for what comes from far away decides, and it asks most evenly as it is.
-        const bool fetches = (*last)->body->kind == NodeKind::Seq;
-        if (!written_out || steps < 2 || fetches ||
-            read_along_lanes(*place->block, std::span(first, loops.end())) <= target_.l1_bytes / 2)
-            return;
+        const auto fetching = [](const For* loop) { return loop->body->kind == NodeKind::Seq; };
+        const bool fetches = fetching(*last) || (last + 1 != loops.rend() && fetching(*(last + 1)));
+        if (!written_out || steps < 2 || fetches) return;
         const std::string loop = name + "." + (*last)->var->name;
+        if (read_along_lanes(*place->block, std::span(first, loops.end())) <= target_.l1_bytes / 2) {
+            if (steps < extent && fills_registers(*place->block, std::span(last.base(), loops.end()), target_))
+                step("split", {loop, std::vector<std::int64_t>{-1, steps}});
+            return;
+        }
         if (steps == extent)
             step("unroll", {loop});
         else if (step("split", {loop, std::vector<std::int64_t>{-1, steps}}))

@@ -2,6 +2,7 @@
 
 #include "core/schedule/accesses.hpp"
 #include "core/schedule/locate.hpp"
+#include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
 #include <algorithm>
@@ -239,6 +240,32 @@ std::optional<TileShape> tile_shape(const Block& block, const ElementBlock& redu
                     windows_overlap(along, block, reduction.iters[static_cast<std::size_t>(tile.rows.dim)]);
     choose_tile(tile, loads, reduction.buffer, target);
     return tile;
+}
+
+bool fills_registers(const Block& block, std::span<const For* const> loops, const Target& target) {
+    constexpr int kMany = 32, kSpread = 2;
+    const Store* store = as<Store>(block.fields.body);
+    if (!store || loops.empty() || target.vector_registers < kMany) return false;
+    const std::int64_t width = target.lanes(byte_size(store->buffer->dtype));
+    VarMap bindings;
+    for (const BlockIter& iter : block.fields.iters) bindings[iter.var] = iter.binding;
+    const auto registers = [&](const std::vector<Expr>& indices) {
+        std::int64_t count = 1;
+        for (const For* loop : loops) {
+            const bool moves = std::ranges::any_of(
+                indices, [&](const Expr& e) { return uses_var(substitute(e, bindings), loop->var); });
+            const std::int64_t extent = moves ? extent_of(loop->extent) : 1;
+            if (loop == loops.back() && !moves) return std::int64_t{0}; // one number
+            count *= loop == loops.back() ? (extent + width - 1) / width : extent;
+        }
+        return count;
+    };
+    std::int64_t taken = registers(store->indices) + kSpread;
+    LoadCollector collector;
+    collector.visit(store->value);
+    for (const Load* load : collector.loads)
+        if (load->buffer != store->buffer) taken += registers(load->indices);
+    return taken >= target.vector_registers;
 }
 
 Panel panel_of(const Block& block, const ElementBlock& reduction, const TileShape& shape, const Target& target) {

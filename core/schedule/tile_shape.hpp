@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace orrery::schedule {
@@ -70,6 +71,13 @@ struct ScatteredRows {
 /// Whether what is loaded along the lanes lies in panels as wide as the tile (a packed matrix): all rows go by one
 /// panel while it is near.
 [[nodiscard]] bool side_by_side(const ElementBlock& reduction, const TileShape& shape);
+
+/// Whether a tile's sums, what they are made of along the lanes, and two numbers that are spread over lanes take all of
+/// many registers, so that a compiler which finds no better way keeps some in memory. A sum of two loops in place of
+/// one gives it one: what does not fit is put away around the inner loop. Source: measured (docs/performance.md).
+/// `loops`: of the tile, lanes last.
+[[nodiscard]] bool fills_registers(const tensor::Block& block, std::span<const tensor::For* const> loops,
+                                   const Target& target);
 
 /// Below this many element operations a block runs on one thread. Source: our choice; waking a thread costs some
 /// microseconds, in which one core does about this much.

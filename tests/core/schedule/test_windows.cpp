@@ -168,6 +168,25 @@ fn window(x: f32[8,14,64], w: f32[8,3,64,16]) -> (y: f32[12,16]) {
     CHECK_FALSE(has(checked_trace(depthwise(1, 16, 96, 1, 1), wide), "unroll(sums.k"));
 }
 
+TEST_CASE("a sum whose tile leaves no register goes by a loop more", "[schedule][rules]") {
+    const auto product = [](int rows, int depth) {
+        return program_of(R"(fn product(x: f32[R,K], w: f32[2,K,16]) -> (y: f32[2,R,16]) {
+  for g in 2 { for i in R { for j in 16 { for k in K {
+    block sums(vg = g in 2, vi = i in R, vj = j in 16, reduce vk = k in K) {
+      init { y[vg, vi, vj] = 0.0 }
+      y[vg, vi, vj] = y[vg, vi, vj] + x[vi, vk] * w[vg, vk, vj] } } } } } })",
+                          {{'R', rows}, {'K', depth}});
+    };
+    const Target wide = machine_of(512, 32);
+    const std::string crowded = checked_trace(product(14, 64), wide); // 28 sums, two of weights, two of numbers
+    INFO(crowded);
+    CHECK(has(crowded, "split(sums.k, [-1, 4])"));
+    CHECK_FALSE(has(crowded, "unroll(sums.k"));
+    CHECK_FALSE(has(checked_trace(product(12, 64), wide), "split(sums.k"));
+    CHECK(has(checked_trace(product(14, 512), wide), "unroll(sums.k_i)")); // weights from beyond the nearest cache
+    CHECK_FALSE(has(checked_trace(product(6, 64), machine_of(256, 16)), "split(sums.k"));
+}
+
 TEST_CASE("a depthwise convolution is computed a piece of rows at a time beside the one of single places",
           "[schedule][rules][windows]") {
     const Target wide = machine_of(512, 32);
