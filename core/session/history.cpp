@@ -316,6 +316,8 @@ class Historian {
 
     void kernels(ValueHistory& out, const Var& var) const {
         if (!snapshot_.lowered) return;
+        for (const lower::LoweredJoin& join : snapshot_.lowered->joins)
+            out.in_place = out.in_place || (join.var == var && join.copies == ops::Copies::Nothing);
         for (const lower::LoweredCall& call : snapshot_.lowered->calls) {
             if (call.var != var || call.function >= snapshot_.functions.size()) continue;
             const ScheduledFunction& function = *snapshot_.functions[call.function];

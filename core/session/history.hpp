@@ -47,6 +47,7 @@ struct ValueHistory {
     std::vector<graph::Source> sources; ///< the model's nodes it came from
     std::vector<HistoryEvent> events;   ///< in order of steps
     std::vector<HistoryKernel> kernels;
+    bool in_place = false; ///< no kernel makes it: it consists of what others write, or read (lower::LoweredJoin)
     std::size_t steps = 0; ///< steps there are; those without an event left it alone
 };
 

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 namespace orrery::views {
 
@@ -73,6 +74,8 @@ class Describer {
             const tensor::Cost& cost = snapshot.functions[call.function]->cost;
             values_[c].flops = cost.flops, values_[c].bytes = cost.bytes_read + cost.bytes_written;
         }
+        for (const lower::LoweredJoin& join : snapshot.lowered->joins)
+            if (last && join.copies == ops::Copies::Nothing) in_place_.insert(join.var);
         explain_edges();
         if (last && snapshot.run)
             for (const session::RunResult::StepTime& time : snapshot.run->steps)
@@ -204,6 +207,8 @@ class Describer {
             cluster.title = snapshot_.lowered->functions[snapshot_.lowered->calls[it->second].function].name;
         }
         cluster.title = part_title(cluster.backend, cluster.title);
+        const bool in_place = in_place_.contains(binding.var);
+        if (in_place) cluster.title += ", in place";
         const int outer = std::exchange(cluster_, static_cast<int>(out_.clusters.size()));
         out_.clusters.push_back(std::move(cluster));
         if (function.attrs.has("composite")) {
@@ -217,7 +222,10 @@ class Describer {
             if (const int source = index_of(apply.args[i]); source >= 0) index_[function.params[i]] = source;
         // What a region consists of keeps its names from before it was one.
         const std::string path = out_.clusters.back().backend.empty() ? binding.var->name + "/" : std::string();
+        const auto first = static_cast<std::ptrdiff_t>(out_.items.size());
         for (const Binding& inner : function.bindings) describe(inner, path);
+        if (in_place)
+            std::for_each(out_.items.begin() + first, out_.items.end(), [](GraphItem& item) { item.bytes = 0; });
         cluster_ = outer;
         if (const auto tuple = fields_.find(function.result); tuple != fields_.end()) {
             fields_[binding.var] = std::vector<Var>(tuple->second);
@@ -232,6 +240,9 @@ class Describer {
             call = it->second;
             const NodeValues& v = values_[call];
             item.time_ms = v.time_ms, item.flops = v.flops, item.bytes = v.bytes, item.error = v.error;
+        } else if (in_place_.contains(binding.var)) {
+            item.flops = item.bytes = 0; // no kernel makes it
+            return;
         } else {
             const auto known =
                 std::ranges::find_if(binding.origin.ids(), [&](SourceId id) { return call_of_source_.contains(id); });
@@ -289,6 +300,7 @@ class Describer {
     std::unordered_map<Var, std::vector<Var>> fields_;
     std::unordered_map<Var, std::size_t> call_of_var_;
     std::unordered_map<SourceId, std::size_t> call_of_source_;
+    std::unordered_set<Var> in_place_; ///< what no kernel makes
     std::unordered_map<std::size_t, int> cluster_of_call_;
     std::vector<NodeValues> values_; ///< by call
 };

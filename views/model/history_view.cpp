@@ -122,6 +122,14 @@ HistoryViewData build_history(const session::Snapshot& snapshot, const session::
         if (data.function.empty()) data.function = kernel.function;
         data.entries.push_back(kernel_entry(kernel));
     }
+    if (history.in_place) {
+        HistoryEntry entry;
+        entry.sign = HistorySign::Kernel;
+        entry.stage = static_cast<int>(history.steps > 0 ? history.steps - 1 : 0);
+        entry.title = "no kernel";
+        entry.sentence = "its elements are written where they lie in it, by the kernels that make them";
+        data.entries.push_back(std::move(entry));
+    }
     const std::size_t all = history.steps > 0 ? history.steps - 1 : 0;
     data.summary =
         std::to_string(passes) + " of " + std::to_string(all) + (all == 1 ? " pass" : " passes") + " touched it";

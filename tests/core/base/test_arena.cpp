@@ -163,3 +163,33 @@ TEST_CASE("values that are parts of others share no line with strangers", "[base
         CHECK(*std::ranges::max_element(live) == bound);
     }
 }
+
+TEST_CASE("skips around a network that goes down and up again take no more than lives at once", "[base][arena]") {
+    std::mt19937 random(3);
+    for (int round = 0; round < 20; ++round) {
+        std::vector<Stay> stays;
+        std::int32_t step = 0;
+        const auto layer = [&](std::size_t from, std::size_t bytes) {
+            if (from < stays.size()) stays[from].last = step;
+            stays.push_back({bytes, step, step});
+            ++step;
+            return stays.size() - 1;
+        };
+        std::vector<std::size_t> skips;
+        std::size_t bytes = kArenaAlignment * (512 + random() % 4096), now = ~std::size_t{0};
+        for (std::size_t levels = 2 + random() % 4; levels > 0; --levels) {
+            now = layer(layer(now, bytes), bytes);
+            skips.push_back(now);
+            bytes = arena_bytes(bytes / (random() % 2 == 0 ? 4 : 2));
+            now = layer(now, bytes);
+        }
+        for (; !skips.empty(); skips.pop_back()) {
+            const std::size_t skip = skips.back(), size = stays[skip].bytes, up = layer(now, size);
+            stays[skip].host = stays[up].host = static_cast<std::ptrdiff_t>(stays.size());
+            stays[up].offset = size;
+            stays.push_back({2 * size, step, step}); // what joins both, read by the next layer
+            now = layer(layer(stays.size(), size), size);
+        }
+        CHECK(quality(tenants_of(stays).tenants) <= 1.05);
+    }
+}

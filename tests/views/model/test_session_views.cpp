@@ -3,7 +3,9 @@
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/graph/text.hpp"
 #include "core/ops/ops.hpp"
+#include "core/session/history.hpp"
 #include "core/session/session.hpp"
+#include "views/model/history_view.hpp"
 #include "views/model/screen_builder.hpp"
 
 #include <catch2/catch.hpp>
@@ -161,6 +163,12 @@ fn main(x: f32[2,16]) -> (f32[4,16], f32[2,32]) {
     REQUIRE(compiled.has_value());
     session::Snapshot snapshot;
     snapshot.compiled = *compiled;
+    snapshot.functions = (*compiled)->functions;
+    snapshot.lowered = std::shared_ptr<const lower::LoweredModel>(*compiled, &(*compiled)->model);
+    auto step = std::make_shared<session::GraphStep>();
+    step->name = "FuseOps";
+    step->module = *transform::find_pass("FuseOps")->run(*module, {{}, {}, nullptr});
+    snapshot.steps = {step};
     const MemoryViewData memory = build_memory(snapshot);
     const auto box = [&](const std::string& name) {
         const auto found = std::ranges::find(memory.boxes, name, &MemoryBox::name);
@@ -175,6 +183,23 @@ fn main(x: f32[2,16]) -> (f32[4,16], f32[2,32]) {
     CHECK(box("q").joins.starts_with("written by a kernel"));
     CHECK(memory.step_names.size() == 5);
     CHECK(*std::ranges::max_element(memory.live_bytes) == memory.bound_bytes);
+    // The graph and the value's history say so, too.
+    for (const GroupBy group : {GroupBy::Blocks, GroupBy::Kernels}) {
+        const GraphDescription graph = describe_graph(snapshot, -1, {.group_by = group});
+        const auto bytes = [&](const std::string& name) {
+            const auto found = std::ranges::find_if(graph.items, [&](const GraphItem& item) {
+                return item.name == name || item.name == name + "/" + name;
+            });
+            if (found == graph.items.end()) FAIL(name);
+            return found->bytes;
+        };
+        CHECK(bytes("c") == 0);
+        CHECK(bytes("q") != 0);
+    }
+    const auto history = session::history_of(snapshot, 0, session::find_value(step->module, "c"), {});
+    REQUIRE(history.has_value());
+    CHECK((history->in_place && history->kernels.empty()));
+    CHECK(build_history(snapshot, *history).entries.back().title == "no kernel");
 }
 
 TEST_CASE("the inspector finds the node that shares the selection's origins", "[views][session]") {
