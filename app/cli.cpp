@@ -114,8 +114,8 @@ void declare_models(CLI::App& app, Arguments& a, int& status) {
 
     auto* show = app.add_subcommand("show", "prints a stage");
     add_model(*show, a.show);
-    show->add_option("--at", a.show.at, "graph, expressions, tensor, llvm or asm")
-        ->check(CLI::IsMember({"graph", "expressions", "tensor", "llvm", "asm"}));
+    show->add_option("--at", a.show.at, "graph, layouts (and why those), expressions, tensor, llvm or asm")
+        ->check(CLI::IsMember({"graph", "layouts", "expressions", "tensor", "llvm", "asm"}));
     show->add_option("--after", a.show.after, "the graph after this pass; \"import\" for before the first");
     show->add_option("--function", a.show.function, "only this function");
     show->callback([&] { status = command_show(a.show); });

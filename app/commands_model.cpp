@@ -12,6 +12,7 @@
 #include "core/runtime/module_file.hpp"
 #include "core/session/dynamic_model.hpp"
 #include "core/session/export_code.hpp"
+#include "core/session/layout_choices.hpp"
 #include "core/tensor/expression_text.hpp"
 #include "views/model/gallery.hpp"
 
@@ -46,6 +47,10 @@ Result<std::string> show(const ShowArguments& a) {
     if (a.at == "graph") {
         ORRERY_TRY(const std::size_t step, find_step(steps, a.after));
         return graph::to_string(steps[step]->module);
+    }
+    if (a.at == "layouts") {
+        ORRERY_TRY(const transform::LayoutReport report, session::layout_report(recipe, steps));
+        return session::to_text(report);
     }
     if (!a.after.empty()) return Diagnostic{Code::BadArgument, "--after goes with --at graph", {}, {}};
     ORRERY_TRY(const session::Compiler::Functions functions, compiler->functions(recipe, steps.back()->module, {}));

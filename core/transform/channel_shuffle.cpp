@@ -48,7 +48,14 @@ std::optional<ChannelShuffle> channel_shuffle(const Var& x, const ValueOf& value
     const std::optional<std::size_t> axis = swapped(turned->attrs.ints("perm"));
     if (!from || !cut || from->size() != 4 || from != to || !axis) return std::nullopt;
     if (product(*cut, 0, *axis) != (*from)[0] || (*cut)[*axis] * (*cut)[*axis + 1] != (*from)[1]) return std::nullopt;
-    return ChannelShuffle{parts->args[0], (*cut)[*axis]};
+    return ChannelShuffle{parts->args[0], (*cut)[*axis], {}};
+}
+
+std::optional<ChannelShuffle> shuffle_read(const Var& x, const ValueOf& value_of) {
+    const CallOp* cast = call_of(x, "cast", value_of);
+    std::optional<ChannelShuffle> shuffle = channel_shuffle(cast ? cast->args[0] : x, value_of);
+    if (shuffle && cast) shuffle->cast = value_of(x);
+    return shuffle;
 }
 
 Var shuffled(const Var& x, std::size_t axis, std::int64_t parts, const Emit& emit) {

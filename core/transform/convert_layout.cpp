@@ -38,7 +38,7 @@ Result<graph::Module> convert_layout(const graph::Module& module, const pass::Co
         if (block < 2 || text != "NCHW" + std::to_string(block) + "c") return bad_layout(text);
         choose = [block](const ConvFacts& facts) { return blocked(facts, block); };
     }
-    return convert_layouts(module, context, choose);
+    return convert_layouts(module, context, {choose});
 }
 
 } // namespace orrery::transform

@@ -139,8 +139,8 @@ std::unordered_set<Var> after_depthwise(const graph::Function& function) {
 
 class Converter final : public graph::Rewriter {
   public:
-    Converter(pass::Recorder* recorder, const ChooseLayouts& choose, const graph::Function& function)
-        : Rewriter(recorder), choose_(choose), reader_groups_(groups_of_readers(function)),
+    Converter(pass::Recorder* recorder, const LayoutRules& rules, const graph::Function& function)
+        : Rewriter(recorder), rules_(rules), reader_groups_(groups_of_readers(function)),
           after_depthwise_(after_depthwise(function)) {}
 
   protected:
@@ -156,7 +156,7 @@ class Converter final : public graph::Rewriter {
             done = transposed(binding, *call);
         } else if (name == "layout_transform") {
             return transformed_again(binding, *call);
-        } else if (const std::optional<std::string> layout = wanted_layout(*call)) {
+        } else if (const std::optional<std::string> layout = wanted_layout(binding, *call)) {
             done = carried(binding, *call, *layout);
         }
         if (done) return done;
@@ -227,6 +227,7 @@ class Converter final : public graph::Rewriter {
     /// What stands for the binding: `value`, which was computed in `layout`, brought to the layout users know.
     Var finish(const Binding& binding, const Var& value, const std::string& layout, const char* rule) {
         const std::string own = own_;
+        if (rules_.laid) rules_.laid(binding.var, layout);
         states_[value] = {layout, "", value};
         if (layout == own) return alias(binding, value, rule);
         const Var var = replace(binding, make_call("layout_transform", {value}, {{"from", layout}, {"to", own}}), rule);
@@ -258,6 +259,10 @@ class Converter final : public graph::Rewriter {
         if (!shape_of(x) || !shape_of(w) || (plain && own_layout(x) != "NCHW") || call.attrs.has("shuffle"))
             return nullptr;
         ConvFacts facts;
+        facts.result = binding.var;
+        if (!plain)
+            facts.laid =
+                ConvLayouts{.data = data, .out = out, .weight = weight, .stretch = call.attrs.integer("stretch", 0)};
         facts.channels = layout_of(data).extent('C', *shape_of(x));
         facts.filters = layout_of(weight).extent('O', *shape_of(w));
         facts.groups = call.attrs.integer("groups", 1);
@@ -266,7 +271,7 @@ class Converter final : public graph::Rewriter {
         if (const auto it = reader_groups_.find(binding.var); it != reader_groups_.end())
             facts.reader_group = it->second;
         facts.after_depthwise = after_depthwise_.contains(binding.var);
-        const std::optional<ConvLayouts> chosen = choose(facts, x, data);
+        const std::optional<ConvLayouts> chosen = choose(binding, facts, x, data);
         if (!chosen || (chosen->data == data && chosen->out == out && chosen->weight == weight)) return nullptr;
         states_.try_emplace(x, State{data, "", x});
         if (!divides(x, chosen->data)) return nullptr;
@@ -296,22 +301,26 @@ class Converter final : public graph::Rewriter {
 
     /// The layouts of a convolution that reads `x` in `data`. Where it takes a shuffled value as it lay before, `x` is
     /// that and `facts` say so.
-    std::optional<ConvLayouts> choose(ConvFacts& facts, Var& x, const std::string& data) const {
+    std::optional<ConvLayouts> choose(const Binding& binding, ConvFacts& facts, Var& x, const std::string& data) {
         const bool depthwise = facts.groups == facts.channels;
-        if (const auto shuffle = channel_shuffle(x, [this](const Var& var) { return value_of(var); });
+        if (const auto shuffle = shuffle_read(x, [this](const Var& var) { return value_of(var); });
             shuffle && facts.groups > 1 && !depthwise && own_layout(shuffle->of) == data &&
             native_layout(shuffle->of)) {
             ConvFacts before = facts;
             before.native = *native_layout(shuffle->of);
             before.shuffle = shuffle->parts;
-            if (std::optional<ConvLayouts> chosen = choose_(before); chosen && chosen->in_turn) {
+            if (std::optional<ConvLayouts> chosen = rules_.choose(before); chosen && chosen->in_turn) {
                 facts = before;
                 x = shuffle->of;
+                if (shuffle->cast) {
+                    x = emit(binding, graph::with_operands(shuffle->cast, std::array{native_var(shuffle->of)}));
+                    states_[x] = {before.native, "", x};
+                }
                 return chosen;
             }
         }
         facts.native = native_layout(x).value_or(data);
-        return choose_(facts);
+        return rules_.choose(facts);
     }
 
     /// A transposed convolution of constant filters, which are sorted by phase here. Null where it is none of one
@@ -327,10 +336,14 @@ class Converter final : public graph::Rewriter {
         const std::vector<ops::PhaseAxis> axes = ops::phase_axes(call.attrs, kernel, *shape_of(binding.var));
         for (const ops::PhaseAxis& axis : axes)
             if (axis.dilation != 1 || axis.stride > axis.kernel) return nullptr;
-        ConvFacts facts{.channels = (*in)[1], .filters = filters->shape()[1] * groups, .groups = groups};
+        ConvFacts facts;
+        facts.result = binding.var;
+        facts.channels = (*in)[1];
+        facts.filters = filters->shape()[1] * groups;
+        facts.groups = groups;
         facts.dtype = facts.sum_dtype = filters->dtype();
         facts.native = native_layout(x).value_or("NCHW");
-        const std::optional<ConvLayouts> chosen = choose_(facts);
+        const std::optional<ConvLayouts> chosen = rules_.choose(facts);
         const auto fits = [](const std::string& layout) { return layout_of(layout).names() == "NCHW"; };
         if (!chosen || chosen->out == "NCHW" || !fits(chosen->data) || !fits(chosen->out)) return nullptr;
         states_.try_emplace(x, State{"NCHW", "", x});
@@ -355,8 +368,11 @@ class Converter final : public graph::Rewriter {
 
     // ------------------------------------------------------------------------------ what is carried along
 
-    /// The native layout of the first operand that has another one than its own.
-    std::optional<std::string> wanted_layout(const CallOp& call) const {
+    /// The layout as planned, else the native one of the first operand that has another one than its own.
+    std::optional<std::string> wanted_layout(const Binding& binding, const CallOp& call) const {
+        if (rules_.carry)
+            if (std::optional<std::string> planned = rules_.carry(binding.var))
+                return *planned == "NCHW" ? std::nullopt : planned; // only functions over plain values are planned
         for (const Var& arg : call.args)
             if (arg)
                 if (std::optional<std::string> native = native_layout(arg)) return native;
@@ -372,6 +388,7 @@ class Converter final : public graph::Rewriter {
         if (name == "quantize_linear" || name == "dequantize_linear") return rescaled(binding, call, layout);
         if (one_of(kBinary, name)) return broadcast(binding, call, layout);
         if (name == "concat") {
+            if (rules_.carry) return joined(binding, call, layout);
             // The first layout of a part that all parts can lie in.
             for (const Var& arg : call.args)
                 if (const std::optional<std::string> native = native_layout(arg))
@@ -521,7 +538,7 @@ class Converter final : public graph::Rewriter {
         return finish(binding, value, layout, "carried along in a layout");
     }
 
-    const ChooseLayouts& choose_;
+    const LayoutRules& rules_;
     const std::unordered_map<Var, std::int64_t> reader_groups_; ///< by variables of the function as it was
     const std::unordered_set<Var> after_depthwise_;             ///< the same
     std::unordered_map<Var, State> states_;
@@ -532,9 +549,50 @@ class Converter final : public graph::Rewriter {
 
 } // namespace
 
-graph::Module convert_layouts(const graph::Module& module, const pass::Context& context, const ChooseLayouts& choose) {
+std::optional<CarriedAlong> carried_along(const Binding& binding) {
+    const auto* call = graph::as<CallOp>(binding.value);
+    const std::optional<Shape> shape = call ? shape_of(binding.var) : std::nullopt;
+    if (!shape || shape->size() != 4 || call->args.empty() || !call->args[0]) return std::nullopt;
+    const std::string& name = call->op.name;
+    const auto axis_of = [&](std::int64_t axis) { return axis < 0 ? axis + 4 : axis; };
+    CarriedAlong out{{call->args[0]}, true};
+    if (one_of(kBinary, name)) {
+        out.operands.clear();
+        for (const Var& arg : call->args) {
+            const std::optional<Shape> part = arg ? shape_of(arg) : std::nullopt;
+            if (!part) return std::nullopt;
+            if (part == shape) out.operands.push_back(arg);
+            // One number for all channels, or one for each.
+            const std::int64_t channels = part->size() >= 3 ? (*part)[part->size() - 3] : 1;
+            if (part != shape && channels != 1 && channels != (*shape)[1]) out.split = false;
+        }
+        return out.operands.empty() ? std::nullopt : std::optional(out);
+    }
+    if (name == "concat") {
+        out.operands = call->args;
+        const bool known = std::ranges::all_of(call->args, [](const Var& arg) { return shape_of(arg).has_value(); });
+        return known ? std::optional(out) : std::nullopt;
+    }
+    const std::optional<Shape> data = shape_of(call->args[0]);
+    if (!data || data->size() != 4) return std::nullopt;
+    if (name == "bias_add") return axis_of(call->attrs.integer("axis", 1)) == 1 ? std::optional(out) : std::nullopt;
+    if (name == "quantize_linear" || name == "dequantize_linear") {
+        const std::optional<Shape> scale = shape_of(call->args[1]);
+        const bool one = scale && element_count(*scale) == 1 && call->attrs.integer("block", 0) == 0;
+        return one ? std::optional(out) : std::nullopt;
+    }
+    if (one_of(kReductions, name)) {
+        const Ints axes = call->attrs.ints("axes");
+        const bool image = std::ranges::none_of(axes, [&](std::int64_t axis) { return axis_of(axis) == 1; });
+        return image && call->attrs.flag("keepdims", true) ? std::optional(out) : std::nullopt;
+    }
+    const bool unary = call->op.fusion == graph::FusionKind::Elementwise && call->args.size() == 1 && name != "trilu";
+    return unary || one_of(kWindows, name) ? std::optional(out) : std::nullopt;
+}
+
+graph::Module convert_layouts(const graph::Module& module, const pass::Context& context, const LayoutRules& rules) {
     graph::Module out = module;
-    out.main = Converter(context.recorder, choose, module.main).run(module.main);
+    out.main = Converter(context.recorder, rules, module.main).run(module.main);
     if (out.main == module.main) return module;
     return dead_code(out, quiet(context)).value();
 }

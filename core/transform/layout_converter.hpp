@@ -27,6 +27,7 @@ struct ConvLayouts {
 };
 /// What is known of a convolution whose layouts are to be chosen.
 struct ConvFacts {
+    graph::Var result; ///< of the convolution in the function as it was
     std::int64_t channels = 0, filters = 0, groups = 1;
     DType dtype = DType::F32, sum_dtype = DType::F32; ///< of its input and its result
     std::string native;                               ///< the layout its input was computed in
@@ -34,9 +35,19 @@ struct ConvFacts {
     std::int64_t shuffle = 1;
     std::int64_t reader_group = 0; ///< channels of a group of the grouped convolution that reads the result; 0 for none
     bool after_depthwise = false;  ///< it reads what a depthwise convolution computed, elementwise work between
+    std::optional<ConvLayouts> laid; ///< as it is, where it is a layout_conv2d
 };
 /// nullopt to leave the convolution as it is.
 using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)>;
+/// How a function is converted. Variables are those of the function as it was.
+struct LayoutRules {
+    ChooseLayouts choose;
+    /// The layout in which the value of an operator that can be carried along is computed; nullopt, or nothing to ask,
+    /// for the native layout of its first operand that has another one.
+    std::function<std::optional<std::string>(const graph::Var&)> carry = {};
+    /// Told of each value that is computed in a layout; may be empty.
+    std::function<void(const graph::Var&, const std::string&)> laid = {};
+};
 
 /// In multiples of how many rows a product of that many rows with a matrix is computed. Six rows of two registers hide
 /// the latency of sums best where there are sixteen registers; fewer do where six would repeat too much.
@@ -59,6 +70,16 @@ using ChooseLayouts = std::function<std::optional<ConvLayouts>(const ConvFacts&)
 /// another one, its native layout. Whoever needs it in a layout gets the native value, or a layout_transform of it.
 /// Values nobody needs are dropped at the end; constants are transformed at once.
 [[nodiscard]] graph::Module convert_layouts(const graph::Module& module, const pass::Context& context,
-                                            const ChooseLayouts& choose);
+                                            const LayoutRules& rules);
+
+/// Where the operands of an operator over values in NCHW lie in the layout of its result, and whether they can in one
+/// that splits channels: elementwise work, sums and products, pooling, responses to
+/// neighbouring channels, concatenations, reductions over the image.
+struct CarriedAlong {
+    std::vector<graph::Var> operands; ///< those that lie so; others broadcast
+    bool split = true;                ///< by any block that divides the channels of each operand
+};
+/// nullopt for what is not carried along, or is no tensor of four axes.
+[[nodiscard]] std::optional<CarriedAlong> carried_along(const graph::Binding& binding);
 
 } // namespace orrery::transform

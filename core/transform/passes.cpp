@@ -32,11 +32,16 @@ std::vector<GraphPass> layout_passes() {
              {"f16_arithmetic", "false", "whether f16 is computed in f16; the target's when left out"},
              {"f16_sums", "0", "most products of f16 added up in f16 before f32, where f16 is computed in f16"},
              {"byte_products", "none",
-              "how products of bytes are made: none, dots (of four at a time), tiles; the target's when left out"}}),
+              "how products of bytes are made: none, dots (of four at a time), tiles; the target's when left out"},
+             {"choose", "graph", "graph: what costs least over the whole graph; local: each convolution for itself"},
+             {"costs", "", "measured times of kernels, lines KERNEL = NANOSECONDS; estimates for all others"},
+             {"l2_bytes", "524288", "of a core's second-level cache; the target's when left out"},
+             {"l3_bytes", "8388608", "of the third-level cache; the target's when left out"}}),
         row("ConvertLayout", "moves convolutions to a layout", convert_layout,
             {{"layout", "NCHW", "NCHW, NHWC, or NCHW8c with any block"}}),
         row("Winograd", "computes 3x3 convolutions in tiles with fewer products", winograd,
-            {{"tile", "auto", "extent of a tile of results: auto, 2, 4, or 0 for no convolution"},
+            {{"costs", "", "measured times of kernels, as AlterOpLayout takes them; estimates for all others"},
+             {"tile", "auto", "extent of a tile of results: auto, 2, 4, or 0 for no convolution"},
              {"vector_bits", "128", "width of the vector registers; the target's when left out"}}),
     };
 }
@@ -270,6 +275,8 @@ pass::Options facts_of(const Target& target) {
     return {{"bf16_tiles", target.bf16_tiles ? "true" : "false"},
             {"byte_products", std::string(to_string(target.byte_products))},
             {"f16_arithmetic", target.f16_arithmetic ? "true" : "false"},
+            {"l2_bytes", std::to_string(target.l2_bytes)},
+            {"l3_bytes", std::to_string(target.l3_bytes)},
             {"piece_bytes", std::to_string(target.piece_bytes())},
             {"vector_bits", std::to_string(target.vector_bits)}};
 }

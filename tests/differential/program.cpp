@@ -83,6 +83,8 @@ struct OptionValues {
 };
 const std::vector<OptionValues>& option_values() {
     static const std::vector<OptionValues> rows{
+        {"AlterOpLayout", "choose", {"graph", "local"}},
+        {"AlterOpLayout", "l2_bytes", {"0", "1048576"}},
         {"AlterOpLayout", "vector_bits", {"64", "128", "256"}},
         {"CombineParallelBatchMatmul", "max_width", {"1", "64"}},
         {"CombineParallelConv2D", "max_width", {"1", "64"}},

@@ -274,6 +274,28 @@ TEST_CASE("a convolution in groups reads a shuffle as it lay before", "[transfor
     CHECK(count_calls(apply("ConvertLayout", module, {{"layout", "NHWC"}}), "transpose") == 1);
 }
 
+TEST_CASE("a convolution in groups reads a shuffle that was cast as it lay before", "[transform][alter_op_layout]") {
+    const graph::Module module =
+        module_of("outputs [\"y\"];\nfn main(x: f32[1,16,3,3]) {\n  w: f32[16,8,1,1] = const " + ones(128) +
+                  ";\n  v: f16[16,8,1,1] = const " + ones(128) + R"(;
+  c = conv2d(x, w) {groups=2};
+  p = reshape(c) {shape=[1, 2, 8, 9]};
+  t = transpose(p) {perm=[0, 2, 1, 3]};
+  s = reshape(t) {shape=[1, 16, 3, 3]};
+  z = cast(s) {dtype=f16};
+  y = conv2d(z, v) {groups=2, out_dtype=f32};
+  return y;
+}
+)");
+    for (const char* choose : {"graph", "local"}) {
+        graph::Module laid;
+        CHECK(difference_after("AlterOpLayout", module, laid, {{"vector_bits", "128"}, {"choose", choose}}) < 1e-5);
+        CHECK(count_calls(laid, "transpose") == 0);
+        CHECK(count_calls(laid, "layout_transform") == 2); // the input and the result
+        CHECK(graph::to_string(laid).find("shuffle=2") != std::string::npos);
+    }
+}
+
 TEST_CASE("a shuffle moves behind what keeps channels apart", "[transform][canonicalize_ops]") {
     const auto late = [](const std::string& between) {
         const std::string text = canonical(shuffled_network(between));

@@ -112,7 +112,8 @@ TEST_CASE("products of f16 are added up in stretches where f16 is computed in f1
             "[32,64] = const [" + values + "];\n  k: " + type + "[64,32,1,1] = const [" + values +
             "];\n  y = matmul(x, w);\n  z = conv2d(v, k);\n  t = (y, z);\n  return t;\n}\n");
         graph::Module packed;
-        const pass::Options options{{"vector_bits", "512"}, {"f16_arithmetic", computes}, {"f16_sums", sums}};
+        const pass::Options options{
+            {"vector_bits", "512"}, {"f16_arithmetic", computes}, {"f16_sums", sums}, {"choose", "local"}};
         CHECK(difference_after("AlterOpLayout", module, packed, options) < 4.0 / 2048);
         return graph::to_string(packed);
     };
@@ -131,7 +132,8 @@ TEST_CASE("blocks of f16 fill a part of a register where masks take the rest", "
         module_of("outputs [\"y\"];\nfn main(v: f16[1,32,6,6]) {\n  k: f16[24,32,1,1] = const [" + values +
                   "];\n  y = conv2d(v, k);\n  return y;\n}\n");
     const auto text = [&](const char* computes) {
-        return graph::to_string(apply("AlterOpLayout", module, {{"vector_bits", "512"}, {"f16_arithmetic", computes}}));
+        return graph::to_string(apply("AlterOpLayout", module,
+                                      {{"vector_bits", "512"}, {"f16_arithmetic", computes}, {"choose", "local"}}));
     };
     CHECK(text("true").find("OIHW32i24o") != std::string::npos);
     CHECK(text("false").find("24o") == std::string::npos);
