@@ -299,6 +299,12 @@ void declare_tuning(CLI::App& app, Arguments& a, int& status) {
     add_model(*best, a.records);
     best->add_option("-o,--output", a.records.output, "recipe to write, these schedules in it");
     best->callback([&] { a.records.what = "best", status = command_records(a.records); });
+    auto* layouts = records->add_subcommand("layouts", "layouts of a model chosen by what its kernels take in others");
+    add_model(*layouts, a.records);
+    layouts->add_flag("--measure", a.records.measure, "measure the kernels that have no time yet");
+    layouts->add_option("--seconds", a.records.seconds, "of timed runs of each")->check(CLI::Range(0.01, 60.0));
+    layouts->add_option("-o,--output", a.records.output, "recipe to write, with these times in it");
+    layouts->callback([&] { a.records.what = "layouts", status = command_records(a.records); });
 
     auto* worker = app.add_subcommand("worker", "the process that kernels are measured in, for other machines");
     worker->add_option("--listen", a.worker.listen, "HOST:PORT to serve on, for example 127.0.0.1:9190");

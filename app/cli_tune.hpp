@@ -24,10 +24,12 @@ struct TuneArguments : ModelArguments {
 };
 
 struct RecordsArguments : ModelArguments {
-    std::string what; ///< "export", "import", "best"
+    std::string what; ///< "export", "import", "best", "layouts"
     std::string file; ///< of JSON lines; "-" for the standard streams
     std::string output;
-    bool best = false; ///< export only the best of each workload, target, machine and threads
+    bool best = false;     ///< export only the best of each workload, target, machine and threads
+    bool measure = false;  ///< kernels in other layouts that have no time
+    double seconds = 0.25; ///< of each
 };
 
 struct WorkerArguments {
@@ -35,6 +37,8 @@ struct WorkerArguments {
     bool from_outside = false;
 };
 
+/// Median of runs of the whole model; 0 for one that is not one static plan. Units: milliseconds.
+[[nodiscard]] Result<double> model_latency(session::Compiler& compiler, const session::Recipe& recipe);
 int command_tune(const TuneArguments& arguments);
 int command_records(const RecordsArguments& arguments);
 /// The process that kernels are measured in; what starts it is tuning::Worker. Or one that listens for other machines.

@@ -3,12 +3,14 @@
 #include "app/cli_tune.hpp"
 #include "backends/llvm/llvm_backend.hpp"
 #include "core/base/file.hpp"
+#include "core/session/layout_choices.hpp"
 #include "core/session/measure.hpp"
 #include "core/session/tune.hpp"
 #include "core/tuning/record_lines.hpp"
 #include "core/tuning/worker.hpp"
 #include "core/tuning/worker_listener.hpp"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 #include <iterator>
@@ -109,12 +111,88 @@ int print(const Best& best, const RecordsArguments& a) {
     return kDone;
 }
 
+struct Layouts {
+    session::LayoutTimes times;
+    transform::LayoutReport report;     ///< with them
+    double before_ms = 0, after_ms = 0; ///< of the whole model; 0 when it was not run
+    bool applied = true;                ///< they are in the recipe that was written
+};
+
+/// The whole model by turns, without the times and with them: kernels alone find their weights in a cache, so that what
+/// is faster alone need not be faster here. Of each the least median.
+Result<void> compare_models(session::Compiler& compiler, const session::Recipe& recipe, const session::Recipe& timed,
+                            Layouts& out) {
+    constexpr int kTurns = 3;
+    constexpr double kFaster = 0.99; // our choice: as tuning has it
+    for (int turn = 0; turn < kTurns; ++turn) {
+        ORRERY_TRY(const double before, model_latency(compiler, recipe));
+        ORRERY_TRY(const double after, model_latency(compiler, timed));
+        out.before_ms = turn == 0 ? before : std::min(out.before_ms, before);
+        out.after_ms = turn == 0 ? after : std::min(out.after_ms, after);
+    }
+    out.applied = out.after_ms < out.before_ms * kFaster;
+    return {};
+}
+
+Result<Layouts> recorded_layouts(const RecordsArguments& a) {
+    if (a.model.empty()) return Diagnostic{Code::BadArgument, "no model is named", {}, "orrery records layouts MODEL"};
+    const auto compiler = make_compiler(a);
+    ORRERY_TRY(const session::Recipe recipe, make_recipe(a, *compiler));
+    tuning::Measurer measurer(std::shared_ptr<const Backend>(compiler, &compiler->backend()));
+    tuning::MeasureOptions options;
+    options.threads = session::threads_of(recipe);
+    options.seconds = a.seconds;
+    Layouts out;
+    ORRERY_TRY(out.times, session::layout_times(recipe, *compiler, measurer,
+                                                a.measure ? std::optional(options) : std::nullopt, {}));
+    if (const std::optional<Diagnostic> problem = measurer.records_problem()) return *problem;
+    const session::Recipe timed = session::with_layout_times(recipe, out.times.times);
+    ORRERY_TRY(const session::Steps steps, compiler->graph_steps(timed, {}));
+    ORRERY_TRY(out.report, session::layout_report(timed, steps));
+    if (a.measure) ORRERY_CHECK_OK(compare_models(*compiler, recipe, timed, out));
+    if (!a.output.empty()) ORRERY_CHECK_OK(session::save_recipe(out.applied ? timed : recipe, a.output));
+    return out;
+}
+
+int print(const Layouts& layouts, const RecordsArguments& a) {
+    if (a.json) {
+        Json rows = Json::array();
+        for (const transform::LayoutChoice& choice : layouts.report.choices)
+            rows.push_back({{"value", choice.value->name},
+                            {"data", choice.data},
+                            {"out", choice.out},
+                            {"us", choice.us},
+                            {"measured", choice.measured}});
+        std::printf("%s\n", Json{{"kernels", layouts.times.kernels},
+                                 {"known", layouts.times.known},
+                                 {"us", layouts.report.us},
+                                 {"own_us", layouts.report.own_us},
+                                 {"before_ms", layouts.before_ms},
+                                 {"after_ms", layouts.after_ms},
+                                 {"applied", layouts.applied},
+                                 {"choices", std::move(rows)}}
+                                .dump(2, ' ', false, Json::error_handler_t::replace)
+                                .c_str());
+        return kDone;
+    }
+    std::fputs(session::to_text(layouts.report).c_str(), stdout);
+    std::printf("%zu of %zu kernels have a time\n", layouts.times.known, layouts.times.kernels);
+    if (a.measure) std::printf("the whole model: %.4g ms, by these times %.4g\n", layouts.before_ms, layouts.after_ms);
+    if (!layouts.applied) std::printf("no faster: the recipe stays as it is\n");
+    if (!a.output.empty()) std::printf("written to %s\n", a.output.c_str());
+    return kDone;
+}
+
 } // namespace
 
 int command_records(const RecordsArguments& a) {
     if (a.what == "best") {
         const Result<Best> best = best_records(a);
         return best ? print(*best, a) : fail(best.error(), a.json);
+    }
+    if (a.what == "layouts") {
+        const Result<Layouts> layouts = recorded_layouts(a);
+        return layouts ? print(*layouts, a) : fail(layouts.error(), a.json);
     }
     const Result<std::size_t> count = a.what == "export" ? export_records(a) : import_records(a);
     if (!count) return fail(count.error(), a.json);

@@ -73,34 +73,6 @@ class Reporter {
     std::size_t told_ = 0;
 };
 
-/// Median of runs of the whole model. Units: milliseconds.
-Result<double> latency(session::Compiler& compiler, const session::Recipe& recipe) {
-    constexpr double kSeconds = 0.5;
-    constexpr std::size_t kLeast = 7, kMost = 200;
-    ORRERY_TRY(const auto model, compiler.compile(recipe, {}));
-    if (model->dynamic) return 0.0;
-    const int threads = session::threads_of(recipe);
-    ORRERY_TRY(const std::vector<NDArray> inputs, session::drawn_inputs(*model, 0));
-    ORRERY_TRY(session::RunResult first, session::run(*model, inputs, threads, {}));
-    runtime::Executor executor(model->executable, threads);
-    std::vector<const void*> in;
-    std::vector<void*> out;
-    for (const NDArray& input : first.inputs) in.push_back(input.data());
-    for (NDArray& output : first.outputs) out.push_back(output.mutable_data());
-    std::vector<double> times;
-    const auto begin = Clock::now();
-    const auto since = [](Clock::time_point start) {
-        return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-    };
-    while (times.size() < kLeast || (times.size() < kMost && since(begin) < kSeconds * 1000)) {
-        const auto start = Clock::now();
-        executor.run(in, out);
-        times.push_back(since(start));
-    }
-    std::ranges::nth_element(times, times.begin() + std::ssize(times) / 2);
-    return times[times.size() / 2];
-}
-
 struct Tuned {
     session::ModelTuning tuning;
     double before_ms = 0, after_ms = 0; ///< of the whole model; 0 when it is not one static plan
@@ -148,8 +120,8 @@ Result<Tuned> do_tune(const TuneArguments& a) {
     const session::Recipe tuned = session::with_schedules(recipe, out.tuning.best);
     out.applied = out.tuning.best.size();
     if (a.worker.empty()) {
-        ORRERY_TRY(out.before_ms, latency(*compiler, recipe));
-        ORRERY_TRY(out.after_ms, latency(*compiler, tuned));
+        ORRERY_TRY(out.before_ms, model_latency(*compiler, recipe));
+        ORRERY_TRY(out.after_ms, model_latency(*compiler, tuned));
     }
     if (!a.output.empty()) ORRERY_CHECK_OK(session::save_recipe(tuned, a.output));
     return out;
@@ -243,6 +215,33 @@ void print_json(const Tuned& t, const TuneArguments& a) {
 }
 
 } // namespace
+
+Result<double> model_latency(session::Compiler& compiler, const session::Recipe& recipe) {
+    constexpr double kSeconds = 0.5;
+    constexpr std::size_t kLeast = 7, kMost = 200;
+    ORRERY_TRY(const auto model, compiler.compile(recipe, {}));
+    if (model->dynamic) return 0.0;
+    const int threads = session::threads_of(recipe);
+    ORRERY_TRY(const std::vector<NDArray> inputs, session::drawn_inputs(*model, 0));
+    ORRERY_TRY(session::RunResult first, session::run(*model, inputs, threads, {}));
+    runtime::Executor executor(model->executable, threads);
+    std::vector<const void*> in;
+    std::vector<void*> out;
+    for (const NDArray& input : first.inputs) in.push_back(input.data());
+    for (NDArray& output : first.outputs) out.push_back(output.mutable_data());
+    std::vector<double> times;
+    const auto begin = Clock::now();
+    const auto since = [](Clock::time_point start) {
+        return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+    };
+    while (times.size() < kLeast || (times.size() < kMost && since(begin) < kSeconds * 1000)) {
+        const auto start = Clock::now();
+        executor.run(in, out);
+        times.push_back(since(start));
+    }
+    std::ranges::nth_element(times, times.begin() + std::ssize(times) / 2);
+    return times[times.size() / 2];
+}
 
 int command_tune(const TuneArguments& a) {
     const Result<Tuned> tuned = do_tune(a);

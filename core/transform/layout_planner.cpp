@@ -204,7 +204,7 @@ class LayoutProblem {
         blocks_.assign(found.begin(), found.end());
     }
 
-    /// Estimates to times, by what is measured of both.
+    /// Estimates to times, by what is measured of both: of a convolution by its own choice, else by all.
     void find_scale() {
         double logs = 0;
         int count = 0;
@@ -214,6 +214,7 @@ class LayoutProblem {
             const std::int64_t in = block_in(conv->chosen->data), out = block_in(conv->chosen->out);
             const KernelCost cost = kernel_cost(binding, in, out);
             if (!cost.measured || cost.estimate <= 0) continue;
+            scales_[binding.var] = cost.ns / cost.estimate;
             logs += std::log(cost.ns / cost.estimate);
             ++count;
         }
@@ -260,7 +261,8 @@ class LayoutProblem {
         facts.native = layout_in(in);
         const std::optional<ConvLayouts> own = planner_.by_rule(facts);
         if (!own || own->data != layouts->data || own->out != layouts->out) cost.estimate *= in == 1 ? kPlain : kUnsure;
-        cost.ns = cost.estimate * scale_;
+        const auto scale = scales_.find(binding.var);
+        cost.ns = cost.estimate * (scale == scales_.end() ? scale_ : scale->second);
         if (const std::optional<double> time = planner_.times.find(*work, variant)) {
             cost.ns = *time;
             cost.measured = true;
@@ -541,7 +543,8 @@ class LayoutProblem {
     std::unordered_map<Var, const Binding*> bindings_;
     std::unordered_set<Var> live_;
     std::vector<std::int64_t> blocks_;
-    double scale_ = 1;
+    double scale_ = 1;                       ///< of estimates, to times
+    std::unordered_map<Var, double> scales_; ///< of convolutions whose own choice is measured
     std::vector<Node> nodes_;
     std::vector<Kernel> kernels_;
     std::vector<Value> values_;

@@ -49,6 +49,28 @@ TEST_CASE("a model is tuned into a recipe that runs", "[app][tune]") {
     CHECK(program.run("records import " + program.file("none.jsonl")).status == 1);
 }
 
+TEST_CASE("layouts are chosen by measured kernels, into a recipe that runs", "[app][tune]") {
+    const Program program;
+    const Outcome measured =
+        program.run("records layouts lenet --threads 1 --no-cache --measure --seconds 0.01 --json -o " +
+                        program.file("laid.orrery"),
+                    "2>/dev/null");
+    INFO(measured.text);
+    REQUIRE(measured.status == 0);
+    const auto json = nlohmann::json::parse(measured.text);
+    CHECK(json["kernels"] > 0);
+    CHECK(json["known"] == json["kernels"]);
+    CHECK(json["us"] <= json["own_us"]);
+    CHECK(program.run("run --no-cache " + program.file("laid.orrery")).status == 0);
+    // Nothing is run where records know.
+    const Outcome again = program.run("records layouts lenet --threads 1 --no-cache");
+    CHECK(again.status == 0);
+    CHECK(again.text.find("kernels have a time") != std::string::npos);
+    CHECK(program.run("show lenet --at layouts").status == 0);
+    CHECK(program.run("show lenet --at layouts --without AlterOpLayout").status == 1);
+    CHECK(program.run("records layouts").status == 1);
+}
+
 TEST_CASE("a tuning of nothing says so", "[app][tune]") {
     const Program program;
     CHECK(program.run("tune no_such_model --trials 2").status == 1);
