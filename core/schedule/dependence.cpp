@@ -533,9 +533,21 @@ std::optional<Conflict> reversed_dependence(const LoopPlace& outermost, const st
         for (const Touch& second : touches) {
             if (first.buffer != second.buffer || (!first.is_write && !second.is_write)) continue;
             if (first.update && first.update == second.update) continue;
+            // Most loops have one value for one element: then no two of them need to be asked about together.
+            std::vector<std::optional<bool>> ahead(before.size()), behind(before.size());
+            const auto moves = [&](std::vector<std::optional<bool>>& known, std::size_t loop, TouchPair::Side side) {
+                if (!known[loop]) {
+                    TouchPair pair(first, second, outside);
+                    pair.same_element();
+                    pair.less(before[loop], side);
+                    known[loop] = pair.solve().answer != IntegerSet::Answer::Empty;
+                }
+                return *known[loop];
+            };
             for (std::size_t p = 0; p < before.size(); ++p)
                 for (std::size_t q = p + 1; q < before.size(); ++q)
-                    if (place_after(before[q]) < place_after(before[p]))
+                    if (place_after(before[q]) < place_after(before[p]) && moves(ahead, p, TouchPair::First) &&
+                        moves(behind, q, TouchPair::Second))
                         if (auto found = crosses(first, second, p, q)) return found;
         }
     return std::nullopt;

@@ -183,14 +183,12 @@ class Ahead : TraceWriter {
 
 void fetch_ahead(Draft& draft) { Ahead(draft).run(); }
 
-Trace with_prefetches(const Program& program, const Trace& trace, const Target& target) {
-    Result<Replay> done = replay(program, trace);
-    if (!done) return trace;
-    Draft draft(done->result(), target);
+void add_prefetches(Trace& trace, Replay& done, const Target& target) {
+    Draft draft(done.result(), target);
     fetch_ahead(draft);
-    Trace out = trace;
-    out.steps.insert(out.steps.end(), draft.trace.steps.begin(), draft.trace.steps.end());
-    return out;
+    draft.programs.resize(draft.trace.steps.size() + 1);
+    trace.steps.insert(trace.steps.end(), draft.trace.steps.begin(), draft.trace.steps.end());
+    done.programs.insert(done.programs.end(), draft.programs.begin() + 1, draft.programs.end());
 }
 
 Trace without_prefetches(const Trace& trace) {

@@ -9,8 +9,8 @@ namespace orrery::schedule {
 /// hide that the next one comes from far away: fetches the next panel meanwhile. Comes last: loops have their final
 /// order.
 void fetch_ahead(Draft& draft);
-/// The trace with what that rule finds for its program. Pre: the trace applies to the program.
-[[nodiscard]] Trace with_prefetches(const tensor::Program& program, const Trace& trace, const Target& target);
+/// Adds to a trace, and to its replay, what that rule finds for its program.
+void add_prefetches(Trace& trace, Replay& done, const Target& target);
 /// The trace as it was before that rule.
 [[nodiscard]] Trace without_prefetches(const Trace& trace);
 

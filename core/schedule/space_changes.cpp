@@ -95,10 +95,8 @@ Names reductions_of(const Program& program, const std::string& block) {
 
 class Changes {
   public:
-    Changes(const Program& program, const Trace& trace) : trace_(trace) {
-        Result<Replay> done = replay(program, trace);
-        if (done) programs_ = std::move(done->programs);
-        for (std::size_t i = 0; !programs_.empty() && i < trace.steps.size(); ++i) find_tile(i);
+    Changes(const Trace& trace, const Replay& done) : trace_(trace), programs_(done.programs) {
+        for (std::size_t i = 0; i < trace.steps.size(); ++i) find_tile(i);
     }
 
     std::vector<ChangedTrace> split_reductions();
@@ -496,8 +494,8 @@ constexpr std::array kKinds = {&Changes::more_rows,        &Changes::walks,     
 
 } // namespace
 
-std::vector<ChangedTrace> changes_of(const Program& program, const Trace& trace) {
-    Changes changes(program, trace);
+std::vector<ChangedTrace> changes_of(const Trace& trace, const Replay& done) {
+    Changes changes(trace, done);
     std::vector<ChangedTrace> out;
     for (std::size_t kind = 0; kind < kKinds.size(); ++kind)
         for (ChangedTrace& changed : (changes.*kKinds[kind])()) {

@@ -16,7 +16,7 @@ struct ChangedTrace {
     Trace trace;
     std::size_t kind = 0; ///< changes of one kind exclude each other, those of different kinds go together
 };
-/// In the order of their kinds, likely gains first. Pre: the trace applies to the program.
-[[nodiscard]] std::vector<ChangedTrace> changes_of(const tensor::Program& program, const Trace& trace);
+/// In the order of their kinds, likely gains first. `done`: the trace's replay.
+[[nodiscard]] std::vector<ChangedTrace> changes_of(const Trace& trace, const Replay& done);
 
 } // namespace orrery::schedule

@@ -5,6 +5,8 @@
 
 #include "core/schedule/spaces.hpp"
 
+#include "core/base/parallel.hpp"
+
 #include "core/schedule/locate.hpp"
 #include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/space_changes.hpp"
@@ -79,15 +81,18 @@ std::int64_t width_for(const BlockPlace& place, const Target& target) {
 
 } // namespace
 
-Trace open_trace(const Program& program, const Trace& trace, const Target& target) {
+namespace {
+
+/// `done`: of the steps that apply.
+Trace opened(const Trace& trace, const Replay& done, const Target& target) {
     Trace out = trace;
-    Program now = program;
-    for (std::size_t i = 0; i < trace.steps.size(); ++i) {
+    for (std::size_t i = 0; i < trace.steps.size() && i < done.programs.size(); ++i) {
         const TraceStep& step = trace.steps[i];
         const auto* name = step.args.empty() ? nullptr : std::get_if<std::string>(&step.args.front());
         const auto* factors = step.args.size() < 2 ? nullptr : std::get_if<std::vector<std::int64_t>>(&step.args[1]);
-        const Result<LoopPlace> place =
-            step.primitive == "split" && name && factors ? find_loop(now, *name) : Result<LoopPlace>(Diagnostic{});
+        const Result<LoopPlace> place = step.primitive == "split" && name && factors
+                                            ? find_loop(done.programs[i], *name)
+                                            : Result<LoopPlace>(Diagnostic{});
         const std::optional<std::int64_t> extent = place ? as_int(place->loop().extent) : std::nullopt;
         for (std::size_t f = 0; extent && f < factors->size(); ++f) {
             const std::int64_t present = (*factors)[f];
@@ -96,15 +101,38 @@ Trace open_trace(const Program& program, const Trace& trace, const Target& targe
             std::vector<std::int64_t> sizes =
                 candidates_for(*extent, present, part_of(trace, i, part), width_for(place->block, target));
             if (sizes.size() < 2) continue;
-            Result<Trace> opened = promote(out, {i, 1, static_cast<std::ptrdiff_t>(f)},
-                                           knob_name(*name, f, factors->size()), std::move(sizes));
-            if (opened) out = *std::move(opened);
+            Result<Trace> promoted = promote(out, {i, 1, static_cast<std::ptrdiff_t>(f)},
+                                             knob_name(*name, f, factors->size()), std::move(sizes));
+            if (promoted) out = *std::move(promoted);
         }
-        Result<Rewritten> next = apply_step(now, step);
-        if (!next) return out;
-        now = std::move(next->program);
     }
     return out;
+}
+
+/// The replay of a trace, given that of one that begins alike: only the other steps are applied. nullopt when one of
+/// them cannot be.
+std::optional<Replay> replay_after(const Trace& known, const Replay& done, const Trace& trace) {
+    std::size_t same = 0;
+    while (same < known.steps.size() && same < trace.steps.size() && known.steps[same] == trace.steps[same]) ++same;
+    Replay out{{done.programs.begin(), done.programs.begin() + static_cast<std::ptrdiff_t>(same) + 1}};
+    for (std::size_t i = same; i < trace.steps.size(); ++i) {
+        Result<Rewritten> next = apply_step(out.result(), trace.steps[i]);
+        if (!next) return std::nullopt;
+        out.programs.push_back(std::move(next->program));
+    }
+    return out;
+}
+
+} // namespace
+
+Trace open_trace(const Program& program, const Trace& trace, const Target& target) {
+    Replay done{{program}};
+    for (const TraceStep& step : trace.steps) {
+        Result<Rewritten> next = apply_step(done.result(), step);
+        if (!next) break;
+        done.programs.push_back(std::move(next->program));
+    }
+    return opened(trace, done, target);
 }
 
 Result<Applied> apply_decided(const Program& program, const Trace& trace, std::size_t first) {
@@ -134,22 +162,38 @@ Result<Applied> apply_decided(const Program& program, const Trace& trace, std::s
 }
 
 std::vector<Space> spaces_of(const Program& program, const Trace& trace, const Target& target, std::size_t most) {
+    Result<Replay> first = replay(program, trace);
+    if (!first) return {};
     std::vector<ChangedTrace> found{{"as scheduled", trace, 0}};
+    std::vector<Replay> replays{*std::move(first)};
+    const auto known = [&](const ChangedTrace& changed) {
+        return std::ranges::any_of(found, [&](const ChangedTrace& f) { return f.trace == changed.trace; });
+    };
     // Breadth first: each alternative alone comes before any two together.
-    for (std::size_t at = 0; at < found.size() && at < most; ++at) {
+    for (std::size_t at = 0; at < found.size() && found.size() < most; ++at) {
         // What is fetched ahead depends on all other steps: it is found anew.
-        for (ChangedTrace& changed : changes_of(program, without_prefetches(found[at].trace))) {
-            if (found.size() >= most) break;
-            changed.trace = with_prefetches(program, changed.trace, target);
-            const bool known =
-                std::ranges::any_of(found, [&](const ChangedTrace& f) { return f.trace == changed.trace; });
-            if ((at != 0 && changed.kind <= found[at].kind) || known || !replay(program, changed.trace)) continue;
-            if (at != 0) changed.name = found[at].name + ", " + changed.name;
-            found.push_back(std::move(changed));
+        const Trace base = without_prefetches(found[at].trace);
+        const std::optional<Replay> done = replay_after(found[at].trace, replays[at], base);
+        if (!done) continue;
+        std::vector<ChangedTrace> changes = changes_of(base, *done);
+        if (at != 0) std::erase_if(changes, [&](const ChangedTrace& c) { return c.kind <= found[at].kind; });
+        std::vector<std::optional<Replay>> made(changes.size());
+        parallel_for(changes.size(), 0, [&](std::size_t i) {
+            made[i] = replay_after(base, *done, changes[i].trace);
+            if (made[i]) add_prefetches(changes[i].trace, *made[i], target);
+        });
+        for (std::size_t i = 0; i < changes.size() && found.size() < most; ++i) {
+            if (!made[i] || known(changes[i])) continue;
+            if (at != 0) changes[i].name = found[at].name + ", " + changes[i].name;
+            found.push_back(std::move(changes[i]));
+            replays.push_back(*std::move(made[i]));
         }
     }
-    std::vector<Space> out;
-    for (ChangedTrace& f : found) out.push_back({std::move(f.name), open_trace(program, f.trace, target)});
+    std::vector<Space> out(found.size());
+    parallel_for(found.size(), 0, [&](std::size_t i) {
+        Trace open = opened(found[i].trace, replays[i], target);
+        out[i] = {std::move(found[i].name), std::move(open), std::move(replays[i])};
+    });
     return out;
 }
 

@@ -13,6 +13,7 @@ namespace orrery::schedule {
 struct Space {
     std::string name; ///< what sets it apart: "as scheduled", "split ic", "parallel over 2 loops"
     Trace trace;      ///< numbers open; knobs of one name mean the same in all spaces of a program
+    Replay replay;    ///< as it stands
 };
 
 /// Opens the factors of a trace's splits: sizes that divide the loop, for vectors also whole registers; what is
@@ -33,7 +34,7 @@ struct Applied {
 /// The trace opened, and opened alternatives of its structure, each checked by applying it: rows of dimensions that
 /// were not split, reductions split or in another order, unrolled or not, tiles walked in another order, other loops
 /// made parallel, caches added or left out. The first is the trace itself. At most `most`, the same for the same
-/// trace. Pre: the trace applies to the program.
+/// trace; none when it does not apply to the program. Cost: some milliseconds each, on all cores.
 [[nodiscard]] std::vector<Space> spaces_of(const tensor::Program& program, const Trace& trace, const Target& target,
                                            std::size_t most = 32);
 

@@ -1,5 +1,6 @@
 #include "core/tuning/candidates.hpp"
 
+#include "core/base/parallel.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tuning/features.hpp"
 
@@ -45,7 +46,6 @@ CandidateSpace::CandidateSpace(tensor::Program program, const Target& target, in
     : program_(std::move(program)), target_(target), threads_(threads) {}
 
 std::optional<Point> CandidateSpace::add(const schedule::Trace& trace, std::size_t most) {
-    if (!schedule::replay(program_, trace)) return std::nullopt;
     const std::size_t first = kept_.size();
     for (schedule::Space& space : schedule::spaces_of(program_, trace, target_, most)) {
         const bool known = std::ranges::any_of(kept_, [&](const Kept& k) { return k.trace == space.trace; });
@@ -65,12 +65,7 @@ std::optional<Point> CandidateSpace::add(const schedule::Trace& trace, std::size
         }
         kept.trace = std::move(space.trace);
         while (kept.prefix < kept.trace.steps.size() && kept.trace.steps[kept.prefix].open.empty()) ++kept.prefix;
-        schedule::Trace prefix;
-        prefix.steps.assign(kept.trace.steps.begin(),
-                            kept.trace.steps.begin() + static_cast<std::ptrdiff_t>(kept.prefix));
-        Result<schedule::Replay> done = schedule::replay(program_, prefix);
-        if (!done) continue;
-        kept.after_prefix = done->result();
+        kept.after_prefix = space.replay.programs[kept.prefix];
         kept_.push_back(std::move(kept));
         infos_.push_back(std::move(info));
     }
@@ -250,6 +245,12 @@ Prepared CandidateSpace::prepare(const Point& point) const {
     }
     out.trace = *std::move(closed);
     finish(out, kept.after_prefix, kept.prefix);
+    return out;
+}
+
+std::vector<Prepared> CandidateSpace::prepare_all(std::span<const Point> points) const {
+    std::vector<Prepared> out(points.size());
+    parallel_for(points.size(), 0, [&](std::size_t i) { out[i] = prepare(points[i]); });
     return out;
 }
 

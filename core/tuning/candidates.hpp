@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -64,6 +65,9 @@ class CandidateSpace {
     /// A point's program. Cost: some milliseconds.
     [[nodiscard]] Prepared prepare(const Point& point) const;
     [[nodiscard]] Prepared prepare(const schedule::Trace& trace) const;
+
+    /// The same of many, on all cores.
+    [[nodiscard]] std::vector<Prepared> prepare_all(std::span<const Point> points) const;
 
     /// The decision of a space's trace as it was made.
     [[nodiscard]] Point origin(std::size_t space) const;

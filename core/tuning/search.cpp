@@ -16,8 +16,8 @@ namespace {
 constexpr int kMostTries = 40; ///< points looked at for each that is wanted: our choice
 constexpr std::size_t kParents = 12;
 constexpr int kGenerations = 3;
-constexpr std::size_t kChildren = 48; ///< a generation
-constexpr double kAtRandom = 0.35;    ///< of a round, not chosen by the model
+constexpr int kChildren = 48;      ///< a generation
+constexpr double kAtRandom = 0.35; ///< of a round, not chosen by the model
 
 /// 0, 1/2, 1/4, 3/4, 1/8, ... Source: van der Corput, "Verteilungsfunktionen", 1935.
 double corput(std::uint64_t n) {
@@ -44,46 +44,58 @@ class Search::Round {
     }
 
     std::vector<Proposal> random() {
-        while (more()) offer(space_.drawn(search_.dice_));
+        offer([&] { return space_.drawn(search_.dice_); });
         return std::move(out_);
     }
     std::vector<Proposal> grid() {
         const std::uint64_t size = space_.size();
-        while (more()) {
+        offer([&] {
             const std::uint64_t n = search_.next_++;
             const auto at = static_cast<std::uint64_t>(corput(n) * static_cast<double>(size));
-            offer(space_.nth(std::min(at, size - 1)));
-        }
+            return space_.nth(std::min(at, size - 1));
+        });
         return std::move(out_);
     }
     std::vector<Proposal> genetic() {
         origins();
-        while (more()) offer(child());
+        offer([&] { return child(); });
         return std::move(out_);
     }
     std::vector<Proposal> by_model();
 
   private:
-    [[nodiscard]] bool more() const { return out_.size() < count_ && tries_ > 0; }
-    /// New and runnable; counts as a try.
-    std::optional<Prepared> look_at(const Point& point) {
-        --tries_;
-        if (search_.refused_.contains(point) || !seen_.insert(point).second) return std::nullopt;
-        Prepared prepared = space_.prepare(point);
-        if (!prepared.refused.empty()) {
-            search_.refused_.insert(point);
-            return std::nullopt;
+    /// Of at most `tries` points, which `draw` makes, those that are new and can be run, until they are `wanted`. As if
+    /// one after another: so many are prepared at a time as are still wanted.
+    template <class Draw> std::vector<Prepared> fresh(std::size_t wanted, int& tries, const Draw& draw) {
+        std::vector<Prepared> out;
+        while (out.size() < wanted && tries > 0) {
+            std::vector<Point> points;
+            const std::size_t most = std::min(wanted - out.size(), static_cast<std::size_t>(tries));
+            for (std::size_t i = 0; i < most; ++i, --tries) {
+                Point point = draw();
+                if (!search_.refused_.contains(point) && seen_.insert(point).second) points.push_back(std::move(point));
+            }
+            for (Prepared& one : space_.prepare_all(points)) {
+                if (!one.refused.empty())
+                    search_.refused_.insert(*one.point);
+                else if (!history_.programs.contains(one.hash) && hashes_.insert(one.hash).second)
+                    out.push_back(std::move(one));
+            }
         }
-        if (history_.programs.contains(prepared.hash) || !hashes_.insert(prepared.hash).second) return std::nullopt;
-        return prepared;
+        return out;
     }
-    void offer(const Point& point) {
-        if (std::optional<Prepared> prepared = look_at(point)) out_.push_back({*std::move(prepared), std::nullopt});
+    template <class Draw> void offer(const Draw& draw) {
+        for (Prepared& one : fresh(count_ - std::min(count_, out_.size()), tries_, draw))
+            out_.push_back({std::move(one), std::nullopt});
     }
     /// What spaces are when nothing is decided otherwise; at most half a round.
     void origins() {
-        for (std::size_t s = 0; s < space_.spaces().size() && out_.size() < (count_ + 1) / 2 && tries_ > 0; ++s)
-            offer(space_.origin(s));
+        std::size_t next = 0;
+        int tries = std::min(tries_, static_cast<int>(space_.spaces().size()));
+        tries_ -= tries;
+        for (Prepared& one : fresh((count_ + 1) / 2, tries, [&] { return space_.origin(next++); }))
+            out_.push_back({std::move(one), std::nullopt});
+        tries_ += tries;
     }
     Point child() {
         if (parents_.empty()) return space_.drawn(search_.dice_);
@@ -113,17 +125,15 @@ std::vector<Proposal> Search::Round::by_model() {
     std::vector<Scored> all;
     const std::size_t measured = parents_.size();
     for (int generation = 0; generation < kGenerations; ++generation) {
-        std::vector<Prepared> fresh;
-        for (std::size_t i = 0; i < 2 * kChildren && fresh.size() < kChildren; ++i) {
-            const bool origin = generation == 0 && i < space_.spaces().size();
-            if (std::optional<Prepared> one = look_at(origin ? space_.origin(i) : child()))
-                fresh.push_back(*std::move(one));
-        }
+        std::size_t origin = generation == 0 ? 0 : space_.spaces().size();
+        int tries = 2 * kChildren;
+        std::vector<Prepared> children = fresh(
+            kChildren, tries, [&] { return origin < space_.spaces().size() ? space_.origin(origin++) : child(); });
         std::vector<std::vector<float>> features;
-        for (const Prepared& one : fresh) features.push_back(one.features);
+        for (const Prepared& one : children) features.push_back(one.features);
         const std::vector<float> scores = search_.model_->predict(features);
-        if (scores.size() != fresh.size()) return genetic();
-        for (std::size_t i = 0; i < fresh.size(); ++i) all.push_back({std::move(fresh[i]), scores[i]});
+        if (scores.size() != children.size()) return genetic();
+        for (std::size_t i = 0; i < children.size(); ++i) all.push_back({std::move(children[i]), scores[i]});
         std::ranges::stable_sort(all, std::ranges::greater(), &Scored::score);
         // Programs are large; those of candidates that will not be taken are made again when a child of theirs is.
         if (all.size() > 4 * count_) all.resize(4 * count_);
@@ -136,7 +146,8 @@ std::vector<Proposal> Search::Round::by_model() {
         out_.push_back({std::move(one.prepared), history_.best_ms / std::max(one.score, 0.01F)});
     }
     parents_.resize(std::min(parents_.size(), measured));
-    for (tries_ = kMostTries; more();) offer(search_.dice_.chance(0.6) ? child() : space_.drawn(search_.dice_));
+    tries_ = kMostTries;
+    offer([&] { return search_.dice_.chance(0.6) ? child() : space_.drawn(search_.dice_); });
     return std::move(out_);
 }
 

@@ -5,6 +5,7 @@
 
 #include "core/tuning/tuner.hpp"
 
+#include "core/base/parallel.hpp"
 #include "core/tensor/analysis.hpp"
 #include "core/tuning/budget.hpp"
 #include "core/tuning/compile_ahead.hpp"
@@ -85,8 +86,12 @@ class Tuning {
     Result<void> begin(std::vector<TuneTask> given);
     void learn_from_records(std::size_t task);
     void open(Task& task, TaskProgress& progress);
-    Result<void> first_trials(std::size_t task);
+    Result<void> all_first_trials();
+    Result<void> first_trials(std::size_t task, Proposal baseline, CompileAhead& ahead, std::size_t position);
     Result<void> round(std::size_t task);
+    [[nodiscard]] CompileAhead compile_ahead(std::vector<tensor::Program> programs) const;
+    [[nodiscard]] int spare_cores() const;
+    Result<void> compiled_before(CompileAhead& ahead, const std::string& doing);
     Result<void> try_all(std::size_t task, std::vector<Proposal> proposals, TrialKind kind);
     Result<void> trial(std::size_t task, Proposal& proposal, TrialKind kind, CompileAhead& ahead, std::size_t index);
     Result<double> against_best(const Task& task, const Candidate& candidate);
@@ -188,18 +193,40 @@ void Tuning::open(Task& task, TaskProgress& progress) {
     progress.spaces = std::make_shared<const std::vector<SpaceInfo>>(task.space.spaces());
 }
 
-/// What is known before anything is searched: the trace in force, the best of the records, the user's seeds.
-Result<void> Tuning::first_trials(std::size_t index) {
+/// The traces in force, compiled together, and what else is known before anything is searched.
+Result<void> Tuning::all_first_trials() {
+    std::vector<Proposal> baselines(tasks_.size());
+    {
+        const Stopwatch watch(now_.searching_seconds);
+        parallel_for(tasks_.size(), 0,
+                     [&](std::size_t i) { baselines[i].prepared = tasks_[i]->space.prepare(tasks_[i]->given.before); });
+    }
+    std::vector<tensor::Program> programs;
+    for (const Proposal& baseline : baselines)
+        if (baseline.prepared.refused.empty()) programs.push_back(baseline.prepared.program);
+    CompileAhead ahead = compile_ahead(std::move(programs));
+    ORRERY_CHECK_OK(compiled_before(ahead, "compiling the kernels as they are"));
+    std::size_t position = 0;
+    for (std::size_t i = 0; i < tasks_.size() && !link_.control.stopping(); ++i) {
+        const std::size_t at = baselines[i].prepared.refused.empty() ? position++ : position;
+        ORRERY_CHECK_OK(first_trials(i, std::move(baselines[i]), ahead, at));
+    }
+    return {};
+}
+
+/// The trace in force, the best of the records.
+Result<void> Tuning::first_trials(std::size_t index, Proposal baseline, CompileAhead& ahead, std::size_t position) {
     Task& task = *tasks_[index];
-    const auto make = [&](const schedule::Trace& trace, TrialKind kind) -> Result<void> {
-        Proposal proposal{task.space.prepare(trace), std::nullopt};
-        if (!proposal.prepared.refused.empty()) return refuse(index, proposal.prepared, kind), Result<void>();
-        if (!task.history.programs.insert(proposal.prepared.hash).second) return {};
-        std::vector<Proposal> one;
-        one.push_back(std::move(proposal));
-        return try_all(index, std::move(one), kind);
-    };
-    ORRERY_CHECK_OK(make(task.given.before, TrialKind::Baseline));
+    if (baseline.prepared.refused.empty()) {
+        task.history.programs.insert(baseline.prepared.hash);
+        ++now_.tasks[index].budget;
+        ORRERY_CHECK_OK(while_paused());
+        if (link_.progress.cancelled()) return tuning_cancelled();
+        tell(TuningPhase::Measuring, now_.tasks[index].function + ": measuring what it is");
+        ORRERY_CHECK_OK(trial(index, baseline, TrialKind::Baseline, ahead, position));
+    } else {
+        refuse(index, baseline.prepared, TrialKind::Baseline);
+    }
     task.before = task.best;
     now_.tasks[index].before_ms = now_.tasks[index].best_ms;
     if (!options_.warm_start) return {};
@@ -207,7 +234,31 @@ Result<void> Tuning::first_trials(std::size_t index) {
     const std::optional<Record> best = setting_.measurer.best_of(key);
     const Result<schedule::Trace> trace = schedule::parse_trace(best ? best->trace : "");
     if (!best || !trace || *trace == task.given.before || spent()) return {};
-    return make(*trace, TrialKind::Known);
+    std::vector<Proposal> known(1);
+    known.front().prepared = task.space.prepare(*trace);
+    if (!known.front().prepared.refused.empty())
+        return refuse(index, known.front().prepared, TrialKind::Known), Result<void>();
+    if (task.history.programs.contains(known.front().prepared.hash)) return {};
+    return try_all(index, std::move(known), TrialKind::Known);
+}
+
+// ---------------------------------------------------------------------------------------- compiling
+
+/// On cores that no kernel is measured on; on all where there are none, or it is measured elsewhere.
+CompileAhead Tuning::compile_ahead(std::vector<tensor::Program> programs) const {
+    return {{setting_.backend, setting_.target, setting_.build, spare_cores() > 0 ? spare_cores() : usable_cores()},
+            std::move(programs)};
+}
+int Tuning::spare_cores() const {
+    return setting_.measurer.remote() ? usable_cores() : usable_cores() - options_.threads;
+}
+
+/// Where there are no cores to compile on while kernels are measured, all are compiled before.
+Result<void> Tuning::compiled_before(CompileAhead& ahead, const std::string& doing) {
+    if (spare_cores() > 0) return {};
+    tell(TuningPhase::Compiling, doing);
+    const Stopwatch watch(now_.compiling_seconds);
+    return ahead.wait_all(link_.progress) ? Result<void>() : tuning_cancelled();
 }
 
 // ------------------------------------------------------------------------------------------ trials
@@ -360,16 +411,8 @@ Result<void> Tuning::try_all(std::size_t index, std::vector<Proposal> proposals,
         programs.push_back(proposal.prepared.program);
     }
     const std::string of = progress.function + ": ", count = std::to_string(proposals.size());
-    const int spare = usable_cores() - options_.threads;
-    const bool elsewhere = setting_.measurer.remote();
-    CompileAhead ahead(
-        {setting_.backend, setting_.target, setting_.build, spare > 0 && !elsewhere ? spare : usable_cores()},
-        std::move(programs));
-    if (spare <= 0 && !elsewhere) {
-        tell(TuningPhase::Compiling, of + "compiling " + count);
-        const Stopwatch watch(now_.compiling_seconds);
-        if (!ahead.wait_all(link_.progress)) return tuning_cancelled();
-    }
+    CompileAhead ahead = compile_ahead(std::move(programs));
+    ORRERY_CHECK_OK(compiled_before(ahead, of + "compiling " + count));
     for (std::size_t i = 0; i < proposals.size(); ++i) {
         ORRERY_CHECK_OK(while_paused());
         if (link_.progress.cancelled()) return tuning_cancelled();
@@ -473,7 +516,7 @@ void Tuning::weigh() {
 
 Result<TuneResult> Tuning::run(std::vector<TuneTask> given) {
     ORRERY_CHECK_OK(begin(std::move(given)));
-    for (std::size_t i = 0; i < tasks_.size() && !link_.control.stopping(); ++i) ORRERY_CHECK_OK(first_trials(i));
+    ORRERY_CHECK_OK(all_first_trials());
     while (!spent()) {
         ORRERY_CHECK_OK(while_paused());
         listen();

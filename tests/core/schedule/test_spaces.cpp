@@ -94,7 +94,10 @@ TEST_CASE("spaces are alternatives that apply, the trace itself first", "[schedu
     std::set<std::string> names, texts;
     for (const Space& space : spaces) {
         INFO(space.name << "\n" << to_string(space.trace));
-        CHECK(replay(program, space.trace));
+        const Result<Replay> done = replay(program, space.trace);
+        REQUIRE(done);
+        CHECK(structural_equal(done->result(), space.replay.result()));
+        CHECK(done->programs.size() == space.replay.programs.size());
         names.insert(space.name), texts.insert(to_string(space.trace));
     }
     CHECK(texts.size() == spaces.size());
@@ -108,6 +111,8 @@ TEST_CASE("spaces are alternatives that apply, the trace itself first", "[schedu
     CHECK(spaces_of(program, trace, wide(), 5).size() == 5);
     CHECK(spaces_of(program, trace, wide(), 40).back().trace == spaces.back().trace); // the same for the same trace
     CHECK(spaces_of(program, {}, wide(), 8).size() == 1);
+    const Trace wrong = parse_trace("unroll(relu.nowhere)").value();
+    CHECK(spaces_of(program, wrong, wide(), 8).empty());
 }
 
 TEST_CASE("every point of a space that applies computes the same", "[schedule][spaces]") {

@@ -178,6 +178,27 @@ TEST_CASE("points of spaces are found again, pinned and bounded", "[tuning][sear
     CHECK_FALSE(space.add(schedule::parse_trace("vectorize(mm.nowhere)").value(), 4));
 }
 
+TEST_CASE("points prepared on all cores are those prepared one by one", "[tuning][search]") {
+    CandidateSpace space(matrices(), wide(), 1);
+    REQUIRE(space.add(schedule::default_trace(matrices(), wide()), 24));
+    Dice dice(3);
+    std::vector<Point> points;
+    for (int i = 0; i < 60; ++i) points.push_back(space.drawn(dice));
+    const std::vector<Prepared> all = space.prepare_all(points);
+    REQUIRE(all.size() == points.size());
+    std::size_t refused = 0;
+    for (std::size_t i = 0; i < points.size(); ++i) {
+        const Prepared one = space.prepare(points[i]);
+        CHECK(all[i].point == points[i]);
+        CHECK(all[i].refused == one.refused);
+        CHECK(all[i].trace == one.trace);
+        CHECK(all[i].hash == one.hash);
+        CHECK(all[i].features == one.features);
+        refused += all[i].refused.empty() ? 0 : 1;
+    }
+    CHECK(refused < points.size());
+}
+
 TEST_CASE("the budget goes where most is to be won", "[tuning][budget]") {
     TaskProgress slow, fast, done;
     slow.best_ms = 10, slow.calls = 1, slow.trials = 16;
