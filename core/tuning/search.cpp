@@ -15,8 +15,8 @@ namespace {
 
 constexpr int kMostTries = 40; ///< points looked at for each that is wanted: our choice
 constexpr std::size_t kParents = 12;
-constexpr int kGenerations = 3;
-constexpr int kChildren = 48;      ///< a generation
+constexpr int kGenerations = 2;
+constexpr int kChildren = 40;      ///< a generation
 constexpr double kAtRandom = 0.35; ///< of a round, not chosen by the model
 
 /// 0, 1/2, 1/4, 3/4, 1/8, ... Source: van der Corput, "Verteilungsfunktionen", 1935.
