@@ -452,6 +452,9 @@ class Tiling : TraceWriter {
         const std::string& name = sums.name;
         const Panel panel = panel_of(*as<Block>(sums.block), sums.reduction, shape, target_);
         if (panel.buffer) {
+            // What makes it for this product alone, a transpose, is that copy.
+            const std::string own = copy_for(name);
+            if (!own.empty() && element(*find(own))->buffer == panel.buffer) return {own, panel.moves_with};
             const std::string copy = made_by("cache_read", {name, panel.buffer->name, std::string("global")});
             return copy.empty() ? OperandCopy{} : OperandCopy{copy, panel.moves_with};
         }

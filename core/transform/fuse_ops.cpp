@@ -6,6 +6,9 @@
 //    node on the way in between. Elementwise work after convolutions is taken first, injective chains second.
 // 4. Pairs: a group around a depthwise convolution joins that of the convolution of single places which alone reads it,
 //    where a piece of rows stays in the cache between the two.
+// 5. Operands: a chain that does nothing but reshape and transpose joins the matrix product that alone reads it: its
+// rows
+//    are read where they lie when they lie in one piece, and its columns are turned a panel at a time.
 
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
@@ -13,6 +16,8 @@
 #include "core/transform/fusion.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
+#include "core/transform/product_operand.hpp"
+#include "core/transform/rule_rewriter.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -68,6 +73,7 @@ class Partition {
         for (int phase = 0; phase < 2; ++phase)
             for (std::size_t i = 0; i < nodes_.size(); ++i) try_fuse(i, phase);
         for (std::size_t i = 0; i < nodes_.size(); ++i) try_pair(function, i);
+        for (std::size_t i = 0; i < nodes_.size(); ++i) try_operands(function, i);
     }
 
     /// Edges between operators of different groups, with the reason the producer's group goes no further.
@@ -218,6 +224,43 @@ class Partition {
         if (first.size + second.size > limits_.group) return void(reason = NotFused::TooLarge);
         groups_[root(to)].size += first.size;
         groups_[root(from)].parent = root(to);
+    }
+
+    /// Puts what only moves elements of an operand of the matrix product `to`, which alone reads them, into its group.
+    void try_operands(const graph::Function& function, std::size_t to) {
+        const auto* product = graph::as<graph::CallOp>(function->bindings[to].value);
+        if (!product || !is_plain_product(*product)) return;
+        for (std::size_t k = 0; k < product->args.size(); ++k) {
+            const auto read = index_.find(product->args[k]);
+            const std::optional<Shape> shape = shape_of(product->args[k]);
+            if (read == index_.end() || !shape || shape->empty()) continue;
+            const std::size_t from = read->second;
+            if (!only_moves(function, from, k == 0 ? shape->back() : 1)) continue;
+            const std::size_t size = groups_[root(from)].size;
+            Group& group = groups_[root(to)];
+            if (group.size + size > limits_.group) {
+                nodes_[from].reason = NotFused::TooLarge;
+                continue;
+            }
+            group.size += size;
+            groups_[root(from)].parent = root(to);
+        }
+    }
+    /// Whether the group of `last` is a chain that ends there, transposes, has one reader, and moves elements in whole
+    /// stretches of so many.
+    bool only_moves(const graph::Function& function, std::size_t last, std::int64_t stretch) {
+        if (nodes_[last].escapes || nodes_[last].users.size() > 1) return false;
+        const std::size_t group = root(last);
+        std::size_t count = 0;
+        bool transposes = false;
+        for (auto at = index_.find(function->bindings[last].var); at != index_.end() && root(at->second) == group;) {
+            const auto* call = graph::as<graph::CallOp>(function->bindings[at->second].value);
+            if (!call || !keeps_stretches(*call, stretch)) return false;
+            transposes = transposes || call->op.name == "transpose";
+            ++count;
+            at = index_.find(call->args[0]);
+        }
+        return transposes && count == groups_[group].size;
     }
 
     void try_fuse(std::size_t i, int phase) {

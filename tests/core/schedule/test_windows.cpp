@@ -1,4 +1,4 @@
-// Default schedules of windows that slide over an image whose channels stay apart, and of long sums.
+// Default schedules of windows that slide over an image whose channels stay apart, of long sums, and of panels.
 
 #include "core/tensor/text.hpp"
 #include "tests/core/schedule/rules.hpp"
@@ -263,4 +263,36 @@ TEST_CASE("the greatest of all elements is found in vectors of lanes", "[schedul
     CHECK(trace.find("rfactor(y.c_i)") != std::string::npos);
     CHECK(trace.find("decompose_reduction(y_rf, y_rf.a)") != std::string::npos);
     CHECK(trace.find("vectorize(y_rf.c_i)") != std::string::npos);
+}
+
+TEST_CASE("a matrix that is turned for one product is turned a panel at a time beside it", "[schedule][rules]") {
+    const auto product = [](int columns) {
+        return program_of(R"(
+fn heads(q: f32[96,2,16], k: f32[N,2,16]) -> (y: f32[2,96,N]) {
+alloc t: f32[2,16,N] scope global
+alloc s: f32[2,96,N] scope global
+for b in 2 { for a in 16 { for j in N {
+block turn(vb = b in 2, va = a in 16, vj = j in N) {
+reads k[vj, vb, va] writes t[vb, va, vj]
+t[vb, va, vj] = k[vj, vb, va] } } } }
+for b in 2 { for i in 96 { for j in N { for a in 16 {
+block sums(vb = b in 2, vi = i in 96, vj = j in N, reduce va = a in 16) {
+reads s[vb, vi, vj], q[vi, vb, va], t[vb, va, vj] writes s[vb, vi, vj]
+init { s[vb, vi, vj] = 0.0 }
+s[vb, vi, vj] = s[vb, vi, vj] + q[vi, vb, va] * t[vb, va, vj] } } } } }
+for b in 2 { for i in 96 { for j in N {
+block scaled(vb = b in 2, vi = i in 96, vj = j in N) {
+reads s[vb, vi, vj] writes y[vb, vi, vj]
+y[vb, vi, vj] = s[vb, vi, vj] * 0.25 } } } } })",
+                          {{'N', columns}});
+    };
+    Target target = machine_of(256, 16);
+    target.l2_bytes = 256 << 10;
+    const std::string trace = checked_trace(product(64), target);
+    INFO(trace);
+    CHECK(has(trace, "compute_at(turn, scaled.j_o)"));
+    CHECK(has(trace, "vectorize(turn.j)"));
+    CHECK_FALSE(has(trace, "cache_read"));
+    // One panel is all of it: nothing of it lies apart.
+    CHECK_FALSE(has(checked_trace(product(16), target), "compute_at(turn"));
 }

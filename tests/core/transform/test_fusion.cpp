@@ -164,3 +164,64 @@ fn main(x: f32[1,2,8,8,4], wd: f32[2,1,3,3,4], wp: f32[3,2,3,3,4,4]) -> f32[1,3,
     CHECK(kernel_count(module_of(wide), some) == 2);
     CHECK(reason_between(module_of(wide), "d", "y", some) == NotFused::ReadAccess);
 }
+
+namespace {
+
+/// Heads of attention: rows `q` by columns `k`, both of [rows, heads x numbers]; `more` gives y.
+graph::Module heads(const std::string& more) {
+    return module_of(R"(outputs ["y"];
+fn main(q: f32[6,32], k: f32[5,32]) -> f32[4,6,5] {
+  a = reshape(q) {shape=[6, 4, 8]};
+  b = transpose(a) {perm=[1, 0, 2]};
+  c = reshape(k) {shape=[5, 4, 8]};
+  d = transpose(c) {perm=[1, 2, 0]};
+)" + more + "  return y;\n}\n");
+}
+
+} // namespace
+
+TEST_CASE("what only moves elements of a matrix product's operands is part of its kernel",
+          "[transform][fuse_ops][fusion_reasons]") {
+    for (const char* product : {"matmul(b, d)", "layout_matmul(b, d) {rows=6}"}) {
+        const graph::Module module = heads("  p = " + std::string(product) + ";\n  y = relu(p);\n");
+        const graph::Module fused = apply("FuseOps", module);
+        REQUIRE(kernels(fused).size() == 1);
+        CHECK(kernels(fused).front()->args.size() == 2);
+        CHECK(fusion_reasons(module, {{}, {}, nullptr})->empty());
+        CHECK(graph::structural_equal(apply("FuseOps", apply("DefuseOps", fused)).main, fused.main));
+        // The limit on operators holds for all together.
+        CHECK(kernel_count(module, {{"max_depth", "5"}}) == 2);
+        CHECK(reason_between(module, "d", "p", {{"max_depth", "5"}}) == NotFused::TooLarge);
+    }
+}
+
+TEST_CASE("what moves elements stays apart where others read it too, or it does more", "[transform][fuse_ops]") {
+    // Somebody else reads it.
+    const graph::Module twice = heads("  p = matmul(b, d);\n  s = reduce_sum(b) {axes=[2]};\n  y = add(p, s);\n");
+    CHECK(reason_between(twice, "b", "p") == NotFused::ReadAccess);
+    // It computes.
+    const graph::Module more = heads("  e = exp(b);\n  p = matmul(e, d);\n  y = relu(p);\n");
+    CHECK(reason_between(more, "e", "p") == NotFused::ReadAccess);
+    // A product that turns its operand reads along another dimension.
+    const graph::Module turned = heads("  f = transpose(b) {perm=[0, 2, 1]};\n  p = matmul(f, d) {transpose_a=true};\n"
+                                       "  y = relu(p);\n");
+    CHECK(reason_between(turned, "f", "p") == NotFused::ReadAccess);
+    // Rows whose numbers lie apart: they would be read with jumps.
+    const graph::Module apart = module_of(R"(outputs ["y"];
+fn main(q: f32[8,6], k: f32[8,5]) -> f32[6,5] {
+  b = transpose(q) {perm=[1, 0]};
+  y = matmul(b, k);
+  return y;
+}
+)");
+    CHECK(reason_between(apart, "b", "y") == NotFused::ReadAccess);
+    // A reshape alone copies nothing.
+    const graph::Module flat = module_of(R"(outputs ["y"];
+fn main(q: f32[2,3,8], k: f32[8,5]) -> f32[6,5] {
+  b = reshape(q) {shape=[6, 8]};
+  y = matmul(b, k);
+  return y;
+}
+)");
+    CHECK(reason_between(flat, "b", "y") == NotFused::ReadAccess);
+}
