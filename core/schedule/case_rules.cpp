@@ -19,12 +19,11 @@ class CaseRules : TraceWriter {
   public:
     using TraceWriter::TraceWriter;
 
-    bool write_out(const std::string& name) {
-        std::optional<Nest> nest = open(name);
-        if (!nest || !reorder(*nest)) return false;
+    void write_out(const std::string& name) {
+        const std::optional<Nest> nest = open(name);
+        if (!nest || !reorder(*nest)) return;
         fill(*nest);
         spread(*nest, nest->outer.size());
-        return true;
     }
 
     bool tile_between(const std::string& product) {
@@ -262,7 +261,8 @@ class CaseRules : TraceWriter {
         const auto extent = [&](std::size_t at) { return extents[depth(nest.user, {outer[at]}) - 1]; };
         const std::optional<TilePieces> piece = choose_pieces(stages, images, extent(row), extent(column));
         if (!piece) return 0;
-        const bool parts = piece->columns<extent(column), pieces = piece->rows> 1;
+        const bool parts = piece->columns < extent(column);
+        const bool pieces = piece->rows > 1;
         std::string& cut = outer[parts ? column : row];
         std::vector<std::string> after{outer[row - 1]};
         if (parts || pieces) {
@@ -313,7 +313,7 @@ class CaseRules : TraceWriter {
 
 } // namespace
 
-bool write_out_cases(Draft& draft, const std::string& name) { return CaseRules(draft).write_out(name); }
+void write_out_cases(Draft& draft, const std::string& name) { CaseRules(draft).write_out(name); }
 bool tile_between_cases(Draft& draft, const std::string& product) { return CaseRules(draft).tile_between(product); }
 
 } // namespace orrery::schedule

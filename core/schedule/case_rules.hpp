@@ -9,8 +9,8 @@ namespace orrery::schedule {
 
 /// Each case of the block is written out, around a vector of what is alike, so that nothing is chosen when it runs.
 /// Blocks of cases it alone reads are computed beside it, a piece at a time; it is itself beside the block that uses it
-/// element by element, if there is one. False for a block of none.
-bool write_out_cases(Draft& draft, const std::string& name);
+/// element by element, if there is one. Nothing for a block of none.
+void write_out_cases(Draft& draft, const std::string& name);
 
 /// A product between blocks of cases (Winograd's, between what it makes of an image and of the sums): all of them a
 /// piece of the result at a time, where the second-level cache keeps what one hands to the next, and would not keep all
