@@ -80,7 +80,7 @@ Result<Best> best_records(const RecordsArguments& a) {
     for (const tuning::TuneTask& task : tasks)
         out.rows.push_back({task.function, task.workload,
                             measurer.best_of({task.workload, to_string(recipe.target), measurer.machine(),
-                                              session::threads_of(recipe)}),
+                                              session::threads_of(recipe), task.weights_distance}),
                             best.contains(task.workload)});
     out.applied = best.size();
     if (const std::optional<Diagnostic> problem = measurer.records_problem()) return *problem;

@@ -148,7 +148,7 @@ void print_text(const Tuned& t, const TuneArguments& a) {
                 percent(s.measuring_seconds, s.seconds), percent(s.compiling_seconds, s.seconds),
                 percent(s.searching_seconds, s.seconds), percent(s.waiting_seconds, s.seconds));
     if (t.before_ms > 0 && a.functions.empty())
-        std::printf("the model: %.4g ms before (kernels alone said %.4g: %+.0f %%), %.4g ms now (%.4g: %+.0f %%)\n",
+        std::printf("the model: %.4g ms before (kernels said %.4g: %+.0f %%), %.4g ms now (%.4g: %+.0f %%)\n",
                     t.before_ms, s.before_ms, percent(s.before_ms - t.before_ms, t.before_ms), t.after_ms,
                     s.estimate_ms, percent(s.estimate_ms - t.after_ms, t.after_ms));
     else if (t.before_ms > 0)

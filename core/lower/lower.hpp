@@ -22,7 +22,9 @@ struct LoweredFunction {
     graph::Function source;  ///< the primitive function it came from
     std::string backend;     ///< who compiles it, when that is not the target's code generator: a region
     std::size_t calls = 0;
-    OriginSet origin; ///< union over its calls
+    OriginSet origin;               ///< union over its calls
+    std::vector<bool> weights = {}; ///< by input: whether it is a constant in each of its calls
+    std::size_t model_weights = 0;  ///< of its model, all together. Units: bytes
 };
 
 /// A call of `functions[function]`: `args` and `results` are value ids.

@@ -38,6 +38,7 @@ class ModuleLowering {
         ORRERY_CHECK_OK(place_outputs());
         nest();
         ORRERY_CHECK_OK(unite_origins());
+        note_weights();
         return std::move(model_);
     }
 
@@ -214,6 +215,22 @@ class ModuleLowering {
             ORRERY_TRY(function.program, lower_function(function.source, function.name));
         }
         return {};
+    }
+
+    void note_weights() {
+        std::size_t bytes = 0;
+        for (const LoweredValue& value : model_.values)
+            if (value.storage == runtime::Storage::Constant)
+                bytes += static_cast<std::size_t>(element_count(value.shape)) * byte_size(value.dtype);
+        for (LoweredFunction& function : model_.functions) {
+            function.weights.assign(function.program->input_count, true);
+            function.model_weights = bytes;
+        }
+        for (const LoweredCall& call : model_.calls) {
+            std::vector<bool>& weights = model_.functions[call.function].weights;
+            for (std::size_t i = 0; i < weights.size(); ++i)
+                weights[i] = weights[i] && model_.values[call.args[i]].storage == runtime::Storage::Constant;
+        }
     }
 
     /// Places that PlanMemory wrote into main: one a result of a call, in order.

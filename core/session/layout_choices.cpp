@@ -95,7 +95,8 @@ Result<LayoutTimes> layout_times(const Recipe& recipe, Compiler& compiler, tunin
             const std::string workload = to_string(function->lowered.workload);
             if (!conv || !function->lowered.backend.empty() || !seen.try_emplace(workload, 0).second) continue;
             std::optional<tuning::Record> record =
-                measurer.best_of({workload, to_string(recipe.target), measurer.machine(), threads_of(recipe)});
+                measurer.best_of({workload, to_string(recipe.target), measurer.machine(), threads_of(recipe),
+                                  tuning::weights_distance(function->lowered.model_weights)});
             if (!record && measure) {
                 progress.tell(function->lowered.name, 0);
                 ORRERY_TRY(const tuning::Candidate candidate, candidate_of(variant, *function));

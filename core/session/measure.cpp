@@ -14,8 +14,14 @@ Result<tuning::Candidate> candidate_of(const Recipe& recipe, const ScheduledFunc
                           lowered.name + " is computed by " + lowered.backend + ": it has no schedule to measure",
                           {ProgramPlace{lowered.name, ""}},
                           "leave out --partition, or run the model to see its time"};
-    return tuning::Candidate{to_string(lowered.workload),         lowered.program, function.program(),
-                             schedule::to_string(function.trace), recipe.target,   recipe.build};
+    return tuning::Candidate{to_string(lowered.workload),
+                             lowered.program,
+                             function.program(),
+                             schedule::to_string(function.trace),
+                             recipe.target,
+                             recipe.build,
+                             lowered.weights,
+                             tuning::weights_distance(lowered.model_weights)};
 }
 
 Measurements known_measurements(tuning::Measurer& measurer, const Recipe& recipe, const ScheduledFunction& function) {
@@ -23,6 +29,7 @@ Measurements known_measurements(tuning::Measurer& measurer, const Recipe& recipe
     out.function = function.lowered.name, out.workload = to_string(function.lowered.workload);
     out.threads = threads_of(recipe), out.target = to_string(recipe.target);
     out.machine = measurer.machine();
+    out.weights_distance = tuning::weights_distance(function.lowered.model_weights);
     out.rows = measurer.of_workload(out.workload);
     out.peaks = measurer.known_peaks(out.threads);
     if (const std::optional<Diagnostic> problem = measurer.records_problem()) out.problem = to_string(*problem);

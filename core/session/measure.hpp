@@ -24,9 +24,10 @@ struct Measurements {
     std::vector<tuning::Record> rows;   ///< newest first
     std::optional<tuning::Peaks> peaks; ///< for `threads`; nullopt until something was measured
     int threads = 1;
-    std::string machine; ///< this one
-    std::string target;  ///< as records name the recipe's
-    std::string problem; ///< why records are not kept; empty when they are
+    std::int64_t weights_distance = 0; ///< in its model
+    std::string machine;               ///< this one
+    std::string target;                ///< as records name the recipe's
+    std::string problem;               ///< why records are not kept; empty when they are
 };
 
 /// Threads of the recipe's runs.

@@ -26,6 +26,7 @@ Result<std::vector<tuning::TuneTask>> tuning_tasks(const Recipe& recipe, Compile
         task.workload = to_string(lowered.workload), task.function = lowered.name;
         task.program = lowered.program, task.before = function->trace;
         task.calls = lowered.calls;
+        task.weights = lowered.weights, task.weights_distance = tuning::weights_distance(lowered.model_weights);
         // A trace that does not apply wholly is in force as far as it goes.
         if (function->error) task.before.steps.resize(function->replay.programs.size() - 1);
         out.push_back(std::move(task));
@@ -62,8 +63,8 @@ recorded_schedules(const Recipe& recipe, Compiler& compiler, tuning::Measurer& m
     ORRERY_TRY(const std::vector<tuning::TuneTask> tasks, tuning_tasks(recipe, compiler, progress));
     std::map<std::string, schedule::Trace> out;
     for (const tuning::TuneTask& task : tasks) {
-        const std::optional<tuning::Record> best =
-            measurer.best_of({task.workload, to_string(recipe.target), measurer.machine(), threads_of(recipe)});
+        const std::optional<tuning::Record> best = measurer.best_of(
+            {task.workload, to_string(recipe.target), measurer.machine(), threads_of(recipe), task.weights_distance});
         if (!best) continue;
         Result<schedule::Trace> trace = schedule::parse_trace(best->trace);
         // Names in a trace are those of the model it was found in: in another they may be others.

@@ -7,6 +7,7 @@
 #include "core/transform/passes.hpp"
 #include "core/transform/rule_rewriter.hpp"
 
+#include <cstring>
 #include <map>
 #include <numeric>
 
@@ -20,6 +21,8 @@ using graph::Var;
 namespace {
 
 constexpr std::int64_t kFewRows = 4; ///< our choice: fewer are one tile as they are
+/// Our choice: of so many registers of columns, the last ones of a panel are few.
+constexpr std::int64_t kManyColumns = 16;
 /// Our choice: from so many rows on, a copy of a matrix known only when it runs costs little beside the product.
 constexpr std::int64_t kManyRows = 192;
 
@@ -33,6 +36,30 @@ std::int64_t panel_for(std::int64_t rows, std::int64_t columns, std::int64_t lan
     bool together = !few;
     for (std::int64_t panels = 4; panels <= 8; ++panels) together = together || columns / lanes % panels == 0;
     return together ? lanes : 1;
+}
+
+std::int64_t round_up(std::int64_t value, std::int64_t multiple) {
+    return (value + multiple - 1) / multiple * multiple;
+}
+
+/// Columns of a panel of two to four registers where zeros fill the last one: with the fewest zeros, and the widest of
+/// these.
+std::int64_t panel_with_zeros(std::int64_t columns, std::int64_t lanes) {
+    std::int64_t best = 4 * lanes;
+    for (std::int64_t panel = 3 * lanes; panel >= 2 * lanes; panel -= lanes)
+        if (round_up(columns, panel) < round_up(columns, best)) best = panel;
+    return best;
+}
+
+/// Example: rows of [1, 2, 3] to 4 columns are [1, 2, 3, 0].
+NDArray with_columns(const NDArray& matrix, std::int64_t columns) {
+    NDArray out = NDArray::zeros(matrix.dtype(), {matrix.shape()[0], columns});
+    const auto rows = static_cast<std::size_t>(matrix.shape()[0]);
+    const std::size_t from = matrix.bytes() / rows, to = out.bytes() / rows;
+    const auto* source = static_cast<const std::byte*>(matrix.data());
+    auto* target = static_cast<std::byte*>(out.mutable_data());
+    for (std::size_t row = 0; row < rows; ++row) std::memcpy(target + row * to, source + row * from, from);
+    return out;
 }
 
 class Packer final : public graph::Rewriter {
@@ -61,6 +88,8 @@ class Packer final : public graph::Rewriter {
         if (units_.bf16_tiles && dtype == DType::BF16 && rows >= kTileRows && *(right->end() - 2) % kTile == 0 &&
             right->back() % kTile == 0)
             return in_parts(binding, *call, weight, {kTile, 2, tile_rows(rows, rows)});
+        if (weight && rows == 1 && right->back() % lanes != 0 && right->back() >= kManyColumns * lanes)
+            return with_zeros(binding, *call, *weight, panel_with_zeros(right->back(), lanes));
         const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
         const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
         const std::int64_t stretch = dtype == DType::F16 ? units_.f16_stretch : 0;
@@ -116,6 +145,22 @@ class Packer final : public graph::Rewriter {
         if (parts.rows > 1) attrs.insert({"rows", parts.rows});
         return replace(binding, make_call("layout_matmul", {call.args[0], packed}, Attrs(std::move(attrs))),
                        "a product of narrow elements", std::vector{call.args[1]});
+    }
+
+    /// One row times a matrix whose columns fill no panels: columns of zeros do, and their sums are cut off.
+    Var with_zeros(const Binding& binding, const CallOp& call, const NDArray& matrix, std::int64_t panel) {
+        const std::int64_t columns = matrix.shape()[1];
+        const Var& b = call.args[1];
+        const NDArray wide = with_columns(matrix, round_up(columns, panel));
+        Attrs::Map attrs = kept_attrs(call);
+        attrs.insert_or_assign("panel", panel);
+        const Var packed = emit(binding, laid_out(b, &wide, "KN", "NK" + std::to_string(panel) + "n"), b->name);
+        const Var all = emit(binding, make_call("layout_matmul", {call.args[0], packed}, Attrs(std::move(attrs))),
+                             binding.var->name);
+        const Shape result = *shape_of(binding.var);
+        return replace(binding,
+                       make_call("slice", {all}, {{"begins", graph::Ints(result.size(), 0)}, {"sizes", result}}),
+                       "columns of zeros fill panels", std::vector{b});
     }
 
     /// Made once for all who want it. `matrix`: its value; null when that is not known.

@@ -18,8 +18,9 @@ struct ProductUnits {
 /// Replaces matmul of static matrices by layout_matmul: constant matrices on the right lie in
 /// panels of a few registers of columns, side by side as they are read, where such panels divide them, and others are
 /// brought there by a layout_transform where many rows use them; rows go in the groups that hide the latency of sums
-/// best. Where tiles of bf16 are filled, panels have 32 columns and lie by pairs of rows; where bytes are multiplied
-/// four at a time, by fours. Example: y = matmul(x, w) -> y = layout_matmul(x, w') {panel=16, rows=6}
+/// best. One row has columns of zeros where columns fill no panels. Where tiles of bf16 are filled, panels have 32
+/// columns and lie by pairs of rows; where bytes are multiplied four at a time, by fours. Example: y = matmul(x, w) ->
+/// y = layout_matmul(x, w') {panel=16, rows=6}
 [[nodiscard]] graph::Module pack_products(const graph::Module& module, const pass::Context& context,
                                           const ProductUnits& units);
 

@@ -3,6 +3,7 @@
 #include "core/base/check.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -40,6 +41,11 @@ Times summarize(std::span<const double> milliseconds) {
 
 double uncertainty(const Times& times) {
     return times.median_ms > 0 ? (times.high_ms - times.low_ms) / times.median_ms : 0;
+}
+
+std::int64_t weights_distance(std::size_t model_bytes) {
+    constexpr std::size_t kLeast = std::size_t{1} << 20, kMost = kMostWeightsDistance;
+    return model_bytes < kLeast ? 0 : static_cast<std::int64_t>(std::bit_ceil(std::min(model_bytes, kMost)));
 }
 
 } // namespace orrery::tuning

@@ -32,6 +32,14 @@ struct Times {
 /// The interval's width as a share of the median.
 [[nodiscard]] double uncertainty(const Times& times);
 
+/// How far away weights are: a run of a model goes through all of its weights before it comes back to a kernel's own,
+/// and where these are found then depends on how many bytes there are. Kernels are measured so, and times taken at one
+/// distance are comparable. A power of two from 1 MiB to 256 MiB, more than caches hold (source: our choice; weights
+/// of 64 to 100 MiB stay in the last cache of the machines we measured); 0 for a model of less than 1 MiB, whose
+/// kernels find theirs where the run before left them.
+[[nodiscard]] std::int64_t weights_distance(std::size_t model_bytes);
+inline constexpr std::int64_t kMostWeightsDistance = std::int64_t{256} << 20;
+
 /// More than this of other processes' work, in cores, disturbs a measurement.
 /// Source: our choice; a quarter of a core is beyond what an idle desktop does.
 inline constexpr double kBusyMachine = 0.25;

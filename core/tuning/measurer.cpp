@@ -110,6 +110,13 @@ struct Measurer::State {
         own.insert(own.begin(), record);
     }
 
+    static RunRequest request_for(const Candidate& candidate, KernelObject object, const MeasureOptions& options) {
+        RunRequest request = request_for(candidate.scheduled, std::move(object), options);
+        for (std::size_t i = 0; i < std::min(request.arguments.size(), candidate.weights.size()); ++i)
+            request.arguments[i].weights = request.arguments[i].input && candidate.weights[i];
+        request.weights_distance = candidate.weights_distance;
+        return request;
+    }
     static RunRequest request_for(const tensor::Program& program, KernelObject object, const MeasureOptions& options) {
         RunRequest request;
         request.object = std::move(object);
@@ -218,7 +225,7 @@ Result<void> Measurer::State::run(const Candidate& candidate, const MeasureOptio
     std::vector<NDArray> expected;
     std::string why;
     if (options.check) { ORRERY_TRY(expected, reference(candidate, options, why, progress)); }
-    RunRequest request = request_for(candidate.scheduled, *std::move(object), options);
+    RunRequest request = request_for(candidate, *std::move(object), options);
     request.want_outputs = !expected.empty();
     ORRERY_TRY(WorkerRun ran, run_apart(request, progress));
     record.outcome = ran.outcome, record.reason = std::move(ran.reason);
@@ -245,7 +252,7 @@ Result<Record> Measurer::measure(const Candidate& candidate, const MeasureOption
     Record record;
     record.workload = candidate.workload, record.function = candidate.scheduled->name;
     record.target = to_string(candidate.target), record.trace = candidate.trace;
-    record.threads = options.threads;
+    record.threads = options.threads, record.weights_distance = candidate.weights_distance;
     ORRERY_CHECK_OK(state_->run(candidate, options, record, progress));
     // A compile error needs no worker: it is this machine's all the same.
     record.machine = state_->machine, record.version = program_version();
@@ -265,8 +272,7 @@ Result<std::vector<Measurer::Turns>> Measurer::by_turns(std::span<const Candidat
             if (broken[i]) continue;
             ORRERY_ASSERT(candidates[i].object.has_value(), "candidates by turns are compiled");
             ORRERY_TRY(const WorkerRun ran,
-                       state_->run_apart(State::request_for(candidates[i].scheduled, *candidates[i].object, options),
-                                         progress));
+                       state_->run_apart(State::request_for(candidates[i], *candidates[i].object, options), progress));
             broken[i] = ran.outcome != Outcome::Ok;
             const Times times = broken[i] ? Times() : summarize(ran.report.milliseconds);
             const double others = ran.report.busy_others;
@@ -296,8 +302,11 @@ std::optional<Record> Measurer::best_of(const RecordKey& key) {
     for (const Record& record : state_->own) {
         const bool same = record.workload == key.workload && record.target == key.target &&
                           record.machine == key.machine && record.threads == key.threads;
-        if (same && record.outcome == Outcome::Ok && (!best || record.times.median_ms < best->times.median_ms))
-            best = record;
+        if (!same || record.outcome != Outcome::Ok) continue;
+        const auto rank = [&](const Record& r) {
+            return std::pair(r.weights_distance != key.weights_distance, r.times.median_ms);
+        };
+        if (!best || rank(record) < rank(*best)) best = record;
     }
     return best;
 }
@@ -360,6 +369,8 @@ std::string describe(const Record& record) {
     std::snprintf(text, sizeof text, "%.4g ms, median of %d runs, known to %.2g %%", record.times.median_ms,
                   record.times.runs, 100 * uncertainty(record.times));
     std::string out = text;
+    if (record.weights_distance > 0)
+        out += ", weights as in a model with " + std::to_string(record.weights_distance >> 20) + " MiB of them";
     if (record.busy_others > kBusyMachine) {
         std::snprintf(text, sizeof text, "; %.1f cores were busy with other work meanwhile", record.busy_others);
         out += text;

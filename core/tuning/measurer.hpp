@@ -21,6 +21,8 @@ struct Candidate {
     std::string trace; ///< as text
     Target target;
     BuildOptions build;
+    std::vector<bool> weights = {};          ///< by input: whether it holds weights; none where it is empty
+    std::int64_t weights_distance = 0;       ///< see there
     std::optional<KernelObject> object = {}; ///< of `scheduled`, when it is compiled already
 };
 

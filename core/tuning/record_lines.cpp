@@ -14,6 +14,7 @@ std::string to_line(const Record& r) {
                    {"function", r.function},
                    {"target", r.target},
                    {"threads", r.threads},
+                   {"weights_distance", r.weights_distance},
                    {"machine", r.machine},
                    {"version", r.version},
                    {"time", r.time},
@@ -55,7 +56,8 @@ Result<Record> from_line(std::string_view line) {
     text("workload", out.workload), text("function", out.function), text("target", out.target);
     text("machine", out.machine), text("version", out.version), text("outcome", outcome);
     text("reason", out.reason), text("trace", out.trace);
-    number("threads", out.threads), number("time", out.time), number("median_ms", out.times.median_ms);
+    number("threads", out.threads), number("weights_distance", out.weights_distance), number("time", out.time);
+    number("median_ms", out.times.median_ms);
     number("min_ms", out.times.min_ms), number("low_ms", out.times.low_ms), number("high_ms", out.times.high_ms);
     number("spread", out.times.spread), number("runs", out.times.runs), number("busy_others", out.busy_others);
     if (!wrong.empty()) return bad("\"" + wrong + "\" has a value of another type");

@@ -23,10 +23,12 @@ constexpr const char* kMigrations[Records::kVersion] = {
     "CREATE INDEX measurements_of_workload ON measurements(workload, outcome, median_ms);",
     "CREATE TABLE peaks(machine TEXT NOT NULL, threads INTEGER NOT NULL, place INTEGER NOT NULL, level TEXT NOT NULL,"
     " bytes INTEGER NOT NULL, value REAL NOT NULL, busy INTEGER NOT NULL, PRIMARY KEY(machine, threads, place));",
+    "ALTER TABLE measurements ADD COLUMN weights_distance INTEGER NOT NULL DEFAULT 0;",
 };
 
 constexpr const char* kColumns = "id, workload, function, target, trace, outcome, reason, median_ms, min_ms, low_ms, "
-                                 "high_ms, spread, runs, threads, busy_others, machine, version, time";
+                                 "high_ms, spread, runs, threads, busy_others, machine, version, time, "
+                                 "weights_distance";
 
 struct Close {
     void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
@@ -114,6 +116,7 @@ Record record_of(Statement& row) {
     out.busy_others = row.real();
     out.machine = row.text(), out.version = row.text();
     out.time = row.integer();
+    out.weights_distance = row.integer();
     return out;
 }
 
@@ -194,18 +197,20 @@ namespace {
 /// Puts a record into a new row; with `once`, only when there is none like it.
 bool insert(sqlite3* db, const Record& r, bool once) {
     const std::string columns = "workload, function, target, trace, outcome, reason, median_ms, min_ms, low_ms, "
-                                "high_ms, spread, runs, threads, busy_others, machine, version, time";
-    std::string text = "INSERT INTO measurements(" + columns + ") SELECT ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?";
+                                "high_ms, spread, runs, threads, busy_others, machine, version, time, "
+                                "weights_distance";
+    std::string text = "INSERT INTO measurements(" + columns + ") SELECT ?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?";
     if (once)
         text += " WHERE NOT EXISTS (SELECT 1 FROM measurements WHERE workload = ?1 AND target = ?3 AND trace = ?4 AND "
-                "outcome = ?5 AND median_ms = ?7 AND threads = ?13 AND machine = ?15 AND time = ?17)";
+                "outcome = ?5 AND median_ms = ?7 AND threads = ?13 AND machine = ?15 AND time = ?17 AND "
+                "weights_distance = ?18)";
     Statement row(db, text);
     if (!row.ok()) return false;
     row.bind(r.workload).bind(r.function).bind(r.target).bind(r.trace);
     row.bind(std::string(outcome_name(r.outcome))).bind(r.reason);
     row.bind(r.times.median_ms).bind(r.times.min_ms).bind(r.times.low_ms).bind(r.times.high_ms).bind(r.times.spread);
     row.bind(std::int64_t{r.times.runs}).bind(std::int64_t{r.threads}).bind(r.busy_others);
-    row.bind(r.machine).bind(r.version).bind(r.time);
+    row.bind(r.machine).bind(r.version).bind(r.time).bind(r.weights_distance);
     return row.step() == SQLITE_DONE;
 }
 
@@ -240,7 +245,7 @@ Result<void> Records::for_each(bool best, const std::function<void(const Record&
     if (best)
         text = std::string("SELECT ") + kColumns +
                " FROM measurements WHERE id IN (SELECT id FROM (SELECT id, min(median_ms) FROM measurements WHERE "
-               "outcome = 'ok' GROUP BY workload, target, machine, threads))";
+               "outcome = 'ok' GROUP BY workload, target, machine, threads, weights_distance))";
     Statement rows(state_->db.get(), text + " ORDER BY id");
     if (!rows.ok()) return state_->error(Code::FileUnreadable);
     int code = 0;
@@ -266,9 +271,11 @@ Result<std::optional<Record>> Records::best(const RecordKey& key) const {
     const std::lock_guard lock(state_->mutex);
     Statement row(state_->db.get(), std::string("SELECT ") + kColumns +
                                         " FROM measurements WHERE workload = ? AND target = ? AND machine = ? AND "
-                                        "threads = ? AND outcome = 'ok' ORDER BY median_ms, id LIMIT 1");
+                                        "threads = ? AND outcome = 'ok' ORDER BY weights_distance = ? DESC, "
+                                        "median_ms, id LIMIT 1");
     if (!row.ok()) return state_->error(Code::FileUnreadable);
     row.bind(key.workload).bind(key.target).bind(key.machine).bind(std::int64_t{key.threads});
+    row.bind(key.weights_distance);
     const int code = row.step();
     if (code == SQLITE_DONE) return std::optional<Record>();
     if (code != SQLITE_ROW) return state_->error(Code::FileUnreadable);

@@ -27,7 +27,8 @@ struct Record {
     std::string reason; ///< of an outcome that is not Ok; of one that is, what could not be checked
     Times times;        ///< of one that is Ok or a WrongAnswer
     int threads = 1;
-    double busy_others = 0; ///< cores that other processes kept busy meanwhile
+    std::int64_t weights_distance = 0; ///< see there
+    double busy_others = 0;            ///< cores that other processes kept busy meanwhile
     std::string machine, version;
     std::int64_t time = 0; ///< Units: seconds since 1970
     friend bool operator==(const Record&, const Record&) = default;
@@ -37,6 +38,7 @@ struct Record {
 struct RecordKey {
     std::string workload, target, machine;
     int threads = 1;
+    std::int64_t weights_distance = 0; ///< see there
 };
 
 /// Thread: any; several processes may use one file.
@@ -56,11 +58,12 @@ class Records {
     [[nodiscard]] Result<std::int64_t> add(const Record& record);
     /// Newest first. Errors: FileUnreadable.
     [[nodiscard]] Result<std::vector<Record>> of_workload(const std::string& workload, int most = 500) const;
-    /// The least median of those that are Ok. Errors: FileUnreadable.
+    /// The least median of those that are Ok; of those with weights as far away where there are any. Errors:
+    /// FileUnreadable.
     [[nodiscard]] Result<std::optional<Record>> best(const RecordKey& key) const;
 
-    /// Calls `each` with every record, oldest first; only the fastest Ok one of each workload, target, machine and
-    /// number of threads when `best`. Errors: FileUnreadable.
+    /// Calls `each` with every record, oldest first; only the fastest Ok one of each workload, target, machine,
+    /// number of threads and distance of weights when `best`. Errors: FileUnreadable.
     [[nodiscard]] Result<void> for_each(bool best, const std::function<void(const Record&)>& each) const;
     /// Adds those that are not there yet, all or none. Returns how many. Errors: FileUnwritable.
     [[nodiscard]] Result<std::size_t> import(std::span<const Record> records);
@@ -70,7 +73,7 @@ class Records {
     /// Errors: FileUnreadable.
     [[nodiscard]] Result<std::optional<Peaks>> peaks(const std::string& machine, int threads) const;
 
-    static constexpr int kVersion = 2; ///< of the schema; 2 brought peaks
+    static constexpr int kVersion = 3; ///< of the schema; 2 brought peaks, 3 how far away weights are
 
   private:
     struct State;

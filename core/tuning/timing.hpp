@@ -16,7 +16,8 @@ namespace orrery::tuning {
 struct Argument {
     DType dtype = DType::F32;
     Shape shape;
-    bool input = true; ///< drawn from the seed; a result otherwise
+    bool input = true;    ///< drawn from the seed; a result otherwise
+    bool weights = false; ///< an input that is as far away as weights_distance says
 };
 /// Those of a program, in order.
 [[nodiscard]] std::vector<Argument> arguments_of(const tensor::Program& program);
@@ -40,6 +41,8 @@ struct RunRequest {
     bool want_outputs = false;
     double give_up_ms = 0;        ///< a kernel that takes longer is not run again; 0 for never
     std::int64_t flush_bytes = 0; ///< walked through before each timed run, so that caches hold nothing of use
+    /// Weights of floats are others in each timed run, and the first again after so many bytes; 0 for always the same.
+    std::int64_t weights_distance = 0;
 };
 
 /// What came of it.

@@ -176,6 +176,7 @@ void Tuning::learn_from_records(std::size_t index) {
     for (const Record& record : setting_.measurer.of_workload(task.given.workload)) {
         if (record.target != target || record.threads != options_.threads || taken >= kMostKnown) continue;
         if (record.machine != setting_.measurer.machine()) continue;
+        if (record.weights_distance != task.given.weights_distance) continue;
         const Result<schedule::Trace> trace = schedule::parse_trace(record.trace);
         if (!trace) continue;
         const Prepared known = task.space.prepare(*trace);
@@ -230,7 +231,8 @@ Result<void> Tuning::first_trials(std::size_t index, Proposal baseline, CompileA
     task.before = task.best;
     now_.tasks[index].before_ms = now_.tasks[index].best_ms;
     if (!options_.warm_start) return {};
-    const RecordKey key{task.given.workload, to_string(setting_.target), setting_.measurer.machine(), options_.threads};
+    const RecordKey key{task.given.workload, to_string(setting_.target), setting_.measurer.machine(), options_.threads,
+                        task.given.weights_distance};
     const std::optional<Record> best = setting_.measurer.best_of(key);
     const Result<schedule::Trace> trace = schedule::parse_trace(best ? best->trace : "");
     if (!best || !trace || *trace == task.given.before || spent()) return {};
@@ -350,9 +352,9 @@ Result<void> Tuning::trial(std::size_t index, Proposal& proposal, TrialKind kind
     TaskProgress& progress = now_.tasks[index];
     const auto start = Clock::now();
     auto trial = std::make_shared<Trial>();
-    Candidate candidate{task.given.workload,       task.given.program,
-                        proposal.prepared.program, to_string(proposal.prepared.trace),
-                        setting_.target,           setting_.build};
+    Candidate candidate{
+        task.given.workload, task.given.program, proposal.prepared.program, to_string(proposal.prepared.trace),
+        setting_.target,     setting_.build,     task.given.weights,        task.given.weights_distance};
     {
         const Stopwatch watch(now_.compiling_seconds);
         Result<KernelObject> object = ahead.take(position, link_.progress);

@@ -19,6 +19,8 @@ struct TuneTask {
     schedule::Trace before;                  ///< in force: the baseline, and what spaces are made from
     std::vector<schedule::Trace> seeds = {}; ///< tried first
     std::size_t calls = 1;
+    std::vector<bool> weights = {};    ///< by input: whether it holds weights; none where it is empty
+    std::int64_t weights_distance = 0; ///< see there
 };
 
 struct TunerOptions {

@@ -12,7 +12,7 @@
 namespace orrery::tuning {
 
 /// Of worker.proto; a worker of another protocol is refused.
-inline constexpr std::uint32_t kProtocol = 2;
+inline constexpr std::uint32_t kProtocol = 3;
 
 /// How a run in a worker ended: Ok, Crashed, TimedOut or CompileError (what cannot be loaded).
 struct WorkerRun {

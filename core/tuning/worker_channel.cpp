@@ -35,6 +35,7 @@ wire::RunRequest to_wire(const RunRequest& request) {
         added.set_dtype(static_cast<std::uint32_t>(argument.dtype));
         for (const std::int64_t extent : argument.shape) added.add_shape(extent);
         added.set_input(argument.input);
+        added.set_weights(argument.weights);
     }
     out.set_seed(request.seed);
     out.set_threads(static_cast<std::uint32_t>(request.threads));
@@ -46,6 +47,7 @@ wire::RunRequest to_wire(const RunRequest& request) {
     out.set_want_outputs(request.want_outputs);
     out.set_give_up_ms(request.give_up_ms);
     out.set_flush_bytes(static_cast<std::uint64_t>(request.flush_bytes));
+    out.set_weights_distance(static_cast<std::uint64_t>(request.weights_distance));
     return out;
 }
 
@@ -61,6 +63,8 @@ Result<RunRequest> from_wire(const wire::RunRequest& sent) {
     if (sent.threads() < 1 || sent.threads() > kMostThreads) return bad("no sensible number of threads");
     if (sent.least_runs() > kMostRuns || sent.most_runs() > kMostRuns) return bad("too many runs");
     if (sent.flush_bytes() > kMostFlushed) return bad("more to flush than any cache holds");
+    if (sent.weights_distance() > static_cast<std::uint64_t>(kMostWeightsDistance))
+        return bad("weights that are too far away");
     RunRequest out;
     out.object.symbol = sent.symbol();
     out.object.object = sent.object();
@@ -69,7 +73,8 @@ Result<RunRequest> from_wire(const wire::RunRequest& sent) {
         if (argument.dtype() >= static_cast<std::uint32_t>(kDTypeCount)) return bad("an element type of no number");
         if (argument.shape_size() > kMostRank) return bad("a shape of too many dimensions");
         out.arguments.push_back({static_cast<DType>(argument.dtype()),
-                                 Shape(argument.shape().begin(), argument.shape().end()), argument.input()});
+                                 Shape(argument.shape().begin(), argument.shape().end()), argument.input(),
+                                 argument.weights()});
     }
     out.seed = sent.seed();
     out.threads = static_cast<int>(sent.threads());
@@ -81,6 +86,7 @@ Result<RunRequest> from_wire(const wire::RunRequest& sent) {
     out.want_outputs = sent.want_outputs();
     out.give_up_ms = sent.give_up_ms();
     out.flush_bytes = static_cast<std::int64_t>(sent.flush_bytes());
+    out.weights_distance = static_cast<std::int64_t>(sent.weights_distance());
     return out;
 }
 

@@ -42,7 +42,8 @@ struct Subject {
     }
     /// Comparable with the roofs and with what is shown.
     [[nodiscard]] bool here(const Record& r) const {
-        return r.machine == known.machine && r.target == known.target && r.threads == known.threads;
+        return r.machine == known.machine && r.target == known.target && r.threads == known.threads &&
+               r.weights_distance == known.weights_distance;
     }
     [[nodiscard]] double peak() const { return known.peaks ? known.peaks->gflops : 0; }
 };
@@ -50,7 +51,10 @@ struct Subject {
 std::string why_elsewhere(const Subject& s, const Record& r) {
     if (r.machine != s.known.machine) return "on another machine: " + r.machine;
     if (r.target != s.known.target) return "for another target: " + r.target;
-    return "with " + std::to_string(r.threads) + (r.threads == 1 ? " thread" : " threads");
+    if (r.threads != s.known.threads)
+        return "with " + std::to_string(r.threads) + (r.threads == 1 ? " thread" : " threads");
+    if (r.weights_distance == 0) return "with its weights in the cache";
+    return "with weights as in a model with " + std::to_string(r.weights_distance >> 20) + " MiB of them";
 }
 
 TableRow row_of(const Subject& s, const Record& r) {

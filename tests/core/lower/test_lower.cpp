@@ -54,6 +54,26 @@ TEST_CASE("equal kernels are lowered once and carry every origin", "[lower]") {
     REQUIRE(std::set<std::uint32_t>(model.outputs.begin(), model.outputs.end()).size() == 3);
 }
 
+TEST_CASE("weights are what is constant in each call of a kernel", "[lower]") {
+    const lower::LoweredModel model = lowered(module_of(R"(outputs ["d"];
+fn main(x: f32[1,2]) {
+  w: f32[2,2] = const [1, 2, 3, 4];
+  v: f32[2,2] = const [5, 6, 7, 8];
+  a = matmul(x, w);
+  b = matmul(a, v);
+  c = softmax(b) {axis=1};
+  d = add(c, x);
+  return d;
+}
+)"));
+    for (const lower::LoweredFunction& function : model.functions) {
+        CHECK(function.model_weights == 32);
+        CHECK(function.weights == (function.name == "matmul" ? std::vector{false, true}
+                                                             : std::vector(function.program->input_count, false)));
+    }
+    CHECK(model.functions[0].calls == 2);
+}
+
 TEST_CASE("a lowered model computes what the graph says", "[lower]") {
     const graph::Module module = module_of(kTwice);
     const lower::LoweredModel model = lowered(module);

@@ -39,6 +39,8 @@ TEST_CASE("a model's kernels are tasks with the trace in force", "[session][tune
         CHECK(tasks[i].workload == to_string(functions[i]->lowered.workload));
         CHECK(tasks[i].before == functions[i]->trace);
         CHECK(tasks[i].calls == functions[i]->lowered.calls);
+        CHECK(tasks[i].weights == functions[i]->lowered.weights);
+        CHECK(tasks[i].weights_distance == tuning::weights_distance(functions[i]->lowered.model_weights));
     }
     // One's own trace is where its search begins; where it does not apply wholly, as far as it goes.
     recipe.schedules[tasks[0].workload] = {};

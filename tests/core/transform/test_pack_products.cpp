@@ -50,6 +50,17 @@ fn main(x: f32[7,2]) {
     CHECK(packed(64, 7).find("layout_matmul(x, w) {rows=6}") != std::string::npos);
 }
 
+TEST_CASE("columns of zeros fill the panels of one row", "[transform][pack_products]") {
+    const std::string text = packed(1, 33);             // registers of two columns
+    CHECK(text.find("{panel=6}") != std::string::npos); // 36; panels of 8 would make 40
+    CHECK(text.find("{begins=[0, 0], sizes=[1, 33]}") != std::string::npos);
+    CHECK(packed(1, 63).find("{panel=8}") != std::string::npos);
+    CHECK(packed(2, 33).find(" matmul(x, w);") != std::string::npos); // rows of a slice would lie apart
+    CHECK(packed(1, 31).find(" matmul(x, w);") != std::string::npos);
+    graph::Module after;
+    CHECK(difference_after("AlterOpLayout", product(1, 33), after, {{"vector_bits", "64"}}) == 0);
+}
+
 TEST_CASE("a product that would not become faster stays", "[transform][pack_products]") {
     CHECK(packed(6, 7).find(" matmul(x, w);") != std::string::npos);
     CHECK(packed(1, 7).find(" matmul(x, w);") != std::string::npos);

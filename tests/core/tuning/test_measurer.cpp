@@ -68,6 +68,24 @@ TEST_CASE("every outcome is kept with its reason", "[tuning]") {
     }
 }
 
+TEST_CASE("a record says how far away weights were", "[tuning]") {
+    Measurer measurer(backend(), {.records = {}});
+    Candidate far = candidate(doubles());
+    CHECK(measurer.measure(far, quick(), {}).value().weights_distance == 0);
+    far.weights = {true, true, true}, far.weights_distance = weights_distance(3 << 20); // results are no weights
+    const Record record = measurer.measure(far, quick(), {}).value();
+    CHECK(record.outcome == Outcome::Ok);
+    CHECK(record.weights_distance == 4 << 20);
+    CHECK(describe(record).find("weights as in a model with 4 MiB of them") != std::string::npos);
+    RecordKey key{record.workload, record.target, record.machine, 1, 4 << 20};
+    CHECK(measurer.best_of(key) == record);
+    key.weights_distance = 0;
+    CHECK(measurer.best_of(key)->weights_distance == 0);
+    CHECK(weights_distance((1 << 20) - 1) == 0);
+    CHECK(weights_distance(1 << 20) == 1 << 20);
+    CHECK(weights_distance(std::size_t{1} << 40) == kMostWeightsDistance);
+}
+
 TEST_CASE("large programs are compared with their loops as written, compiled", "[tuning]") {
     const auto large = [](const char* name, const char* factor) {
         return tensor::parse_program(std::string("fn ") + name + "(x: f32[2000000]) -> (y: f32[2000000]) {\nfor i in " +

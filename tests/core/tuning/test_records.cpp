@@ -22,11 +22,12 @@ Record row(const std::string& trace, double median_ms, std::int64_t time) {
     Record r;
     r.workload = "00000000000000000000000000000001", r.function = "conv", r.target = "llvm", r.trace = trace;
     r.times = {median_ms, median_ms / 2, median_ms * 0.9, median_ms * 1.1, 0.25, 31};
-    r.threads = 2, r.busy_others = 0.5, r.machine = "a machine", r.version = "0.1.0", r.time = time;
+    r.threads = 2, r.weights_distance = 1 << 27, r.busy_others = 0.5, r.machine = "a machine", r.version = "0.1.0",
+    r.time = time;
     return r;
 }
 
-const RecordKey kKey{"00000000000000000000000000000001", "llvm", "a machine", 2};
+const RecordKey kKey{"00000000000000000000000000000001", "llvm", "a machine", 2, 1 << 27};
 
 struct Database {
     sqlite3* db = nullptr;
@@ -48,6 +49,8 @@ TEST_CASE("rows come back as they were put, newest first; the best is the best t
     put[2].machine = "another";
     put[3].outcome = Outcome::Crashed, put[3].reason = "crashed with signal 11";
     put[4].threads = 1;
+    put.push_back(row("weights at hand", 0.3, 105));
+    put.back().weights_distance = 0;
     {
         Records records = Records::open(path).value();
         for (Record& r : put) r.id = records.add(r).value();
@@ -59,6 +62,8 @@ TEST_CASE("rows come back as they were put, newest first; the best is the best t
     CHECK(again.of_workload(put[0].workload, 2).value().size() == 2);
     CHECK(again.of_workload("no such").value().empty());
     CHECK(again.best(kKey).value() == put[1]);
+    // Where nothing was measured at a distance, what was measured at others is better than nothing.
+    CHECK(again.best({kKey.workload, kKey.target, kKey.machine, 2, 1 << 20}).value() == put.back());
     CHECK_FALSE(again.best({"no such", "llvm", "a machine", 2}).value());
 }
 
@@ -98,6 +103,7 @@ TEST_CASE("a database of the first version is brought up to date, its rows kept"
     REQUIRE(got.size() == 1);
     CHECK(got[0].trace == expected.trace);
     CHECK(got[0].times.median_ms == 2.0);
+    CHECK(got[0].weights_distance == 0);
     CHECK(records.best(kKey).value()->id == 7);
     REQUIRE(records.keep_peaks("m", 1, {100, {}}));
 }

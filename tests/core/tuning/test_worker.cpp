@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdio>
 #include <future>
 #include <thread>
 
@@ -26,6 +27,14 @@ std::vector<NDArray> interpreted(const tensor::Program& program, std::uint64_t s
     std::vector<NDArray> arguments = draw_arguments(arguments_of(program), seed).value();
     REQUIRE(tensor::interpret(program, arguments));
     return {arguments.begin() + static_cast<std::ptrdiff_t>(program->input_count), arguments.end()};
+}
+
+/// Of the second input of 64 numbers, as drawn from seed 1.
+std::string first_weight() {
+    const std::vector<Argument> two(2, {DType::F32, {64}, true});
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", static_cast<double>(draw_arguments(two, 1).value()[1].values<float>()[0]));
+    return text;
 }
 
 void require_right(Worker& worker) {
@@ -101,6 +110,31 @@ TEST_CASE("a kernel is run in another process, kept warm", "[tuning][worker]") {
     const WorkerRun done = worker.run(parallel, {}).value();
     REQUIRE(done.outcome == Outcome::Ok);
     CHECK(compare(done.report.outputs[0], interpreted(doubles(), 1)[0]).max_abs == 0);
+}
+
+TEST_CASE("timed runs have other weights than the run whose results count", "[tuning][worker]") {
+    // Goes astray with any weights but those drawn.
+    const tensor::Program picky =
+        tensor::parse_program(
+            "fn picky(x: f32[64], w: f32[64]) -> (y: f32[64]) {\nfor i in 64 { y[i + select(w[0] == " + first_weight() +
+            ", 0, 1000000000000)] = x[i] * w[i] }\n}")
+            .value();
+    const std::vector<NDArray> expected = interpreted(picky, 1);
+    Worker worker;
+    RunRequest request = request_for(picky);
+    const auto outcome = [&] {
+        const WorkerRun done = worker.run(request, {}).value();
+        if (done.outcome == Outcome::Ok) CHECK(compare(done.report.outputs[0], expected[0]).max_abs == 0);
+        return done.outcome;
+    };
+    request.weights_distance = 1 << 20;
+    CHECK(outcome() == Outcome::Ok); // no argument is said to be weights
+    request.arguments[1].weights = true;
+    CHECK(outcome() == Outcome::Crashed);
+    request.weights_distance = 511; // they are more than half of all weights: no others are farther away
+    CHECK(outcome() == Outcome::Ok);
+    request.weights_distance = std::int64_t{1} << 40;
+    CHECK(worker.run(request, {}).error().code == Code::LimitExceeded);
 }
 
 TEST_CASE("a crash is an outcome, and the next kernel runs", "[tuning][worker]") {
