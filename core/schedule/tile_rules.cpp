@@ -93,7 +93,8 @@ class Tiling : TraceWriter {
         if (pieces_) return void(around_ = outer);
         if (copy.block.empty()) {
             const std::size_t around = shape->shares ? 0 : copies_beside(name, user, 0, outer.size());
-            return spread_outer(user, around > 0 ? around : outer.size(), work);
+            // All loops over panels in one: then the next panel is known at the end of the inner ones as well.
+            return spread_outer(user, around > 0 ? around : outer.size(), work, panels ? before_rows : 0);
         }
         if (!step("compute_at", {copy.block, outer[before_rows - 1]})) return;
         done_.insert(copy.block);

@@ -114,7 +114,7 @@ double TraceWriter::work_of(const std::string& name) const {
     return work;
 }
 
-void TraceWriter::spread_outer(const std::string& name, std::size_t count, double work) {
+void TraceWriter::spread_outer(const std::string& name, std::size_t count, double work, std::size_t least) {
     if (work < kParallelWork || target_.cores < 2 || count == 0) return;
     const std::vector<std::string> loops = loop_names(name);
     const std::vector<std::int64_t> extents = loop_extents(name);
@@ -122,7 +122,8 @@ void TraceWriter::spread_outer(const std::string& name, std::size_t count, doubl
     std::int64_t total = 1;
     for (std::size_t i = 0; i < count && i < loops.size(); ++i) {
         // Enough pieces for every core to get its share; further loops stay inside, where addresses are simple.
-        if (total >= std::int64_t{target_.cores} * 16 || total * extents[i] > kMostOuterLoops) break;
+        const bool enough = i >= least && total >= std::int64_t{target_.cores} * 16;
+        if (enough || total * extents[i] > kMostOuterLoops) break;
         together.push_back(name + "." + loops[i]);
         total *= extents[i];
     }

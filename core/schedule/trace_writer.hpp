@@ -60,8 +60,9 @@ class TraceWriter {
     /// Whether no other block is in its loops.
     [[nodiscard]] bool owns_nest(const std::string& name) const;
     [[nodiscard]] double work_of(const std::string& name) const;
-    /// Makes one parallel loop of the first `count` loops around a block, when there is enough to do.
-    void spread_outer(const std::string& name, std::size_t count, double work);
+    /// Makes one parallel loop of the first `count` loops around a block, when there is enough to do; of fewer, but at
+    /// least `least`, where these are pieces enough for all cores.
+    void spread_outer(const std::string& name, std::size_t count, double work, std::size_t least = 0);
 
     // NOLINTBEGIN(cppcoreguidelines-non-private-member-variables-in-classes): rules are written over them
     Draft& draft_;
