@@ -170,7 +170,7 @@ TEST_CASE("the history of a value, by key", "[gui][compare][history]") {
     int node = -1;
     const auto& nodes = t.screen().graph->nodes;
     for (std::size_t i = 0; i < nodes.size(); ++i)
-        if (nodes[i].title.find("add") != std::string::npos && nodes[i].members == 0) node = static_cast<int>(i);
+        if (nodes[i].title.find("add · relu") != std::string::npos && nodes[i].members == 0) node = static_cast<int>(i);
     REQUIRE(node >= 0);
     t.window.workspace()->graph()->select_node(node);
     t.window.workspace()->graph()->setFocus();

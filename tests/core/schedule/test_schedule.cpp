@@ -2,7 +2,7 @@
 #include "core/schedule/rules.hpp"
 #include "core/schedule/trace.hpp"
 #include "core/tensor/text.hpp"
-#include "tests/core/schedule/programs.hpp"
+#include "tests/core/schedule/rules.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -751,4 +751,21 @@ TEST_CASE("weights of which each is used for a short time are fetched a panel ah
     CHECK(fetches(default_trace(product(24, 1, 1024), narrow_target())) == 0);  // there is no next one
     CHECK(fetches(default_trace(product(24, 4, 32), narrow_target())) == 0);    // all of it is near
     CHECK(fetches(default_trace(product(24, 2, 8192), narrow_target())) == 0);  // two do not fit the cache
+}
+
+TEST_CASE("loops over panels are one, and sixteen steps of a sum written out", "[schedule][rules][prefetch]") {
+    // As Winograd's products are: 40 of them, each by three panels of 16 columns.
+    const Result<Program> program = tensor::parse_program(R"(
+fn products(x: f32[40,12,8,16], w: f32[40,3,128,16]) -> (y: f32[40,3,12,16]) {
+  for b in 40 { for p in 3 { for i in 12 { for j in 16 { for k in 8 { for l in 16 {
+    block sums(vb = b in 40, vp = p in 3, vi = i in 12, vj = j in 16, reduce vk = k in 8, reduce vl = l in 16) {
+      reads y[vb, vp, vi, vj], x[vb, vi, vk, vl], w[vb, vp, vk * 16 + vl, vj] writes y[vb, vp, vi, vj]
+      init { y[vb, vp, vi, vj] = 0.0 }
+      y[vb, vp, vi, vj] = y[vb, vp, vi, vj] + x[vb, vi, vk, vl] * w[vb, vp, vk * 16 + vl, vj] } } } } } } }
+})");
+    if (!program) FAIL(to_string(program.error()));
+    const std::string trace = checked_trace(*program, narrow_target());
+    INFO(trace);
+    CHECK(has(trace, "fuse([sums_write.b, sums_write.p])\nparallel(sums_write.b_p)"));
+    CHECK(has(trace, "split(sums.l, [-1, 16])\nunroll(sums.l_i)\nprefetch(sums.b_p, w, sums.l_o)"));
 }
