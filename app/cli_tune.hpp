@@ -27,7 +27,7 @@ struct RecordsArguments : ModelArguments {
     std::string what; ///< "export", "import", "best", "layouts"
     std::string file; ///< of JSON lines; "-" for the standard streams
     std::string output;
-    bool best = false;     ///< export only the best of each workload, target, machine and threads
+    bool best = false;     ///< export only the best, see Records::for_each
     bool measure = false;  ///< kernels in other layouts that have no time
     double seconds = 0.25; ///< of each
 };

@@ -118,8 +118,8 @@ struct Layouts {
     bool applied = true;                ///< they are in the recipe that was written
 };
 
-/// The whole model by turns, without the times and with them: kernels alone find their weights in a cache, so that what
-/// is faster alone need not be faster here. Of each the least median.
+/// The whole model by turns, without the times and with them: what is faster alone need not be faster here. Of each the
+/// least median.
 Result<void> compare_models(session::Compiler& compiler, const session::Recipe& recipe, const session::Recipe& timed,
                             Layouts& out) {
     constexpr int kTurns = 3;

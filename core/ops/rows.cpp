@@ -47,6 +47,42 @@ class RowProduct final : public ElementSource {
     std::int64_t row_;
 };
 
+class Lengthened final : public ElementSource {
+  public:
+    /// `row`, `longer`: elements from one along an axis before the lengthened one to the next, as it is and as wanted.
+    Lengthened(NDArray array, std::int64_t row, std::int64_t longer)
+        : array_(std::move(array)), row_(row), longer_(longer), width_(byte_size(array_.dtype())),
+          all_(array_.size() / row_ * longer_) {}
+
+    std::int64_t pieces() const override { return (all_ * width_ + kPieceBytes - 1) / kPieceBytes; }
+    void write(std::int64_t piece, void* out) const override {
+        const std::int64_t count = pieces(), begin = all_ * piece / count, end = all_ * (piece + 1) / count;
+        fill(begin, end, static_cast<char*>(out) + begin * width_);
+    }
+    bool read(std::int64_t begin, std::int64_t count, void* out) const override {
+        fill(begin, begin + count, static_cast<char*>(out));
+        return true;
+    }
+
+  private:
+    static constexpr std::int64_t kPieceBytes = std::int64_t{1} << 20; ///< our choice
+
+    void fill(std::int64_t begin, std::int64_t end, char* out) const {
+        while (begin < end) {
+            const std::int64_t at = begin % longer_, size = std::min(end - begin, (at < row_ ? row_ : longer_) - at);
+            if (at < row_)
+                array_.read(begin / longer_ * row_ + at, size, out);
+            else
+                std::memset(out, 0, static_cast<std::size_t>(size * width_));
+            begin += size;
+            out += size * width_;
+        }
+    }
+
+    NDArray array_;
+    std::int64_t row_, longer_, width_, all_;
+};
+
 constexpr std::int64_t kSide = 4; ///< of a square of elements that is turned in registers
 struct Four {
     typedef std::uint32_t Numbers __attribute__((vector_size(kSide * sizeof(std::uint32_t))));
@@ -107,6 +143,18 @@ std::optional<NDArray> row_product(const NDArray& array, const NDArray& factors)
         factors.shape()[0] != array.shape()[0])
         return std::nullopt;
     return NDArray::lazy(DType::F32, array.shape(), std::make_shared<RowProduct>(array, factors));
+}
+
+NDArray with_zeros(const NDArray& array, std::size_t axis, std::int64_t count) {
+    Shape shape = array.shape();
+    const std::int64_t row = element_count(std::span(shape).subspan(axis));
+    const std::int64_t longer = row / shape[axis] * count;
+    shape[axis] = count;
+    const auto made = std::make_shared<Lengthened>(array, row, longer);
+    if (array.bytes() >= kWorthDelaying) return NDArray::lazy(array.dtype(), shape, made);
+    NDArray out = NDArray::allocate(array.dtype(), shape);
+    made->read(0, out.size(), out.mutable_data());
+    return out;
 }
 
 } // namespace orrery::ops

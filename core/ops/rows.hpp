@@ -31,4 +31,8 @@ void turn_rows(const void* in, const Across& across, void* out);
 /// normalization is folded. The array is lazy. nullopt for other operands, and where waiting is not worth it.
 [[nodiscard]] std::optional<NDArray> row_product(const NDArray& array, const NDArray& factors);
 
+/// The array with zeros behind its elements along an axis, up to `count` of these. The array is lazy, unless waiting is
+/// not worth it. Pre: count is not less than there are. Example: [[1, 2], [3, 4]], axis 1, 3 -> [[1, 2, 0], [3, 4, 0]].
+[[nodiscard]] NDArray with_zeros(const NDArray& array, std::size_t axis, std::int64_t count);
+
 } // namespace orrery::ops

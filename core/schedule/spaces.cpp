@@ -6,7 +6,6 @@
 #include "core/schedule/spaces.hpp"
 
 #include "core/base/parallel.hpp"
-
 #include "core/schedule/locate.hpp"
 #include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/space_changes.hpp"
@@ -78,10 +77,6 @@ std::int64_t width_for(const BlockPlace& place, const Target& target) {
     const std::vector<Buffer> written = buffers_written(place.block->fields.body);
     return target.lanes(written.empty() ? 4 : byte_size(written.front()->dtype));
 }
-
-} // namespace
-
-namespace {
 
 /// `done`: of the steps that apply.
 Trace opened(const Trace& trace, const Replay& done, const Target& target) {

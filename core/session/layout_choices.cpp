@@ -94,9 +94,11 @@ Result<LayoutTimes> layout_times(const Recipe& recipe, Compiler& compiler, tunin
             const Binding* conv = function->error ? nullptr : only_convolution(function->lowered.source);
             const std::string workload = to_string(function->lowered.workload);
             if (!conv || !function->lowered.backend.empty() || !seen.try_emplace(workload, 0).second) continue;
-            std::optional<tuning::Record> record =
-                measurer.best_of({workload, to_string(recipe.target), measurer.machine(), threads_of(recipe),
-                                  tuning::weights_distance(function->lowered.model_weights)});
+            const std::int64_t distance = tuning::weights_distance(function->lowered.model_weights);
+            std::optional<tuning::Record> record = measurer.best_of(
+                {workload, to_string(recipe.target), measurer.machine(), threads_of(recipe), distance});
+            // Times of other distances say nothing of which of two kernels is faster here.
+            if (record && record->weights_distance != distance) record.reset();
             if (!record && measure) {
                 progress.tell(function->lowered.name, 0);
                 ORRERY_TRY(const tuning::Candidate candidate, candidate_of(variant, *function));

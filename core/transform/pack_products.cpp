@@ -2,12 +2,12 @@
 
 #include "core/graph/builder.hpp"
 #include "core/ops/layout.hpp"
+#include "core/ops/rows.hpp"
 #include "core/transform/layout_converter.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
 #include "core/transform/rule_rewriter.hpp"
 
-#include <cstring>
 #include <map>
 #include <numeric>
 
@@ -49,17 +49,6 @@ std::int64_t panel_with_zeros(std::int64_t columns, std::int64_t lanes) {
     for (std::int64_t panel = 3 * lanes; panel >= 2 * lanes; panel -= lanes)
         if (round_up(columns, panel) < round_up(columns, best)) best = panel;
     return best;
-}
-
-/// Example: rows of [1, 2, 3] to 4 columns are [1, 2, 3, 0].
-NDArray with_columns(const NDArray& matrix, std::int64_t columns) {
-    NDArray out = NDArray::zeros(matrix.dtype(), {matrix.shape()[0], columns});
-    const auto rows = static_cast<std::size_t>(matrix.shape()[0]);
-    const std::size_t from = matrix.bytes() / rows, to = out.bytes() / rows;
-    const auto* source = static_cast<const std::byte*>(matrix.data());
-    auto* target = static_cast<std::byte*>(out.mutable_data());
-    for (std::size_t row = 0; row < rows; ++row) std::memcpy(target + row * to, source + row * from, from);
-    return out;
 }
 
 class Packer final : public graph::Rewriter {
@@ -151,7 +140,7 @@ class Packer final : public graph::Rewriter {
     Var with_zeros(const Binding& binding, const CallOp& call, const NDArray& matrix, std::int64_t panel) {
         const std::int64_t columns = matrix.shape()[1];
         const Var& b = call.args[1];
-        const NDArray wide = with_columns(matrix, round_up(columns, panel));
+        const NDArray wide = ops::with_zeros(matrix, 1, round_up(columns, panel));
         Attrs::Map attrs = kept_attrs(call);
         attrs.insert_or_assign("panel", panel);
         const Var packed = emit(binding, laid_out(b, &wide, "KN", "NK" + std::to_string(panel) + "n"), b->name);

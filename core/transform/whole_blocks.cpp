@@ -1,13 +1,13 @@
 #include "core/transform/whole_blocks.hpp"
 
 #include "core/graph/builder.hpp"
+#include "core/ops/rows.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
 #include "core/transform/rule_rewriter.hpp"
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -133,15 +133,11 @@ class Widening final : public graph::Rewriter {
         return replace(binding, make_call("slice", {all}, {{"begins", Ints(result.size(), 0)}, {"sizes", result}}),
                        "filters of zeros fill blocks");
     }
-    /// Pre: all axes before `axis` have one element.
+    /// Made once for all who want it.
     Var with_zeros(const Binding& binding, const Var& var, const NDArray& array, std::size_t axis, std::int64_t count) {
         Var& made = made_[var];
         if (made) return made;
-        Shape shape = array.shape();
-        shape[axis] = count;
-        NDArray out = NDArray::zeros(array.dtype(), shape);
-        std::memcpy(out.mutable_data(), array.data(), array.bytes());
-        return made = emit(binding, make_ref<const graph::Constant>(std::move(out)), var->name);
+        return made = emit(binding, make_ref<const graph::Constant>(ops::with_zeros(array, axis, count)), var->name);
     }
 
     const WantedFilters& wanted_;

@@ -54,7 +54,8 @@ struct RunReport {
 };
 
 /// Pinned, warmed, repeated until the median is known well enough. Errors: those of loading the object; LimitExceeded.
-/// What a broken kernel does, it does to this process: a worker calls this.
+/// What a broken kernel does, it does to this process: a worker calls this. Thread: one at a time; two would disturb
+/// each other's times. Weights that are far away are kept for the next call: up to kMostWeightsDistance bytes.
 [[nodiscard]] Result<RunReport> run_here(const Backend& backend, const RunRequest& request);
 
 } // namespace orrery::tuning

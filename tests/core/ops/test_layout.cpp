@@ -252,3 +252,27 @@ TEST_CASE("windows in any layout are those of the plain operator", "[ops][layout
     CHECK(refusal("layout_lrn", {x}, {{"size", std::int64_t{3}}, {"layout", "NCHW3c"}}) == Code::BadShape);
     CHECK(refusal("layout_max_pool", {x}, {{"kernel", Ints{2, 2}}, {"layout", "NCWH"}}) == Code::BadAttribute);
 }
+
+TEST_CASE("zeros behind what an array has along an axis", "[ops][layout]") {
+    // Computed at once, and put off until somebody looks.
+    for (const Shape& shape : {Shape{3, 5, 2}, Shape{200, 300, 2}})
+        for (const std::size_t axis : {0, 1, 2}) {
+            Shape longer = shape;
+            longer[axis] += 3;
+            INFO(type_text(DType::F32, shape) << " to " << type_text(DType::F32, longer));
+            const NDArray array = drawn(shape, 5), out = with_zeros(array, axis, longer[axis]);
+            REQUIRE(out.shape() == longer);
+            CHECK((out.source() != nullptr) == (shape[0] == 200));
+            float early = 1;
+            out.read(out.size() - 1, 1, &early);
+            CHECK(early == 0);
+            std::int64_t wrong = 0;
+            for (std::int64_t i = 0; i < out.size(); ++i) {
+                const std::array at{i / (longer[1] * longer[2]), i / longer[2] % longer[1], i % longer[2]};
+                const bool there = at[axis] < shape[axis];
+                const double wanted = there ? array.as_double((at[0] * shape[1] + at[1]) * shape[2] + at[2]) : 0;
+                wrong += out.as_double(i) == wanted ? 0 : 1;
+            }
+            CHECK(wrong == 0);
+        }
+}

@@ -3,6 +3,7 @@
 #include "core/session/layout_choices.hpp"
 
 #include "core/session/measure.hpp"
+#include "core/session/tune.hpp"
 #include "tests/core/session/compiler.hpp"
 
 #include <catch2/catch.hpp>
@@ -63,18 +64,23 @@ TEST_CASE("records of kernels in other tiles decide in the recipe", "[session][l
         CHECK(none.known == 0);
         CHECK(none.times.empty());
         CHECK(none.kernels > own.size());
-        const auto keep = [&](const std::string& workload, double ms) {
+        const std::int64_t distance = tuning_tasks(recipe, *shared_compiler(), {}).value().front().weights_distance;
+        REQUIRE(distance > 0);
+        const auto keep = [&](const std::string& workload, double ms, std::int64_t weights_distance) {
             tuning::Record record;
             record.workload = workload;
             record.target = to_string(recipe.target);
             record.machine = measurer.machine();
-            record.times.median_ms = ms;
+            record.times.median_ms = ms, record.weights_distance = weights_distance;
             tuning::Records records = tuning::Records::open(path).value();
             REQUIRE(records.add(record).has_value());
         };
-        for (const auto& [key, workload] : own) keep(workload, 5);
+        for (const auto& [key, workload] : own) keep(workload, 1, 0);
+        const LayoutTimes near = layout_times(recipe, *shared_compiler(), measurer, std::nullopt, {}).value();
+        CHECK(near.known == 0); // measured as in another model
+        for (const auto& [key, workload] : own) keep(workload, 5, distance);
         for (const auto& [key, workload] : plain)
-            if (!own.contains(key)) keep(workload, 0.25);
+            if (!own.contains(key)) keep(workload, 0.25, distance);
 
         const LayoutTimes some = layout_times(recipe, *shared_compiler(), measurer, std::nullopt, {}).value();
         CHECK(some.known >= own.size() + tiled_in(own));
