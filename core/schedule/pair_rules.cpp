@@ -44,6 +44,10 @@ class Pairing : TraceWriter {
         }
         const std::size_t own = order.size();
         if (own == 0) return false;
+        // What is loaded along the lanes serves all rows while it is near.
+        if (const auto row = std::ranges::find(order, user + "." + dims[shape.rows.dim] + "_o");
+            shape.shares && row != order.end())
+            std::rotate(row, row + 1, order.end());
         const std::string inside = order.back();
         order.insert(order.end(), inner.begin(), inner.end());
         if (!step("reorder", {order}) || !step("compute_at", {name, inside})) return false;

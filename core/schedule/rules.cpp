@@ -6,17 +6,19 @@
 //    the block that uses it (bias, activation, sum) or of a copy to its result. The reduction runs around the tile, so
 //    each element is summed in the order of the original. A matrix times a vector reads each element once: there the
 //    sums of a long piece stay in the cache instead, and rows of the matrix are read from end to end (tile_rules.cpp).
-//    A depthwise convolution may stand in the loops of the product that reads it (pair_rules.cpp).
+//    A depthwise convolution may stand in the loops of the product that reads it (pair_rules.cpp), and so may a product
+//    in those of the one that reads its softmax (attention_rules.cpp).
 // 3. Write out: where an element's place chooses among expressions (a row of a small matrix times a vector), one copy
 //    of the body for each. The product between two such blocks goes by pieces with them (case_rules.cpp).
 // 4. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
-//    over its outer ones.
+//    over its outer ones. Blocks that go over the same rows go together (row_rules.cpp).
 // 5. Around tiles: panels are fetched ahead (prefetch_rules.cpp), and a few steps of long sums written out
 //    (step_rules.cpp).
 
 #include "core/schedule/rules.hpp"
 
 #include "core/schedule/accesses.hpp"
+#include "core/schedule/attention_rules.hpp"
 #include "core/schedule/case_rules.hpp"
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
@@ -24,6 +26,7 @@
 #include "core/schedule/pair_rules.hpp"
 #include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/reuse.hpp"
+#include "core/schedule/row_rules.hpp"
 #include "core/schedule/step_rules.hpp"
 #include "core/schedule/tile_rules.hpp"
 #include "core/schedule/tile_shape.hpp"
@@ -50,7 +53,8 @@ class Scheduler : TraceWriter {
         for (const std::string& name : block_names()) {
             if (done_.contains(name)) continue;
             const Block* block = find(name);
-            if (block && reduces(*block) && !tile_pair(draft_, name) && !tile_between_cases(draft_, name))
+            if (block && reduces(*block) && !tile_pair(draft_, name) && !tile_attention(draft_, name) &&
+                !tile_between_cases(draft_, name))
                 tile_reduction(draft_, name);
         }
         // Readers first: what they alone read is computed beside them.
@@ -58,7 +62,7 @@ class Scheduler : TraceWriter {
         for (auto name = names.rbegin(); name != names.rend(); ++name)
             if (!done_.contains(*name)) write_out_cases(draft_, *name);
         for (auto name = names.rbegin(); name != names.rend(); ++name)
-            if (!done_.contains(*name)) in_rows(*name);
+            if (!done_.contains(*name)) go_by_rows(draft_, *name);
         for (const std::string& name : block_names())
             if (!done_.contains(name)) spread(name);
         fetch_ahead(draft_);
@@ -96,92 +100,6 @@ class Scheduler : TraceWriter {
             if (!producer || producer->reduces || is_param(producer->buffer)) continue;
             if (worth_inlining(*block, *producer)) step("compute_inline", {name});
         }
-    }
-
-    // ----------------------------------------------------------------------------------- rows
-
-    /// Blocks that go over the same rows (the maximum, the powers and the sum of a softmax) run row by row inside the
-    /// loops of the one that reads them, while the row is in the first-level cache.
-    bool in_rows(const std::string& name) {
-        const Block* block = find(name);
-        const std::optional<ElementBlock> store = block ? element(*block) : std::nullopt;
-        const std::vector<std::string> loops = store ? loop_names(name) : std::vector<std::string>{};
-        if (!store || store->iters.empty() || loops.size() < store->iters.size() || !owns_nest(name)) return false;
-        // The last dimension is along the row, unless it has one element or is added up.
-        const bool along = !store->reduces && store->buffer->static_shape().back() > 1;
-        const std::size_t outer = store->iters.size() - (along ? 1 : 0);
-        if (outer == 0 || (store->reduces ? spatial_prefix(*block) != outer : loops.size() != store->iters.size()))
-            return false;
-        const std::string row = name + "." + loops[outer - 1];
-        double work = work_of(name);
-        std::vector<std::string> moved;
-        const std::vector<std::string> names = block_names();
-        for (auto other = names.rbegin(); other != names.rend(); ++other)
-            if (*other != name && !done_.contains(*other) && beside_row(*other, row)) {
-                moved.push_back(*other);
-                work += work_of(*other) * (1 + 8 * cost_of_block(*find(*other)).transcendental);
-            }
-        if (moved.empty()) return false;
-        done_.insert(name);
-        for (const std::string& part : moved) vectors_of_row(part, outer);
-        vectors_of_row(name, outer);
-        spread_outer(name, outer, work);
-        return true;
-    }
-    /// Computes a block at a row's loop when that repeats nothing and its piece stays in the first-level cache.
-    bool beside_row(const std::string& name, const std::string& row) {
-        const Block* block = find(name);
-        const std::optional<ElementBlock> made = block ? element(*block) : std::nullopt;
-        if (!made || is_param(made->buffer) || !owns_nest(name)) return false;
-        const std::int64_t all = made->buffer->static_size();
-        const Program before = program_;
-        if (!step("compute_at", {name, row})) return false;
-        const Result<BlockPlace> place = find_block(program_, name);
-        std::int64_t rows = 1;
-        for (const For* loop : place->loops()) {
-            rows *= extent_of(loop->extent);
-            if (row.ends_with("." + loop->var->name)) break;
-        }
-        const Buffer piece = element_of(*place->block);
-        const bool fits = piece && piece->static_size() * byte_size(piece->dtype) <= target_.l1_bytes / 2;
-        if (fits && piece->static_size() * rows <= all) {
-            done_.insert(name);
-            return true;
-        }
-        program_ = before;
-        trace_.steps.pop_back();
-        return false;
-    }
-    /// A block inside a row's loops, the first `outer`: its own loops are vectors, or few enough to be written out.
-    void vectors_of_row(const std::string& name, std::size_t outer) {
-        constexpr std::int64_t kFew = 32, kFewSteps = 8;
-        const Block* block = find(name);
-        std::vector<std::string> own = loop_names(name);
-        if (own.size() <= outer) return;
-        own.erase(own.begin(), own.begin() + static_cast<std::ptrdiff_t>(outer));
-        const std::string first = name + "." + own.front(), last = name + "." + own.back();
-        if (!reduces(*block)) {
-            if (own.size() == 1 && !step("vectorize", {last})) in_vectors(last, *block);
-            return;
-        }
-        const std::int64_t extent = loop_extents(name).back();
-        if (own.size() == 1) return void(extent <= kFew && step("unroll", {last}));
-        // Lanes that are summed up apart: all of them, step by step.
-        if (name.find("_rf") == std::string::npos || own.size() != 2 ||
-            !step("reorder", {std::vector<std::string>{last, first}}))
-            return;
-        step("set_scope", {name, std::string("registers")});
-        if (step("decompose_reduction", {name, last}))
-            step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
-        if (extent <= kFewSteps) step("unroll", {last});
-        step("vectorize", {first});
-    }
-
-    /// A row too long to be written out goes in vectors.
-    void in_vectors(const std::string& loop, const Block& block) {
-        const std::int64_t width = target_.lanes(byte_size(element_of(block)->dtype));
-        const std::int64_t lanes = choose_lanes(loop_extents(block.fields.name).back(), width, width * 4);
-        if (lanes > 1 && step("split", {loop, std::vector<std::int64_t>{-1, lanes}})) step("vectorize", {loop + "_i"});
     }
 
     // ------------------------------------------------------------------------------ spreading
@@ -223,17 +141,6 @@ class Scheduler : TraceWriter {
         step("vectorize", {name + "_init." + loop_names(name + "_init").back()});
         step("vectorize", {name + "." + loops.back()});
         done_.insert(name + "_init");
-    }
-    /// Loops before the first one a reduction iterator is bound to.
-    std::size_t spatial_prefix(const Block& block) const {
-        const Result<BlockPlace> place = find_block(program_, block.fields.name);
-        std::size_t count = 0;
-        for (const For* loop : place->loops()) {
-            for (const BlockIter& iter : block.fields.iters)
-                if (iter.kind == IterKind::Reduce && uses_var(iter.binding, loop->var)) return count;
-            ++count;
-        }
-        return count;
     }
     /// A block that reads along another dimension than it writes (a transpose): in squares of both, so that what is
     /// fetched for one line of the result is still there for the next. False when it is none, or small.

@@ -681,12 +681,17 @@ class Tiling : TraceWriter {
         const std::string rows = loop_of(dim);
         auto first = outer.end();
         for (std::size_t d = 0; d < loops.size(); ++d)
-            if (chooses_lanes(reduction, d)) first = std::min(first, std::ranges::find(outer, loop_of(d)));
+            if (chooses_lanes_alone(reduction, d)) first = std::min(first, std::ranges::find(outer, loop_of(d)));
         const auto at = std::ranges::find(outer, rows);
-        if (at == outer.end() || first >= at || !step("split", {rows, std::vector<std::int64_t>{pieces.count, -1}}))
+        const bool around = first > at; // already; only pieces that were asked for need a loop of their own
+        if (at == outer.end() || (around && !pieces_) ||
+            !step("split", {rows, std::vector<std::int64_t>{pieces.count, -1}}))
             return;
-        *at = rows + "_i";
-        outer.insert(first, rows + "_o");
+        *at = rows + (around ? "_o" : "_i");
+        if (around)
+            outer.push_back(rows + "_i");
+        else
+            outer.insert(first, rows + "_o");
     }
 
     /// Inside a tile: the reduction around rows and lanes, the initial value apart.

@@ -328,6 +328,10 @@ bool chooses_lanes(const ElementBlock& reduction, std::size_t d) {
     return move_with(loads_of(reduction, true), reduction.iters[d]);
 }
 
+bool chooses_lanes_alone(const ElementBlock& reduction, std::size_t d) {
+    return chooses_lanes(reduction, d) && !move_with(loads_of(reduction, false), reduction.iters[d]);
+}
+
 bool side_by_side(const ElementBlock& reduction, const TileShape& shape) {
     const std::vector<std::int64_t> extents = reduction.buffer->static_shape();
     for (const Load* load : loads_of(reduction, true)) {
@@ -338,9 +342,8 @@ bool side_by_side(const ElementBlock& reduction, const TileShape& shape) {
         for (const VarRef& iter : reduction.iters)
             if (uses_var(load->indices[rank - 2], iter)) return false;
     }
-    const std::vector<const Load*> others = loads_of(reduction, false);
     for (std::size_t d = 0; d + 1 < extents.size(); ++d)
-        if (extents[d] > 1 && chooses_lanes(reduction, d) && !move_with(others, reduction.iters[d])) return true;
+        if (extents[d] > 1 && chooses_lanes_alone(reduction, d)) return true;
     return false;
 }
 

@@ -68,6 +68,8 @@ struct ScatteredRows {
 [[nodiscard]] Pieces row_pieces(const ElementBlock& reduction, const TileShape& shape, const Target& target);
 /// Whether a dimension of the result chooses what is loaded along the lanes, as a filter does.
 [[nodiscard]] bool chooses_lanes(const ElementBlock& reduction, std::size_t d);
+/// The same, and nothing else that is loaded: not one of several products.
+[[nodiscard]] bool chooses_lanes_alone(const ElementBlock& reduction, std::size_t d);
 /// Whether what is loaded along the lanes lies in panels as wide as the tile (a packed matrix): all rows go by one
 /// panel while it is near.
 [[nodiscard]] bool side_by_side(const ElementBlock& reduction, const TileShape& shape);

@@ -34,8 +34,22 @@ bool depends_on_data(const Expr& index) {
     return finder.found;
 }
 
-/// The range of an index while the inner loops run; nullopt when it is not a sum of their variables.
-std::optional<Need> range_of(const Expr& index, const Bounds& inner) {
+std::optional<Need> range_of(const Expr& index, const Bounds& inner, const Bounds& all);
+
+/// The range of the smaller or larger of a sum and a constant: as wide as that of the sum, and no wider to find where
+/// the sum starts on the right side of the constant.
+std::optional<Need> clipped_range(const Expr& term, const Bounds& inner, const Bounds& all) {
+    const Binary* node = as<Binary>(term);
+    const std::optional<std::int64_t> limit = node ? as_int(node->b) : std::nullopt;
+    if (!limit || (node->op != BinaryOp::Min && node->op != BinaryOp::Max)) return std::nullopt;
+    std::optional<Need> sum = range_of(node->a, inner, all);
+    if (sum) sum->min = simplify(Binary::make(node->op, sum->min, imm(*limit)), all);
+    return sum;
+}
+
+/// The range of an index while the inner loops run; nullopt when it is not a sum of their variables, or of such sums
+/// against constants. `all`: bounds of loops inside and outside.
+std::optional<Need> range_of(const Expr& index, const Bounds& inner, const Bounds& all) {
     if (depends_on_data(index)) return std::nullopt;
     Affine outer = affine_of(index);
     std::int64_t low = 0, high = 0;
@@ -45,10 +59,15 @@ std::optional<Need> range_of(const Expr& index, const Bounds& inner) {
             kept.push_back(term);
             continue;
         }
-        const std::optional<Interval> interval = interval_of(term.term, inner);
-        if (!interval) return std::nullopt;
-        low += term.coefficient * (term.coefficient > 0 ? interval->min : interval->max);
-        high += term.coefficient * (term.coefficient > 0 ? interval->max : interval->min);
+        if (const std::optional<Interval> interval = interval_of(term.term, inner)) {
+            low += term.coefficient * (term.coefficient > 0 ? interval->min : interval->max);
+            high += term.coefficient * (term.coefficient > 0 ? interval->max : interval->min);
+        } else if (const auto need = clipped_range(term.term, inner, all); need && term.coefficient == 1) {
+            kept.push_back({need->min, 1});
+            high += need->extent - 1;
+        } else {
+            return std::nullopt;
+        }
     }
     outer.terms = std::move(kept);
     outer.constant += low;
@@ -67,7 +86,7 @@ std::vector<std::optional<Need>> ranges_of(const Touch& touch, const Bounds& out
     };
     std::vector<std::optional<Need>> out;
     for (const Expr& index : touch.indices)
-        out.push_back(unknown(index) ? std::nullopt : range_of(simplify(index, all), inner));
+        out.push_back(unknown(index) ? std::nullopt : range_of(simplify(index, all), inner, all));
     return out;
 }
 

@@ -108,6 +108,16 @@ bool TraceWriter::owns_nest(const std::string& name) const {
     const std::vector<const For*> loops = place->loops();
     return !loops.empty() && blocks_of(loops.front()->body).size() == 1;
 }
+std::size_t TraceWriter::spatial_prefix(const Block& block) const {
+    const Result<BlockPlace> place = find_block(program_, block.fields.name);
+    std::size_t count = 0;
+    for (const For* loop : place->loops()) {
+        for (const BlockIter& iter : block.fields.iters)
+            if (iter.kind == IterKind::Reduce && uses_var(iter.binding, loop->var)) return count;
+        ++count;
+    }
+    return count;
+}
 double TraceWriter::work_of(const std::string& name) const {
     double work = 1;
     for (std::int64_t extent : loop_extents(name)) work *= static_cast<double>(extent);

@@ -59,6 +59,8 @@ class TraceWriter {
     [[nodiscard]] std::string copy_for(const std::string& name) const;
     /// Whether no other block is in its loops.
     [[nodiscard]] bool owns_nest(const std::string& name) const;
+    /// Loops around a block before the first one a reduction iterator is bound to.
+    [[nodiscard]] std::size_t spatial_prefix(const tensor::Block& block) const;
     [[nodiscard]] double work_of(const std::string& name) const;
     /// Makes one parallel loop of the first `count` loops around a block, when there is enough to do; of fewer, but at
     /// least `least`, where these are pieces enough for all cores.

@@ -6,12 +6,14 @@
 //    node on the way in between. Elementwise work after convolutions is taken first, injective chains second.
 // 4. Pairs: a group around a depthwise convolution joins that of the convolution of single places which alone reads it,
 //    where a piece of rows stays in the cache between the two.
-// 5. Operands: a chain that does nothing but reshape and transpose joins the matrix product that alone reads it: its
-// rows
-//    are read where they lie when they lie in one piece, and its columns are turned a panel at a time.
+// 5. Attention: a matrix product joins the product of its softmax with a third matrix, where a few of its rows stay in
+//    the cache between the two.
+// 6. Operands: a chain that does nothing but reshape and transpose joins the matrix product that alone reads it: its
+//    rows are read where they lie when they lie in one piece, and its columns are turned a panel at a time.
 
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
+#include "core/transform/attention.hpp"
 #include "core/transform/depthwise_pair.hpp"
 #include "core/transform/fusion.hpp"
 #include "core/transform/options.hpp"
@@ -73,6 +75,7 @@ class Partition {
         for (int phase = 0; phase < 2; ++phase)
             for (std::size_t i = 0; i < nodes_.size(); ++i) try_fuse(i, phase);
         for (std::size_t i = 0; i < nodes_.size(); ++i) try_pair(function, i);
+        for (std::size_t i = 0; i < nodes_.size(); ++i) try_attention(function, i);
         for (std::size_t i = 0; i < nodes_.size(); ++i) try_operands(function, i);
     }
 
@@ -94,6 +97,8 @@ class Partition {
     std::size_t sink(std::size_t i) { return groups_[root(i)].last; }
     bool is_call(std::size_t i) const { return nodes_[i].call; }
     FusionKind kind(std::size_t i) { return groups_[root(i)].kind; }
+    /// What the kernel of binding `i` is called; null for its operators.
+    const char* name(std::size_t i) { return groups_[root(i)].name; }
 
   private:
     struct Group {
@@ -103,6 +108,7 @@ class Partition {
         std::size_t anchor = 0;
         std::size_t size = 1;
         std::size_t last = 0;
+        const char* name = nullptr; ///< where it is more than a list of its operators
     };
 
     void build(const graph::Function& function) {
@@ -226,6 +232,38 @@ class Partition {
         groups_[root(from)].parent = root(to);
     }
 
+    /// Puts the product whose softmax is the first factor of the product `to`, and that softmax, into its group.
+    void try_attention(const graph::Function& function, std::size_t to) {
+        const auto call_at = [&](std::size_t i) { return graph::as<graph::CallOp>(function->bindings[i].value); };
+        if (limits_.piece_bytes == 0 || !nodes_[to].call || !is_product_of_values(*call_at(to))) return;
+        const std::optional<std::size_t> weights = made_for(*call_at(to));
+        const std::size_t softmax = weights ? groups_[root(*weights)].anchor : to;
+        if (!weights || !is_softmax_of_rows(*call_at(softmax)) || groups_[root(*weights)].size > 1) return;
+        const std::optional<std::size_t> scores = made_for(*call_at(softmax));
+        const std::size_t product = scores ? groups_[root(*scores)].anchor : softmax;
+        if (!scores || !is_product_of_values(*call_at(product)) ||
+            !is_many_scores(*call_at(product), limits_.piece_bytes))
+            return;
+        if (!keeps_scores(*call_at(product), limits_.piece_bytes))
+            return void(nodes_[*scores].reason = NotFused::NoPieceOfScores);
+        const std::size_t size = groups_[root(*scores)].size + groups_[root(*weights)].size;
+        if (groups_[root(to)].size + size > limits_.group) return void(nodes_[*scores].reason = NotFused::TooLarge);
+        groups_[root(to)].size += size;
+        groups_[root(to)].name = "attention";
+        groups_[root(*scores)].parent = groups_[root(*weights)].parent = root(to);
+    }
+    /// The operator whose result is a call's first argument, where that alone reads it and its group ends there.
+    std::optional<std::size_t> made_for(const graph::CallOp& call) {
+        const auto read = index_.find(call.args[0]);
+        if (read == index_.end()) return std::nullopt;
+        const std::size_t from = read->second;
+        const Group& group = groups_[root(from)];
+        if (!nodes_[from].call || nodes_[from].escapes || nodes_[from].users.size() > 1 || !group.anchored ||
+            group.last != from)
+            return std::nullopt;
+        return from;
+    }
+
     /// Puts what only moves elements of an operand of the matrix product `to`, which alone reads them, into its group.
     void try_operands(const graph::Function& function, std::size_t to) {
         const auto* product = graph::as<graph::CallOp>(function->bindings[to].value);
@@ -338,6 +376,10 @@ class Partition {
             return "the weights of " + b +
                    " do not stay in the cache, or no rows that divide its image and the places it " +
                    "computes at once do after " + a;
+        case NotFused::NoPieceOfScores:
+            return "what " + b +
+                   " is computed from, a few rows of it and all of the second matrix, does not stay in "
+                   "the cache until the product after it";
         case NotFused::TooLarge:
             return "the kernel would hold more than " + std::to_string(limits_.group) + " operators";
         case NotFused::ElsewhereFused: return a + " ends its kernel: " + b + " computes from a finished value";
@@ -365,7 +407,7 @@ struct Kernel {
 };
 
 Kernel make_kernel(const graph::Function& main, const std::vector<std::size_t>& members,
-                   const std::unordered_map<Var, const Binding*>& bound, FusionKind kind) {
+                   const std::unordered_map<Var, const Binding*>& bound, FusionKind kind, const char* known_as) {
     graph::FunctionBuilder builder;
     std::unordered_map<Var, Var> inside;
     Kernel kernel;
@@ -395,6 +437,7 @@ Kernel make_kernel(const graph::Function& main, const std::vector<std::size_t>& 
     }
     constexpr std::size_t kLongestName = 60;
     if (name.size() > kLongestName) name = name.substr(0, name.find('_', kLongestName - 20)) + "_and_more";
+    if (known_as) name = known_as;
     graph::Attrs attrs{{"primitive", true}, {"kind", std::string(graph::to_string(kind))}};
     kernel.function = builder.finish(name, inside.at(main->bindings[members.back()].var), attrs);
     return kernel;
@@ -418,6 +461,7 @@ const char* name_of(NotFused reason) {
     case NotFused::Between: return "work between";
     case NotFused::SecondAnchor: return "second sum";
     case NotFused::NoPiece: return "no piece of rows";
+    case NotFused::NoPieceOfScores: return "no piece of scores";
     case NotFused::TooLarge: return "too large";
     case NotFused::ElsewhereFused: return "finished value";
     }
@@ -451,7 +495,7 @@ Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context&
             continue;
         }
         if (partition.sink(i) != i) continue;
-        Kernel kernel = make_kernel(main, members[i], bound, partition.kind(i));
+        Kernel kernel = make_kernel(main, members[i], bound, partition.kind(i), partition.name(i));
         const graph::Expr call = make_ref<const graph::CallFunction>(kernel.function, kernel.args);
         if (context.recorder)
             for (std::size_t m : members[i])

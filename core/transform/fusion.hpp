@@ -10,15 +10,16 @@
 namespace orrery::transform {
 
 enum class NotFused : std::uint8_t {
-    Opaque,         ///< one of the two is fused with nothing
-    NoOperator,     ///< the user is a tuple, a control flow construct or a call of a function
-    Escapes,        ///< the value is the function's result, or its users come together nowhere
-    ReadAccess,     ///< the user, or one before it, reads more than one element at once, or in another order
-    Between,        ///< something of too wide a kind lies on the way to where all users come together
-    SecondAnchor,   ///< a group holds one operator that sums; both sides have one
-    NoPiece,        ///< of a depthwise convolution's rows stays in the cache until the next convolution has used it
-    TooLarge,       ///< `max_depth`
-    ElsewhereFused, ///< the value's group ends before the user: the user computes from a finished value
+    Opaque,          ///< one of the two is fused with nothing
+    NoOperator,      ///< the user is a tuple, a control flow construct or a call of a function
+    Escapes,         ///< the value is the function's result, or its users come together nowhere
+    ReadAccess,      ///< the user, or one before it, reads more than one element at once, or in another order
+    Between,         ///< something of too wide a kind lies on the way to where all users come together
+    SecondAnchor,    ///< a group holds one operator that sums; both sides have one
+    NoPiece,         ///< of a depthwise convolution's rows stays in the cache until the next convolution has used it
+    NoPieceOfScores, ///< of a softmax's operand stays in the cache until the product after it has used it
+    TooLarge,        ///< `max_depth`
+    ElsewhereFused,  ///< the value's group ends before the user: the user computes from a finished value
 };
 [[nodiscard]] const char* name_of(NotFused reason);
 

@@ -122,6 +122,23 @@ TEST_CASE("producers move into loops of their consumers", "[schedule][compute_at
     apply(softmax(5, 9), "cache_write(sum, stack)\ncompute_at(sum, sum_write.r)");
 }
 
+TEST_CASE("a producer that is read at clipped places moves by the piece", "[schedule][compute_at]") {
+    const auto clipped = [](const std::string& place) {
+        return *tensor::parse_program(R"(fn clipped(x: f32[10]) -> (y: f32[15]) {
+  alloc p: f32[10] scope global
+  for i in 10 { block p(vi = i in 10) { reads x[vi] writes p[vi] p[vi] = x[vi] * 2.0 } }
+  for i in 15 { block y(vi = i in 15) { reads p[)" +
+                                      place + "] writes y[vi] y[vi] = p[" + place + "] } }\n}");
+    };
+    for (const char* place :
+         {"min(vi, 9)", "max(vi - 5, 0)", "min(max(vi - 3, 0), 9)", "min(max(vi - 7, 2), 6) + 1", "9 - min(vi, 9)"}) {
+        INFO(place);
+        const std::string text = tensor::to_string(apply(clipped(place), "split(y.i, [-1, 3])\ncompute_at(p, y.i_o)"));
+        INFO(text);
+        CHECK((text.find("alloc p: f32[3] ") != std::string::npos) == !std::string(place).starts_with("9"));
+    }
+}
+
 TEST_CASE("a cached result is copied by a block of its own", "[schedule][cache_write]") {
     const Program program =
         apply(matmul(6, 8, 5),

@@ -225,3 +225,41 @@ fn main(q: f32[2,3,8], k: f32[8,5]) -> f32[6,5] {
 )");
     CHECK(reason_between(flat, "b", "y") == NotFused::ReadAccess);
 }
+
+namespace {
+
+/// Two heads of 8 rows and 8 keys: 512 bytes of scores.
+graph::Module attention(const std::string& softmax, const std::string& more = "") {
+    return module_of(R"(outputs ["y"];
+fn main(q: f32[2,8,4], k: f32[2,4,8], v: f32[2,8,4], m: f32[8]) -> f32[2,8,4] {
+  s = matmul(q, k);
+  t = add(s, m);
+  p = )" + softmax + ";\n" +
+                     more + "  y = matmul(p, v);\n  return y;\n}\n");
+}
+
+} // namespace
+
+TEST_CASE("a product, its softmax and the product of that are one kernel where not all scores stay near",
+          "[transform][fuse_ops][fusion_reasons]") {
+    const graph::Module rows = attention("softmax(t) {axis=2}");
+    const pass::Options near{{"piece_bytes", "127"}}, far{{"piece_bytes", "128"}};
+    const graph::Module fused = apply("FuseOps", rows, near);
+    REQUIRE(kernels(fused).size() == 1);
+    CHECK(kernels(fused).front()->function->name == "attention");
+    CHECK(fusion_reasons(rows, {near, {}, nullptr})->empty());
+    CHECK(graph::structural_equal(apply("FuseOps", apply("DefuseOps", fused), near).main, fused.main));
+    // Four times a piece: the next kernel finds them in the cache. Nothing is said of pieces: nothing is near.
+    CHECK(kernel_count(rows, far) == 3);
+    CHECK(kernel_count(rows, {}) == 3);
+    // Two rows, or two of the four numbers of each key, for eight keys.
+    CHECK(kernel_count(rows, {{"piece_bytes", "64"}}) == 1);
+    CHECK(reason_between(rows, "t", "p", {{"piece_bytes", "63"}}) == NotFused::NoPieceOfScores);
+    CHECK(reason_between(rows, "t", "p", {{"piece_bytes", "127"}, {"max_depth", "3"}}) == NotFused::TooLarge);
+    // Not rows, not a softmax, or something else reads it.
+    CHECK(kernel_count(attention("softmax(t) {axis=1}"), near) == 3);
+    CHECK(kernel_count(attention("relu(t)"), near) == 2);
+    CHECK(kernel_count(attention("softmax(t) {axis=2}", "  z = reduce_sum(p) {axes=[2], keepdims=true};\n"
+                                                        "  v2 = multiply(v, z);\n"),
+                       near) == 3);
+}
