@@ -272,6 +272,11 @@ void Emitter::store_contiguous(const Access& access, Value* v) {
         b_.CreateAlignedStore(v, address(access, access.flat), align);
         return;
     }
+    if (access.place.own && access.inside) { // so that a register can stand for it: what is masked stays as it was
+        Value* before = b_.CreateAlignedLoad(v->getType(), address(access, access.flat), align);
+        b_.CreateAlignedStore(b_.CreateSelect(widen(lanes_.mask), v, before), address(access, access.flat), align);
+        return;
+    }
     if (lanes_.prefix != 0 && (access.place.on_stack || !machine_.masked_memory)) {
         if (access.place.copies == 0) v = resize(v, static_cast<unsigned>(lanes_.prefix));
         b_.CreateAlignedStore(v, address(access, access.flat), align);

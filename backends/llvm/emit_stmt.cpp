@@ -316,7 +316,7 @@ void Emitter::emit_alloc(const Alloc& node) {
         if (!place.pointer || place.copies != copies)
             place = place_of(node.buffer, make_alloca(type, count, buffer->name));
         place.copies = copies;
-        place.on_stack = true;
+        place.on_stack = place.own = true;
     }
     emit(node.body);
 }

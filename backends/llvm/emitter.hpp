@@ -68,6 +68,7 @@ class Emitter {
         std::vector<std::int64_t> shape, strides; ///< Units: elements
         int copies = 0;                           ///< one a lane, innermost, when not 0
         bool on_stack = false;
+        bool own = false; ///< no other thread knows it
         bool read_only = false;
         std::vector<llvm::Value*> twins; ///< the same address in other parameters, see register_pressure.hpp
     };

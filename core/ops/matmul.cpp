@@ -125,10 +125,13 @@ Result<Type> layout_matmul_type(const TypeRequest& request) {
     constexpr std::int64_t kWidestPanel = 65536; // our choice: far beyond any vector
     ORRERY_TRY(const TensorType a, static_operand(request, 0, DTypes::Number));
     const std::int64_t rows = request.attrs.integer("rows", 1), panel = request.attrs.integer("panel", 1),
-                       part = request.attrs.integer("part", 1);
+                       part = request.attrs.integer("part", 1), columns = request.attrs.integer("columns", 1);
     if (rows < 1 || rows > kMostProductRows)
         return attr_error("rows go in groups of 1 to " + std::to_string(kMostProductRows) + ", not " +
                           std::to_string(rows));
+    if (columns < 1 || columns > kMostProductRows || (columns > 1 && panel > 1))
+        return attr_error("columns of a matrix that is not in panels go in groups of 1 to " +
+                          std::to_string(kMostProductRows) + ", not " + std::to_string(columns));
     if (panel < 1 || panel > kWidestPanel)
         return attr_error("panels have 1 to " + std::to_string(kWidestPanel) + " columns, not " +
                           std::to_string(panel));
@@ -155,7 +158,8 @@ Indices counted_through(const Expr& row, const Shape& lead) {
 }
 
 /// Rows are counted through all dimensions before the last where b is one matrix, up to a multiple of `rows`: the last
-/// one is repeated, so that products work on whole groups of rows. Then the result as matmul lays it out.
+/// one is repeated, so that products work on whole groups of rows; and so are columns, up to a multiple of `columns`.
+/// Then the result as matmul lays it out.
 std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
     const Buffer &a = request.in(0), &b = request.in(1);
     const Shape left = request.shape(0), right = request.shape(1), out = request.out_shape();
@@ -179,7 +183,8 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
     shape.push_back((rows + multiple - 1) / multiple * multiple);
     for (const char* name : panel > 1 ? std::vector{"p", "j"} : std::vector{"j"}) names.emplace_back(name);
     if (panel > 1) shape.push_back(right[right.size() - rank]);
-    shape.push_back(panel > 1 ? panel : out.back());
+    const std::int64_t group = request.attrs.integer("columns", 1);
+    shape.push_back(panel > 1 ? panel : (out.back() + group - 1) / group * group);
     const Stretches stretches = stretches_of(request);
     const Buffer sums = product_sum_stage(
         request.builder, {std::string(request.name), request.out_dtype(), shape, names},
@@ -194,7 +199,7 @@ std::vector<Buffer> define_layout_matmul(const DefineRequest& request) {
                                           batch_shape);
             if (panel > 1) y.push_back(i[batch + 1]);
             y.push_back(part > 1 ? floor_div(k[0], imm(part)) : k[0]);
-            y.push_back(i.back());
+            y.push_back(panel == 1 && shape.back() > out.back() ? min(i.back(), imm(out.back() - 1)) : i.back());
             if (part > 1) y.push_back(floor_mod(k[0], imm(part)));
             return cast(stretches.dtype, load(a, x)) * cast(stretches.dtype, load(b, y));
         });
@@ -222,14 +227,18 @@ Family matmul_family() {
               {"b",
                "[batch..., N / panel, K, panel], [batch..., N / panel, K / part, panel, part], or as matmul's where "
                "`panel` is 1, of a's element type"}},
-         .attrs = {{"panel", AttrKind::Int, false, "columns that lie side by side; 1 when left out: b as matmul's"},
-                   {"part", AttrKind::Int, false,
-                    "rows of a panel whose elements follow each other, column by column; 1 when left out"},
-                   sum_dtype_attr(),
-                   {"rows", AttrKind::Int, false,
-                    "rows of the result are computed in multiples of that many, which changes no element; 1 when left "
-                    "out"},
-                   sum_stretch_attr()},
+         .attrs =
+             {{"panel", AttrKind::Int, false, "columns that lie side by side; 1 when left out: b as matmul's"},
+              {"part", AttrKind::Int, false,
+               "rows of a panel whose elements follow each other, column by column; 1 when left out"},
+              sum_dtype_attr(),
+              {"rows", AttrKind::Int, false,
+               "rows of the result are computed in multiples of that many, which changes no element; 1 when left "
+               "out"},
+              {"columns", AttrKind::Int, false,
+               "columns of the result are computed in multiples of that many, which changes no element, where b is "
+               "not in panels; 1 when left out"},
+              sum_stretch_attr()},
          .fusion = FusionKind::OutFusable,
          .infer = layout_matmul_type,
          .define = define_layout_matmul,

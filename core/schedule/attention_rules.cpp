@@ -10,6 +10,7 @@
 #include "core/tensor/visitor.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace orrery::schedule {
 
@@ -22,11 +23,10 @@ class Attention : TraceWriter {
     using TraceWriter::TraceWriter;
 
     bool run(const std::string& first) {
-        const std::optional<Chain> chain = chain_from(first);
-        if (!chain) return false;
         const Mark before = mark();
         const std::set<std::string> done = done_;
-        if (one_nest(first, *chain)) return true;
+        lanes_last(draft_, first);
+        if (const std::optional<Chain> chain = chain_from(first); chain && one_nest(first, *chain)) return true;
         take_back(before);
         done_ = done;
         return false;
@@ -113,24 +113,46 @@ class Attention : TraceWriter {
             if (!step("cache_write", {first, std::string("stack")})) return false;
             user = first + "_write";
         }
+        const std::array<std::string, 2> copies{copy_of_factor(first, chain.first.shape.lanes.size),
+                                                copy_of_factor(chain.product, chain.second.shape.lanes.size)};
         const std::vector<std::string> dims = loop_names(user);
         const std::vector<std::string> loops = tile_in_pieces(draft_, chain.product, pieces);
         const auto piece = std::ranges::find_if(loops, [](const std::string& loop) { return loop.ends_with("_o_o"); });
         if (piece == loops.end()) return false;
         const std::size_t around = static_cast<std::size_t>(piece - loops.begin()) + 1;
-        const std::string copy = copy_for(first);
-        done_.insert(copy); // it is made once, for all pieces
+        done_.insert(copies.begin(), copies.end()); // they are made once, for all pieces
         if (!rows_beside(chain, between, *piece, around) || !step("compute_at", {user, *piece}) ||
             !tile_inside(draft_, {first, user, dims, chain.first.shape, around}))
             return false;
         const std::string outer = piece->substr(0, piece->rfind('.'));
         spread_outer(outer, around, work_of(outer) * static_cast<double>(target_.lanes(4)));
-        done_.erase(copy);
-        if (!copy.empty()) panels_of(copy, chain.first.shape.lanes.size);
+        for (const std::string& copy : copies) done_.erase(copy);
+        panels_of(copies[0], chain.first.shape.lanes.size);
+        panels_of(copies[1], chain.second.shape.lanes.size);
         return true;
     }
-    /// A transposed factor lies in panels as wide as a tile: each piece reads them from end to end.
+    /// The block that copies what a product reads along its lanes, for it alone: one that is there (it turns it), or
+    /// one that is made where rows of it are wider than a tile. Empty for none.
+    std::string copy_of_factor(const std::string& name, std::int64_t lanes) {
+        const ElementBlock product = *element(*find(name));
+        const auto along = [&](const Expr& index) { return uses_var(index, product.iters.back()); };
+        LoadCollector collector;
+        collector.visit(product.value);
+        for (const Load* load : collector.loads) {
+            if (load->buffer == product.buffer || std::ranges::none_of(load->indices, along)) continue;
+            for (const Block* block : blocks_of(program_->body))
+                if (element_of(*block) == load->buffer && readers_of(load->buffer, *block).size() == 1)
+                    return block->fields.name;
+        }
+        const std::vector<std::string> before = block_names();
+        lanes_last(draft_, name, lanes);
+        for (const std::string& made : block_names())
+            if (std::ranges::find(before, made) == before.end()) return made;
+        return {};
+    }
+    /// Such a copy lies in panels as wide as a tile: each piece reads them from end to end.
     void panels_of(const std::string& copy, std::int64_t lanes) {
+        if (copy.empty()) return;
         const std::vector<std::string> loops = loop_names(copy);
         const std::vector<std::int64_t> shape = element_of(*find(copy))->static_shape();
         if (loops.size() != shape.size() || shape.size() < 2 || shape.back() % lanes != 0 || shape.back() == lanes)

@@ -61,6 +61,24 @@ Stmt wrap(Stmt body, const BoxLoops& box) {
     return body;
 }
 
+/// What stands for loops that are iterators' values, once those have other bindings.
+VarMap moved_loops(const Block& block, const std::vector<BlockIter>& now) {
+    VarMap out;
+    for (std::size_t i = 0; i < block.fields.iters.size(); ++i)
+        if (const Var* loop = as<Var>(block.fields.iters[i].binding)) out[VarRef(loop)] = now[i].binding;
+    return out;
+}
+/// The loop around a block that its predicate asks for and that is no iterator's value; null for none.
+const For* asked_for_alone(const BlockPlace& place) {
+    const Expr& predicate = place.block->fields.predicate;
+    for (const For* loop : place.loops())
+        if (predicate && uses_var(predicate, loop->var) &&
+            std::ranges::none_of(place.block->fields.iters,
+                                 [&](const BlockIter& iter) { return iter.binding.get() == loop->var.get(); }))
+            return loop;
+    return nullptr;
+}
+
 /// The producer's nest for one tile: loops over the tile and the reduction around the block bound to them.
 Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vector<Need>& needs, Bounds bounds,
                TileUser& user) {
@@ -75,6 +93,11 @@ Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vecto
         iter.binding = var;
     }
     fields.predicate = box.guard;
+    if (block.fields.predicate) {
+        for (const auto& [loop, extent] : box.loops) bounds[loop] = {0, extent - 1};
+        const Expr kept = simplify(substitute(block.fields.predicate, moved_loops(block, fields.iters)), bounds);
+        fields.predicate = fields.predicate ? fields.predicate && kept : kept;
+    }
     return wrap(user.use(block, std::move(fields)), box);
 }
 
@@ -101,7 +124,11 @@ std::optional<Diagnostic> refuse_compute_at(const Program& program, const BlockP
     const Buffer& buffer = element.buffer;
     if (std::ranges::find(program->params, buffer) != program->params.end())
         return refuse("its buffer " + buffer->name + " is a result of the program", "cache_write it first");
-    if (place.block->fields.predicate) return refuse("it has a predicate", "move it before splitting its loops");
+    if (place.block->fields.predicate && depends_on_data(place.block->fields.predicate))
+        return refuse("its predicate reads memory", "choose a block whose predicate asks for loops alone");
+    if (const For* loop = asked_for_alone(place))
+        return refuse("its predicate asks for loop " + loop->var->name + ", which is the value of no iterator",
+                      "move it before splitting its loops");
     if (inside_block(place) || inside_block(target.block))
         return refuse("a block is around it or around loop " + loop_name, "move it before blockize");
     if (const BlockIter* iter = gapped(place))

@@ -4,6 +4,7 @@
 #include "core/schedule/locate.hpp"
 #include "core/schedule/motion.hpp"
 #include "core/schedule/primitives.hpp"
+#include "core/schedule/tiles.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
 
@@ -46,6 +47,13 @@ std::optional<Diagnostic> refuse_decompose(const LoopPlace& place, const Refusal
     return std::nullopt;
 }
 
+/// The reduction iterator that is not 0 where all loops over its values are; null for none.
+const BlockIter* starts_late(const Block& block, const VarMap& first) {
+    for (const BlockIter& iter : block.fields.iters)
+        if (iter.kind == IterKind::Reduce && as_int(simplify(substitute(iter.binding, first))) != 0) return &iter;
+    return nullptr;
+}
+
 } // namespace
 
 Result<Rewritten> decompose_reduction(const Program& program, const std::string& name, const std::string& loop_name) {
@@ -78,9 +86,7 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
             return refuse("loop " + loop->var->name + " mixes spatial and reduction iterators",
                           "fuse loops of one kind only");
         if (!spatial) {
-            if (block.fields.predicate && uses_var(block.fields.predicate, loop->var))
-                return refuse("its predicate depends on reduction loop " + loop->var->name,
-                              "split reduction loops into factors that divide, or with the tail pad");
+            loop_map[loop->var] = imm(0); // the initial value is set in the first step, where the predicate allows that
             continue;
         }
         loops.emplace_back(loop, Var::make(loop->var->name));
@@ -92,7 +98,16 @@ Result<Rewritten> decompose_reduction(const Program& program, const std::string&
         init.iters.push_back({var, iter.extent, IterKind::Spatial, substitute(iter.binding, loop_map)});
         iter_map[iter.var] = var;
     }
-    if (block.fields.predicate) init.predicate = substitute(block.fields.predicate, loop_map);
+    if (block.fields.predicate) {
+        if (depends_on_data(block.fields.predicate))
+            return refuse("its predicate reads memory", "choose a block whose predicate asks for loops alone");
+        if (const BlockIter* iter = starts_late(block, loop_map))
+            return refuse("it has a predicate, and iterator " + iter->var->name + " does not start at 0",
+                          "decompose before its reduction loops are taken apart");
+        init.predicate = simplify(substitute(block.fields.predicate, loop_map),
+                                  bounds_outside(place.block.path, place.block.path.size()));
+        if (as_int(init.predicate) == 1) init.predicate = nullptr;
+    }
     init.body = substitute(block.fields.init, iter_map);
     Stmt nest = rebuild_block(block, std::move(init));
     for (std::size_t i = loops.size(); i-- > 0;)

@@ -1,9 +1,11 @@
 #include "core/schedule/row_rules.hpp"
 
+#include "core/schedule/accesses.hpp"
 #include "core/schedule/element_block.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/reuse.hpp"
 #include "core/schedule/tile_shape.hpp"
+#include "core/tensor/visitor.hpp"
 
 namespace orrery::schedule {
 
@@ -65,6 +67,49 @@ class Rowing : TraceWriter {
         step("vectorize", {first});
     }
 
+    bool sum_in_lanes(const std::string& name) {
+        const Block* block = find(name);
+        const std::optional<ElementBlock> reduction = block ? element(*block) : std::nullopt;
+        const Result<BlockPlace> place = find_block(program_, name);
+        if (!reduction || !block->fields.init || !update_of(*block) || !owns_nest(name)) return false;
+        const For& loop = *place->loops().back();
+        const BlockIter* along = nullptr;
+        for (const BlockIter& iter : block->fields.iters)
+            if (iter.kind == IterKind::Reduce && iter.binding.get() == loop.var.get()) along = &iter;
+        if (!along) return false;
+        LoadCollector collector;
+        collector.visit(reduction->value);
+        for (const Load* load : collector.loads)
+            if (load->buffer != reduction->buffer && !vector_access(load->indices, along->var)) return false;
+        const std::int64_t extent = extent_of(loop.extent), width = target_.lanes(byte_size(reduction->buffer->dtype));
+        // More sums at once where that leaves each of them some steps.
+        constexpr std::int64_t kSteps = 8;
+        std::int64_t lanes = 0;
+        for (const std::int64_t registers : {1, 2, 4})
+            if (extent % (width * registers) == 0 && extent >= width * registers * (registers > 1 ? kSteps : 2))
+                lanes = width * registers;
+        if (lanes == 0) // the last step takes what is left
+            for (const std::int64_t registers : {1, 2, 4})
+                if (extent >= width * registers * kSteps / (registers > 1 ? 1 : 2)) lanes = width * registers;
+        const std::string last = name + "." + loop.var->name;
+        if (lanes < 2 || !step("split", {last, std::vector<std::int64_t>{-1, lanes}})) return false;
+        if (!step("rfactor", {last + "_i"})) return false;
+        // Many lanes are added up a register, then four, at a time: one after another, each waits for the one before.
+        constexpr std::int64_t kTogether = 4;
+        std::string loop_left = last + "_i";
+        while (lanes >= kTogether * kTogether) {
+            const Mark before = mark();
+            lanes = lanes > width ? width : kTogether;
+            if (!step("split", {loop_left, std::vector<std::int64_t>{-1, lanes}}) ||
+                !step("rfactor", {loop_left + "_i"})) {
+                take_back(before);
+                break;
+            }
+            loop_left += "_i";
+        }
+        return true;
+    }
+
   private:
     /// Computes a block at a row's loop when that repeats nothing and its piece stays in the first-level cache.
     bool beside_row(const std::string& name, const std::string& row) {
@@ -100,6 +145,7 @@ class Rowing : TraceWriter {
 
 } // namespace
 
+bool sum_in_lanes(Draft& draft, const std::string& name) { return Rowing(draft).sum_in_lanes(name); }
 bool go_by_rows(Draft& draft, const std::string& name) { return Rowing(draft).run(name); }
 void vectors_of_row(Draft& draft, const std::string& name, std::size_t outer) {
     Rowing(draft).vectors_of_row(name, outer);

@@ -4,6 +4,7 @@
 #include "core/schedule/intrinsics.hpp"
 #include "core/schedule/locate.hpp"
 #include "core/schedule/matching.hpp"
+#include "core/schedule/row_rules.hpp"
 #include "core/schedule/tile_shape.hpp"
 #include "core/tensor/build.hpp"
 #include "core/tensor/visitor.hpp"
@@ -36,7 +37,7 @@ class Tiling : TraceWriter {
         const Block* block = as<Block>(sums->block);
         const std::optional<ElementBlock> reduction = sums->reduction;
         const std::optional<TileShape> shape = tile_shape(*block, *reduction, target_);
-        if (!shape || shape->lanes.size < 2) return void(sum_in_lanes(name));
+        if (!shape || shape->lanes.size < 2) return void(sum_in_lanes(draft_, name));
         const std::string& whole = sums->whole;
         if (const std::int64_t piece = streamed_piece(*block, *reduction, *shape, target_); piece > 0 && whole == name)
             return stream(name, *reduction, piece);
@@ -108,6 +109,7 @@ class Tiling : TraceWriter {
         tile(name, Unfold::WherePossible);
         return around_;
     }
+    void lanes_last(const std::string& name, std::int64_t widest) { pack(name, widest); }
     void finish(const std::string& name, const TileShape& shape, const std::string& user, LoopRange own) {
         finish_tile(name, shape);
         copies_beside(name, user, own.first, own.end);
@@ -518,8 +520,9 @@ class Tiling : TraceWriter {
     }
 
     /// A reduction that runs along the last dimension of what moves with its lanes (a product with a transposed matrix)
-    /// has no vectors: a copy in which the lanes are last, where enough of the work uses it again.
-    void pack(const std::string& name) {
+    /// has no vectors: a copy in which the lanes are last, where enough of the work uses it again. The same for rows of
+    /// more than `widest` elements.
+    void pack(const std::string& name, std::int64_t widest = INT64_MAX) {
         constexpr double kWorthCopy = 8; // our choice: uses of an element for one that is copied
         const Block* block = find(name);
         const std::optional<ElementBlock> reduction = element(*block);
@@ -528,7 +531,10 @@ class Tiling : TraceWriter {
         LoadCollector collector;
         collector.visit(reduction->value);
         for (const Load* load : collector.loads) {
-            if (load->buffer == reduction->buffer || vector_access(load->indices, lane)) continue;
+            const bool along = std::ranges::any_of(load->indices, [&](const Expr& e) { return uses_var(e, lane); });
+            if (load->buffer == reduction->buffer || !along) continue;
+            const bool narrow = load->buffer->static_shape().back() <= widest;
+            if (vector_access(load->indices, lane) && narrow) continue;
             std::string from, to, lane_axis;
             double uses = 1;
             std::size_t axes = 0, lane_at = 0;
@@ -549,7 +555,7 @@ class Tiling : TraceWriter {
                 }
                 ++axes;
             }
-            if (lane_axis.empty() || uses < kWorthCopy) return;
+            if (uses < kWorthCopy) return;
             const std::vector<std::string> before = block_names();
             if (!step("reindex", {name, load->buffer->name})) return;
             for (const std::string& made : block_names()) {
@@ -562,7 +568,7 @@ class Tiling : TraceWriter {
                             order.begin() + static_cast<std::ptrdiff_t>(lane_at) + 1, order.end());
                 step("reorder", {order});
             }
-            return pack(name);
+            return narrow ? pack(name) : void();
         }
     }
     /// A copy that only this reduction reads (its input with a border, say), where little else is done with what is
@@ -736,42 +742,6 @@ class Tiling : TraceWriter {
             if (steps[i] > 1) step("unroll", {reduction[i]});
     }
 
-    /// A reduction along the last dimension of what it reads has no vectors of results: lanes are summed up apart, and
-    /// added at the end. False when it is none, or lanes do not divide it.
-    bool sum_in_lanes(const std::string& name) {
-        const Block* block = find(name);
-        const std::optional<ElementBlock> reduction = block ? element(*block) : std::nullopt;
-        const Result<BlockPlace> place = find_block(program_, name);
-        if (!reduction || !block->fields.init || !update_of(*block) || !owns_nest(name)) return false;
-        const For& loop = *place->loops().back();
-        const BlockIter* along = nullptr;
-        for (const BlockIter& iter : block->fields.iters)
-            if (iter.kind == IterKind::Reduce && iter.binding.get() == loop.var.get()) along = &iter;
-        if (!along) return false;
-        LoadCollector collector;
-        collector.visit(reduction->value);
-        for (const Load* load : collector.loads)
-            if (load->buffer != reduction->buffer && !vector_access(load->indices, along->var)) return false;
-        const std::int64_t extent = extent_of(loop.extent), width = target_.lanes(byte_size(reduction->buffer->dtype));
-        // More sums at once where that leaves each of them some steps.
-        constexpr std::int64_t kSteps = 8;
-        std::int64_t lanes = 0;
-        for (const std::int64_t registers : {1, 2, 4})
-            if (extent % (width * registers) == 0 && extent >= width * registers * (registers > 1 ? kSteps : 2))
-                lanes = width * registers;
-        const std::string last = name + "." + loop.var->name;
-        if (lanes < 2 || !step("split", {last, std::vector<std::int64_t>{-1, lanes}})) return false;
-        if (!step("rfactor", {last + "_i"})) return false;
-        // Many lanes are added up four at a time first: one after another, each waits for the one before.
-        constexpr std::int64_t kTogether = 4;
-        const Mark before = mark();
-        if (lanes >= kTogether * kTogether &&
-            (!step("split", {last + "_i", std::vector<std::int64_t>{-1, kTogether}}) ||
-             !step("rfactor", {last + "_i_i"})))
-            take_back(before);
-        return true;
-    }
-
     std::optional<Pieces> pieces_;    ///< of a product in whose loops what it reads is computed
     std::vector<std::string> around_; ///< that product's loops around its tile
 };
@@ -786,6 +756,7 @@ void finish_tile(Draft& draft, const std::string& name, const TileShape& shape, 
     Tiling(draft).finish(name, shape, user, own);
 }
 
+void lanes_last(Draft& draft, const std::string& name, std::int64_t widest) { Tiling(draft).lanes_last(name, widest); }
 void tile_reduction(Draft& draft, const std::string& name) { Tiling(draft).tile(name, Tiling::Unfold::WherePossible); }
 
 } // namespace orrery::schedule

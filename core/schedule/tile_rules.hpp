@@ -12,6 +12,10 @@ namespace orrery::schedule {
 /// Schedules the nest of a reduction: a convolution, a matrix product, a pooling. Nothing where no rule applies.
 void tile_reduction(Draft& draft, const std::string& name);
 
+/// Copies of what a product would read across its lanes, with the lanes last, where enough of the work uses them again:
+/// what tile_reduction starts with. Also of what lies in rows of more than `widest` elements.
+void lanes_last(Draft& draft, const std::string& name, std::int64_t widest = INT64_MAX);
+
 /// The same for a product that goes by pieces of rows, all lanes by each, without sharing it among threads. Its user's
 /// loops around the tile, of which the one over pieces ends in "_o_o"; empty where no rule applies.
 [[nodiscard]] std::vector<std::string> tile_in_pieces(Draft& draft, const std::string& name, const Pieces& pieces);

@@ -27,12 +27,15 @@ class LoadFinder final : public Visitor {
     void visit_node(const Load&) override { found = true; }
 };
 
-/// Indices that depend on data are computed where the element is used, and only under its conditions.
-bool depends_on_data(const Expr& index) {
+} // namespace
+
+bool depends_on_data(const Expr& expr) {
     LoadFinder finder;
-    finder.visit(index);
+    finder.visit(expr);
     return finder.found;
 }
+
+namespace {
 
 std::optional<Need> range_of(const Expr& index, const Bounds& inner, const Bounds& all);
 
@@ -50,7 +53,7 @@ std::optional<Need> clipped_range(const Expr& term, const Bounds& inner, const B
 /// The range of an index while the inner loops run; nullopt when it is not a sum of their variables, or of such sums
 /// against constants. `all`: bounds of loops inside and outside.
 std::optional<Need> range_of(const Expr& index, const Bounds& inner, const Bounds& all) {
-    if (depends_on_data(index)) return std::nullopt;
+    if (depends_on_data(index)) return std::nullopt; // computed where it is used, and only under its conditions
     Affine outer = affine_of(index);
     std::int64_t low = 0, high = 0;
     std::vector<Affine::Term> kept;

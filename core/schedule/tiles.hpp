@@ -13,6 +13,9 @@
 
 namespace orrery::schedule {
 
+/// Whether an index or a condition reads memory.
+[[nodiscard]] bool depends_on_data(const tensor::Expr& expr);
+
 /// One dimension of a box: [min, min + extent), min in terms of loops outside.
 struct Need {
     tensor::Expr min;

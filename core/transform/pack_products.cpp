@@ -51,6 +51,15 @@ std::int64_t panel_with_zeros(std::int64_t columns, std::int64_t lanes) {
     return best;
 }
 
+/// In what multiples columns of a matrix that is no constant are computed, from a copy of it, where they fill no
+/// registers (so many keys as a sentence has words): two registers, or one where those would do too much. 1 where they
+/// fill them, or rows are too few for a copy.
+std::int64_t column_group(std::int64_t rows, std::int64_t columns, std::int64_t lanes) {
+    constexpr std::int64_t kRowsForCopy = 12, kMostWaste = 16; // our choice: two groups of rows; one part in so many
+    if (columns % lanes == 0 || columns < 2 * lanes || rows < kRowsForCopy) return 1;
+    return (round_up(columns, 2 * lanes) - columns) * kMostWaste <= columns ? 2 * lanes : lanes;
+}
+
 class Packer final : public graph::Rewriter {
   public:
     Packer(pass::Recorder* recorder, const ProductUnits& units) : Rewriter(recorder), units_(units) {}
@@ -69,7 +78,7 @@ class Packer final : public graph::Rewriter {
             right->size() == 2 ? std::accumulate(left->begin(), left->end() - 1, std::int64_t{1}, std::multiplies<>())
                                : (*left)[left->size() - 2];
         const std::int64_t lanes = units_.vector_bits / 8 / byte_size(dtype);
-        const std::int64_t group = rows < kFewRows ? 1 : product_rows(rows);
+        const std::int64_t group = rows < kFewRows ? 1 : weight ? product_rows(rows) : value_rows(rows);
         if (weight && units_.bytes != ByteProducts::None && dtype == DType::U8 &&
             graph::as_tensor(binding.var->type)->dtype == DType::I32)
             if (const Var done = of_bytes(binding, *call, *weight, rows)) return done;
@@ -82,21 +91,35 @@ class Packer final : public graph::Rewriter {
         const bool packs = right->size() == 2 && (weight || rows >= kManyRows);
         const std::int64_t panel = packs ? panel_for(rows, right->back(), lanes) : 1;
         const std::int64_t stretch = dtype == DType::F16 ? units_.f16_stretch : 0;
-        if (panel == 1 && ((rows % group == 0 && stretch == 0) || right->back() < lanes)) return keep(binding);
+        const std::int64_t columns = weight || panel > 1 ? 1 : column_group(rows, right->back(), lanes);
+        if (panel == 1 && columns == 1 && ((rows % group == 0 && stretch == 0) || right->back() < lanes))
+            return keep(binding);
         Attrs::Map attrs = kept_attrs(*call);
         if (stretch > 0) attrs.insert_or_assign("stretch", stretch);
         if (panel > 1) attrs.insert_or_assign("panel", panel);
         if (group > 1) attrs.insert_or_assign("rows", group);
+        if (columns > 1) attrs.insert_or_assign("columns", columns);
         const Var packed = panel > 1 ? in_panels(binding, b, weight, panel) : b;
         return replace(binding, make_call("layout_matmul", {a, packed}, Attrs(std::move(attrs))),
-                       panel > 1   ? "a matrix in panels"
-                       : group > 1 ? "rows in groups"
-                                   : "sums in stretches",
+                       panel > 1     ? "a matrix in panels"
+                       : columns > 1 ? "columns in groups"
+                       : group > 1   ? "rows in groups"
+                                     : "sums in stretches",
                        std::vector{b});
     }
 
   private:
     static constexpr std::int64_t kTile = 32, kTileRows = 16;
+
+    /// Rows of a product with a matrix that is no constant, each of which reads all of it from further away than a
+    /// panel: twice as many at once, where registers are many and that adds little to do.
+    std::int64_t value_rows(std::int64_t rows) const {
+        constexpr int kManyRegisters = 512; // bits of those that processors have 32 of
+        constexpr std::int64_t kLittle = 32;
+        const std::int64_t group = product_rows(rows), both = round_up(rows, 2 * group);
+        return units_.vector_bits >= kManyRegisters && group == 6 && (both - rows) * kLittle <= rows ? 2 * group
+                                                                                                     : group;
+    }
 
     /// What a product keeps of its attributes: all but transpositions, of which it has none here.
     static Attrs::Map kept_attrs(const CallOp& call) {

@@ -63,6 +63,7 @@ DrawnCall layout_matmul(Draw& d) {
         if (left.size() > 2 && d.chance(50)) right.assign(left.begin(), left.end() - 2);
         right.insert(right.end(), {depth, d.extent()});
         call.args.push_back(d.tensor(factor_dtype(d, call), right));
+        if (d.chance(40)) call.attrs["columns"] = d.number(1, 20);
     }
     if (d.chance(70)) call.attrs["rows"] = d.number(1, 7);
     return call;

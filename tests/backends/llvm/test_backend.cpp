@@ -178,6 +178,38 @@ TEST_CASE("a tile whose rows divide a line of the image stays in registers", "[l
     check_program(program, {.tolerance = 1e-5, .options = {}});
 }
 
+TEST_CASE("lanes that are summed up apart stay in registers when the last step has fewer", "[llvm][listing]") {
+    const tensor::Program program = parsed(R"(fn sums(x: f32[50]) -> (y: f32[]) {
+  alloc acc: f32[16] scope registers
+  vectorized i in 16 { block first(vi = i in 16) { acc[vi] = 0.0 } }
+  for o in 4 { vectorized i1 in 16 {
+    block part(vi1 = i1 in 16, reduce vo = o in 4) where o * 16 + i1 < 50 {
+      acc[vi1] = acc[vi1] + x[vo * 16 + vi1]
+    }
+  } }
+  unrolled k in 16 { block all(reduce vk = k in 16) { init { y[] = 0.0 } y[] = y[] + acc[vk] } }
+})");
+    for (const ListingLine& line : listed(program, ListingKind::OptimizedIr).lines)
+        if (has(line.text, "alloca") || has(line.text, "masked.store")) FAIL_CHECK(line.text);
+    check_program(program, {.tolerance = 1e-5, .options = {}});
+}
+
+TEST_CASE("lanes that are left out of what other threads write stay unwritten", "[llvm][listing]") {
+    // Rows of thirteen: what three more lanes would write is the next thread's.
+    const tensor::Program program = parsed(R"(fn rows(x: f32[4,13]) -> (y: f32[52]) {
+  alloc t: f32[64] scope stack
+  parallel r in 4 { vectorized i in 16 {
+    block part(vr = r in 4, vi = i in 16) where i < 13 { t[vr * 13 + vi] = x[vr, vi] * 2.0 }
+  } }
+  for k in 52 { block all(vk = k in 52) { y[vk] = t[vk] } }
+})");
+    bool masked = false;
+    for (const ListingLine& line : listed(program, ListingKind::OptimizedIr).lines)
+        masked = masked || has(line.text, "masked.store") || has(line.text, "store <13 x float>");
+    CHECK(masked);
+    check_program(program, {.tolerance = 0, .options = {}});
+}
+
 TEST_CASE("IR listings are free of noise and know their lines", "[llvm][listing]") {
     const tensor::Program program = parsed(kMatmul);
     const Listing raw = listed(program, ListingKind::BackendIr), optimized = listed(program, ListingKind::OptimizedIr);

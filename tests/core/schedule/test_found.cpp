@@ -6,6 +6,7 @@
 #include "core/tensor/text.hpp"
 #include "tests/core/schedule/gallery.hpp"
 #include "tests/core/schedule/programs.hpp"
+#include "tests/core/schedule/rules.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -48,6 +49,26 @@ TEST_CASE("copies outlive the nest they were made for, so that it can be moved",
     keeps_numbers("triangle", "cache_read(tri, x, stack)\ncache_read(x_read, x, stack)\ncompute_inline(x_read)");
     keeps_numbers("transpose_add", "cache_write(turn, registers)\nsplit(turn_write.i, [-1, 4])\n"
                                    "cache_read(turn, x, stack)\ncompute_at(turn, turn_write.i_o)");
+}
+
+TEST_CASE("blocks with a predicate move and start as those without", "[schedule][found]") {
+    keeps_numbers("triangle", "decompose_reduction(tri, tri.k)");
+    for (const char* apart : {"rfactor(mean.k_i)\ncompute_at(mean_rf, mean.r)",
+                              "rfactor(mean.k_i)\nreorder([mean_rf.k_o, mean_rf.k_i])\n"
+                              "decompose_reduction(mean_rf, mean_rf.k_o)\nvectorize(mean_rf.k_i)",
+                              "rfactor(mean.k_i)\ncompute_at(mean_rf, mean.r)\nreorder([mean_rf.k_o, mean_rf.k_i])\n"
+                              "decompose_reduction(mean_rf, mean_rf.k_o)\nvectorize(mean_rf.k_i)"})
+        for (const char* lanes : {"3", "4", "5", "7"})
+            keeps_numbers("layer_norm", "split(mean.k, [-1, " + std::string(lanes) + "])\n" + apart);
+}
+
+TEST_CASE("a sum that reads a number without dimensions has a default trace", "[schedule][found]") {
+    const Result<Program> program = tensor::parse_program(R"(fn scaled(x: f32[6,32], s: f32[]) -> (y: f32[6]) {
+  for i in 6 { for k in 32 { block sum(vi = i in 6, reduce vk = k in 32) {
+    reads y[vi], x[vi, vk], s[] writes y[vi]
+    init { y[vi] = 0.0 } y[vi] = y[vi] + s[] * x[vi, vk] } } } })");
+    if (!program) FAIL(to_string(program.error()));
+    (void)checked_trace(*program, machine_of(256, 16));
 }
 
 TEST_CASE("a scan does not follow its producer out of order", "[schedule][found]") {

@@ -23,6 +23,14 @@ namespace {
 const std::map<std::string, std::string> kOwn = {
     {"sizes", R"(fn sizes<n: i64>(x: f32[n,4]) -> (y: f32[n,4]) {
   for i in n { for j in 4 { block b(vi = i in n, vj = j in 4) { y[vi, vj] = x[vi, vj] } } } })"},
+    {"marked", R"(fn marked(x: f32[7,7], m: f32[7]) -> (y: f32[7]) {
+  alloc t: f32[7] scope global
+  for i in 7 { for k in 7 { block s(vi = i in 7, reduce vk = k in 7) where m[k] > 0.5 {
+    init { t[vi] = 0.0 } t[vi] = t[vi] + x[vi, vk] } } }
+  for i in 7 { block y(vj = i in 7) { y[vj] = t[vj] } } })"},
+    {"shifted", R"(fn shifted(x: f32[7,5]) -> (y: f32[7]) {
+  for i in 7 { for k in 7 { block s(vi = i in 7, reduce vk = (k - 2) in 5) where k >= 2 {
+    init { y[vi] = 0.0 } y[vi] = y[vi] + x[vi, vk] } } } })"},
     {"size_sum", R"(fn size_sum<n: i64>(x: f32[n]) -> (y: f32[]) {
   for k in n { block s(reduce vk = k in n) { init { y[] = 0.0 } y[] = y[] + x[vk] } } })"},
     {"size_parts", R"(fn size_parts<n: i64>(x: f32[n]) -> (y: f32[n], z: f32[n]) {
@@ -438,7 +446,9 @@ const std::vector<Case> kCases = {
     {"overwrite", "", "software_pipeline(fill.r, [0, 1])", "of an earlier or the same iteration has"},
     // placement.cpp
     {"chain", "", "compute_at(second, first.i)", "is a result of the program"},
-    {"chain", "split(first.i, [-1, 4])", "compute_at(first, second.i)", "it has a predicate"},
+    {"chain", "split(first.i, [-1, 4])", "compute_at(first, second.i)",
+     "its predicate asks for loop i_o, which is the value of no iterator"},
+    {"marked", "", "compute_at(s, y.i)", "its predicate reads memory"},
     {"chain", "blockize(second.i)", "compute_at(first, second.i)", "a block is around it or around loop"},
     {"chain", "", "compute_at(first, first.i)", "is its own"},
     {"outside_read", "", "compute_at(a, b.i)", "t is read outside of loop b.i"},
@@ -498,7 +508,8 @@ const std::vector<Case> kCases = {
     {"softmax", "", "decompose_reduction(e, e.c)", "it has no initial value to separate"},
     {"matmul", "reorder([matmul.k, matmul.m])", "decompose_reduction(matmul, matmul.n)", "is outside of matmul.n"},
     {"mixed", "", "decompose_reduction(s, s.f)", "mixes spatial and reduction iterators"},
-    {"triangle", "", "decompose_reduction(tri, tri.k)", "its predicate depends on reduction loop k"},
+    {"marked", "", "decompose_reduction(s, s.k)", "its predicate reads memory"},
+    {"shifted", "", "decompose_reduction(s, s.k)", "it has a predicate, and iterator vk does not start at 0"},
     // rfactor.cpp
     {"matmul", "blockize(matmul.k)", "rfactor(matmul.k)", "a block is around its block"},
     {"matmul", "decompose_reduction(matmul, matmul.k)", "rfactor(matmul.k)", "has no initial value of its own"},

@@ -558,13 +558,13 @@ TEST_CASE("blocks of one row run row by row, sums along it in lanes", "[schedule
     CHECK(difference(program, done->result()) < 1e-5);
 }
 
-TEST_CASE("sixteen lanes are added up four at a time before one after another", "[schedule][rules]") {
+TEST_CASE("lanes are added up a register, then four, at a time before one after another", "[schedule][rules]") {
     const Program program = softmax(12, 256);
     const Trace trace = default_trace(program, wide_target());
     const std::string text = to_string(trace);
     INFO(text);
-    for (const char* part : {"rfactor(high.k_i)", "rfactor(high.k_i_i)", "compute_at(high_rf_1, out.r)",
-                             "vectorize(sum_rf_1.k_i_i)", "unroll(sum_rf_1.k_i_o)", "unroll(sum.k_i_i)"})
+    for (const char* part : {"rfactor(high.k_i)", "rfactor(high.k_i_i)", "rfactor(high.k_i_i_i)",
+                             "compute_at(high_rf_2, out.r)", "vectorize(sum_rf_2.k_i_i_i)", "unroll(sum.k_i_i_i)"})
         CHECK(text.find(part) != std::string::npos);
     const Result<Replay> done = replay(program, trace);
     if (!done) FAIL(to_string(done.error()));
@@ -626,7 +626,9 @@ TEST_CASE("three halves of a register are one row of a tile, not three rows of h
 TEST_CASE("a row too long to be written out goes in vectors", "[schedule][rules]") {
     for (const std::int64_t columns : {512, 1000, 521}) {
         const Program program = softmax(4, columns);
-        const Result<Replay> done = replay(program, default_trace(program, wide_target()));
+        const Trace trace = default_trace(program, wide_target());
+        CHECK(to_string(trace).find("split(sum.k, [-1, 64])\nrfactor(sum.k_i)") != std::string::npos);
+        const Result<Replay> done = replay(program, trace);
         if (!done) FAIL(to_string(done.error()));
         const std::string text = tensor::to_string(done->result());
         INFO(text);
