@@ -27,9 +27,9 @@ std::string_view function_name(std::string_view line) {
 }
 
 /// The lines of a listing that belong together: a definition, a declaration, or what is between them.
-using Block = std::span<const ListingLine>;
-std::vector<Block> blocks_of(const Listing& listing) {
-    std::vector<Block> out;
+using Lines = std::span<const ListingLine>;
+std::vector<Lines> blocks_of(const Listing& listing) {
+    std::vector<Lines> out;
     const std::span<const ListingLine> lines(listing.lines);
     for (std::size_t at = 0; at < lines.size();) {
         std::size_t end = at + 1;
@@ -134,22 +134,22 @@ void keep_part(llvm::Module& module, std::span<const std::size_t> part_of, std::
 }
 
 Listing join_ir(std::span<const Listing> parts) {
-    std::unordered_map<std::string_view, Block> definitions;
-    std::vector<std::vector<Block>> blocks;
+    std::unordered_map<std::string_view, Lines> definitions;
+    std::vector<std::vector<Lines>> blocks;
     for (const Listing& part : parts) {
         blocks.push_back(blocks_of(part));
-        for (const Block& block : blocks.back())
+        for (const Lines& block : blocks.back())
             if (block[0].text.starts_with("define ")) definitions.emplace(function_name(block[0].text), block);
     }
     Listing out;
-    const auto add = [&out](const Block& block, bool apart) {
+    const auto add = [&out](const Lines& block, bool apart) {
         if (apart && !out.lines.empty()) out.lines.emplace_back();
         out.lines.insert(out.lines.end(), block.begin(), block.end());
     };
     std::unordered_map<std::string_view, bool> declared;
     bool first_of_kind = true; // variables and types stand together
     for (std::size_t part = 0; part < blocks.size(); ++part)
-        for (const Block& block : blocks[part]) {
+        for (const Lines& block : blocks[part]) {
             const std::string& line = block[0].text;
             const bool is_function = line.starts_with("define ") || line.starts_with("declare ");
             if (!is_function) {

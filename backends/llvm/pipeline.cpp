@@ -1,5 +1,7 @@
 #include "backends/llvm/pipeline.hpp"
 
+#include "backends/llvm/loop_bases.hpp"
+
 #include <llvm/Analysis/AliasAnalysis.h>
 #include <llvm/CodeGen/MachineModuleInfo.h>
 #include <llvm/CodeGen/Passes.h>
@@ -36,6 +38,7 @@ std::vector<llvm::FunctionPassManager> make_passes(int level) {
     loops.addPass(llvm::LICMPass(llvm::LICMOptions())); // invariants, and accumulators in memory
     add(llvm::createFunctionToLoopPassAdaptor(std::move(loops), true));
     if (level >= 2) add(llvm::EarlyCSEPass(true));
+    add(OpaqueBasesPass());
     return passes;
 }
 

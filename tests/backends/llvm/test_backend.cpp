@@ -210,6 +210,23 @@ TEST_CASE("lanes that are left out of what other threads write stay unwritten", 
     check_program(program, {.tolerance = 0, .options = {}});
 }
 
+TEST_CASE("what an inner loop's addresses start from is opaque in it", "[llvm][listing]") {
+    // Two rows that lie a constant apart start from one address, the third from another.
+    const tensor::Program program = parsed(R"(fn sums(x: f32[9,64], w: f32[9,64]) -> (y: f32[8]) {
+  for r in 8 {
+    for k in 60 { block sum(vr = r in 8, reduce vk = k in 60) {
+      init { y[vr] = 0.0 }
+      y[vr] = y[vr] + x[vr, vk] * x[vr + 1, vk + 4] * w[vr * vr % 9, vk]
+    } }
+  }
+})");
+    std::int64_t opaque = 0;
+    for (const ListingLine& line : listed(program, ListingKind::OptimizedIr).lines)
+        opaque += has(line.text, "= freeze ptr") ? 1 : 0;
+    CHECK(opaque == 2);
+    check_program(program, {.tolerance = 1e-5, .options = {}});
+}
+
 TEST_CASE("IR listings are free of noise and know their lines", "[llvm][listing]") {
     const tensor::Program program = parsed(kMatmul);
     const Listing raw = listed(program, ListingKind::BackendIr), optimized = listed(program, ListingKind::OptimizedIr);
