@@ -54,11 +54,11 @@ class LoopBases {
 
 } // namespace
 
-llvm::PreservedAnalyses OpaqueBasesPass::run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
+bool hide_loop_bases(const llvm::LoopInfo& loops) {
     bool changed = false;
-    for (const llvm::Loop* loop : analyses.getResult<llvm::LoopAnalysis>(function).getLoopsInPreorder())
+    for (const llvm::Loop* loop : loops.getLoopsInPreorder())
         if (loop->isInnermost() && loop->getLoopPreheader()) changed = LoopBases(*loop).hide() || changed;
-    return changed ? llvm::PreservedAnalyses::none() : llvm::PreservedAnalyses::all();
+    return changed;
 }
 
 } // namespace orrery::codegen

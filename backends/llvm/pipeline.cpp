@@ -3,6 +3,7 @@
 #include "backends/llvm/loop_bases.hpp"
 
 #include <llvm/Analysis/AliasAnalysis.h>
+#include <llvm/Analysis/LoopInfo.h>
 #include <llvm/CodeGen/MachineModuleInfo.h>
 #include <llvm/CodeGen/Passes.h>
 #include <llvm/CodeGen/TargetPassConfig.h>
@@ -25,6 +26,14 @@
 namespace orrery::codegen {
 
 namespace {
+
+struct OpaqueBasesPass : llvm::PassInfoMixin<OpaqueBasesPass> {
+    static llvm::StringRef name() { return "OpaqueBasesPass"; }
+    static llvm::PreservedAnalyses run(llvm::Function& function, llvm::FunctionAnalysisManager& analyses) {
+        const bool changed = hide_loop_bases(analyses.getResult<llvm::LoopAnalysis>(function));
+        return changed ? llvm::PreservedAnalyses::none() : llvm::PreservedAnalyses::all();
+    }
+};
 
 /// One manager a pass, so that an observer knows where in the list it is.
 std::vector<llvm::FunctionPassManager> make_passes(int level) {
