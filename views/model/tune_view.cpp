@@ -373,15 +373,22 @@ DotKind dot_kind(const Trial& t) {
                                            : DotKind::Seed;
 }
 
-/// The range of a plot: what it holds, and a margin.
+/// The range of a plot: what it holds, and a margin. Times of other kernels than the chosen one, decades away, do not
+/// squeeze its own.
 void fit(Plot& plot) {
     double x0 = 1e300, x1 = -1e300, y0 = 1e300, y1 = -1e300;
     const auto take = [&](const PlotDot& dot) {
         x0 = std::min(x0, dot.x), x1 = std::max(x1, dot.x);
         y0 = std::min(y0, dot.y), y1 = std::max(y1, dot.y);
     };
-    for (const PlotLine& line : plot.lines) std::ranges::for_each(line.dots, take);
-    std::ranges::for_each(plot.dots, take);
+    const bool chosen = std::ranges::any_of(plot.lines, &PlotLine::chosen);
+    for (const PlotLine& line : plot.lines) {
+        if (line.chosen || !chosen) std::ranges::for_each(line.dots, take);
+        for (const PlotDot& dot : line.dots) x0 = std::min(x0, dot.x), x1 = std::max(x1, dot.x);
+    }
+    const bool own = std::ranges::any_of(plot.dots, [](const PlotDot& dot) { return dot.kind != DotKind::Other; });
+    for (const PlotDot& dot : plot.dots)
+        if (dot.kind != DotKind::Other || !own) take(dot);
     if (x0 > x1) return;
     if (plot.diagonal) x0 = y0 = std::min(x0, y0), x1 = y1 = std::max(x1, y1);
     const auto widen = [](double& low, double& high, bool log) {
@@ -514,7 +521,7 @@ TuneViewData build_tune(const TuningSnapshot& tuning, const TuneOptions& options
     TuneViewData data;
     const Tuned subject(tuning, options);
     data.summary = tuning_summary(tuning);
-    data.note = tuning.doing;
+    if (tuning.doing != tuning::phase_name(tuning.phase)) data.note = tuning.doing; // the summary says that already
     data.problem = tuning.problem.empty() ? tuning.search_note : tuning.problem;
     data.running = tuning.phase != TuningPhase::Done;
     data.paused = tuning.phase == TuningPhase::Paused;

@@ -118,6 +118,19 @@ TEST_CASE("a tuning as plots", "[views][tune]") {
     CHECK(data.best.dots[1].x == Approx(2)); // the second trial of its kernel
     CHECK(data.best.low_y < 1.5);
     CHECK(data.best.high_y > 3);
+    // A kernel of nanoseconds does not squeeze it, and may be looked at itself.
+    Sample far;
+    far.t.tasks[1].best_so_far = {{2, 1, 2, 2e-5}};
+    CHECK(build_tune(far.t, {.workload = "aa"}).best.low_y > 1);
+    CHECK(build_tune(far.t, {.workload = "bb"}).best.low_y < 1e-4);
+    far.add({.task = 1, .predicted_ms = 3e-5}, 2e-5);
+    CHECK(build_tune(far.t, {.workload = "aa"}).predicted.low_x > 1);
+    CHECK(build_tune(far.t, {.workload = "aa"}).predicted.dots.size() == 3);
+    CHECK(build_tune(far.t, {.workload = "bb"}).predicted.high_x < 1e-4);
+    // What the summary says is not said again.
+    CHECK(build_tune(sample.t, {}).note == "conv: measuring 3 of 4");
+    far.t.phase = tuning::TuningPhase::Paused, far.t.doing = "paused";
+    CHECK(build_tune(far.t, {}).note.empty());
     const TuneViewData timed = build_tune(sample.t, {.workload = "aa", .by_time = true});
     CHECK(timed.best.dots[1].x == Approx(3));
     CHECK(timed.best.lines[1].dots[2].x == Approx(8));
