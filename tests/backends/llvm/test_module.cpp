@@ -6,6 +6,7 @@
 #include "core/runtime/orrery.h"
 
 #include <cstring>
+#include <fstream>
 
 using namespace orrery;
 using namespace orrery::testing;
@@ -114,6 +115,42 @@ TEST_CASE("a module runs through the C interface", "[llvm][module]") {
     CHECK(orrery_set_input(model, 0, &wrong) == ORRERY_BAD_TENSOR);
     CHECK(std::strlen(orrery_last_error()) > 0);
     orrery_free(model);
+}
+
+TEST_CASE("a module's weights are read where the file is mapped", "[llvm][module]") {
+    const Folder folder;
+    const fs::path path = folder.path / "model.so";
+    const std::vector<KernelObject> objects = sample_objects();
+    const std::vector<std::byte> large(std::size_t{64} << 20, std::byte{1}); // beside those that the plan names
+    const runtime::Bytes constants[] = {std::as_bytes(std::span(kWeights)), large};
+    const auto blob = runtime::write_module(sample_plan(objects[1].workspace_bytes), constants);
+    const Result<void> linked = link_module(objects, blob, llvm_backend().host(), path);
+    if (!linked) FAIL(to_string(linked.error()));
+    const auto own_kilobytes = [] { // what no other process can share
+        std::ifstream status("/proc/self/status");
+        std::string word;
+        while (status >> word && word != "RssAnon:") {}
+        long long kilobytes = -1;
+        status >> kilobytes;
+        return kilobytes;
+    };
+    const long long before = own_kilobytes();
+    REQUIRE(before > 0);
+    orrery_model *first = nullptr, *second = nullptr;
+    REQUIRE(orrery_load(path.c_str(), 1, &first) == ORRERY_OK);
+    REQUIRE(orrery_load(path.c_str(), 1, &second) == ORRERY_OK);
+    CHECK(own_kilobytes() - before < 16 << 10);
+    float rows[6] = {0.1f, 0.2f, 0.3f, 0.4f, 0.5f, 0.6f};
+    std::int64_t shape[2] = {2, 3};
+    const DLTensor input = tensor_of(rows, shape, 2);
+    for (orrery_model* model : {first, second}) {
+        REQUIRE(orrery_set_input(model, 0, &input) == ORRERY_OK);
+        REQUIRE(orrery_run(model) == ORRERY_OK);
+        DLTensor view;
+        REQUIRE(orrery_view_output(model, 0, &view) == ORRERY_OK);
+        CHECK(static_cast<float*>(view.data)[1] == Approx(std::tan(1.6 + 2.5 + 3.6)));
+        orrery_free(model);
+    }
 }
 
 TEST_CASE("a module with a damaged blob, or without its kernels, does not load", "[llvm][module]") {
