@@ -2,13 +2,18 @@
 
 #include "core/session/tune.hpp"
 
+#include "core/base/file.hpp"
 #include "core/session/shipped.hpp"
 #include "tests/core/session/compiler.hpp"
+#include "tests/support/paths.hpp"
 
 #include <catch2/catch.hpp>
 
+#include <nlohmann/json.hpp>
+
 #include <algorithm>
 #include <filesystem>
+#include <sstream>
 
 using namespace orrery;
 using namespace orrery::session;
@@ -77,6 +82,22 @@ TEST_CASE("a tuned recipe gives the same results", "[session][tune]") {
     }
 }
 
+TEST_CASE("every schedule that ships is a trace, of a workload of its own", "[session][tune]") {
+    const std::string lines = *read_file(tests::source_dir() / "resources" / "traces.jsonl");
+    std::istringstream file(lines);
+    std::size_t count = 0;
+    for (std::string line; std::getline(file, line); ++count) {
+        const nlohmann::json entry = nlohmann::json::parse(line);
+        INFO(entry["function"].get<std::string>());
+        CHECK(entry["workload"].get<std::string>().size() == 32);
+        CHECK(entry["target"].get<std::string>().find("-bit vectors, ") != std::string::npos);
+        CHECK(schedule::parse_trace(entry["trace"].get<std::string>()).has_value());
+    }
+    CHECK(count > 1);
+    CHECK(ShippedTraces(lines).size() == count);
+    CHECK(ShippedTraces::built_in().size() == count);
+}
+
 TEST_CASE("a schedule that ships stands in for the rules", "[session][tune]") {
     const Recipe recipe = recipe_of("lenet");
     const FunctionPtr function = functions_of(recipe).front();
@@ -85,7 +106,6 @@ TEST_CASE("a schedule that ships stands in for the rules", "[session][tune]") {
         return "{\"workload\": \"" + workload + "\", \"target\": \"" + kind + "\", \"trace\": \"" + trace + "\"}\n";
     };
     const std::string here = target_kind(recipe.target);
-    CHECK(ShippedTraces::built_in().size() > 0);
     CHECK(ShippedTraces("not JSON\n\n[]\n{}\n" + line(here, "")).size() == 1);
     CHECK(ShippedTraces(line(here, "")).find(function->lowered, recipe.target)->trace == schedule::Trace());
     CHECK_FALSE(ShippedTraces(line("riscv64, 64-bit vectors, 8 registers", "")).find(function->lowered, recipe.target));
