@@ -24,13 +24,13 @@ bool is_many_scores(const CallOp& call, std::int64_t piece_bytes) {
     constexpr std::int64_t kPieces = 4; // our choice: less stays in a cache between kernels as well
     const std::optional<Shape> first = shape_of(call.args[0]), second = shape_of(call.args[1]);
     if (!first || !second || first->size() < 2 || second->size() < 2) return false;
-    return element_count(*first) / first->back() * second->back() * byte_size(DType::F32) > kPieces * piece_bytes;
+    const Shape rows(first->begin(), first->end() - 1);
+    return element_count(rows) * second->back() * byte_size(DType::F32) > kPieces * piece_bytes;
 }
 
 bool keeps_scores(const CallOp& call, std::int64_t piece_bytes) {
-    constexpr std::int64_t kGroups = 2; // of rows that share what is loaded of the second factor
-    constexpr std::int64_t kFactors =
-        2; // pieces that one takes: both, and what they make, stay in the second-level cache
+    constexpr std::int64_t kGroups = 2;  // of rows that share what is loaded of the second factor
+    constexpr std::int64_t kFactors = 2; // pieces that it takes: both factors stay in the second-level cache
     const Shape first = *shape_of(call.args[0]), second = *shape_of(call.args[1]);
     const std::int64_t rows = kGroups * call.attrs.integer("rows", 1), columns = second.back();
     return first[first.size() - 2] > rows &&

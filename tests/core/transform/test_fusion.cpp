@@ -256,6 +256,16 @@ TEST_CASE("a product, its softmax and the product of that are one kernel where n
     CHECK(kernel_count(rows, {{"piece_bytes", "64"}}) == 1);
     CHECK(reason_between(rows, "t", "p", {{"piece_bytes", "63"}}) == NotFused::NoPieceOfScores);
     CHECK(reason_between(rows, "t", "p", {{"piece_bytes", "127"}, {"max_depth", "3"}}) == NotFused::TooLarge);
+    // Sums of nothing are as many.
+    const graph::Module empty = module_of(R"(outputs ["y"];
+fn main(q: f32[2,8,0], k: f32[2,0,8], v: f32[2,8,4]) -> f32[2,8,4] {
+  s = matmul(q, k);
+  p = softmax(s) {axis=2};
+  y = matmul(p, v);
+  return y;
+}
+)");
+    CHECK(kernel_count(empty, near) == 1);
     // Not rows, not a softmax, or something else reads it.
     CHECK(kernel_count(attention("softmax(t) {axis=1}"), near) == 3);
     CHECK(kernel_count(attention("relu(t)"), near) == 2);
