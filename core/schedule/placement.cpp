@@ -96,7 +96,7 @@ Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vecto
     if (block.fields.predicate) {
         for (const auto& [loop, extent] : box.loops) bounds[loop] = {0, extent - 1};
         const Expr kept = simplify(substitute(block.fields.predicate, moved_loops(block, fields.iters)), bounds);
-        fields.predicate = fields.predicate ? fields.predicate && kept : kept;
+        if (as_int(kept) != 1) fields.predicate = fields.predicate ? fields.predicate && kept : kept;
     }
     return wrap(user.use(block, std::move(fields)), box);
 }

@@ -14,8 +14,8 @@ namespace orrery::transform {
 /// Whether a product's results, all of them, are more than stays in the cache for a next kernel. Pre:
 /// is_product_of_values(call).
 [[nodiscard]] bool is_many_scores(const graph::CallOp& call, std::int64_t piece_bytes);
-/// Whether a product's second factor takes a piece's bytes at most, of one matrix of a batch, and so do some of its
-/// rows that are computed at once, of which there are more. Pre: is_many_scores(call, piece_bytes).
+/// Whether a product's second factor, of one matrix of a batch, takes two pieces' bytes at most, and two groups of rows
+/// that are computed at once, of which there are more, one piece's. Pre: is_many_scores(call, piece_bytes).
 [[nodiscard]] bool keeps_scores(const graph::CallOp& call, std::int64_t piece_bytes);
 
 } // namespace orrery::transform

@@ -104,7 +104,8 @@ class Partition {
     struct Group {
         std::size_t parent = 0;
         FusionKind kind = FusionKind::Opaque;
-        bool anchored = false; ///< holds a convolution, matrix product or reduction: only one may, but for pairs
+        bool anchored =
+            false; ///< holds a convolution, matrix product or reduction: only one may, but for pairs and attention
         std::size_t anchor = 0;
         std::size_t size = 1;
         std::size_t last = 0;
