@@ -80,6 +80,26 @@ struct Pooling {
             pad.extent.push_back((out[first + d] - 1) * strides[d] + (kernel[d] - 1) * dilations[d] + 1);
         return pad_stage(request.builder, request.in(0), pad);
     }
+    /// Whether a place of a window outside of the input may stand for the place of the input next to it, which is in
+    /// that window, too: then a maximum needs no border. Not along vectors, which would no longer be read as such.
+    [[nodiscard]] bool reaches_in() const {
+        bool all = first + count < in.size();
+        for (std::size_t d = 0; d < count; ++d)
+            all = all && dilations[d] == 1 && pads[d] < kernel[d] &&
+                  (out[first + d] - 1) * strides[d] - pads[d] < in[first + d];
+        return all;
+    }
+    /// The places of a window in the input, or next to them. Pre: reaches_in().
+    [[nodiscard]] Indices nearest(const Indices& i, const Indices& k) const {
+        Indices indices = i;
+        for (std::size_t d = 0; d < count; ++d) {
+            const std::int64_t most = in[first + d] - 1;
+            Expr& at = indices[first + d] = position(i, k, d) - pads[d];
+            if (pads[d] > 0) at = max(at, imm(0));
+            if ((out[first + d] - 1) * strides[d] - pads[d] + kernel[d] - 1 > most) at = min(at, imm(most));
+        }
+        return indices;
+    }
     /// How many elements of window `i` on axis `d` lie in [low, high) of the input, in input coordinates.
     [[nodiscard]] Expr elements(const Indices& i, std::size_t d, std::int64_t low, std::int64_t high) const {
         const std::int64_t last = (out[first + d] - 1) * strides[d] - pads[d] + (kernel[d] - 1) * dilations[d];
@@ -92,22 +112,22 @@ struct Pooling {
     }
 };
 
-Buffer max_stage(const DefineRequest& request, const Pooling& pool, const Buffer& padded) {
+Buffer max_stage(const DefineRequest& request, const Pooling& pool) {
+    const bool border = !pool.reaches_in();
+    const Buffer from = border ? pool.padded(request, lowest(request.out_dtype())) : request.in(0);
     return reduce_stage(request.builder, {std::string(request.name), request.out_dtype(), pool.out, pool.axes},
-                        pool.over(Combiner::Max),
-                        [&](const Indices& i, const Indices& k) { return load(padded, pool.at(i, k)); });
+                        pool.over(Combiner::Max), [&](const Indices& i, const Indices& k) {
+                            return load(from, border ? pool.at(i, k) : pool.nearest(i, k));
+                        });
 }
 
-std::vector<Buffer> define_max_pool(const DefineRequest& request) {
-    const Pooling pool(request);
-    return {max_stage(request, pool, pool.padded(request, lowest(request.out_dtype())))};
-}
+std::vector<Buffer> define_max_pool(const DefineRequest& request) { return {max_stage(request, Pooling(request))}; }
 
 /// The least row-major index in the whole input among the elements equal to the maximum.
 std::vector<Buffer> define_max_pool_indices(const DefineRequest& request) {
     const Pooling pool(request);
     const Buffer& x = request.in(0);
-    const Buffer values = max_stage(request, pool, pool.padded(request, lowest(request.out_dtype())));
+    const Buffer values = max_stage(request, pool);
     const Buffer first = reduce_stage(request.builder, {"max_pool_first", DType::I64, pool.out, pool.axes},
                                       pool.over(Combiner::Min), [&](const Indices& i, const Indices& k) {
                                           Indices from{i[0], i[1]};

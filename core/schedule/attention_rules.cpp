@@ -116,16 +116,13 @@ class Attention : TraceWriter {
         const std::array<std::string, 2> copies{copy_of_factor(first, chain.first.shape.lanes.size),
                                                 copy_of_factor(chain.product, chain.second.shape.lanes.size)};
         const std::vector<std::string> dims = loop_names(user);
-        const std::vector<std::string> loops = tile_in_pieces(draft_, chain.product, pieces);
-        const auto piece = std::ranges::find_if(loops, [](const std::string& loop) { return loop.ends_with("_o_o"); });
-        if (piece == loops.end()) return false;
-        const std::size_t around = static_cast<std::size_t>(piece - loops.begin()) + 1;
+        const std::optional<PieceLoop> piece = tile_in_pieces(draft_, chain.product, pieces);
+        if (!piece) return false;
         done_.insert(copies.begin(), copies.end()); // they are made once, for all pieces
-        if (!rows_beside(chain, between, *piece, around) || !step("compute_at", {user, *piece}) ||
-            !tile_inside(draft_, {first, user, dims, chain.first.shape, around}))
+        if (!rows_beside(chain, between, piece->name, piece->around) || !step("compute_at", {user, piece->name}) ||
+            !tile_inside(draft_, {first, user, dims, chain.first.shape, piece->around}))
             return false;
-        const std::string outer = piece->substr(0, piece->rfind('.'));
-        spread_outer(outer, around, work_of(outer) * static_cast<double>(target_.lanes(4)));
+        spread_outer(piece->user, piece->around, work_of(piece->user) * static_cast<double>(target_.lanes(4)));
         for (const std::string& copy : copies) done_.erase(copy);
         panels_of(copies[0], chain.first.shape.lanes.size);
         panels_of(copies[1], chain.second.shape.lanes.size);

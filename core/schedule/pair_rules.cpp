@@ -51,6 +51,7 @@ class Pairing : TraceWriter {
         const std::string inside = order.back();
         order.insert(order.end(), inner.begin(), inner.end());
         if (!step("reorder", {order}) || !step("compute_at", {name, inside})) return false;
+        if (element_of(*find(name))->static_size() > shape.size()) return false; // more than the loops ask for
         step("set_scope", {name, std::string("registers")});
         finish_tile(draft_, name, shape, user, {around, around + own});
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
@@ -129,17 +130,14 @@ class Pairing : TraceWriter {
         if (!use) return false;
         const std::int64_t whole = made->buffer->static_size();
         const std::vector<std::string> dims = loop_names(user);
-        const std::vector<std::string> loops = tile_in_pieces(draft_, use->product, use->rows);
         // The loop over pieces stands before those that choose filters.
-        const auto pieces = std::ranges::find_if(loops, [](const std::string& loop) { return loop.ends_with("_o_o"); });
-        if (pieces == loops.end() || !step("compute_at", {user, *pieces})) return false;
+        const std::optional<PieceLoop> pieces = tile_in_pieces(draft_, use->product, use->rows);
+        if (!pieces || !step("compute_at", {user, pieces->name})) return false;
         const Store* piece = as<Store>(find(user)->fields.body);
         const std::int64_t count = use->rows.count * static_cast<std::int64_t>(use->batch);
         if (!piece || piece->buffer->static_size() * count != whole) return false;
-        const std::size_t around = static_cast<std::size_t>(pieces - loops.begin()) + 1;
-        if (!tile_inside({first, user, dims, *shape, around})) return false;
-        const std::string outer = pieces->substr(0, pieces->rfind('.'));
-        spread_outer(outer, around, work_of(outer) * static_cast<double>(target_.lanes(4)));
+        if (!tile_inside({first, user, dims, *shape, pieces->around})) return false;
+        spread_outer(pieces->user, pieces->around, work_of(pieces->user) * static_cast<double>(target_.lanes(4)));
         return true;
     }
 };

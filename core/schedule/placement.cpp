@@ -79,13 +79,35 @@ const For* asked_for_alone(const BlockPlace& place) {
     return nullptr;
 }
 
+/// Whether all that a block reads, but for its own buffer, lies inside when an iterator goes on to `extent`.
+bool reads_inside(const Block& block, const ElementBlock& element, const VarRef& iter, std::int64_t extent) {
+    Bounds bounds;
+    for (const BlockIter& each : block.fields.iters) bounds[each.var] = {0, extent_of(each.extent) - 1};
+    bounds[iter] = {0, extent - 1};
+    LoadCollector collector;
+    collector.visit(element.value);
+    return std::ranges::all_of(collector.loads, [&](const Load* load) {
+        for (std::size_t d = 0; d < load->indices.size() && load->buffer != element.buffer; ++d) {
+            const std::optional<std::int64_t> size = as_int(load->buffer->shape[d]);
+            const std::optional<Interval> at = interval_of(load->indices[d], bounds);
+            if (!size || !at || at->min < 0 || at->max >= *size) return false;
+        }
+        return true;
+    });
+}
+
 /// The producer's nest for one tile: loops over the tile and the reduction around the block bound to them.
 Stmt tile_nest(const Block& block, const ElementBlock& element, const std::vector<Need>& needs, Bounds bounds,
                TileUser& user) {
     Block::Fields fields = block.fields;
     BoxLoops box;
-    for (std::size_t d = 0; d < needs.size(); ++d)
-        bind_to_box(*std::ranges::find(fields.iters, element.iters[d], &BlockIter::var), needs[d], bounds, box);
+    for (std::size_t d = 0; d < needs.size(); ++d) {
+        BlockIter& iter = *std::ranges::find(fields.iters, element.iters[d], &BlockIter::var);
+        const std::int64_t end = needs[d].high + needs[d].extent;
+        // What nobody asks for may be computed, but costs less than to ask whether somebody does.
+        if (end > extent_of(iter.extent) && reads_inside(block, element, iter.var, end)) iter.extent = imm(end);
+        bind_to_box(iter, needs[d], bounds, box);
+    }
     for (BlockIter& iter : fields.iters) {
         if (iter.kind != IterKind::Reduce) continue;
         const VarRef var = Var::make(loop_name(iter));

@@ -6,8 +6,9 @@
 //    the block that uses it (bias, activation, sum) or of a copy to its result. The reduction runs around the tile, so
 //    each element is summed in the order of the original. A matrix times a vector reads each element once: there the
 //    sums of a long piece stay in the cache instead, and rows of the matrix are read from end to end (tile_rules.cpp).
-//    A depthwise convolution may stand in the loops of the product that reads it (pair_rules.cpp), and so may a product
-//    in those of the one that reads its softmax (attention_rules.cpp).
+//    A depthwise convolution may stand in the loops of the product that reads it (pair_rules.cpp), and so may a
+//    convolution in those of the pooling of its image (pool_rules.cpp), and a product in those of the one that reads
+//    its softmax (attention_rules.cpp).
 // 3. Write out: where an element's place chooses among expressions (a row of a small matrix times a vector), one copy
 //    of the body for each. The product between two such blocks goes by pieces with them (case_rules.cpp).
 // 4. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
@@ -24,6 +25,7 @@
 #include "core/schedule/locate.hpp"
 #include "core/schedule/matching.hpp"
 #include "core/schedule/pair_rules.hpp"
+#include "core/schedule/pool_rules.hpp"
 #include "core/schedule/prefetch_rules.hpp"
 #include "core/schedule/reuse.hpp"
 #include "core/schedule/row_rules.hpp"
@@ -53,8 +55,8 @@ class Scheduler : TraceWriter {
         for (const std::string& name : block_names()) {
             if (done_.contains(name)) continue;
             const Block* block = find(name);
-            if (block && reduces(*block) && !tile_pair(draft_, name) && !tile_attention(draft_, name) &&
-                !tile_between_cases(draft_, name))
+            if (block && reduces(*block) && !tile_pair(draft_, name) && !tile_pooled(draft_, name) &&
+                !tile_attention(draft_, name) && !tile_between_cases(draft_, name))
                 tile_reduction(draft_, name);
         }
         // Readers first: what they alone read is computed beside them.

@@ -91,7 +91,7 @@ class Tiling : TraceWriter {
         finish_tile(name, *shape);
         for (const std::string& loop : inner) step(loop == inner.back() ? "vectorize" : "unroll", {loop});
         const double work = work_of(name);
-        if (pieces_) return void(around_ = outer);
+        if (pieces_) return note_piece_loop(user, outer);
         if (copy.block.empty()) {
             const std::size_t around = shape->shares ? 0 : copies_beside(name, user, 0, outer.size());
             // All loops over panels in one: then the next panel is known at the end of the inner ones as well.
@@ -104,15 +104,15 @@ class Tiling : TraceWriter {
         spread_outer(user, before_rows, work);
     }
 
-    std::vector<std::string> tile_in_pieces(const std::string& name, const Pieces& pieces) {
+    std::optional<PieceLoop> tile_in_pieces(const std::string& name, const Pieces& pieces) {
         pieces_ = pieces;
         tile(name, Unfold::WherePossible);
-        return around_;
+        return piece_loop_;
     }
     void lanes_last(const std::string& name, std::int64_t widest) { pack(name, widest); }
     void finish(const std::string& name, const TileShape& shape, const std::string& user, LoopRange own) {
         finish_tile(name, shape);
-        copies_beside(name, user, own.first, own.end);
+        if (!shape.shares) copies_beside(name, user, own.first, own.end);
     }
 
   private:
@@ -670,10 +670,8 @@ class Tiling : TraceWriter {
 
     /// Whether a tile is larger than was asked for, since the user's loops do not say which part they need.
     bool repeats_work(const std::string& name, const TileShape& shape) const {
-        std::int64_t size = 1;
-        for (const TilePart* part : {&shape.outer_rows, &shape.rows, &shape.groups, &shape.lanes}) size *= part->size;
         const Store* store = as<Store>(find(name)->fields.body);
-        return store && store->buffer->static_size() > size;
+        return store && store->buffer->static_size() > shape.size();
     }
 
     /// Puts the loop over pieces of rows before the loops that choose what is loaded along the lanes. `loops`: of the
@@ -687,17 +685,24 @@ class Tiling : TraceWriter {
         const std::string rows = loop_of(dim);
         auto first = outer.end();
         for (std::size_t d = 0; d < loops.size(); ++d)
-            if (chooses_lanes_alone(reduction, d)) first = std::min(first, std::ranges::find(outer, loop_of(d)));
+            if (pieces.before < 0 ? chooses_lanes_alone(reduction, d) : pieces.before == static_cast<std::ptrdiff_t>(d))
+                first = std::min(first, std::ranges::find(outer, loop_of(d)));
         const auto at = std::ranges::find(outer, rows);
         const bool around = first > at; // already; only pieces that were asked for need a loop of their own
         if (at == outer.end() || (around && !pieces_) ||
             !step("split", {rows, std::vector<std::int64_t>{pieces.count, -1}}))
             return;
+        piece_ = rows + "_o";
         *at = rows + (around ? "_o" : "_i");
         if (around)
             outer.push_back(rows + "_i");
         else
             outer.insert(first, rows + "_o");
+    }
+
+    void note_piece_loop(const std::string& user, const std::vector<std::string>& outer) {
+        const auto loop = std::ranges::find(outer, piece_);
+        if (loop != outer.end()) piece_loop_ = {user, piece_, static_cast<std::size_t>(loop - outer.begin()) + 1};
     }
 
     /// Inside a tile: the reduction around rows and lanes, the initial value apart.
@@ -742,13 +747,14 @@ class Tiling : TraceWriter {
             if (steps[i] > 1) step("unroll", {reduction[i]});
     }
 
-    std::optional<Pieces> pieces_;    ///< of a product in whose loops what it reads is computed
-    std::vector<std::string> around_; ///< that product's loops around its tile
+    std::optional<Pieces> pieces_; ///< of a reduction in whose loops what it reads is computed
+    std::string piece_;            ///< that reduction's loop from piece to piece
+    std::optional<PieceLoop> piece_loop_;
 };
 
 } // namespace
 
-std::vector<std::string> tile_in_pieces(Draft& draft, const std::string& name, const Pieces& pieces) {
+std::optional<PieceLoop> tile_in_pieces(Draft& draft, const std::string& name, const Pieces& pieces) {
     return Tiling(draft).tile_in_pieces(name, pieces);
 }
 void finish_tile(Draft& draft, const std::string& name, const TileShape& shape, const std::string& user,

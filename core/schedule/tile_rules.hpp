@@ -4,6 +4,7 @@
 #include "core/schedule/tile_shape.hpp"
 #include "core/schedule/trace_writer.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,9 +17,14 @@ void tile_reduction(Draft& draft, const std::string& name);
 /// what tile_reduction starts with. Also of what lies in rows of more than `widest` elements.
 void lanes_last(Draft& draft, const std::string& name, std::int64_t widest = INT64_MAX);
 
-/// The same for a product that goes by pieces of rows, all lanes by each, without sharing it among threads. Its user's
-/// loops around the tile, of which the one over pieces ends in "_o_o"; empty where no rule applies.
-[[nodiscard]] std::vector<std::string> tile_in_pieces(Draft& draft, const std::string& name, const Pieces& pieces);
+/// The loop from piece to piece of what uses a reduction.
+struct PieceLoop {
+    std::string user, name;
+    std::size_t around = 0; ///< the user's loops up to it, itself included
+};
+/// The same for a reduction that goes by pieces of a dimension, all lanes by each, without sharing it among threads.
+/// nullopt where no rule applies.
+[[nodiscard]] std::optional<PieceLoop> tile_in_pieces(Draft& draft, const std::string& name, const Pieces& pieces);
 /// Loops around a block, by their place.
 struct LoopRange {
     std::size_t first = 0, end = 0;

@@ -32,6 +32,8 @@ struct TileShape {
     bool overlap = false;
     /// The part a dimension of the result has; null for none.
     [[nodiscard]] const TilePart* part_of(std::size_t d) const;
+    /// Elements of a tile.
+    [[nodiscard]] std::int64_t size() const { return outer_rows.size * rows.size * groups.size * lanes.size; }
 };
 /// Which dimensions of a reduction make its tile, and how much of them; nullopt when its last one cannot be vectors.
 [[nodiscard]] std::optional<TileShape> tile_shape(const tensor::Block& block, const ElementBlock& reduction,
@@ -50,6 +52,9 @@ struct Panel {
 struct Pieces {
     std::ptrdiff_t dim = -1; ///< of the result; -1 for none
     std::int64_t count = 1;  ///< divides the loop over the tiles of that dimension
+    /// The dimension whose loop the one from piece to piece stands before; -1 for those that choose what is loaded
+    /// along the lanes.
+    std::ptrdiff_t before = -1;
 };
 /// What rows read a few numbers at a time, with a jump to the next (an image in blocks of channels, along the
 /// channels), and again for all lanes, is read from far away each time where the second-level cache keeps neither all

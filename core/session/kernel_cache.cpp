@@ -10,7 +10,7 @@ namespace orrery::session {
 namespace {
 
 /// Bumped whenever generated code or this file format changes, so that old kernels are not taken for new ones.
-constexpr std::uint64_t kFormat = 15;
+constexpr std::uint64_t kFormat = 16;
 
 struct Header {
     char magic[8] = {'O', 'R', 'K', 'E', 'R', 'N', 'E', 'L'};

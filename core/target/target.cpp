@@ -94,6 +94,11 @@ std::int64_t Target::piece_bytes() const {
     return std::min(l2_bytes / 4, kMostOnStack);
 }
 
+std::int64_t Target::image_bytes() const {
+    constexpr std::int64_t kMostOnStack = 1 << 20; // our choice: stacks are 8 MiB, and hold one image's rows at a time
+    return std::min(l2_bytes / 2, kMostOnStack);
+}
+
 int Target::lanes(int element_bytes) const { return std::max(1, vector_bits / 8 / std::max(element_bytes, 1)); }
 
 std::string to_string(const Target& t) {

@@ -37,6 +37,8 @@ struct Target {
     /// The most bytes that one part of a kernel leaves to the next one, a piece after the other, on a thread's stack:
     /// what its second-level cache keeps beside all else that passes through.
     [[nodiscard]] std::int64_t piece_bytes() const;
+    /// The same of an image's rows, which are the longer the fewer of them are computed twice.
+    [[nodiscard]] std::int64_t image_bytes() const;
 };
 
 /// "llvm -mcpu=znver4 -mattr=... -mtriple=... -threads=2 -vector-bits=512 ..."; parse_target(to_string(t)) equals t.

@@ -5,7 +5,8 @@
 // 3. Groups: going forward in two phases, a node joins the group of its post-dominator when the rules allow every
 //    node on the way in between. Elementwise work after convolutions is taken first, injective chains second.
 // 4. Pairs: a group around a depthwise convolution joins that of the convolution of single places which alone reads it,
-//    where a piece of rows stays in the cache between the two.
+//    where a piece of rows stays in the cache between the two; one around a plain convolution joins that of the pooling
+//    which alone reads its image.
 // 5. Attention: a matrix product joins the product of its softmax with a third matrix, where a few of its rows stay in
 //    the cache between the two.
 // 6. Operands: a chain that does nothing but reshape and transpose joins the matrix product that alone reads it: its
@@ -14,12 +15,12 @@
 #include "core/graph/builder.hpp"
 #include "core/ops/ops.hpp"
 #include "core/transform/attention.hpp"
-#include "core/transform/depthwise_pair.hpp"
 #include "core/transform/fusion.hpp"
 #include "core/transform/options.hpp"
 #include "core/transform/passes.hpp"
 #include "core/transform/product_operand.hpp"
 #include "core/transform/rule_rewriter.hpp"
+#include "core/transform/window_pair.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -57,6 +58,7 @@ struct Node {
 struct Limits {
     std::size_t group = 64;       ///< operators in a group
     std::int64_t piece_bytes = 0; ///< of a depthwise convolution's rows, 0 where it never shares a kernel
+    std::int64_t image_bytes = 0; ///< of rows that are pooled, 0 where pooling has a kernel of its own
 };
 
 class Partition {
@@ -75,6 +77,7 @@ class Partition {
         for (int phase = 0; phase < 2; ++phase)
             for (std::size_t i = 0; i < nodes_.size(); ++i) try_fuse(i, phase);
         for (std::size_t i = 0; i < nodes_.size(); ++i) try_pair(function, i);
+        for (std::size_t i = 0; i < nodes_.size(); ++i) try_pooled(function, i);
         for (std::size_t i = 0; i < nodes_.size(); ++i) try_attention(function, i);
         for (std::size_t i = 0; i < nodes_.size(); ++i) try_operands(function, i);
     }
@@ -233,6 +236,20 @@ class Partition {
         groups_[root(from)].parent = root(to);
     }
 
+    /// Puts the group of a plain convolution into that of the pooling `to`, its image's only reader.
+    void try_pooled(const graph::Function& function, std::size_t to) {
+        const auto call_at = [&](std::size_t i) { return graph::as<graph::CallOp>(function->bindings[i].value); };
+        if (limits_.image_bytes == 0 || !nodes_[to].call || !is_pooling(*call_at(to))) return;
+        const std::optional<std::size_t> image = made_for(*call_at(to));
+        if (!image || !is_plain_convolution(*call_at(groups_[root(*image)].anchor))) return;
+        NotFused& reason = nodes_[*image].reason;
+        Group& group = groups_[root(to)];
+        if (!has_piece_to_pool(*call_at(to), limits_.image_bytes)) return void(reason = NotFused::NoPieceToPool);
+        if (group.size + groups_[root(*image)].size > limits_.group) return void(reason = NotFused::TooLarge);
+        group.size += groups_[root(*image)].size;
+        groups_[root(*image)].parent = root(to);
+    }
+
     /// Puts the product whose softmax is the first factor of the product `to`, and that softmax, into its group.
     void try_attention(const graph::Function& function, std::size_t to) {
         const auto call_at = [&](std::size_t i) { return graph::as<graph::CallOp>(function->bindings[i].value); };
@@ -377,6 +394,9 @@ class Partition {
             return "the weights of " + b +
                    " do not stay in the cache, or no rows that divide its image and the places it " +
                    "computes at once do after " + a;
+        case NotFused::NoPieceToPool:
+            return "the whole image stays in the cache after " + a + ", or not even the rows that " + b +
+                   " reads at once";
         case NotFused::NoPieceOfScores:
             return "what " + b +
                    " is computed from, a few rows of it and all of the second matrix, does not stay in "
@@ -448,7 +468,8 @@ Result<Limits> limits_of(const pass::Context& context) {
     ORRERY_TRY(const std::int64_t most, number_option(context, "max_depth", {64, 1, INT64_MAX}));
     ORRERY_TRY(const bool fuse, flag_option(context, "fuse", true));
     ORRERY_TRY(const std::int64_t piece, number_option(context, "piece_bytes", {0, 0, INT64_MAX}));
-    return Limits{fuse ? static_cast<std::size_t>(most) : std::size_t{1}, piece};
+    ORRERY_TRY(const std::int64_t image, number_option(context, "image_bytes", {0, 0, INT64_MAX}));
+    return Limits{fuse ? static_cast<std::size_t>(most) : std::size_t{1}, piece, image};
 }
 
 } // namespace
@@ -462,6 +483,7 @@ const char* name_of(NotFused reason) {
     case NotFused::Between: return "work between";
     case NotFused::SecondAnchor: return "second sum";
     case NotFused::NoPiece: return "no piece of rows";
+    case NotFused::NoPieceToPool: return "no piece to pool";
     case NotFused::NoPieceOfScores: return "no piece of scores";
     case NotFused::TooLarge: return "too large";
     case NotFused::ElsewhereFused: return "finished value";

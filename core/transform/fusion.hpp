@@ -17,6 +17,7 @@ enum class NotFused : std::uint8_t {
     Between,         ///< something of too wide a kind lies on the way to where all users come together
     SecondAnchor,    ///< a group holds one operator that sums; both sides have one
     NoPiece,         ///< of a depthwise convolution's rows stays in the cache until the next convolution has used it
+    NoPieceToPool,   ///< the image stays in the cache, or not even two windows' rows do
     NoPieceOfScores, ///< of a softmax's operand stays in the cache until the product after it has used it
     TooLarge,        ///< `max_depth`
     ElsewhereFused,  ///< the value's group ends before the user: the user computes from a finished value

@@ -77,7 +77,10 @@ std::vector<GraphPass> fusion_passes() {
          {"fuse", "true", "false: one operator a kernel"},
          {"piece_bytes", "0",
           "most bytes of a depthwise convolution's rows that the next convolution finds in a cache; the target's when "
-          "left out"}});
+          "left out"},
+         {"image_bytes", "0",
+          "most bytes of a convolution's rows that the pooling after it finds in a cache; the target's when left "
+          "out"}});
     fuse.establishes = kFused;
     GraphPass plan{"PlanMemory",
                    "gives what kernels make a place in one arena",
@@ -275,6 +278,7 @@ pass::Options facts_of(const Target& target) {
     return {{"bf16_tiles", target.bf16_tiles ? "true" : "false"},
             {"byte_products", std::string(to_string(target.byte_products))},
             {"f16_arithmetic", target.f16_arithmetic ? "true" : "false"},
+            {"image_bytes", std::to_string(target.image_bytes())},
             {"l2_bytes", std::to_string(target.l2_bytes)},
             {"l3_bytes", std::to_string(target.l3_bytes)},
             {"piece_bytes", std::to_string(target.piece_bytes())},

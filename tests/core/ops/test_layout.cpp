@@ -232,14 +232,18 @@ TEST_CASE("a convolution reads in turn what lies as before a shuffle", "[ops][la
 TEST_CASE("windows in any layout are those of the plain operator", "[ops][layout]") {
     const NDArray x = drawn({2, 4, 5, 6}, 3);
     for (const char* layout : {"NCHW2c", "NHWC", "CHWN"})
-        for (const char* name : {"max_pool", "avg_pool"}) {
-            INFO(layout << " " << name);
-            const Attrs attrs{
-                {"kernel", Ints{2, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 0, 1}}, {"ceil", true}};
-            const NDArray result = call("layout_" + std::string(name), {moved(x, "NCHW", layout)},
-                                        attrs.with("layout", std::string(layout)));
-            require_near(moved(result, layout, "NCHW"), call(name, {x}, attrs));
-        }
+        for (const char* name : {"max_pool", "avg_pool"})
+            // A border before and behind, one on all sides, windows with gaps, and none that is left.
+            for (const Attrs& attrs :
+                 {Attrs{{"kernel", Ints{2, 3}}, {"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 0, 1}}, {"ceil", true}},
+                  Attrs{{"kernel", Ints{3, 3}}, {"strides", Ints{1, 2}}, {"pads", Ints{1, 2, 2, 1}}},
+                  Attrs{{"kernel", Ints{2, 2}}, {"dilations", Ints{3, 2}}, {"pads", Ints{1, 1, 1, 1}}},
+                  Attrs{{"kernel", Ints{2, 3}}, {"strides", Ints{2, 3}}}}) {
+                INFO(layout << " " << name << " " << attrs.ints("kernel").size());
+                const NDArray result = call("layout_" + std::string(name), {moved(x, "NCHW", layout)},
+                                            attrs.with("layout", std::string(layout)));
+                require_near(moved(result, layout, "NCHW"), call(name, {x}, attrs));
+            }
     for (const char* layout : {"NCHW2c", "NCHW4c", "NHWC", "CHWN"})
         for (const std::int64_t size : {1, 2, 3, 4, 7, 11}) {
             INFO(layout << " " << size);

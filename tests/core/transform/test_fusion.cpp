@@ -147,6 +147,44 @@ TEST_CASE("a depthwise convolution shares the kernel of the one of single places
     CHECK(reason_between(separable(), "d", "p", {{"piece_bytes", "512"}, {"max_depth", "5"}}) == NotFused::TooLarge);
 }
 
+namespace {
+
+/// A convolution with its bias and bounds, and the pooling of its image of 8 rows of 256 bytes.
+graph::Module pooled(const std::string& pool, const std::string& more = "  y = relu(p);\n") {
+    return module_of(R"(outputs ["y"];
+fn main(x: f32[1,3,8,8], w: f32[2,3,3,3,4], b: f32[1,2,1,1,4]) -> f32[1,2,4,4,4] {
+  c = layout_conv2d(x, w) {layout="NCHW", out_layout="NCHW4c", pads=[1, 1, 1, 1], weight_layout="OIHW4o"};
+  s = add(c, b);
+  d = relu(s);
+  p = )" + pool + R"( {kernel=[2, 2], layout="NCHW4c", strides=[2, 2]};
+)" + more + "  return y;\n}\n");
+}
+
+} // namespace
+
+TEST_CASE("a convolution shares the kernel of the pooling that alone reads its image",
+          "[transform][fuse_ops][fusion_reasons]") {
+    for (const char* pool : {"layout_max_pool(d)", "layout_avg_pool(d)"}) {
+        const graph::Module fused = apply("FuseOps", pooled(pool), {{"image_bytes", "1024"}});
+        REQUIRE(kernels(fused).size() == 1);
+        CHECK(kernels(fused).front()->function->name.starts_with("layout_conv2d_add_relu_layout_"));
+        CHECK(graph::structural_equal(apply("FuseOps", apply("DefuseOps", fused), {{"image_bytes", "1024"}}).main,
+                                      fused.main));
+    }
+    const graph::Module module = pooled("layout_max_pool(d)");
+    // A target says how much; without one they stay apart.
+    CHECK(kernel_count(module, {}) == 2);
+    // All of the image stays in the cache, or not even the rows of two windows do.
+    CHECK(kernel_count(module, {{"image_bytes", "2047"}}) == 1);
+    CHECK(reason_between(module, "d", "p", {{"image_bytes", "2048"}}) == NotFused::NoPieceToPool);
+    CHECK(reason_between(module, "d", "p", {{"image_bytes", "1023"}}) == NotFused::NoPieceToPool);
+    CHECK(reason_between(module, "d", "p", {{"image_bytes", "1024"}, {"max_depth", "4"}}) == NotFused::TooLarge);
+    // Somebody else reads it.
+    CHECK(kernel_count(pooled("layout_max_pool(d)",
+                              "  r = reduce_mean(d) {axes=[2, 3], keepdims=true};\n  y = multiply(p, r);\n"),
+                       {{"image_bytes", "1024"}}) > 1);
+}
+
 TEST_CASE("a depthwise convolution stays apart where more is asked of it than rows", "[transform][fuse_ops]") {
     const pass::Options some{{"piece_bytes", "4096"}};
     // Somebody else reads it.

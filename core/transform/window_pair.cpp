@@ -1,4 +1,4 @@
-#include "core/transform/depthwise_pair.hpp"
+#include "core/transform/window_pair.hpp"
 
 #include "core/graph/op.hpp"
 #include "core/ops/layout.hpp"
@@ -52,6 +52,26 @@ bool has_piece(const CallOp& call, std::int64_t most_bytes) {
     for (std::int64_t rows = 1; 2 * rows <= height && rows * row_bytes <= most_bytes; ++rows)
         if (height % rows == 0 && rows * width % group == 0) return true;
     return false;
+}
+
+bool is_plain_convolution(const CallOp& call) {
+    return call.op.name == "layout_conv2d" && call.attrs.integer("groups", 1) == 1 &&
+           graph::as_tensor(call.args[0]->type)->dtype == DType::F32;
+}
+
+bool is_pooling(const CallOp& call) {
+    const auto all = [&](const char* name, std::int64_t value) {
+        return std::ranges::all_of(call.attrs.ints(name, {}), [value](std::int64_t each) { return each == value; });
+    };
+    const bool most = call.op.name == "layout_max_pool", mean = call.op.name == "layout_avg_pool" && all("pads", 0);
+    return (most || mean) && all("dilations", 1);
+}
+
+bool has_piece_to_pool(const CallOp& call, std::int64_t most_bytes) {
+    const Placed x = placed(call, 0, "layout");
+    const std::int64_t image = element_count(x.shape) / x.extent('N') * byte_size(DType::F32),
+                       rows = call.attrs.ints("kernel").front() + call.attrs.ints("strides", {1}).front();
+    return image > most_bytes && rows * (image / x.extent('H')) <= most_bytes;
 }
 
 } // namespace orrery::transform

@@ -1,5 +1,6 @@
 #pragma once
-// Internal to core/transform: depthwise convolutions and the convolutions of single places that read them.
+// Internal to core/transform: what reads a convolution's image and may share its kernel: a convolution of single places
+// after a depthwise one, and pooling.
 
 #include "core/graph/node.hpp"
 
@@ -14,5 +15,13 @@ namespace orrery::transform {
 /// the places it computes at once, takes so many bytes at most, and so do its weights, which are read anew for each
 /// piece. Pre: is_pointwise(call).
 [[nodiscard]] bool has_piece(const graph::CallOp& call, std::int64_t most_bytes);
+
+/// A convolution of f32 that is not in groups.
+[[nodiscard]] bool is_plain_convolution(const graph::CallOp& call);
+/// Windows of neighbours, those of a mean all inside of the image.
+[[nodiscard]] bool is_pooling(const graph::CallOp& call);
+/// Whether an image of f32 takes more than so many bytes, but the rows of two windows of it do not. Pre:
+/// is_pooling(call).
+[[nodiscard]] bool has_piece_to_pool(const graph::CallOp& call, std::int64_t most_bytes);
 
 } // namespace orrery::transform
