@@ -22,7 +22,8 @@ struct MovedTile {
     TileShape shape;
     std::size_t around = 0; ///< loops of the other nest
 };
-/// Schedules both there, as a tile in registers inside the user's own loops.
+/// Schedules both there, as a tile in registers inside the user's own loops. False where a tile would have to hold more
+/// than these ask for.
 bool tile_inside(Draft& draft, const MovedTile& tile);
 
 } // namespace orrery::schedule

@@ -43,6 +43,8 @@ enum class Tail : std::uint8_t { Predicate, Padding };
 
 [[nodiscard]] Result<Rewritten> compute_inline(const tensor::Program& program, const std::string& block);
 [[nodiscard]] Result<Rewritten> reverse_compute_inline(const tensor::Program& program, const std::string& block);
+/// What the last iterations ask for past the block's own extents is computed where all the block reads lies inside
+/// then, and left out by a predicate otherwise.
 [[nodiscard]] Result<Rewritten> compute_at(const tensor::Program& program, const std::string& block,
                                            const std::string& loop);
 [[nodiscard]] Result<Rewritten> reverse_compute_at(const tensor::Program& program, const std::string& block,
