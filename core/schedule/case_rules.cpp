@@ -5,7 +5,9 @@
 #include "core/schedule/locate.hpp"
 #include "core/schedule/pair_rules.hpp"
 #include "core/schedule/tile_shape.hpp"
+#include "core/tensor/analysis.hpp"
 #include "core/tensor/build.hpp"
+#include "core/tensor/visitor.hpp"
 
 #include <algorithm>
 
@@ -28,16 +30,30 @@ class CaseRules : TraceWriter {
 
     bool tile_between(const std::string& product) {
         const std::optional<Stages> stages = stages_of(product);
-        if (!stages) return false;
+        return stages && or_nothing([&] { return in_pieces(*stages); });
+    }
+
+    bool pool(const std::string& windows) {
+        for (const std::string& name : block_names()) {
+            const std::optional<CaseBlock> made = case_block(name);
+            const std::optional<Windows> after = made ? windows_after(made->user, made->pieces) : std::nullopt;
+            if (after && after->name == windows)
+                return or_nothing([&] { return write_out(name), done_.contains(windows); });
+        }
+        return false;
+    }
+
+  private:
+    /// Takes back all steps when what makes them returns false.
+    template <class Steps> bool or_nothing(const Steps& steps) {
         const Mark before = mark();
         const std::set<std::string> done = done_;
-        if (in_pieces(*stages)) return true;
+        if (steps()) return true;
         take_back(before);
         done_ = done;
         return false;
     }
 
-  private:
     /// The loops of a block of cases, its dimensions split, and what is computed beside it.
     struct Nest {
         std::string user;                ///< the block whose loops they are
@@ -47,22 +63,40 @@ class CaseRules : TraceWriter {
         std::size_t uncut = 0;           ///< of the outer loops, how many stand before the first that was split
         std::string name;                ///< the block of cases itself, which is the user or beside it
     };
-    std::optional<Nest> open(const std::string& name) {
+    /// A block of cases in a nest of its own.
+    struct CaseBlock {
+        ElementBlock store;
+        std::vector<std::string> beside;  ///< other such blocks that it alone reads
+        std::vector<std::int64_t> pieces; ///< how much of each dimension is written out together
+        std::string user;                 ///< the block that uses it element by element; else itself
+    };
+    std::optional<CaseBlock> case_block(const std::string& name) const {
         const Block* block = find(name);
         const std::optional<ElementBlock> store = block ? element(*block) : std::nullopt;
         if (!store || store->reduces || !owns_nest(name)) return std::nullopt;
-        std::vector<std::int64_t> pieces = cases_of(*store);
-        if (pieces.empty()) return std::nullopt;
-        Nest nest{.beside = cases_beside(*block, *store), .name = name};
-        for (const std::string& producer : nest.beside) widen_cases(pieces, *store, *element(*find(producer)));
-        nest.user = is_param(store->buffer) ? std::string() : epilogue_of(*block, *store);
-        if (nest.user.empty() || done_.contains(nest.user))
-            nest.user = name;
-        else
-            nest.beside.insert(nest.beside.begin(), name);
+        CaseBlock out{.store = *store, .pieces = cases_of(*store)};
+        if (out.pieces.empty()) return std::nullopt;
+        out.beside = cases_beside(*block, *store);
+        for (const std::string& producer : out.beside) widen_cases(out.pieces, *store, *element(*find(producer)));
+        if (!is_param(store->buffer)) out.user = epilogue_of(*block, *store);
+        if (out.user.empty() || done_.contains(out.user)) out.user = name;
+        return out;
+    }
+    std::optional<Nest> open(const std::string& name) {
+        const std::optional<CaseBlock> made = case_block(name);
+        if (!made) return std::nullopt;
+        Nest nest{.user = made->user, .beside = made->beside, .name = name};
+        if (nest.user != name) nest.beside.insert(nest.beside.begin(), name);
+        for (nest.uncut = 0; nest.uncut < made->pieces.size() && made->pieces[nest.uncut] == 1;) ++nest.uncut;
+        std::vector<std::int64_t> pieces = made->pieces;
+        if (const std::optional<Windows> after = windows_after(nest.user, pieces)) {
+            for (std::size_t d = 0; d < pieces.size(); ++d) pieces[d] /= after->strides[d];
+            nest.beside.insert(nest.beside.begin(), {after->name, nest.user});
+            nest.user = user_of_windows(after->name);
+        }
         const std::vector<std::string> loops = loop_names(nest.user);
-        if (loops.size() != store->iters.size() || !owns_nest(nest.user)) return std::nullopt;
-        split(nest, loops, pieces, store->buffer->static_shape());
+        if (loops.size() != made->store.iters.size() || !owns_nest(nest.user)) return std::nullopt;
+        split(nest, loops, pieces, element_of(*find(nest.user))->static_shape());
         return nest;
     }
     /// `pieces`: how much of each dimension is cases that are written out together.
@@ -71,7 +105,6 @@ class CaseRules : TraceWriter {
         for (std::size_t d = 0; d + 1 < loops.size(); ++d) {
             const std::string loop = nest.user + "." + loops[d];
             if (pieces[d] == 1) {
-                nest.uncut += nest.outer.size() == nest.uncut ? 1 : 0;
                 nest.outer.push_back(loop);
             } else if (pieces[d] == shape[d]) {
                 nest.inner.push_back(loop);
@@ -82,6 +115,53 @@ class CaseRules : TraceWriter {
         }
         nest.inner.push_back(nest.user + "." + loops.back());
     }
+
+    // ------------------------------------------------------------ windows over what cases make
+
+    /// A pooling of which no window reads more than one piece.
+    struct Windows {
+        std::string name;
+        std::vector<std::int64_t> strides; ///< of each dimension
+    };
+    /// The pooling that alone reads what `image` makes, piece by piece; nullopt for none.
+    std::optional<Windows> windows_after(const std::string& image, const std::vector<std::int64_t>& pieces) const {
+        const std::optional<ElementBlock> made = element(*find(image));
+        if (!made || is_param(made->buffer) || !owns_nest(image)) return std::nullopt;
+        const std::vector<const Block*> readers = readers_of(made->buffer, *find(image));
+        const std::optional<ElementBlock> pool = readers.size() == 1 ? element(*readers.front()) : std::nullopt;
+        if (!pool || !pool->reduces || !owns_nest(readers.front()->fields.name)) return std::nullopt;
+        LoadCollector collector;
+        collector.visit(pool->value);
+        if (std::ranges::count(collector.loads, made->buffer, &Load::buffer) != 1) return std::nullopt;
+        const Load& read = **std::ranges::find(collector.loads, made->buffer, &Load::buffer);
+        const std::vector<std::int64_t> shape = made->buffer->static_shape(), out = pool->buffer->static_shape();
+        if (pool->iters.size() != pieces.size() || read.indices.size() != pieces.size()) return std::nullopt;
+        Windows windows{.name = readers.front()->fields.name};
+        for (std::size_t d = 0; d < pieces.size(); ++d) {
+            const std::int64_t stride = coefficient(read.indices[d], pool->iters[d]).value_or(0);
+            Bounds first;
+            for (const BlockIter& iter : readers.front()->fields.iters)
+                if (iter.kind == IterKind::Reduce) first[iter.var] = {0, extent_of(iter.extent) - 1};
+            first[pool->iters[d]] = {0, 0};
+            const std::optional<Interval> places = interval_of(read.indices[d], first);
+            if (stride < 1 || pieces[d] % stride != 0 || out[d] * stride != shape[d] || !places || places->min < 0 ||
+                places->max >= stride)
+                return std::nullopt;
+            windows.strides.push_back(stride);
+        }
+        return windows;
+    }
+    /// The block whose loops a pooling is computed in: the one that uses it element by element, or a copy to where it
+    /// belongs.
+    std::string user_of_windows(const std::string& pool) {
+        const std::optional<ElementBlock> windows = element(*find(pool));
+        const std::string user = is_param(windows->buffer) ? std::string() : epilogue_of(*find(pool), *windows);
+        if (!user.empty() && !done_.contains(user)) return user;
+        return step("cache_write", {pool, std::string("stack")}) ? pool + "_write" : pool;
+    }
+
+    // ------------------------------------------------------------ loops
+
     bool reorder(const Nest& nest) {
         std::vector<std::string> order = nest.outer;
         order.insert(order.end(), nest.inner.begin(), nest.inner.end());
@@ -117,9 +197,20 @@ class CaseRules : TraceWriter {
     }
     /// Writes out the loops of a block inside the first `outer`.
     void write_out_loops(const std::string& name, std::size_t outer) {
+        lanes_inside(name);
         const std::vector<std::string> own = loop_names(name);
         for (std::size_t i = outer; i < own.size(); ++i)
             step(i + 1 == own.size() ? "vectorize" : "unroll", {name + "." + own[i]});
+    }
+    /// Puts the loop over the last dimension of a reduction inside those over what it reduces.
+    void lanes_inside(const std::string& name) {
+        const std::size_t spatial = spatial_prefix(*find(name));
+        const std::vector<std::string> own = loop_names(name);
+        if (spatial == 0 || spatial == own.size()) return;
+        std::vector<std::string> order;
+        for (std::size_t i = spatial; i < own.size(); ++i) order.push_back(name + "." + own[i]);
+        order.push_back(name + "." + own[spatial - 1]);
+        step("reorder", {order});
     }
     /// What a block of cases reads with a border of zeros around: a few registers, filled where they are used, rather
     /// than all of it written and read again.
@@ -314,6 +405,7 @@ class CaseRules : TraceWriter {
 } // namespace
 
 void write_out_cases(Draft& draft, const std::string& name) { CaseRules(draft).write_out(name); }
+bool pool_cases(Draft& draft, const std::string& pool) { return CaseRules(draft).pool(pool); }
 bool tile_between_cases(Draft& draft, const std::string& product) { return CaseRules(draft).tile_between(product); }
 
 } // namespace orrery::schedule

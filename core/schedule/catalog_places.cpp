@@ -118,9 +118,10 @@ std::vector<CatalogRow> inline_rows() {
               "b[i] = x[i] + 1; c[i] = b[i] * 2", "reverse_compute_inline(c)\nc[i] = (x[i] + 1) * 2, in block b"),
          on_block<reverse_compute_inline>, this_block},
         {info("compute_at", {kBlock, kLoop},
-              "Moves a block's computation inside a loop of its readers: each iteration computes just what it needs, "
-              "in a "
-              "buffer of just that size. Loops around the block are made anew.",
+              "Moves a block's computation inside a loop of its readers: each iteration computes what it needs, in a "
+              "buffer of that size. At the end of a dimension a predicate leaves out what nobody needs, or it is "
+              "computed "
+              "too where all that the block reads is there. Loops around the block are made anew.",
               "the block computes one element at its own iterators, with no predicate; its buffer is no result, is "
               "written by it alone and read under that loop only; what it reads is the same there.",
               "for i { b[i] = ... }; for i { for k { c[i] += b[i + k] } }",

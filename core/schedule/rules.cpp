@@ -10,7 +10,8 @@
 //    convolution in those of the pooling of its image (pool_rules.cpp), and a product in those of the one that reads
 //    its softmax (attention_rules.cpp).
 // 3. Write out: where an element's place chooses among expressions (a row of a small matrix times a vector), one copy
-//    of the body for each. The product between two such blocks goes by pieces with them (case_rules.cpp).
+//    of the body for each, in the loops of the pooling of such elements where windows allow it. The product between
+//    two such blocks goes by pieces with them (case_rules.cpp).
 // 4. Spread: what remains is vectorized along its last dimension where that is contiguous and run in parallel
 //    over its outer ones. Blocks that go over the same rows go together (row_rules.cpp).
 // 5. Around tiles: panels are fetched ahead (prefetch_rules.cpp), and a few steps of long sums written out
@@ -56,7 +57,7 @@ class Scheduler : TraceWriter {
             if (done_.contains(name)) continue;
             const Block* block = find(name);
             if (block && reduces(*block) && !tile_pair(draft_, name) && !tile_pooled(draft_, name) &&
-                !tile_attention(draft_, name) && !tile_between_cases(draft_, name))
+                !tile_attention(draft_, name) && !tile_between_cases(draft_, name) && !pool_cases(draft_, name))
                 tile_reduction(draft_, name);
         }
         // Readers first: what they alone read is computed beside them.

@@ -236,15 +236,20 @@ class Partition {
         groups_[root(from)].parent = root(to);
     }
 
-    /// Puts the group of a plain convolution into that of the pooling `to`, its image's only reader.
+    /// Puts the group of a convolution that is not in groups into that of the pooling `to`, its image's only reader.
     void try_pooled(const graph::Function& function, std::size_t to) {
         const auto call_at = [&](std::size_t i) { return graph::as<graph::CallOp>(function->bindings[i].value); };
         if (limits_.image_bytes == 0 || !nodes_[to].call || !is_pooling(*call_at(to))) return;
         const std::optional<std::size_t> image = made_for(*call_at(to));
-        if (!image || !is_plain_convolution(*call_at(groups_[root(*image)].anchor))) return;
+        if (!image) return;
+        const graph::CallOp& convolution = *call_at(groups_[root(*image)].anchor);
+        const bool tiles = is_tiled_convolution(convolution);
+        if (!tiles && !is_plain_convolution(convolution)) return;
         NotFused& reason = nodes_[*image].reason;
         Group& group = groups_[root(to)];
-        if (!has_piece_to_pool(*call_at(to), limits_.image_bytes)) return void(reason = NotFused::NoPieceToPool);
+        if (tiles && !keeps_to_tiles(*call_at(to), convolution)) return void(reason = NotFused::AcrossTiles);
+        if (!tiles && !has_piece_to_pool(*call_at(to), limits_.image_bytes))
+            return void(reason = NotFused::NoPieceToPool);
         if (group.size + groups_[root(*image)].size > limits_.group) return void(reason = NotFused::TooLarge);
         group.size += groups_[root(*image)].size;
         groups_[root(*image)].parent = root(to);
@@ -397,6 +402,8 @@ class Partition {
         case NotFused::NoPieceToPool:
             return "the whole image stays in the cache after " + a + ", or not even the rows that " + b +
                    " reads at once";
+        case NotFused::AcrossTiles:
+            return "windows of " + b + " read more than one of the tiles that " + a + " is computed in";
         case NotFused::NoPieceOfScores:
             return "what " + b +
                    " is computed from, a few rows of it and all of the second matrix, does not stay in "
@@ -484,6 +491,7 @@ const char* name_of(NotFused reason) {
     case NotFused::SecondAnchor: return "second sum";
     case NotFused::NoPiece: return "no piece of rows";
     case NotFused::NoPieceToPool: return "no piece to pool";
+    case NotFused::AcrossTiles: return "windows across tiles";
     case NotFused::NoPieceOfScores: return "no piece of scores";
     case NotFused::TooLarge: return "too large";
     case NotFused::ElsewhereFused: return "finished value";

@@ -18,6 +18,7 @@ enum class NotFused : std::uint8_t {
     SecondAnchor,    ///< a group holds one operator that sums; both sides have one
     NoPiece,         ///< of a depthwise convolution's rows stays in the cache until the next convolution has used it
     NoPieceToPool,   ///< the image stays in the cache, or not even two windows' rows do
+    AcrossTiles,     ///< a convolution is computed in tiles of its image, and a window reads more than one of them
     NoPieceOfScores, ///< of a softmax's operand stays in the cache until the product after it has used it
     TooLarge,        ///< `max_depth`
     ElsewhereFused,  ///< the value's group ends before the user: the user computes from a finished value

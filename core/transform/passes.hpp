@@ -169,10 +169,11 @@ struct PassStep {
 [[nodiscard]] Result<graph::Module> eliminate_common_subexpr(const graph::Module& module, const pass::Context& context);
 /// Groups operators into primitive functions, one kernel each, by the operators' fusion kinds and the
 /// post-dominator rule. A depthwise convolution joins the kernel of the convolution of single places that alone reads
-/// it, where a piece of its rows stays in the cache meanwhile; a plain convolution that of the pooling of its image.
-/// Options: `max_depth`, the most operators in a group; `fuse`, "false" for one operator a function; `piece_bytes` and,
-/// before pooling, `image_bytes`, what such a piece may take. Establishes kFused. Source: the rules are those of "TVM:
-/// An Automated End-to-End Optimizing Compiler for Deep Learning", Chen et al., OSDI 2018, section 3.
+/// it, where a piece of its rows stays in the cache meanwhile; a plain convolution that of the pooling of its image,
+/// and one in tiles where windows keep to these. Options: `max_depth`, the most operators in a group; `fuse`, "false"
+/// for one operator a function; `piece_bytes` and, before pooling, `image_bytes`, what such a piece may take.
+/// Establishes kFused. Source: the rules are those of "TVM: An Automated End-to-End Optimizing Compiler for Deep
+/// Learning", Chen et al., OSDI 2018, section 3.
 [[nodiscard]] Result<graph::Module> fuse_ops(const graph::Module& module, const pass::Context& context);
 /// Gives every tensor that kernels make, outputs and parts of them apart, a place in one arena, shared by those that do
 /// not live at the same time or are parts of others (core/ops/nesting.hpp), and writes the places into main's attribute

@@ -74,4 +74,18 @@ bool has_piece_to_pool(const CallOp& call, std::int64_t most_bytes) {
     return image > most_bytes && rows * (image / x.extent('H')) <= most_bytes;
 }
 
+bool is_tiled_convolution(const CallOp& call) { return call.op.name == "winograd_conv2d"; }
+
+bool keeps_to_tiles(const CallOp& call, const CallOp& convolution) {
+    const Placed x = placed(call, 0, "layout");
+    const std::int64_t tile = convolution.attrs.integer("tile", 4);
+    const std::vector<std::int64_t> kernel = call.attrs.ints("kernel"), strides = call.attrs.ints("strides", {1}),
+                                    pads = call.attrs.ints("pads", {});
+    const auto fits = [&](std::int64_t window, char axis) {
+        return tile % window == 0 && x.extent(axis) % window == 0;
+    };
+    return kernel == strides && std::ranges::all_of(pads, [](std::int64_t each) { return each == 0; }) &&
+           fits(kernel.front(), 'H') && fits(kernel.back(), 'W');
+}
+
 } // namespace orrery::transform

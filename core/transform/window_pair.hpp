@@ -23,5 +23,10 @@ namespace orrery::transform {
 /// Whether an image of f32 takes more than so many bytes, but the rows of two windows of it do not. Pre:
 /// is_pooling(call).
 [[nodiscard]] bool has_piece_to_pool(const graph::CallOp& call, std::int64_t most_bytes);
+/// A convolution computed in tiles of its image.
+[[nodiscard]] bool is_tiled_convolution(const graph::CallOp& call);
+/// Whether each window of a pooling lies in one tile of the convolution whose image it reads, and all of the image in
+/// windows. Pre: is_pooling(call), is_tiled_convolution(convolution).
+[[nodiscard]] bool keeps_to_tiles(const graph::CallOp& call, const graph::CallOp& convolution);
 
 } // namespace orrery::transform

@@ -91,7 +91,9 @@ const std::vector<OptionValues>& option_values() {
         {"CombineParallelDense", "max_width", {"1", "1024"}},
         {"ConvertLayout", "layout", {"NCHW", "NHWC", "NCHW2c", "NCHW3c", "NCHW4c"}},
         {"FoldConstant", "max_bytes", {"0", "64", "268435456"}},
+        {"FuseOps", "image_bytes", {"0", "64", "1048576"}},
         {"FuseOps", "max_depth", {"1", "2", "3", "64"}},
+        {"FuseOps", "piece_bytes", {"0", "256", "262144"}},
         {"Legalize", "lacks", {"f16,bf16,int8_conv", "depthwise_conv,dilated_conv", "grouped_conv"}},
         {"SimplifyExpr", "reassociate", {"false"}}, // sums in another order may cancel otherwise
         {"Inline", "max_size", {"0", "1", "4", "1000"}},

@@ -25,19 +25,21 @@ tensor::Program kernel_of(const std::string& text) {
     return *program;
 }
 
-/// The convolution, a bias and a relu.
-tensor::Program in_tiles(const Tiled& conv) {
+/// The convolution by tiles of `tile`, a bias and a relu, and what follows.
+tensor::Program in_tiles(const Tiled& conv, const std::string& after = "", int tile = 4) {
     const auto image = [&](int blocks) {
         return "f32[" + std::to_string(conv.images) + "," + std::to_string(blocks) + "," + std::to_string(conv.size) +
                "," + std::to_string(conv.size) + ",16]";
     };
+    const std::string extent = std::to_string(tile + 2);
     const std::string y = image(conv.filters), bias = "f32[1," + std::to_string(conv.filters) + ",1,1,16]";
-    return kernel_of("outputs [\"y\"];\nfn main(x: " + image(conv.channels) + ", w: f32[6,6," +
-                     std::to_string(conv.filters) + "," + std::to_string(16 * conv.channels) + ",16], b: " + bias +
-                     ") -> " + y + " {\n" + "  c: " + y +
+    return kernel_of("outputs [\"y\"];\nfn main(x: " + image(conv.channels) + ", w: f32[" + extent + "," + extent +
+                     "," + std::to_string(conv.filters) + "," + std::to_string(16 * conv.channels) +
+                     ",16], b: " + bias + ") {\n" + "  c: " + y +
                      " = winograd_conv2d(x, w) {layout=\"NCHW16c\", out_layout=\"NCHW16c\", pads=[1,1,1,1], "
-                     "rows=6, tile=4};\n  s: " +
-                     y + " = add(c, b);\n  y: " + y + " = relu(s);\n  return y;\n}\n");
+                     "rows=6, tile=" +
+                     std::to_string(tile) + "};\n  s: " + y + " = add(c, b);\n  r: " + y + " = relu(s);\n" +
+                     (after.empty() ? "  return r;\n}\n" : "  y = " + after + ";\n  return y;\n}\n"));
 }
 
 Target machine_with(std::int64_t l2_bytes, int cores = 2) {
@@ -90,6 +92,40 @@ TEST_CASE("weights that no cache keeps are read again only where stages are far 
     CHECK(has(checked_trace(in_tiles(conv), machine_with(256 << 10)), "compute_at(winograd_input, relu.w_o_o)"));
     // Not eight times such a cache.
     CHECK_FALSE(has(checked_trace(in_tiles({1, 2, 2, 48}), machine_with(220 << 10)), "compute_at(winograd_input"));
+}
+
+TEST_CASE("windows that keep to tiles are pooled with them", "[schedule][rules][pieces][pool]") {
+    const auto pool = [](const std::string& mean_or_max, int window) {
+        const std::string square = "[" + std::to_string(window) + ", " + std::to_string(window) + "]";
+        return "layout_" + mean_or_max + "_pool(r) {kernel=" + square + ", layout=\"NCHW16c\", strides=" + square + "}";
+    };
+    // By pieces: rows of tiles, each with two rows of windows.
+    const Target small = machine_with(256 << 10), large = machine_with(2 << 20);
+    std::string trace = checked_trace(in_tiles({1, 2, 1, 48}, pool("max", 2)), small);
+    CHECK(has(trace, "split(layout_max_pool_write.k, [-1, 2])"));
+    CHECK(has(trace, "compute_at(winograd_product_write, layout_max_pool_write.k_o)"));
+    CHECK(has(trace, "compute_at(layout_max_pool, layout_max_pool_write.l_o)"));
+    CHECK(has(trace, "compute_at(relu, layout_max_pool_write.l_o)"));
+    CHECK(has(trace, "compute_at(add, layout_max_pool_write.l_o)"));
+    CHECK(has(trace, "reorder([layout_max_pool.kh, layout_max_pool.kw, layout_max_pool.m])"));
+    // One window of all a tile; what follows the pooling uses it.
+    trace = checked_trace(in_tiles({1, 2, 1, 48}, pool("avg", 4)), small);
+    CHECK(has(trace, "compute_at(add, "));
+    CHECK_FALSE(has(trace, "_pool_write"));
+    // Stages one after the other, tiles that reach past an odd number of windows, and tiles as large as windows.
+    trace = checked_trace(in_tiles({1, 1, 1, 14}, pool("max", 2)), large);
+    CHECK(has(trace, "compute_at(add, layout_max_pool_write.l_o)"));
+    trace = checked_trace(in_tiles({2, 1, 1, 12}, pool("max", 2), 2), large);
+    CHECK(has(trace, "compute_at(relu, layout_max_pool_write.l)"));
+    // Windows of neighbours share places, those of three go from tile to tile, and of 14 rows 12 are in windows of
+    // four.
+    const auto pooled = [&](int size, const std::string& after) {
+        return has(checked_trace(in_tiles({1, 1, 1, size}, after), large), "compute_at(add, layout_max_pool_write");
+    };
+    CHECK(pooled(12, pool("max", 2)));
+    CHECK_FALSE(pooled(12, "layout_max_pool(r) {kernel=[2, 2], layout=\"NCHW16c\", strides=[1, 1]}"));
+    CHECK_FALSE(pooled(24, pool("max", 3)));
+    CHECK_FALSE(pooled(14, pool("max", 4)));
 }
 
 TEST_CASE("channels that go to blocks of whole blocks are copied in vectors", "[schedule][rules]") {

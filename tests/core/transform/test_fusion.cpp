@@ -185,6 +185,38 @@ TEST_CASE("a convolution shares the kernel of the pooling that alone reads its i
                        {{"image_bytes", "1024"}}) > 1);
 }
 
+TEST_CASE("pooling joins a convolution in tiles where windows keep to them", "[transform][fuse_ops][fusion_reasons]") {
+    const auto tiled = [](int size, const std::string& windows) {
+        const std::string image = "[1,2," + std::to_string(size) + "," + std::to_string(size) + ",4]";
+        return module_of(R"(outputs ["y"];
+fn main(x: f32)" + image +
+                         R"(, w: f32[6,6,2,8,4]) {
+  c = winograd_conv2d(x, w) {layout="NCHW4c", out_layout="NCHW4c", pads=[1, 1, 1, 1], tile=4};
+  d = relu(c);
+  p = layout_max_pool(d) {layout="NCHW4c", )" +
+                         windows + R"(};
+  y = relu(p);
+  return y;
+}
+)");
+    };
+    const pass::Options any{{"image_bytes", "1"}};
+    const auto fused = [&](int size, const std::string& windows) {
+        const graph::Module module = tiled(size, windows);
+        if (kernel_count(module, any) == 1) return true;
+        CHECK(reason_between(module, "d", "p", any) == NotFused::AcrossTiles);
+        return false;
+    };
+    CHECK(fused(8, "kernel=[2, 2], strides=[2, 2]"));
+    CHECK(fused(8, "kernel=[4, 2], strides=[4, 2]"));
+    CHECK(fused(10, "kernel=[2, 2], strides=[2, 2]"));
+    CHECK_FALSE(fused(9, "kernel=[2, 2], strides=[2, 2]"));
+    CHECK_FALSE(fused(8, "kernel=[2, 2], strides=[1, 1]"));
+    CHECK_FALSE(fused(9, "kernel=[3, 3], strides=[3, 3]"));
+    CHECK_FALSE(fused(8, "kernel=[2, 2], pads=[1, 1, 1, 1], strides=[2, 2]"));
+    CHECK(kernel_count(tiled(8, "kernel=[2, 2], strides=[2, 2]"), {}) == 2);
+}
+
 TEST_CASE("a depthwise convolution stays apart where more is asked of it than rows", "[transform][fuse_ops]") {
     const pass::Options some{{"piece_bytes", "4096"}};
     // Somebody else reads it.
