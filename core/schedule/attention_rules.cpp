@@ -23,13 +23,11 @@ class Attention : TraceWriter {
     using TraceWriter::TraceWriter;
 
     bool run(const std::string& first) {
-        const Mark before = mark();
-        const std::set<std::string> done = done_;
-        lanes_last(draft_, first);
-        if (const std::optional<Chain> chain = chain_from(first); chain && one_nest(first, *chain)) return true;
-        take_back(before);
-        done_ = done;
-        return false;
+        return or_nothing([&] {
+            lanes_last(draft_, first);
+            const std::optional<Chain> chain = chain_from(first);
+            return chain && one_nest(first, *chain);
+        });
     }
 
   private:

@@ -44,16 +44,6 @@ class CaseRules : TraceWriter {
     }
 
   private:
-    /// Takes back all steps when what makes them returns false.
-    template <class Steps> bool or_nothing(const Steps& steps) {
-        const Mark before = mark();
-        const std::set<std::string> done = done_;
-        if (steps()) return true;
-        take_back(before);
-        done_ = done;
-        return false;
-    }
-
     /// The loops of a block of cases, its dimensions split, and what is computed beside it.
     struct Nest {
         std::string user;                ///< the block whose loops they are

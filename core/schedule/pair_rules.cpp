@@ -20,12 +20,7 @@ class Pairing : TraceWriter {
     using TraceWriter::TraceWriter;
 
     bool run(const std::string& first) {
-        const Mark before = mark();
-        const std::set<std::string> done = done_;
-        if (pieces_side_by_side(first)) return true;
-        take_back(before);
-        done_ = done;
-        return false;
+        return or_nothing([&] { return pieces_side_by_side(first); });
     }
     bool tile_inside(const MovedTile& tile) {
         const auto& [name, user, dims, shape, around] = tile;

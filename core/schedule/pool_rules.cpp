@@ -24,13 +24,7 @@ class Pooled : TraceWriter {
 
     bool run(const std::string& first) {
         const std::optional<Chain> chain = chain_from(*find(first));
-        if (!chain) return false;
-        const Mark before = mark();
-        const std::set<std::string> done = done_;
-        if (one_nest(first, *chain)) return true;
-        take_back(before);
-        done_ = done;
-        return false;
+        return chain && or_nothing([&] { return one_nest(first, *chain); });
     }
 
   private:

@@ -43,6 +43,15 @@ class TraceWriter {
     };
     [[nodiscard]] Mark mark() const { return {program_, trace_.steps.size()}; }
     void take_back(const Mark& to);
+    /// Calls `rule`; where that returns false its steps are taken back, and no block is done that was not.
+    template <class Rule> bool or_nothing(const Rule& rule) {
+        const Mark before = mark();
+        const std::set<std::string> done = done_;
+        if (rule()) return true;
+        take_back(before);
+        done_ = done;
+        return false;
+    }
 
     [[nodiscard]] std::vector<std::string> block_names() const;
     /// Null for none.
