@@ -57,6 +57,7 @@ class CandidateSpace {
     [[nodiscard]] std::optional<Point> find(const schedule::Trace& trace) const;
     /// Only this value of a knob from now on, in every space that has it; nullopt frees it.
     void pin(const std::string& knob, std::optional<std::int64_t> value);
+    [[nodiscard]] bool has_pins() const { return !pins_.empty(); }
 
     [[nodiscard]] const std::vector<SpaceInfo>& spaces() const { return infos_; }
     /// Over all spaces; at most 2^62.

@@ -418,11 +418,12 @@ Result<void> Tuning::try_all(std::size_t index, std::vector<Proposal> proposals,
     for (std::size_t i = 0; i < proposals.size(); ++i) {
         ORRERY_CHECK_OK(while_paused());
         if (link_.progress.cancelled()) return tuning_cancelled();
-        if (kind == TrialKind::Searched && spent()) {
+        tell(TuningPhase::Measuring, of + "measuring " + std::to_string(i + 1) + " of " + count);
+        if (kind == TrialKind::Searched && (spent() || link_.control.told())) {
             progress.budget -= static_cast<int>(proposals.size() - i);
+            for (; i < proposals.size(); ++i) tasks_[index]->history.programs.erase(proposals[i].prepared.hash);
             return {};
         }
-        tell(TuningPhase::Measuring, of + "measuring " + std::to_string(i + 1) + " of " + count);
         ORRERY_CHECK_OK(trial(index, proposals[i], kind, ahead, i));
     }
     return {};
@@ -565,10 +566,12 @@ TuneResult Tuning::result() {
         if (other && best) tuned.best = *std::move(best), tuned.improved = true;
         out.tasks.push_back(std::move(tuned));
     }
-    const bool exhausted = std::ranges::all_of(now_.tasks, &TaskProgress::exhausted);
+    const bool exhausted = std::ranges::all_of(now_.tasks, &TaskProgress::exhausted),
+               pinned = std::ranges::any_of(tasks_, [](const auto&task) { return task->space.has_pins(); });
     tell(TuningPhase::Done, link_.control.stopping() ? "stopped"
-                            : exhausted              ? "every candidate was tried"
-                                                     : "the budget is spent");
+                            : !exhausted             ? "the budget is spent"
+                            : pinned                 ? "every candidate that pinned knobs allow was tried"
+                                                     : "every candidate was tried");
     out.last = link_.control.latest();
     return out;
 }

@@ -52,6 +52,10 @@ void TuningControl::seed(const std::string& workload, schedule::Trace trace) {
     const std::lock_guard lock(mutex_);
     told_.seeds.push_back({workload, std::move(trace)});
 }
+bool TuningControl::told() const {
+    const std::lock_guard lock(mutex_);
+    return !told_.pins.empty() || !told_.seeds.empty();
+}
 TuningControl::Told TuningControl::take() {
     const std::lock_guard lock(mutex_);
     return std::exchange(told_, {});

@@ -170,6 +170,7 @@ class TuningControl {
         std::vector<Pin> pins;
         std::vector<Seed> seeds;
     };
+    [[nodiscard]] bool told() const; ///< whether there is something
     [[nodiscard]] Told take();
     void publish(TuningSnapshotPtr snapshot);
 

@@ -79,16 +79,31 @@ TEST_CASE("a model is tuned, watched, paused and stopped", "[gui][tune]") {
     // While it rests a knob is pinned and the user's own schedule is handed over.
     const std::size_t before = t.tried();
     REQUIRE_FALSE(t.data().knob_places.empty());
-    const auto pinned = t.data().knob_places.front();
+    // A value that ran: with another there may be nothing to try.
+    const tuning::KnobValue ran = t.tuning()->trials.back()->knobs.front();
+    const auto place = [&] {
+        return std::ranges::find_if(t.data().knob_places, [&](const views::TuneViewData::KnobPlace& each) {
+            return each.knob == ran.name && each.value == ran.value;
+        });
+    };
+    REQUIRE(place() != t.data().knob_places.end());
     t.pane().show_tab(TunePanel::KnobsTab);
-    t.pane().table(TunePanel::KnobsTab)->selectRow(0);
+    t.pane().table(TunePanel::KnobsTab)->selectRow(static_cast<int>(place() - t.data().knob_places.begin()));
     t.press(TunePanel::PinButton);
+    t.workbench.submit(views::EditTrace{{.what = session::TraceEdit::What::Rewrite}});
+    REQUIRE(t.wait_shown([&] { return !t.workbench.snapshot()->recipe.schedules.empty(); }));
     t.press(TunePanel::SeedButton);
     CHECK(t.tried() == before);
     t.press(TunePanel::PauseButton);
     REQUIRE(t.wait_shown([&] { return t.tried() >= before + 2; }));
-    REQUIRE(t.wait_shown([&] { return !t.data().knob_places.empty() && t.data().knob_places.front().pinned; }));
-    CHECK(t.data().knob_places.front().knob == pinned.knob);
+    const tuning::TrialPtr own = t.tuning()->trials[before];
+    CHECK(own->kind == tuning::TrialKind::Seed);
+    CHECK(own->trace.empty());
+    CHECK(own->outcome == tuning::Outcome::Ok);
+    REQUIRE(t.wait_shown([&] { return place() != t.data().knob_places.end() && place()->pinned; }));
+    for (std::size_t i = before + 1; i < t.tried(); ++i)
+        for (const tuning::KnobValue& knob : t.tuning()->trials[i]->knobs)
+            if (knob.name == ran.name) CHECK(knob.value == ran.value);
     picture(t.window, QStringLiteral("tune_knobs"));
     t.press(TunePanel::StopButton);
     t.settle();

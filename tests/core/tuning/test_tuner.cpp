@@ -224,6 +224,8 @@ TEST_CASE("a tuning is stopped, pinned and seeded while it runs", "[tuning][tune
         });
     CHECK(result.last->doing == "stopped");
     CHECK(result.last->trials.size() == 20);
+    // What was looked for until then is not tried before it.
+    CHECK(result.last->trials[3]->kind == TrialKind::Seed);
     bool seeded = false;
     REQUIRE_FALSE(pinned.empty());
     for (const TrialPtr& trial : result.last->trials) {
@@ -242,6 +244,20 @@ TEST_CASE("a tuning is stopped, pinned and seeded while it runs", "[tuning][tune
     source.request_stop();
     CHECK(tune(setting, tasks, quick(SearchKind::Random, 4), {none, {}, {source.get_token(), {}}}).error().code ==
           Code::Cancelled);
+}
+
+TEST_CASE("a tuning ends where pinned knobs leave nothing to try, and says so", "[tuning][tuner]") {
+    Measurer measurer(backend(), {.records = {}});
+    TuningControl control;
+    const std::string workload = to_string(tensor::structural_hash(product()));
+    bool pinned = false;
+    const TuneResult result =
+        tuned(*backend(), quick(SearchKind::Random, 0), measurer, control, [&](const TuningSnapshotPtr& s) {
+            if (std::exchange(pinned, s->trials.size() >= 2) || !pinned) return;
+            for (const KnobValue& knob : s->trials[1]->knobs) control.pin(workload, knob.name, knob.value);
+        });
+    CHECK(result.last->doing == "every candidate that pinned knobs allow was tried");
+    CHECK(result.last->trials.size() < 40); // one for each way to write it
 }
 
 TEST_CASE("a busy machine is waited for, then lived with", "[tuning][tuner]") {
