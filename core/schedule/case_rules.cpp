@@ -37,8 +37,11 @@ class CaseRules : TraceWriter {
         for (const std::string& name : block_names()) {
             const std::optional<CaseBlock> made = case_block(name);
             const std::optional<Windows> after = made ? windows_after(made->user, made->pieces) : std::nullopt;
-            if (after && after->name == windows)
-                return or_nothing([&] { return write_out(name), done_.contains(windows); });
+            if (!after || after->name != windows) continue;
+            return or_nothing([&] {
+                write_out(name);
+                return done_.contains(windows);
+            });
         }
         return false;
     }

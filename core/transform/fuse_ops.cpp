@@ -5,8 +5,8 @@
 // 3. Groups: going forward in two phases, a node joins the group of its post-dominator when the rules allow every
 //    node on the way in between. Elementwise work after convolutions is taken first, injective chains second.
 // 4. Pairs: a group around a depthwise convolution joins that of the convolution of single places which alone reads it,
-//    where a piece of rows stays in the cache between the two; one around a plain convolution joins that of the pooling
-//    which alone reads its image.
+//    where a piece of rows stays in the cache between the two; one around a convolution joins that of the pooling which
+//    alone reads its image, where a piece of that stays in the cache or windows keep to the tiles it is computed in.
 // 5. Attention: a matrix product joins the product of its softmax with a third matrix, where a few of its rows stay in
 //    the cache between the two.
 // 6. Operands: a chain that does nothing but reshape and transpose joins the matrix product that alone reads it: its

@@ -566,8 +566,8 @@ TuneResult Tuning::result() {
         if (other && best) tuned.best = *std::move(best), tuned.improved = true;
         out.tasks.push_back(std::move(tuned));
     }
-    const bool exhausted = std::ranges::all_of(now_.tasks, &TaskProgress::exhausted),
-               pinned = std::ranges::any_of(tasks_, [](const auto&task) { return task->space.has_pins(); });
+    const bool exhausted = std::ranges::all_of(now_.tasks, &TaskProgress::exhausted);
+    const bool pinned = std::ranges::any_of(tasks_, [](const auto& task) { return task->space.has_pins(); });
     tell(TuningPhase::Done, link_.control.stopping() ? "stopped"
                             : !exhausted             ? "the budget is spent"
                             : pinned                 ? "every candidate that pinned knobs allow was tried"

@@ -170,7 +170,7 @@ class TuningControl {
         std::vector<Pin> pins;
         std::vector<Seed> seeds;
     };
-    [[nodiscard]] bool told() const; ///< whether there is something
+    [[nodiscard]] bool told() const; ///< whether a pin or a seed was told since the last take()
     [[nodiscard]] Told take();
     void publish(TuningSnapshotPtr snapshot);
 

@@ -80,7 +80,12 @@ TEST_CASE("a model is tuned, watched, paused and stopped", "[gui][tune]") {
     const std::size_t before = t.tried();
     REQUIRE_FALSE(t.data().knob_places.empty());
     // A value that ran: with another there may be nothing to try.
-    const tuning::KnobValue ran = t.tuning()->trials.back()->knobs.front();
+    const tuning::TuningSnapshotPtr rests = t.tuning();
+    const auto last = std::ranges::find_if(rests->trials.rbegin(), rests->trials.rend(), [](const auto& trial) {
+        return trial->outcome == tuning::Outcome::Ok && !trial->knobs.empty();
+    });
+    REQUIRE(last != rests->trials.rend());
+    const tuning::KnobValue ran = (*last)->knobs.front();
     const auto place = [&] {
         return std::ranges::find_if(t.data().knob_places, [&](const views::TuneViewData::KnobPlace& each) {
             return each.knob == ran.name && each.value == ran.value;
